@@ -1,17 +1,9 @@
-"""Collect recorded runs into one experiment's tidy table."""
+"""Select the rows of a table of runs from recorded descents."""
 
-from algoreg.store.handover import hand_over
-
-hand_over("numpy")
-
-from algoreg.spec import grids
+from algoreg.spec import selection
 from algoreg.store import records, tables
 from algoreg.store.provenance import begin_job
 
-facts = begin_job(snakemake)
-descents = [
-    (source["problem"], source["algorithm"], source["ensemble"], source["runs"], records.read_arrays(path))
-    for source, path in zip(snakemake.params.sources, snakemake.input.arrays, strict=True)
-]
-rows = tables.tabulate(snakemake.params.block, descents)
-records.write_table(snakemake.output.table, grids.columns(snakemake.params.block), rows, facts)
+facts, block = begin_job(snakemake), snakemake.params.block
+rows = tables.select(block, map(records.read_rows, snakemake.input.parts))
+records.write_table(snakemake.output.table, selection.columns(block), rows, facts)

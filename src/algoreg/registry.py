@@ -75,16 +75,6 @@ def passages() -> dict[str, Callable]:
     return {name: _function("ledger", "passage", name) for name in sources.decorated("ledger", "passage")}
 
 
-def modules_of_problem(problem: Mapping[str, Any]) -> list[str]:
-    """Return the modules that drawing a problem finds by name; ``problem`` is its settings block."""
-    return [_module("ensembles", problem["ensemble"])]
-
-
-def modules_of_descent(descent: Mapping[str, Any], problem: Mapping[str, Any]) -> list[str]:
-    """Return the modules that a descent finds by name; both are settings blocks."""
-    return [*modules_of_problem(problem), _module("algorithms", descent["algorithm"])]
-
-
 def modules_of_study(name: str, chosen: Mapping[str, Any]) -> list[str]:
     """Return the modules that measuring a study finds by name; ``chosen`` are its options, complete."""
     finds = sources.module_literal("studies", name, "FINDS", {})

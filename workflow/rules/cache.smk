@@ -14,6 +14,6 @@ def check_cache():
 if workflow.enable_cache:
     check_cache()
     # A directive in the rules would print a line per rule in every run without --cache.
-    for name in ("draw_problem", "descend", "measure", "measure_part"):
+    for name in ("generate", "measure", "measure_part"):
         cached = workflow.get_rule(name)
         cached.cache = RuleCache.from_rule(cached, True)

@@ -61,12 +61,11 @@ def checked_settings():
 
 CLAIMS = checked_settings()
 TIER = config["tier"]
-COMPARED = [name for name, block in config["experiments"].items() if "compare" in block]
-MEASURED = [name for name in config["experiments"] if name not in COMPARED]
-MEASURED_IN_PARTS = [
-    name for name, block in config["studies"].items() if plan.in_parts(block)
+MEASURED, GENERATED = plan.measured(config), [
+    name for name, block in config["studies"].items() if plan.generates(block)
 ]
-MEASURED_AT_ONCE = [name for name in config["studies"] if name not in MEASURED_IN_PARTS]
+MEASURED_IN_PARTS = [name for name, block in MEASURED.items() if plan.in_parts(block)]
+MEASURED_AT_ONCE = [name for name in MEASURED if name not in MEASURED_IN_PARTS]
 PUBLISHED = {path.stem: os.path.relpath(path) for path in jobs.published_files()}
 VERSIONS = {name: version(name) for name in ("numpy", "scipy", "torch")}
 # The compiler of the inner loops; what studies take besides.
@@ -79,9 +78,6 @@ NOTEBOOK_READS = jobs.notebooks(config, CLAIMS, ROOT / "notebooks")
 
 
 wildcard_constraints:
-    problem="[a-z][a-z0-9_]*",
-    descent="[a-z][a-z0-9_]*",
-    experiment="[a-z][a-z0-9_]*",
     study="[a-z][a-z0-9_]*",
     part="[0-9]+",
     figure="[a-z][a-z0-9_]*",
@@ -126,7 +122,7 @@ def sidecar(path):
 
 def all_tables():
     """Return every table of the tier."""
-    return [table_path(name) for name in jobs.tables(config)]
+    return [table_path(name) for name in plan.tables(config)]
 
 
 def all_figures():
@@ -158,8 +154,8 @@ def committed_for_notebook(wildcards):
     return relative(references.paths("standard", shown).values())
 
 
-def configured(path, default=None):
-    """Return a function of a job's wildcards: the settings' value at a path such as ``problems/{problem}``.
+def configured(path):
+    """Return a function of a job's wildcards: the settings' value at a path such as ``studies/{study}``.
 
     Snakemake's own ``lookup`` walks through all settings at every call: hundredths of a second for each parameter.
     """
@@ -169,24 +165,34 @@ def configured(path, default=None):
         block = config
         for folder in folders:
             block = block[folder]
-        return block[last] if default is None else block.get(last, default)
+        return block[last]
 
     return of_job
 
 
-def problem_of(wildcards):
-    """Return the settings of the problem that a descent solves."""
-    return config["problems"][config["descents"][wildcards.descent]["problem"]]
-
-
 def options_of(wildcards):
     """Return the options of a study, defaults included."""
-    return plan.study_options(config["studies"][wildcards.study])
+    return plan.study_options(config["studies"][wildcards.study], config)
 
 
 def parts_of(wildcards):
     """Return the ensembles that each part of a study takes."""
     return plan.study_parts(config["studies"][wildcards.study])
+
+
+def ensembles_of(wildcards):
+    """Return the ensembles that a job of a study takes: those of its part, or all."""
+    return parts_of(wildcards)[int(getattr(wildcards, "part", 0))]
+
+
+def study_code(script):
+    """Return a function of a job's wildcards: the digests of its script, and of what its study finds by name."""
+    return lambda wildcards: code(
+        script,
+        registry.modules_of_study(
+            config["studies"][wildcards.study]["study"], options_of(wildcards)
+        ),
+    )
 
 
 def code(script, found=()):

@@ -46,7 +46,7 @@ class Ensemble(gaussian.Ensemble):
         Parameters
         ----------
         data : mapping
-            ``path``, and perhaps what else :class:`algoreg.spec.experiments.Data` has.
+            ``path``, and perhaps what else :class:`algoreg.spec.descents.Data` has.
 
         Raises
         ------

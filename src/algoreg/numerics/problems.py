@@ -179,8 +179,9 @@ def draw_problem(problem, seed, ensemble):
     Parameters
     ----------
     problem : mapping
-        The settings block: ``ensemble, d, rank, m, target, targets``, ``data`` where the ensemble is a file's; with
-        ``own_targets`` the one target is not number 0 but the ensemble's number. Noise and outliers: :func:`spoil`.
+        Options of the study ``descents``: ``ensemble, d, rank, m, target, targets``, ``data`` where the ensemble is a
+        file's; with ``own_targets`` the one target is not number 0 but the ensemble's number. Noise and outliers:
+        :func:`spoil`.
     seed, ensemble : int
 
     Returns
@@ -217,7 +218,7 @@ def draw_problem(problem, seed, ensemble):
 
 def _ensemble_of(problem, seed, number, *place):
     """Draw an ensemble of a problem, or read it from the problem's file."""
-    own = {key: problem[key] for key in ("data", "processes") if problem.get(key)}
+    own = {key: problem[key] for key in ("data",) if problem.get(key)}
     return registry.ensemble(problem["ensemble"]).draw(problem["d"], problem["m"], seed, number, *place, **own)
 
 
@@ -226,7 +227,7 @@ class DigestMismatch(RuntimeError):
 
 
 def regenerate_ensemble(problem, arrays, device, dtype, path):
-    """Redraw the ensemble of a stored problem on a device, refusing one whose digest differs.
+    """Redraw the ensemble of generated data on a device, refusing one whose digest differs; ``path`` is the file.
 
     Raises
     ------

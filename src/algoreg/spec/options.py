@@ -2,14 +2,19 @@
 read without importing the module (or torch).
 
 The contract of these classes, ``Options`` and ``Limits``: they may use only what :mod:`algoreg.spec.base` has, and be
-made from that of another module of their kind (``class Options(other.Options)``).
+made from that of another module of their kind (``class Options(other.Options)``). A study of the core whose options
+need more than that has them in a module without torch, which it names by ``SETTINGS``; a function ``unfit`` there says
+what does not fit together with the tier.
 """
 
 from functools import cache
+from importlib import import_module
+
+from pydantic import BaseModel
 
 from algoreg import sources
 from algoreg.spec import base
-from algoreg.spec.base import show
+from algoreg.spec.base import as_list, show
 from algoreg.spec.messages import wrong
 
 # What every algorithm takes in a run.
@@ -22,6 +27,8 @@ READ_ONLY_WITH = {("frank_wolfe", "rank"): ("rule", "rank-k")}
 
 # Of an ensemble, and of a batch with its targets.
 MEMORY_LIMIT_BYTES = 64 * 2**30
+# The least positive number of full precision; below it numbers lose digits, and soon become 0.
+SMALLEST_NORMAL = {"float32": 2.0**-126, "float64": 2.0**-1022}
 
 # The spaces of matrices: which lie in which. Algorithms say where their estimates lie, ensembles what they measure.
 WITHIN = {
@@ -37,9 +44,16 @@ def _declared(kind, name, class_name, default):
     return sources.class_alone(kind, name, class_name, offered) or default
 
 
+def settings_of_study(name):
+    """Return the module of settings that a study names, None where its options are its own."""
+    named = sources.module_literal("studies", name, "SETTINGS")
+    return named and import_module(named)
+
+
 def of_study(name):
     """Return the class of a study's options."""
-    return _declared("studies", name, "Options", base.StudyOptions)
+    settings = settings_of_study(name)
+    return settings.Options if settings else _declared("studies", name, "Options", base.StudyOptions)
 
 
 def of_algorithm(name):
@@ -50,16 +64,6 @@ def of_algorithm(name):
 def limits(name):
     """Return the class that says how large an ensemble may be, and how exact it is."""
     return _declared("ensembles", name, "Limits", base.EnsembleLimits)
-
-
-def unfit_processes(problem):
-    """Yield (key, what stands after it) where a problem has processes that its ensemble cannot use, or lacks them."""
-    kind, m, processes = problem["ensemble"], problem["m"], problem.get("processes")
-    most = limits(kind).most_processes(m)
-    if (most is None) != (processes is None):
-        yield "ensemble", f" = {kind}: processes and an ensemble that is spread over them go together"
-    elif most is not None and processes > most:
-        yield "processes", wrong(processes, f"at most {most} with ensemble: {kind} of m = {m} measurements")
 
 
 def unfit_extent(problem):
@@ -76,7 +80,7 @@ def unfit_extent(problem):
     most = own.most_m(d)
     if most is not None and m > most:
         yield "m", wrong(m, f"at most {most} with ensemble: {kind} at d = {d}")
-    need = 8 * own.stored(d, m) / (problem.get("processes") or 1)
+    need = 8 * own.stored(d, m)
     if need > MEMORY_LIMIT_BYTES:
         key = "d" if own.stored(d, 2 * m) == own.stored(d, m) else "m"
         yield key, f" = {problem[key]}: the ensemble would take {gib(need)}; allowed is {gib(MEMORY_LIMIT_BYTES)}"
@@ -104,7 +108,11 @@ def reads_data(ensemble):
 
 def defaults(options):
     """Return the defaults of a class of options, by name."""
-    return {key: field.default for key, field in options.model_fields.items() if not field.is_required()}
+    given = {key: field.default for key, field in options.model_fields.items() if not field.is_required()}
+    return {
+        key: value.model_dump(exclude_none=True) if isinstance(value, BaseModel) else value
+        for key, value in given.items()
+    }
 
 
 def of_runs(algorithm):
@@ -130,3 +138,19 @@ def needs(algorithm, lacking, ensemble):
     those of :func:`lacks`, an ensemble does not meet.
     """
     return f" = {show(algorithm)}: it needs {', '.join(lacking)}, which ensemble {ensemble} does not provide"
+
+
+def too_wide(model, run, d, path):
+    """Yield the options of a run that exceed the matrices' size."""
+    for key in model.at_most_d:
+        for item in as_list(run.get(key)):
+            if item is not None and item > d:
+                yield (*path, key), wrong(item, f"at most d = {d}")
+
+
+def underflow(values, dtype, path):
+    """Yield the first start that loses its digits, or is 0, in the data type it is computed in."""
+    least = SMALLEST_NORMAL[dtype]
+    small = [value for value in as_list(values) if 0 < value < least]
+    if small:
+        yield path, wrong(small[0], f"at least {least:.3g} in {dtype}; smaller ones lose their digits or become 0")

@@ -375,3 +375,9 @@ def read_table(path: str | Path) -> Any:
     import pandas as pd
 
     return pd.read_csv(check(path))
+
+
+def read_rows(path: str | Path) -> list[dict[str, str]]:
+    """Read a checked CSV result as its rows, every cell a text as it stands there."""
+    with open(check(path), encoding="utf-8", newline="") as handle:
+        return list(csv.DictReader(handle))

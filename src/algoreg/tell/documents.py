@@ -10,7 +10,7 @@ from pathlib import Path
 
 from algoreg import sources
 from algoreg.judge import references, replications
-from algoreg.spec import grids, options, schemas, settings
+from algoreg.spec import options, plan, schemas, selection, settings
 from algoreg.spec.base import in_words
 from algoreg.spec.chapters import load_chapters
 from algoreg.spec.columns import COLUMNS, columns_of, meaning
@@ -108,15 +108,16 @@ def _named(tiers):
     """
     runs, compared, scanned, studies = {}, {}, {}, {}
     for tier, content in tiers.items():
-        for name, block in content["experiments"].items():
+        for name in plan.tables(content):
+            block = content["studies"][name]
             if "scan" in block:
                 scanned.setdefault(name, []).append(tier)
             elif "compare" in block:
                 compared.setdefault(name, []).append(tier)
+            elif "select" in block:
+                runs.setdefault(tuple(selection.columns(block)), {}).setdefault(name, []).append(tier)
             else:
-                runs.setdefault(tuple(grids.columns(block)), {}).setdefault(name, []).append(tier)
-        for name, block in content.get("studies", {}).items():
-            studies.setdefault(block["study"], {}).setdefault(name, []).append(tier)
+                studies.setdefault(block["study"], {}).setdefault(name, []).append(tier)
     return runs, compared, scanned, studies
 
 
@@ -165,7 +166,12 @@ def tables_document(tiers):
 
 
 def _lines_of_runs(runs):
-    lines = ["", "## Runs", "", "Recorded descents in the paper's units, one table per experiment."]
+    lines = [
+        "",
+        "## Runs",
+        "",
+        "Runs that are selected from recorded descents, in the paper's units: one table per entry with `select`.",
+    ]
     for columns, names in runs.items():
         lines += ["", f"{_listed(names)}: {', '.join(f'`{name}`' for name in columns)}."]
     every = dict.fromkeys(name for columns in runs for name in columns)

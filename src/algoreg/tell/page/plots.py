@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from algoreg import sources
+from algoreg import jobs, sources
 from algoreg.judge.published import load_published, load_sizes
 from algoreg.spec import plan
 from algoreg.spec.chapters import load_chapters
 from algoreg.spec.columns import COLUMNS, meaning
-from algoreg.store import problem_files, records
+from algoreg.spec.descents import problem_of
+from algoreg.store import generated, records
 from algoreg.tell import captions
 from algoreg.tell.page.verdicts import show
 
@@ -86,36 +87,37 @@ def spectra(results: Path, tier: dict):
         ``title``, ``planted`` (the eigenvalues of X*), ``runs``: mappings with ``alpha``, ``iteration`` (the paper's)
         and ``eigenvalues`` (one list per iteration).
     """
-    found = {}
-    for name in plan.spectrum_descents(tier):
-        descent, number = tier["descents"][name], plan.descent_ensembles(tier, name)[0]
-        arrays = records.read_arrays(results / "descents" / name / f"ensemble-{number}.npz")
-        targets = range(tier["problems"][descent["problem"]]["targets"])
-        runs = [(run, target) for run in plan.expand_runs(tier, name) for target in targets]
-        for place, (run, target) in enumerate(runs):
-            rows = arrays["spectra"][arrays["spectra"][:, 0] == place]
-            # 0 has no place on a logarithmic axis; it is recorded for the identity's sake.
-            rows = rows[rows[:, 1] > 0]
-            if target == 0 and "alpha" in run and run["m"] == tier["problems"][descent["problem"]]["m"] and len(rows):
-                found.setdefault((descent["problem"], number), {})[run["alpha"]] = {
-                    "alpha": run["alpha"],
-                    "iteration": (rows[:, 1] * run["step_factor"]).astype(int).tolist(),
-                    "eigenvalues": [_short(np.maximum(row, 1e-12)) for row in rows[:, 3:]],
-                }
-    panels = []
-    for (name, number), runs in found.items():
-        problem = tier["problems"][name]
-        stored = results / "problems" / name / f"ensemble-{number}.npz"
-        factor = problem_files.read_problem(stored, tier["seed"])["factors"][0]
-        planted = np.linalg.eigvalsh(factor.T @ factor)[::-1]
-        panels.append(
+    panels = {}
+    for name in jobs.spectrum_descents(tier):
+        block = tier["studies"][name]
+        options = plan.study_options(block, tier)
+        problem = problem_of(options)
+        table = records.read_table(results / plan.part_files(name, block)[0])
+        # 0 has no place on a logarithmic axis; it is recorded for the identity's sake.
+        kept = (table["eigenvalues"].notna() & (table["own_iteration"] > 0)).to_numpy()
+        first = (table["ensemble"] == table["ensemble"].min()) & (table["m"] == options["m"])
+        table = table[kept & first & (table["target"] == table["target"].min())]
+        (stored,) = plan.generated_files(name, block, [0])
+        factor = generated.read_generated(results / stored, tier["seed"])["factors"][0]
+        panel = panels.setdefault(
+            str(problem),
             {
                 "title": f"d = {problem['d']}, r = {problem['rank']}, m = {problem['m']}",
-                "planted": _short(planted),
-                "runs": [runs[alpha] for alpha in sorted(runs, reverse=True)],
+                "planted": _short(np.linalg.eigvalsh(factor.T @ factor)[::-1]),
+                "runs": {},
                 "spread": problem["target"]["kind"] == "spectrum",
-            }
+            },
         )
+        for alpha, rows in table.groupby("alpha"):
+            values = [np.array(cell.split(), dtype=float) for cell in rows["eigenvalues"].astype(str)]
+            panel["runs"][alpha] = {
+                "alpha": float(alpha),
+                "iteration": rows["iteration"].tolist(),
+                "eigenvalues": [_short(np.maximum(row, 1e-12)) for row in values],
+            }
+    panels = [
+        {**one, "runs": [one["runs"][key] for key in sorted(one["runs"], reverse=True)]} for one in panels.values()
+    ]
     return sorted(panels, key=lambda panel: not panel["spread"])
 
 
@@ -127,7 +129,9 @@ def dynamics(tables: dict[str, pd.DataFrame], tier: dict):
     a pair of curves, means over targets and ensembles, for each value of the others and of ``alpha``.
     """
     plots = []
-    for name, block in tier.get("studies", {}).items():
+    for name, block in plan.measured(tier).items():
+        if name not in tables:
+            continue
         table = tables[name]
         parts = {kind: [c for c in table if re.match(rf"{kind}(_|$)", c)] for kind in ("signal", "error")}
         if "iteration" not in table or not all(parts.values()):
@@ -169,7 +173,7 @@ def published_figures():
     return {
         entry["compare"]: entry["published"]
         for chapter in reversed(load_chapters())
-        for entry in reversed(chapter.experiments.get("experiments", {}).values())
+        for entry in reversed(chapter.experiments.get("studies", {}).values())
         if "compare" in entry and "scan" not in entry
     }
 
@@ -190,11 +194,11 @@ def comparisons(tables, tier):
 def _comparison(tables, tier, name):
     curve = published_figures()[name]
     table = tables[name][tables[name]["status"] != "diverged"]
-    by = tier["experiments"][name]["by"]
+    by = tier["studies"][name]["by"]
     x = next(axis for axis in AXES if axis in by)
     own = [key for key in by if key != x]
     keys = [key for key in own if table[key].nunique() > 1 or key == "d"]
-    compared = [n for n, block in tier["experiments"].items() if block.get("compare") == name and "scan" not in block]
+    compared = [n for n, block in plan.compared(tier).items() if block["compare"] == name and "scan" not in block]
     published = load_sizes(curve) if compared else None
     errors = [error for error in ERRORS if error in set(load_published(curve)["error"])]
     curves = []

@@ -30,21 +30,20 @@ def lineage(tier, table):
     tier : mapping
         Its settings.
     table : str
-        An experiment or a study of the tier.
+        Of the tier.
     """
-    if table in tier.get("studies", {}):
-        block = tier["studies"][table]
-        parts = range(len(plan.study_parts(block))) if plan.in_parts(block) else ()
-        return [*(f"studies/{table}/part-{part}.csv" for part in parts), f"tables/{table}.csv"]
-    block = tier["experiments"][table]
+    block = tier["studies"][table]
     if "compare" in block:
         return [*lineage(tier, block["compare"]), f"tables/{table}.csv"]
-    paths = []
-    for name in block["descents"]:
-        for number in plan.descent_ensembles(tier, name):
-            paths.append(f"problems/{tier['descents'][name]['problem']}/ensemble-{number}.npz")
-            paths.append(f"descents/{name}/ensemble-{number}.npz")
-    return list(dict.fromkeys([*paths, f"tables/{table}.csv"]))
+    measured = block.get("select", [table])
+    paths = [path for name in measured for path in _measured(name, tier["studies"][name])]
+    return [*paths, f"tables/{table}.csv"]
+
+
+def _measured(name, block):
+    """Return what jobs generate and measure of a study, less the table of its name."""
+    numbers = range(block["ensembles"])
+    return [*plan.generated_files(name, block, numbers), *plan.part_files(name, block)]
 
 
 def provenance(results, paths):

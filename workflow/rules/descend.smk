@@ -1,8 +1,17 @@
-# Studies measure what has a shape of its own. One job measures a small one; the ensembles of a larger one are dealt out to
-# several, and one table collects what they measured.
+# Studies are measured. One job measures a small one; the ensembles of a larger one are dealt out to several jobs, each of
+# which writes a part.
 
 
 rule measure:
+    input:
+        generated=lambda wildcards: results(
+            plan.generated_files(
+                wildcards.study,
+                config["studies"][wildcards.study],
+                ensembles_of(wildcards),
+            )
+        ),
+        data=lambda wildcards: jobs.data_files(options_of(wildcards)),
     output:
         table=table_path("{study}"),
         sidecar=sidecar(table_path("{study}")),
@@ -10,7 +19,6 @@ rule measure:
         log_path("measure/{study}"),
     wildcard_constraints:
         study="|".join(MEASURED_AT_ONCE or ["0"]),
-    # After descents, which take longer.
     priority: 5
     group:
         "studies"
@@ -23,21 +31,17 @@ rule measure:
         study_name="{study}",
         study=configured("studies/{study}/study"),
         options=options_of,
-        ensembles=lambda wildcards: parts_of(wildcards)[0],
+        ensembles=ensembles_of,
         seed=config["seed"],
-        # Verdicts are judged from studies.
-        dtype=configured("studies/{study}/dtype", "float64"),
+        dtype=lambda wildcards: plan.dtype_of(
+            config["studies"][wildcards.study], config
+        ),
         torch_threads=config["threads"],
         checkpoint=result("checkpoints/measure-{study}.npz"),
         title=lambda wildcards: sources.module_title(
             "studies", config["studies"][wildcards.study]["study"]
         ),
-        code=lambda wildcards: code(
-            "measure.py",
-            registry.modules_of_study(
-                config["studies"][wildcards.study]["study"], options_of(wildcards)
-            ),
-        ),
+        code=study_code("measure.py"),
         versions=MEASURED_WITH,
     message:
         "Measuring {wildcards.study}, ensembles {params.ensembles}: {params.title}; progress in {log}"
@@ -56,33 +60,4 @@ use rule measure as measure_part with:
     # Before the small ones: what is dealt out takes longest.
     priority: 7
     params:
-        ensembles=lambda wildcards: parts_of(wildcards)[int(wildcards.part)],
         checkpoint=result("checkpoints/measure-{study}-{part}.npz"),
-
-
-rule tabulate_study:
-    input:
-        parts=lambda wildcards: results(
-            f"studies/{wildcards.study}/part-{part}.csv"
-            for part in range(len(parts_of(wildcards)))
-        ),
-    output:
-        table=table_path("{study}"),
-        sidecar=sidecar(table_path("{study}")),
-    log:
-        log_path("tabulate_study/{study}"),
-    wildcard_constraints:
-        study="|".join(MEASURED_IN_PARTS or ["0"]),
-    group:
-        "results"
-    conda:
-        "../../environment.yml"
-    params:
-        study_name="{study}",
-        study=configured("studies/{study}/study"),
-        options=options_of,
-        code=code("tabulate_study.py"),
-    message:
-        "Table {wildcards.study}: {input}"
-    script:
-        "../../scripts/tabulate_study.py"
