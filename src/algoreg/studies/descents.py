@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from algoreg import registry
-from algoreg.engine.loop import Batch
+from algoreg.engine.loop import Batch, Descent
 from algoreg.engine.observers import Observer
 from algoreg.engine.study import ended
 from algoreg.numerics import diagnostics, problems
@@ -141,10 +141,20 @@ def measure(options, context, number):
     diverged has no errors in the row of its end.
     """
     place, arrays = context.data[number]
-    ensemble = problems.regenerate_ensemble(problem_of(options), arrays, context.device, context.dtype, place)
-    descent = context.descend(batch_of(options, arrays, ensemble, context.seed))
+    batch = recorded_batch(
+        problems.regenerate_ensemble(problem_of(options), arrays, context.device, context.dtype, place),
+        arrays["factors"],
+        arrays["labels"],
+        options["algorithm"],
+        runs_on_targets(options),
+        record_as_run(options),
+        context.seed,
+        options["stop_below_train_error"],
+        held_out(options["hold_out"], options["m"]),
+    )
+    descent = context.descend(batch)
     context.say(ended(descent))
-    return rows_of(options, descent, number)
+    return rows_of(options, number, batch.runs, result(descent))
 
 
 def runs_on_targets(options):
@@ -152,56 +162,65 @@ def runs_on_targets(options):
     return [{**run, "target": target} for run in expand_runs(options) for target in range(options["targets"])]
 
 
-def batch_of(options, arrays, ensemble, seed, runs=None):
-    """Return the batch of the runs on one ensemble.
+def recorded_batch(ensemble, factors, labels, algorithm, runs, record, seed, stop=None, held_out=0):
+    """Return the batch of runs on one ensemble.
 
     Parameters
     ----------
-    options : mapping
-        Complete.
-    arrays : mapping of numpy.ndarray
-        Of :func:`generate`.
     ensemble : algoreg.ensembles.base.Ensemble
+    factors : numpy.ndarray, shape (T, d, r)
+    labels : numpy.ndarray, shape (T, m)
+        Or whatever one row per target the ensemble's ``label`` returns.
+    algorithm : str
+        A module of ``algorithms``.
+    runs : list of mapping
+        Each with ``target, m, step, iterations`` and the algorithm's options.
+    record, stop, held_out
+        See :class:`Recording`.
     seed : int
-    runs : list of mapping, optional
-        Some of :func:`runs_on_targets`, which are all of them.
 
     Raises
     ------
     ValueError
         If a label is not finite.
     """
-    factors, labels = arrays["factors"], arrays["labels"]
     if not np.isfinite(labels).all():
         raise ValueError("labels are not finite: the generated data are not usable")
-    runs = runs_on_targets(options) if runs is None else runs
-    number = torch.tensor([run["target"] for run in runs])
     place = {"device": ensemble.device, "dtype": ensemble.dtype}
+    number = torch.tensor([run["target"] for run in runs])
     targets = torch.from_numpy(factors @ factors.transpose(0, 2, 1))[number].to(**place)
+    observers = [Recording(record, stop, held_out)]
     known = torch.from_numpy(labels)[number].to(**place)
-    unknown = held_out(options["hold_out"], options["m"])
-    recording = Recording(record_as_run(options), options["stop_below_train_error"], unknown)
-    return Batch(ensemble, registry.algorithm(options["algorithm"]), runs, targets, known, [recording], seed)
+    return Batch(ensemble, registry.algorithm(algorithm), runs, targets, known, observers, seed)
 
 
-def rows_of(options, descent, number):
-    """Return the rows of a finished descent on ensemble ``number``; see :func:`measure`."""
+def recorded(batch: Batch):
+    """Run the batch of :func:`recorded_batch` to its end in this process and return its arrays; see :func:`result`."""
+    return result(Descent(batch).run())
+
+
+def result(descent: Descent):
+    """Return the arrays of a finished descent: ``errors, spectra`` (see :meth:`Recording.save`), ``status, ended``."""
     (recording,) = descent.batch.observers
-    saved = recording.save()
-    errors, spectra = ({(int(row[0]), int(row[1])): row[2:] for row in saved[key]} for key in ("errors", "spectra"))
-    moments = [set() for _ in descent.batch.runs]
-    for run, iteration in (*errors, *spectra, *enumerate(map(int, descent.ended))):
+    return {**recording.save(), "status": np.array(descent.status), "ended": descent.ended}
+
+
+def rows_of(options, number, runs, arrays):
+    """Return the rows of the runs on ensemble ``number``, see :func:`measure`, given what :func:`result` returns."""
+    errors, spectra = ({(int(row[0]), int(row[1])): row[2:] for row in arrays[key]} for key in ("errors", "spectra"))
+    moments = [{int(end)} for end in arrays["ended"]]
+    for run, iteration in (*errors, *spectra):
         moments[run].add(iteration)
     rows = []
-    for place, run in enumerate(descent.batch.runs):
+    for place, run in enumerate(runs):
         named = {
             **{key: run.get(key) for key in ("alpha", "start", "batch_size")},
             **{key: value for key, value in facts(options, run).items() if key in VALUES},
             "run": place // options["targets"],
             "target": number if options["own_targets"] else run["target"],
             "ensemble": number,
-            "ended": int(descent.ended[place]),
-            "status": descent.status[place],
+            "ended": int(arrays["ended"][place]),
+            "status": str(arrays["status"][place]),
         }
         for own in sorted(moments[place]):
             train, test, *rest = errors.get((place, own), (None, None))
