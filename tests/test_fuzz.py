@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from algoreg.spec.grids import own_iteration, paper_iterations, recorded_iterations
 from conftest import ROOT, registered_claims, tier_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -35,7 +36,6 @@ from algoreg.spec import plan as planned
 from algoreg.spec import settings as algoreg_settings
 from algoreg.spec.claims import claim_problems, remedy_problems
 from algoreg.spec.experiments import SECTIONS
-from algoreg.spec.grids import own_iteration, paper_iterations, recorded_iterations
 from algoreg.spec.tier import Tier
 from algoreg.store import records, tables
 

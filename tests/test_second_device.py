@@ -16,7 +16,6 @@ from sklearn.base import clone
 from test_engine import FITS, batch_of
 
 from algoreg import registry
-from algoreg.engine import recording
 from algoreg.engine.loop import Descent
 from algoreg.engine.observers import Ends
 from algoreg.judge import snapshots
@@ -26,6 +25,7 @@ from algoreg.numerics import problems
 from algoreg.numerics.devices import DTYPES
 from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor, StateRegressor, base
 from algoreg.spec import plan
+from algoreg.studies import descents as recording
 
 # It stands on torch's hooks for back ends in Python, which 2.9 does not have.
 stand_in = pytest.importorskip("second_device", exc_type=ImportError)

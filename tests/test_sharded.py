@@ -23,9 +23,9 @@ from algoreg.engine.checkpoint import Checkpoint
 from algoreg.engine.kernels import passes
 from algoreg.engine.loop import Batch, Descent
 from algoreg.engine.observers import Ends
-from algoreg.engine.recording import recorded, recorded_batch
 from algoreg.ensembles import gaussian, sharded
 from algoreg.numerics import problems, processes
+from algoreg.studies.descents import recorded, recorded_batch
 
 SIZE, M = 9, 4 * 128 + 45
 DTYPES = [torch.float32, torch.float64]
@@ -124,7 +124,7 @@ def test_a_whole_descent_is_gaussians(count):
         ensemble = problems.regenerate_ensemble(problem, arrays, "cpu", torch.float64, "problem.npz")
         record = {"errors": {"every": 10}, "spectrum": {"log_spaced": 4}}
         batch = recorded_batch(ensemble, arrays["factors"], arrays["labels"], "factored", runs, record, 5)
-        results.append({**recorded(batch), "labels": arrays["labels"], "problem": arrays["problem_sha256"]})
+        results.append({**recorded(batch), "labels": arrays["labels"], "problem": arrays["ensemble_sha256"]})
     dense, one, many = results
     for name, expected in dense.items():
         assert np.array_equal(many[name], one[name]), name

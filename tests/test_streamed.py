@@ -12,10 +12,10 @@ from test_descent import PROBLEM, run
 from algoreg.algorithms import stochastic
 from algoreg.engine.kernels.passes import padded
 from algoreg.engine.loop import Descent
-from algoreg.engine.recording import recorded, recorded_batch
 from algoreg.ensembles import gaussian, streamed
 from algoreg.ensembles.gaussian import BLOCK_ROWS
 from algoreg.numerics import problems
+from algoreg.studies.descents import recorded, recorded_batch
 
 DTYPES = [torch.float32, torch.float64]
 D, M = 9, 2 * BLOCK_ROWS + 45
@@ -97,7 +97,7 @@ def test_a_whole_descent_is_that_of_the_ensemble_in_memory(dtype, m):
     iterates, results = [], []
     for name in ("gaussian", "streamed"):
         own = problems.draw_problem({**problem, "ensemble": name}, 5, 0)
-        assert own["problem_sha256"] == arrays["problem_sha256"]
+        assert own["ensemble_sha256"] == arrays["ensemble_sha256"]
         np.testing.assert_allclose(own["labels"], arrays["labels"], rtol=1e-12, atol=1e-12)
         ensemble = problems.regenerate_ensemble({**problem, "ensemble": name}, arrays, "cpu", dtype, "problem.npz")
         record = {"errors": {"every": 10}, "spectrum": {"log_spaced": 4}}

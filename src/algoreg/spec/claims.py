@@ -286,6 +286,18 @@ def _tiers_of_figures(chapters, sizes):
     return drawn
 
 
+def few_ensembles(entries, tier):
+    """Yield ``(path, line after the key)`` of recorded descents on one ensemble alone that a claim is judged from.
+
+    Parameters are those of :func:`exponent_problems`.
+    """
+    for entry in (one for one in entries if judged(one, tier)):
+        for table in entry["experiments"]:
+            named = tier["studies"][table].get("select", ())
+            if named and all(tier["studies"][name]["ensembles"] < 2 for name in named):
+                yield ("studies", named[0], "ensembles"), wrong(1, f"at least 2, as {entry['id']} is judged from them")
+
+
 def exponent_problems(entries, tier):
     """Yield ``(path, line after the key)`` of grids with fewer than three values along which a claim fits an exponent.
 

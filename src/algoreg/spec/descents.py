@@ -17,6 +17,7 @@ from algoreg import sources
 from algoreg.spec import options as declared
 from algoreg.spec.base import (
     DrawnTargets,
+    RunOptions,
     Strict,
     as_list,
     at,
@@ -233,6 +234,13 @@ def errors_recorded(options: Mapping[str, Any]) -> set[int]:
     return {*recorded_iterations(record_as_run(options)["errors"], max(budgets)), *budgets}
 
 
+class PaperUnit(RunOptions):
+    """A run's step and iterations in a paper's unit; what else it takes is its algorithm's."""
+
+    step: float = Field(alias="paper_step", gt=0, le=1e300, description="a number above 0")
+    iterations: int = Field(alias="paper_iterations", ge=1, le=10**9, description=COUNT)
+
+
 Found = Iterator[tuple[tuple, str]]
 
 
@@ -302,10 +310,11 @@ def _units(given: Mapping[str, Any]) -> Found:
 def _runs(options: Mapping[str, Any], dtype: str) -> Found:
     """Yield what is wrong with runs: options, m, starts that the data type cannot hold, iterates beyond memory."""
     total, model = known_measurements(options), declared.of_algorithm(options["algorithm"])
+    if any(key in run for run in options["runs"] for key in PAPER):
+        model = type("PaperRun", (PaperUnit, model), {})
     for i, run in enumerate(options["runs"]):
-        names = {PAPER.get(key, key): key for key in run}
-        found = problems(model, {"m": total, **{own: run[key] for own, key in names.items()}})
-        yield from ((("runs", i, *(names.get(key, key) for key in inner)), line) for inner, line in found)
+        found = problems(model, {"m": total, **run})
+        yield from ((("runs", i, *inner), line) for inner, line in found)
         if not found:
             for item in as_list(run.get("m", total)):
                 if item > total:

@@ -1,4 +1,4 @@
-"""Recorded descents: runs of one algorithm on a planted problem, or on measurements of a file, and their errors.
+"""Recorded descents of one algorithm on a planted problem, or on measurements of a file: errors and eigenvalues.
 
 Tables of runs are selected from what is recorded here, so that several of them share a run.
 """
