@@ -19,7 +19,6 @@ import torch
 from algoreg.engine.loop import Descent
 from algoreg.numerics import devices, problems
 from algoreg.spec import plan, settings
-from algoreg.spec.descents import problem_of
 from algoreg.store import records
 from algoreg.store.provenance import settings_hash
 from algoreg.studies import descents
@@ -50,7 +49,7 @@ def estimate(tier, name):
     """Return a row for one study of descents: jobs, seconds of a job, whether runs may stop before their budget."""
     block = tier["studies"][name]
     options = plan.study_options(block, tier)
-    problem = problem_of(options)
+    problem = descents.problem_of(options)
     device, dtype = devices.configure(tier["device"], plan.dtype_of(block, tier), tier["threads"])
     arrays = problems.draw_problem(problem, tier["seed"], 0)
     ensemble = problems.regenerate_ensemble(problem, arrays, device, dtype, name)

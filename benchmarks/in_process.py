@@ -39,7 +39,7 @@ def measured(tier, name, numbers, *, dtype, threads, batches):
 def _in_batches(options, context, number, batches):
     """Return the rows of recorded descents on one ensemble, its runs dealt out to so many batches."""
     arrays = descents.generate(options, context.seed, number)
-    problem, runs, results = settings.problem_of(options), descents.runs_on_targets(options), []
+    problem, runs, results = descents.problem_of(options), descents.runs_on_targets(options), []
     ensemble = problems.regenerate_ensemble(problem, arrays, context.device, context.dtype, "memory")
     for group in np.array_split(np.arange(len(runs)), min(batches or len(runs), len(runs))):
         batch = descents.recorded_batch(

@@ -31,6 +31,7 @@ FLOORS = (
     "ensembles",
     "algorithms",
     "engine",
+    "studies",
     "analysis",
     "judge",
     "tell",

@@ -92,11 +92,11 @@ def test_a_folder_that_cannot_be_written_to_is_no_error(path, parsed):
 
 
 def test_closure_follows_imports_and_named_modules():
-    names = digests.closure(ROOT / "scripts" / "draw_problem.py", ("algoreg.ensembles.gaussian",))
-    assert {"algoreg.numerics.seeds", "algoreg.numerics.svec", "algoreg.numerics.problems"} <= names
+    names = digests.closure(ROOT / "scripts" / "generate.py", ("algoreg.studies.descents",))
+    assert {"algoreg.numerics.seeds", "algoreg.studies.descents", "algoreg.numerics.problems"} <= names
     assert "algoreg.tell.figures" not in names
     with pytest.raises(ModuleNotFoundError, match=r"algoreg\.ensembles\.nothing"):
-        digests.closure(ROOT / "scripts" / "draw_problem.py", ("algoreg.ensembles.nothing",))
+        digests.closure(ROOT / "scripts" / "generate.py", ("algoreg.ensembles.nothing",))
 
 
 def test_relative_imports_of_a_chapter_of_ones_own_are_followed(tmp_path, monkeypatch):

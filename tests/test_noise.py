@@ -12,7 +12,7 @@ from algoreg.spec import descents, selection
 from algoreg.spec.messages import problems as found_in
 from algoreg.spec.plan import study_options
 from algoreg.store import tables
-from algoreg.studies.descents import recorded, recorded_batch, rows_of
+from algoreg.studies.descents import problem_of, recorded, recorded_batch, rows_of
 
 PROBLEM = {
     "ensemble": "gaussian", "d": 6, "rank": 1, "m": 4000, "target": {"kind": "columns"}, "targets": 2,
@@ -48,7 +48,7 @@ def test_held_out_labels_have_an_error_of_their_own_and_no_influence(ensemble):
     run = {"step": 0.1, "iterations": 20, "alpha": 0.1, "start": "identity"}
     block = recorded_descents(ensemble=ensemble, m=20, hold_out=0.25, label_noise=0.1, runs=[run])
     options = study_options(block)
-    problem = descents.problem_of(options)
+    problem = problem_of(options)
     assert descents.known_measurements(options) == 15
     arrays = problems.draw_problem(problem, SEED, 0)
     drawn = problems.regenerate_ensemble(problem, arrays, "cpu", torch.float64, "p.npz")

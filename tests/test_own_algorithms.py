@@ -77,8 +77,8 @@ def test_an_installed_package_brings_its_algorithms_with_digests_of_all_that_the
     assert options.lacks("halved", "rank_one") == []
     # Nothing of it was imported to say so.
     assert not any(name.startswith("halves") for name in sys.modules)
-    named = tuple(registry.modules_of_descent({"algorithm": "halved"}, {"ensemble": "gaussian"}))
-    found = digests.code_digests(ROOT / "scripts" / "descend.py", named)
+    named = tuple(registry.modules_of_study("descents", {"algorithm": "halved", "ensemble": "gaussian"}))
+    found = digests.code_digests(ROOT / "scripts" / "measure.py", named)
     own_modules = {name for name in found if name.startswith("halves")}
     assert own_modules == {
         "halves",
@@ -90,7 +90,7 @@ def test_an_installed_package_brings_its_algorithms_with_digests_of_all_that_the
     before = found["halves.inner.shared"]
     (folder.parent / "shared.py").write_text("SHARE = 0.25\n")
     forget()
-    assert digests.code_digests(ROOT / "scripts" / "descend.py", named)["halves.inner.shared"] != before
+    assert digests.code_digests(ROOT / "scripts" / "measure.py", named)["halves.inner.shared"] != before
 
 
 def test_a_job_that_loaded_code_of_the_package_without_a_digest_stops(clean, tmp_path):

@@ -49,14 +49,14 @@ def edit(path, value):
         (("tier",), "../x", "tier.yaml: tier = \"../x\": allowed is"),
         (("threads",), 0, "tier.yaml: threads = 0: allowed is a whole number from 1"),
         (("threads",), True, "tier.yaml: threads = true: allowed is a whole number"),
-        (("studies", "paper_step", "options", "runs", 0, "paper_step"), -0.1, "runs[0].paper_step = -0.1: allowed is a number above 0"),
-        (("studies", "paper_step", "options", "runs", 0, "paper_step"), "1e-3", "write 1.0e-3"),
-        (("studies", "paper_step", "options", "runs", 0, "alpha"), 0, "runs[0].alpha = 0: allowed is a number above 0"),
-        (("studies", "paper_step", "options", "runs", 0, "alpha"), ["1e-3"], "write 1.0e-3"),
-        (("studies", "paper_step", "options", "runs", 0, "alpha"), [], "allowed is a value or a list of values"),
-        (("studies", "paper_step", "options", "runs", 0, "widht"), 3, "runs[0].widht = 3: unknown key; allowed are paper_step, paper_iterations, m, alpha"),
-        (("studies", "paper_step", "options", "runs", 0, "start"), "zero", "allowed is identity, orthonormal, gaussian or spectral"),
-        (("studies", "paper_step", "options", "algorithm"), "adam", "algorithm = \"adam\": unknown algorithm; allowed are accelerated, accelerated_projected, asymmetric"),
+        (("studies", "other_starts", "options", "runs", 0, "paper_step"), -0.1, "runs[0].paper_step = -0.1: allowed is a number above 0"),
+        (("studies", "other_starts", "options", "runs", 0, "paper_step"), "1e-3", "write 1.0e-3"),
+        (("studies", "other_starts", "options", "runs", 0, "alpha"), 0, "runs[0].alpha = 0: allowed is a number above 0"),
+        (("studies", "other_starts", "options", "runs", 0, "alpha"), ["1e-3"], "write 1.0e-3"),
+        (("studies", "other_starts", "options", "runs", 0, "alpha"), [], "allowed is a value or a list of values"),
+        (("studies", "other_starts", "options", "runs", 0, "widht"), 3, "runs[0].widht = 3: unknown key; allowed are paper_step, paper_iterations, m, alpha"),
+        (("studies", "other_starts", "options", "runs", 0, "start"), "zero", "allowed is identity, orthonormal, gaussian or spectral"),
+        (("studies", "other_starts", "options", "algorithm"), "adam", "algorithm = \"adam\": unknown algorithm; allowed are accelerated, accelerated_projected, asymmetric"),
         (("studies", "figure_1", "select"), ["nothing"], "select = \"nothing\": unknown study of descents at size smoke; allowed are gaussian"),
         (("studies", "figure_1", "select"), ["figure_3"], "select = \"figure_3\": unknown study of descents at size smoke; allowed are gaussian"),
         (("studies", "figure_1", "iterations"), [200], "allowed is a mapping with either iterations, as they ran, or paper_iterations"),
@@ -81,7 +81,7 @@ def edit(path, value):
         (("studies", "figure_1", "alpha"), [1.0, 0.2], "alpha = [0.2]: no run has these"),
         (("studies", "more"), {"compare": "figure_1", "published": "figure_1"}, "this table has d = 10"),
         (("studies", "more"), {"compare": "figure_4", "published": "figure_4_d150"}, "published figure_4_d150 is of d = 150"),
-        (("studies", "paper_step", "options", "runs", 0, "start"), ["identity", "orthonormal"], "does not tell apart two runs"),
+        (("studies", "other_starts", "options", "runs", 0, "start"), ["identity", "orthonormal"], "does not tell apart two runs"),
         (("studies", "projected_d10", "options", "runs", 0, "alpha"), 0.1, "runs[0].alpha = 0.1: unknown key; allowed are paper_step, paper_iterations, m, start"),
         (("studies", "sgd", "options", "runs", 0, "width"), 3, "runs[0].width = 3: unknown key; allowed are paper_step, paper_iterations, m, alpha, start, batch_size"),
         (("studies", "sgd", "options", "runs", 0, "batch_size"), 0, "batch_size = 0: allowed is a whole number from 1 to the run's m"),
@@ -91,7 +91,7 @@ def edit(path, value):
         (("studies", "projected_d10", "options", "runs", 0, "m"), 0, "runs[0].m = 0: allowed is a whole number of at least 1"),
         (("studies", "gaussian", "options", "own_targets"), True, "studies.gaussian.options.targets = 2: allowed is 1 with own_targets: true"),
         (("studies", "gaussian", "options", "own_targets"), "yes", "own_targets = \"yes\": allowed is true (every ensemble has a target of its own) or false"),
-        (("studies", "paper_step", "options", "runs"), [{"alpha": 1.0, "paper_stpe": 0.1, "paper_iterations": 100}], "runs[0].paper_step is missing; paper_stpe = 0.1 is no key of it"),
+        (("studies", "other_starts", "options", "runs"), [{"alpha": 1.0, "paper_stpe": 0.1, "paper_iterations": 100}], "runs[0].paper_step is missing; paper_stpe = 0.1 is no key of it"),
         (("step_factor",), 0, "step_factor = 0: allowed is a whole number of at least 1"),
         (("step_factor",), 7, "studies.gaussian.options.runs[0].paper_iterations = 3000: allowed is a multiple of step_factor = 7"),
         (("studies", "gaussian", "options", "record", "errors", "every"), 105, "record.errors.every = 105: allowed is a multiple of step_factor = 10"),
@@ -243,9 +243,9 @@ def test_a_grid_with_fewer_than_three_sizes_gives_no_exponent():
 @pytest.mark.parametrize(
     ("path", "value", "line"),
     [
-        (("studies", "paper_step", "options", "runs", 0, "alpha"), 1e-39,
-         "studies.paper_step.options.runs[0].alpha = 1e-39: allowed is at least 1.18e-38 in float32"),
-        (("studies", "paper_step", "options", "runs", 0, "alpha"), [0.1, 1e-44], "alpha = 1e-44: allowed is at least 1.18e-38"),
+        (("studies", "other_starts", "options", "runs", 0, "alpha"), 1e-39,
+         "studies.other_starts.options.runs[0].alpha = 1e-39: allowed is at least 1.18e-38 in float32"),
+        (("studies", "other_starts", "options", "runs", 0, "alpha"), [0.1, 1e-44], "alpha = 1e-44: allowed is at least 1.18e-38"),
         (("studies", "window", "options", "alpha_power"), 400,
          "options.alpha_power = 400: allowed is at most 340.66 at d = 8 in float64"),
         (("studies", "dynamics_course", "options", "alpha"), 1e-310,
@@ -259,8 +259,8 @@ def test_a_start_that_its_data_type_cannot_hold_is_refused(path, value, line):
 
 
 def test_the_data_type_that_decides_about_a_start_is_the_one_it_is_computed_in():
-    tier = edit(("studies", "paper_step", "options", "runs", 0, "alpha"), 1e-39)
-    tier["studies"]["paper_step"]["dtype"] = "float64"
+    tier = edit(("studies", "other_starts", "options", "runs", 0, "alpha"), 1e-39)
+    tier["studies"]["other_starts"]["dtype"] = "float64"
     assert "float32" not in "".join(setting_problems(tier))
     study = edit(("studies", "dynamics_course", "options", "alpha"), 1e-39)
     assert not setting_problems(study)
@@ -271,11 +271,11 @@ def test_the_data_type_that_decides_about_a_start_is_the_one_it_is_computed_in()
 
 
 def test_more_runs_than_anyone_waits_for_are_refused_before_they_are_listed(monkeypatch):
-    tier = edit(("studies", "paper_step", "options", "runs", 0, "alpha"), [1 + i / 10**6 for i in range(20_000)])
+    tier = edit(("studies", "other_starts", "options", "runs", 0, "alpha"), [1 + i / 10**6 for i in range(20_000)])
     monkeypatch.setattr(descents, "expand_runs", None)
-    lines = [line for line in setting_problems(tier) if "paper_step" in line]
+    lines = [line for line in setting_problems(tier) if "other_starts" in line]
     assert lines == [
-        "tier.yaml: studies.paper_step.options.runs: 20000 runs (alpha alone has 20000 values); allowed are at most 10000"
+        "tier.yaml: studies.other_starts.options.runs: 20000 runs (alpha alone has 20000 values); allowed are at most 10000"
     ]
 
 
@@ -294,7 +294,7 @@ def test_checking_a_tier_takes_as_many_steps_as_it_has_runs(monkeypatch):
 
     def steps(count):
         counted.update(dict.fromkeys(counted, 0))
-        tier = edit(("studies", "paper_step", "options", "runs", 0, "alpha"), [1 + i / 10**6 for i in range(count)])
+        tier = edit(("studies", "other_starts", "options", "runs", 0, "alpha"), [1 + i / 10**6 for i in range(count)])
         setting_problems(tier)
         return dict(counted)
 

@@ -60,6 +60,12 @@ def study(name: str) -> ModuleType:
     return import_module(_module("studies", name))
 
 
+def settings_of_study(name: str) -> ModuleType | None:
+    """Return the module of settings that a study names, without torch; None where its options are its own."""
+    named = sources.module_literal("studies", name, "SETTINGS")
+    return import_module(named) if named else None
+
+
 def estimand(name: str) -> Callable:
     """Return the estimand of this name."""
     return _function("estimands", "estimand", name)
@@ -76,9 +82,12 @@ def passages() -> dict[str, Callable]:
 
 
 def modules_of_study(name: str, chosen: Mapping[str, Any]) -> list[str]:
-    """Return the modules that measuring a study finds by name; ``chosen`` are its options, complete."""
+    """Return the modules that a study finds by name, given its complete options, or those that a job takes."""
     finds = sources.module_literal("studies", name, "FINDS", {})
-    return [_module("studies", name), *(_module(kind, chosen[option]) for option, kind in finds.items())]
+    return [
+        _module("studies", name),
+        *(_module(kind, chosen[option]) for option, kind in finds.items() if option in chosen),
+    ]
 
 
 def modules_of_claim(entry: Mapping[str, Any]) -> list[str]:

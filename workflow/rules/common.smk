@@ -175,6 +175,12 @@ def options_of(wildcards):
     return plan.study_options(config["studies"][wildcards.study], config)
 
 
+def drawn_options_of(wildcards):
+    """Return the options that the data of a study are generated from."""
+    study = config["studies"][wildcards.study]["study"]
+    return plan.generated_from(study, options_of(wildcards))
+
+
 def parts_of(wildcards):
     """Return the ensembles that each part of a study takes."""
     return plan.study_parts(config["studies"][wildcards.study])
@@ -185,12 +191,12 @@ def ensembles_of(wildcards):
     return parts_of(wildcards)[int(getattr(wildcards, "part", 0))]
 
 
-def study_code(script):
-    """Return a function of a job's wildcards: the digests of its script, and of what its study finds by name."""
+def study_code(script, options):
+    """Return a function of a job's wildcards: the digests of its script, and of what its study finds by these options."""
     return lambda wildcards: code(
         script,
         registry.modules_of_study(
-            config["studies"][wildcards.study]["study"], options_of(wildcards)
+            config["studies"][wildcards.study]["study"], options(wildcards)
         ),
     )
 

@@ -41,7 +41,7 @@ rule measure:
         title=lambda wildcards: sources.module_title(
             "studies", config["studies"][wildcards.study]["study"]
         ),
-        code=study_code("measure.py"),
+        code=study_code("measure.py", options_of),
         versions=MEASURED_WITH,
     message:
         "Measuring {wildcards.study}, ensembles {params.ensembles}: {params.title}; progress in {log}"

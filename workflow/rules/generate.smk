@@ -1,7 +1,7 @@
 # What is drawn before it is measured, a file an ensemble: targets, and the labels that the ensemble gives them.
 rule generate:
     input:
-        data=lambda wildcards: jobs.data_files(options_of(wildcards)),
+        data=lambda wildcards: jobs.data_files(drawn_options_of(wildcards)),
     output:
         arrays=result("data/{study}/ensemble-{ensemble}.npz"),
         sidecar=sidecar(result("data/{study}/ensemble-{ensemble}.npz")),
@@ -19,11 +19,11 @@ rule generate:
     params:
         study_name="{study}",
         study=configured("studies/{study}/study"),
-        options=options_of,
+        options=drawn_options_of,
         ensemble=lambda wildcards: int(wildcards.ensemble),
         seed=config["seed"],
         torch_threads=config["threads"],
-        code=study_code("generate.py"),
+        code=study_code("generate.py", drawn_options_of),
         versions=VERSIONS,
     message:
         "Generating the data of {wildcards.study}, ensemble {wildcards.ensemble}"

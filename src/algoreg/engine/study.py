@@ -10,7 +10,7 @@ killed job keeps the rows of its finished parts and what the running one has rea
 options as further parameters, every combination of their values is. ``measure(options, context)`` deals its work out
 itself, by :meth:`Context.part` or :meth:`Context.by_ensemble`. A study may have ``generate(options, seed, number)``,
 which returns named arrays: what is drawn for an ensemble, made by jobs of their own before it is measured
-(``Context.data``).
+(``Context.data``). It is given the options that ``GENERATED_FROM`` names, if it names some.
 """
 
 import inspect
@@ -27,6 +27,7 @@ from algoreg.engine.checkpoint import Checkpoint
 from algoreg.engine.loop import STATUSES as ENDS
 from algoreg.engine.loop import Batch, Descent
 from algoreg.spec.columns import STATUSES
+from algoreg.spec.plan import generated_from
 from algoreg.store.study_tables import columns
 
 # What a cell of a table may be, beside nothing.
@@ -158,7 +159,8 @@ def measure(name, options, context):
     module = registry.study(name)
     if hasattr(module, "generate") and not context.data:
         # Where there are no files, as in a notebook.
-        drawn = {number: ("memory", module.generate(options, context.seed, number)) for number in context.ensembles}
+        given = generated_from(name, options)
+        drawn = {number: ("memory", module.generate(given, context.seed, number)) for number in context.ensembles}
         context = replace(context, data=drawn)
     found = _dealt_out(module.measure, options, context)
     rows = [] if found is None else list(found)

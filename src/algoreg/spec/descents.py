@@ -38,9 +38,6 @@ Iteration = Annotated[int, Field(ge=0, le=10**9)]
 Size = Annotated[int, Field(ge=1)]
 # What a run's step and iterations are called in a paper's unit.
 PAPER = {"paper_step": "step", "paper_iterations": "iterations"}
-# The options that say what is drawn; the others are the runs'.
-PROBLEM = ("ensemble", "d", "rank", "m", "target", "data", "targets", "own_targets")
-PROBLEM += ("label_noise", "outliers", "hold_out")
 # Of one run in a recording grid: more is a slip of the pen.
 MOST_POINTS = 100_000
 # Of one entry, without its targets.
@@ -147,11 +144,6 @@ def held_out(share: float, m: int) -> int:
 def known_measurements(options: Mapping[str, Any]) -> int:
     """Return how many measurements runs know unless they say fewer: all that are not held out."""
     return options["m"] - held_out(options["hold_out"], options["m"])
-
-
-def problem_of(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that say what is drawn."""
-    return {key: options[key] for key in PROBLEM}
 
 
 def factor_of(options: Mapping[str, Any]) -> int:

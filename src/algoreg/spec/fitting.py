@@ -5,7 +5,7 @@ Every function yields ``(path, what stands after the key)``; :mod:`algoreg.spec.
 
 import math
 
-from algoreg import sources
+from algoreg import registry, sources
 from algoreg.spec import descents, options, plan
 from algoreg.spec.base import as_list, show
 from algoreg.spec.chapters import curve_columns
@@ -44,7 +44,7 @@ def _studies(tier):
             settled = study_options(block, tier)
             found = [*_found_by_name(block, settled, (*path, "options"))]
             yield from found or _study_starts(block, settled, tier, (*path, "options"))
-            settings = options.settings_of_study(study)
+            settings = registry.settings_of_study(study)
             if settings and not found:
                 yield from (((*path, *inner), text) for inner, text in settings.unfit(block, settled, tier))
 

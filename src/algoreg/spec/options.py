@@ -8,11 +8,10 @@ what does not fit together with the tier.
 """
 
 from functools import cache
-from importlib import import_module
 
 from pydantic import BaseModel
 
-from algoreg import sources
+from algoreg import registry, sources
 from algoreg.spec import base
 from algoreg.spec.base import as_list, show
 from algoreg.spec.messages import wrong
@@ -44,15 +43,9 @@ def _declared(kind, name, class_name, default):
     return sources.class_alone(kind, name, class_name, offered) or default
 
 
-def settings_of_study(name):
-    """Return the module of settings that a study names, None where its options are its own."""
-    named = sources.module_literal("studies", name, "SETTINGS")
-    return named and import_module(named)
-
-
 def of_study(name):
     """Return the class of a study's options."""
-    settings = settings_of_study(name)
+    settings = registry.settings_of_study(name)
     return settings.Options if settings else _declared("studies", name, "Options", base.StudyOptions)
 
 

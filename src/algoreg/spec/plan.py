@@ -65,6 +65,12 @@ def study_options(block: Mapping[str, Any], tier: Tier | None = None) -> dict[st
     return {**found, **from_tier, **block.get("options", {})}
 
 
+def generated_from(study: str, settled: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a study's complete options that its ``generate`` is given: all, unless the module names some."""
+    named = sources.module_literal("studies", study, "GENERATED_FROM")
+    return {key: value for key, value in settled.items() if named is None or key in named}
+
+
 def dtype_of(block: Mapping[str, Any], tier: Tier) -> str:
     """Return the data type that a study computes in: the entry's own, else the tier's if the module takes it from
     there, else float64, as verdicts are judged from it.

@@ -11,7 +11,7 @@ from algoreg.engine.loop import Batch, Descent
 from algoreg.engine.observers import Observer
 from algoreg.engine.study import ended
 from algoreg.numerics import diagnostics, problems
-from algoreg.spec.descents import expand_runs, facts, held_out, problem_of, record_as_run, recorded_iterations
+from algoreg.spec.descents import expand_runs, facts, held_out, record_as_run, recorded_iterations
 
 # Where the options and their checks are.
 SETTINGS = "algoreg.spec.descents"
@@ -19,6 +19,19 @@ SETTINGS = "algoreg.spec.descents"
 FROM_TIER = ("dtype", "step_factor")
 # Which option names a module of which folder; see algoreg.registry.
 FINDS = {"ensemble": "ensembles", "algorithm": "algorithms"}
+# The options that say what is drawn, which generate is given; the others are the runs'.
+GENERATED_FROM = (
+    "ensemble",
+    "d",
+    "rank",
+    "m",
+    "target",
+    "data",
+    "targets",
+    "own_targets",
+    "label_noise",
+    "outliers",
+)
 KEYS = {
     "run": "number of the run in the entry's `runs`, lists multiplied out",
     "target": None,
@@ -131,7 +144,12 @@ def generate(options, seed, number):
     """Draw the targets of a problem and their labels under one ensemble, with the digest of that ensemble;
     see :func:`algoreg.numerics.problems.draw_problem`.
     """
-    return problems.draw_problem(problem_of(options), seed, number)
+    return problems.draw_problem(options, seed, number)
+
+
+def problem_of(options):
+    """Return the options that say what is drawn."""
+    return {key: options[key] for key in GENERATED_FROM}
 
 
 def measure(options, context, number):

@@ -15,7 +15,6 @@ from algoreg.judge.published import load_published, load_sizes
 from algoreg.spec import plan
 from algoreg.spec.chapters import load_chapters
 from algoreg.spec.columns import COLUMNS, meaning
-from algoreg.spec.descents import problem_of
 from algoreg.store import generated, records
 from algoreg.tell import captions
 from algoreg.tell.page.verdicts import show
@@ -91,7 +90,7 @@ def spectra(results: Path, tier: dict):
     for name in jobs.spectrum_descents(tier):
         block = tier["studies"][name]
         options = plan.study_options(block, tier)
-        problem = problem_of(options)
+        problem = plan.generated_from(block["study"], options)
         table = records.read_table(results / plan.part_files(name, block)[0])
         # 0 has no place on a logarithmic axis; it is recorded for the identity's sake.
         kept = (table["eigenvalues"].notna() & (table["own_iteration"] > 0)).to_numpy()
