@@ -13,9 +13,10 @@ from algoreg.spec.chapters import SECTIONS, Chapter
 KINDS = ("svg", "pdf", "png")
 
 
-def data_files(options: dict) -> list[str]:
-    """Return the file of the user's own that a study's options name as ``data``; none where all is drawn."""
-    return [options["data"]["path"]] if options.get("data") else []
+def data_files(study: str, settled: dict) -> list[str]:
+    """Return the files of the user's own that a study's options name: those that its module lists in ``READS``."""
+    named = sources.module_literal("studies", study, "READS", ())
+    return [settled[key]["path"] for key in named if settled.get(key)]
 
 
 def selected_files(tier: dict, name: str) -> list[str]:

@@ -181,6 +181,12 @@ def drawn_options_of(wildcards):
     return plan.generated_from(study, options_of(wildcards))
 
 
+def own_data_of(wildcards):
+    """Return the files of the user's own that a study reads."""
+    study = config["studies"][wildcards.study]["study"]
+    return jobs.data_files(study, options_of(wildcards))
+
+
 def parts_of(wildcards):
     """Return the ensembles that each part of a study takes."""
     return plan.study_parts(config["studies"][wildcards.study])

@@ -11,7 +11,7 @@ rule measure:
                 ensembles_of(wildcards),
             )
         ),
-        data=lambda wildcards: jobs.data_files(options_of(wildcards)),
+        data=own_data_of,
     output:
         table=table_path("{study}"),
         sidecar=sidecar(table_path("{study}")),

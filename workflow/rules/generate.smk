@@ -1,7 +1,7 @@
 # What is drawn before it is measured, a file an ensemble: targets, and the labels that the ensemble gives them.
 rule generate:
     input:
-        data=lambda wildcards: jobs.data_files(drawn_options_of(wildcards)),
+        data=own_data_of,
     output:
         arrays=result("data/{study}/ensemble-{ensemble}.npz"),
         sidecar=sidecar(result("data/{study}/ensemble-{ensemble}.npz")),

@@ -19,6 +19,8 @@ SETTINGS = "algoreg.spec.descents"
 FROM_TIER = ("dtype", "step_factor")
 # Which option names a module of which folder; see algoreg.registry.
 FINDS = {"ensemble": "ensembles", "algorithm": "algorithms"}
+# The options that name a file of the user's own, by its path.
+READS = ("data",)
 # The options that say what is drawn, which generate is given; the others are the runs'.
 GENERATED_FROM = (
     "ensemble",

@@ -114,10 +114,10 @@ def spectra(results: Path, tier: dict):
                 "iteration": rows["iteration"].tolist(),
                 "eigenvalues": [_short(np.maximum(row, 1e-12)) for row in values],
             }
-    panels = [
+    found = [
         {**one, "runs": [one["runs"][key] for key in sorted(one["runs"], reverse=True)]} for one in panels.values()
     ]
-    return sorted(panels, key=lambda panel: not panel["spread"])
+    return sorted(found, key=lambda panel: not panel["spread"])
 
 
 def dynamics(tables: dict[str, pd.DataFrame], tier: dict):
