@@ -33,7 +33,7 @@ CROSSED, second_device = stand_in.CROSSED, stand_in.second_device
 pytestmark = pytest.mark.filterwarnings("ignore")
 TIER = tier_settings("smoke")
 # Of every study the first table of the smoke tier.
-TABLES = {block["study"]: name for name, block in reversed(TIER["studies"].items())}
+TABLES = {block["study"]: name for name, block in reversed(plan.measured(TIER).items())}
 # Of those whose steps are many and small: fewer. Every operation takes longer here.
 SHORTER = {
     "alternating_samples": {"ratios": [1.7], "alternating_time": 20, "descent_time": 20},

@@ -13,11 +13,9 @@ import time
 import numpy as np
 import pytest
 import torch
-from conftest import setting_problems, tier_settings
 from test_descent import PROBLEM, run
 from test_engine import FITS, SEED, D, batch_of
 
-from algoreg import jobs
 from algoreg.engine import study
 from algoreg.engine.checkpoint import Checkpoint
 from algoreg.engine.kernels import passes
@@ -299,35 +297,6 @@ def test_an_error_in_this_process_is_told_as_it_is(alone):
 def test_a_number_of_processes_that_cannot_be_is_refused(number):
     with pytest.raises(ValueError, match=f"processes = {number}: allowed are 1 to 2 for m = 300"):
         sharded.Ensemble.draw(5, 300, 0, 0, processes=number)
-
-
-@pytest.mark.parametrize(
-    ("own", "line"),
-    [
-        ({"ensemble": "sharded"}, "ensemble = sharded: processes and an ensemble that is spread over them go together"),
-        ({"processes": 2}, "ensemble = gaussian: processes and an ensemble that is spread over them go together"),
-        ({"ensemble": "sharded", "processes": 0}, "processes = 0: allowed is a whole number of at least 1"),
-        ({"ensemble": "sharded", "processes": 1.5}, "processes = 1.5: allowed is a whole number of at least 1"),
-        ({"ensemble": "sharded", "processes": 301, "m": 300}, "processes = 301: allowed is at most 2 with ensemble: sharded of m = 300"),
-        ({"ensemble": "sharded", "processes": 8, "d": 1000, "m": 10**6}, "the ensemble would take 466 GiB; allowed is 64 GiB"),
-    ],
-)  # fmt: skip
-def test_bad_settings_are_named_before_the_first_job(own, line):
-    content = tier_settings("smoke")
-    content["problems"]["gaussian"].update(own)
-    found = setting_problems(content)
-    assert any(line in problem for problem in found), found
-
-
-def test_settings_of_the_largest_example_are_accepted():
-    content = tier_settings("smoke")
-    content["problems"]["gaussian"].update(ensemble="sharded", processes=8, d=1000, m=25_000)
-    assert setting_problems(content) == []
-
-
-def test_a_job_takes_the_cores_of_all_its_processes():
-    assert jobs.cores({"processes": 4}, 2) == 8
-    assert jobs.cores({}, 2) == 2
 
 
 def test_in_an_allocation_of_several_nodes_slurm_starts_the_processes(monkeypatch):

@@ -208,7 +208,7 @@ def draw_problem(problem, seed, ensemble):
 
 def _ensemble_of(problem, seed, number, *place):
     """Draw an ensemble of a problem, or read it from the problem's file."""
-    own = {key: problem[key] for key in ("data",) if problem.get(key)}
+    own = {key: problem[key] for key in ("data", "processes") if problem.get(key)}
     return registry.ensemble(problem["ensemble"]).draw(problem["d"], problem["m"], seed, number, *place, **own)
 
 

@@ -128,12 +128,13 @@ def _lines_of_study(study, names):
     said = _docstring("studies", study, "measure").removeprefix("Return ").rstrip(".:")
     if said:
         lines += ["", f"{said[:1].upper()}{said[1:]}."]
-    lines += ["", f"Tables: {_listed(names)}."]
+    lines += ["", f"Tables: {_listed(names)}."] if names else []
     lines += ["", f"A row is named by {', '.join(f'`{key}`' for key in keys)}.", ""]
     lines += [_columns([*keys, *values, "status"], columns_of(study))]
-    rows = []
-    for key, field in options.of_study(study).model_fields.items():
-        default = "–" if field.is_required() else code(field.default)
+    rows, model = [], options.of_study(study)
+    defaults = options.defaults(model)
+    for key, field in model.model_fields.items():
+        default = code(defaults[key]) if key in defaults else "–"
         rows.append([f"`{key}`", literal(in_words(field)), literal(default)])
     return [*lines, "", report.markdown(["option", "allowed", "default"], rows)]
 
@@ -196,6 +197,11 @@ def _lines_of_studies(studies):
         lines += ["", f"### {chapter.title}"] if own else []
         for study in own:
             lines += _lines_of_study(study, studies[study])
+    # Those of the core, which chapters share: their tables are on the way to others.
+    shared = [study for study, module in modules.items() if sources.chapter_of(module) is None]
+    lines += ["", "### Shared by chapters"] if shared else []
+    for study in shared:
+        lines += _lines_of_study(study, studies.get(study, {}))
     return lines
 
 
