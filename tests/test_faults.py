@@ -168,7 +168,7 @@ def test_a_long_run_killed_in_every_way_continues_to_the_same_bytes(finished_tin
     assert not list((tiny / "results").rglob("*.part"))
 
 
-def test_damaged_problems_sidecars_and_checkpoints_are_named_and_rerun(finished_tiny, tiny):
+def test_damaged_data_sidecars_and_checkpoints_are_named_and_rerun(finished_tiny, tiny):
     for path in (DESCENT, OTHER):
         (tiny / path).unlink()
     problem = tiny / PROBLEM
@@ -237,7 +237,7 @@ def test_read_only_results_are_said_before_any_job(finished_tiny, tiny, mounted)
     done = snakemake(tiny, DESCENT, tier="tiny")
     output = done.stdout + done.stderr
     assert done.returncode != 0
-    assert "Write-protected output files for rule descend" in output
+    assert "Write-protected output files for rule measure_part" in output
     assert not (tiny / DESCENT).exists()
 
 
