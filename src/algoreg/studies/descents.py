@@ -11,6 +11,7 @@ from algoreg.engine.loop import Batch, Descent
 from algoreg.engine.observers import Observer
 from algoreg.engine.study import ended
 from algoreg.numerics import diagnostics, problems
+from algoreg.spec.descents import Options as Options
 from algoreg.spec.descents import expand_runs, facts, held_out, record_as_run, recorded_iterations
 
 # Where the options and their checks are.
