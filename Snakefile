@@ -10,10 +10,9 @@ if "tier" not in config:
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/problems.smk"
-include: "workflow/rules/descent.smk"
-include: "workflow/rules/tables.smk"
-include: "workflow/rules/studies.smk"
+include: "workflow/rules/generate.smk"
+include: "workflow/rules/descend.smk"
+include: "workflow/rules/aggregate.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/claims.smk"
 include: "workflow/rules/report.smk"

@@ -17,12 +17,12 @@ from statistics import fmean
 
 import torch
 
-from algoreg.engine import recording
 from algoreg.engine.loop import Descent
 from algoreg.numerics import devices, problems
 from algoreg.spec import plan, settings
 from algoreg.store import records
 from algoreg.store.provenance import settings_hash
+from algoreg.studies import descents
 from timing import fill_block
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,19 +47,19 @@ def seconds_per_step(batch):
 
 
 def estimate(tier, name):
-    """Return a row for one descent: jobs, seconds of a job, whether runs may stop before their budget."""
-    block = tier["descents"][name]
-    problem = tier["problems"][block["problem"]]
-    device, dtype = devices.configure(tier["device"], block.get("dtype", tier["dtype"]), tier["threads"])
-    numbers = plan.descent_ensembles(tier, name)
-    arrays = problems.draw_problem(problem, tier["seed"], numbers[0])
+    """Return a row for one study of descents: jobs, seconds of a job, whether runs may stop before their budget."""
+    block = tier["studies"][name]
+    options = plan.study_options(block, tier)
+    problem = descents.problem_of(options)
+    device, dtype = devices.configure(tier["device"], plan.dtype_of(block, tier), tier["threads"])
+    arrays = problems.draw_problem(problem, tier["seed"], 0)
     ensemble = problems.regenerate_ensemble(problem, arrays, device, dtype, name)
-    runs = [{**run, "target": target} for run in plan.expand_runs(tier, name) for target in range(problem["targets"])]
+    runs = descents.runs_on_targets(options)
     total, before = 0.0, 0
     for budget in sorted({run["iterations"] for run in runs}):
         active = [run for run in runs if run["iterations"] >= budget]
-        batch = recording.recorded_batch(
-            ensemble, arrays["factors"], arrays["labels"], block["algorithm"], active, {}, tier["seed"]
+        batch = descents.recorded_batch(
+            ensemble, arrays["factors"], arrays["labels"], options["algorithm"], active, {}, tier["seed"]
         )
         total += (budget - before) * seconds_per_step(batch)
         before = budget
@@ -67,9 +67,9 @@ def estimate(tier, name):
         "descent": name,
         "d": problem["d"],
         "runs": len(runs),
-        "jobs": len(numbers),
+        "jobs": len(plan.study_parts(block)),
         "seconds_per_job": float(f"{total:.3g}"),
-        "may_stop_early": block.get("stop_below_train_error") is not None,
+        "may_stop_early": options["stop_below_train_error"] is not None,
     }
 
 
@@ -91,12 +91,12 @@ def measured_seconds(tier, name, results):
     list of float
     """
     own, seconds = settings_hash(tier), []
-    for number in plan.descent_ensembles(tier, name):
-        log = results / "logs" / "descend" / f"{name}-{number}.log"
+    for number, file in enumerate(plan.part_files(name, tier["studies"][name])):
+        log = results / "logs" / "measure" / f"{name}-{number}.log"
         try:
             if "continuing from iteration" in log.read_text(encoding="utf-8"):
                 continue
-            known = records.read_provenance(results / "descents" / name / f"ensemble-{number}.npz")
+            known = records.read_provenance(results / file)
         except (FileNotFoundError, records.DamagedResult):
             continue
         if (known["config_sha256"], known["device"]) == (own, tier["device"]):
@@ -133,8 +133,8 @@ def per_figure(tier, rows):
     """Return (figure, names of the descents that it reads, their rows)."""
     found = []
     for figure, tables in tier["figures"].items():
-        experiments = [tier["experiments"][table] for table in tables if table in tier["experiments"]]
-        names = list(dict.fromkeys(name for experiment in experiments for name in experiment.get("descents", ())))
+        blocks = [tier["studies"][table] for table in tables]
+        names = list(dict.fromkeys(name for block in blocks for name in block.get("select", ())))
         if names:
             found.append((figure, names, [row for row in rows if row["descent"] in names]))
     return found
@@ -203,7 +203,7 @@ def main():
     # The processes of the pool begin with imports that would look in the working folder first.
     os.environ["PYTHONSAFEPATH"] = "1"
     with ProcessPoolExecutor(options.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        waiting = [pool.submit(estimate, tier, name) for name in tier["descents"]]
+        waiting = [pool.submit(estimate, tier, name) for name in plan.recorded(tier)]
         rows = []
         for future in waiting:
             rows.append(future.result())

@@ -1,17 +1,19 @@
 """A tier's tables computed in one process, without Snakemake and files: for measuring spread, and for mutations."""
 
 import io
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import torch
 
-from algoreg import plugins
-from algoreg.engine import recording, study
+from algoreg.engine import study
 from algoreg.judge import snapshots
 from algoreg.numerics import devices, problems
+from algoreg.spec import descents as settings
 from algoreg.spec import plan
-from algoreg.store import study_tables, tables
+from algoreg.store import records, study_tables, tables
+from algoreg.studies import descents
 
 
 def _as_read(rows):
@@ -19,38 +21,49 @@ def _as_read(rows):
     return pd.read_csv(io.StringIO(pd.DataFrame(rows).to_csv(index=False)))
 
 
-def _dtype(block, tier, override):
-    return override or block.get("dtype", tier["dtype"])
+def measured(tier, name, numbers, *, dtype, threads, batches):
+    """Return the table of a study as it is read, its ensembles in one call or, with other batches, in one each."""
+    block = tier["studies"][name]
+    device, precision = devices.configure("cpu", dtype or plan.dtype_of(block, tier), threads)
+    options, frames = plan.study_options(block, tier), []
+    for part in [numbers] if batches == 1 else [[number] for number in numbers]:
+        context = study.Context(tier["seed"], part, device, precision, say=lambda line: None)
+        if plan.records_descents(block) and batches != 1:
+            rows = [row for number in part for row in _in_batches(options, context, number, batches)]
+        else:
+            rows = study.measure(block["study"], options, context)
+        frames.append(_as_read(rows))
+    return study_tables.collect(frames, block["study"])
 
 
-def _recorded(tier, name, number, *, dtype, threads, batches, drawn):
-    """Return the recorded arrays of a descent on one ensemble, its runs dealt out to so many batches."""
-    block = tier["descents"][name]
-    problem = tier["problems"][block["problem"]]
-    device, precision = devices.configure("cpu", _dtype(block, tier, dtype), threads)
-    key = (block["problem"], number)
-    if key not in drawn:
-        drawn[key] = problems.draw_problem(problem, tier["seed"], number)
-    arrays = drawn[key]
-    ensemble = problems.regenerate_ensemble(problem, arrays, device, precision, name)
-    runs = [{**run, "target": t} for run in plan.expand_runs(tier, name) for t in range(problem["targets"])]
-    record, results = plan.own_record(tier, name), []
+def _in_batches(options, context, number, batches):
+    """Return the rows of recorded descents on one ensemble, its runs dealt out to so many batches."""
+    arrays = descents.generate(options, context.seed, number)
+    problem, runs, results = descents.problem_of(options), descents.runs_on_targets(options), []
+    ensemble = problems.regenerate_ensemble(problem, arrays, context.device, context.dtype, "memory")
     for group in np.array_split(np.arange(len(runs)), min(batches or len(runs), len(runs))):
-        batch = recording.recorded_batch(
+        batch = descents.recorded_batch(
             ensemble,
             arrays["factors"],
             arrays["labels"],
-            block["algorithm"],
+            options["algorithm"],
             [runs[i] for i in group],
-            record,
-            tier["seed"],
-            block.get("stop_below_train_error"),
+            settings.record_as_run(options),
+            context.seed,
+            options["stop_below_train_error"],
         )
-        result = recording.recorded(batch)
-        result["errors"][:, 0] = group[result["errors"][:, 0].astype(int)]
+        result = descents.recorded(batch)
+        for key in ("errors", "spectra"):
+            result[key][:, 0] = group[result[key][:, 0].astype(int)]
         results.append(result)
-    joined = {key: np.concatenate([result[key] for result in results]) for key in ("errors", "status", "ended")}
-    return problem, block["algorithm"], number, runs, joined
+    joined = {key: np.concatenate([result[key] for result in results]) for key in results[0]}
+    return descents.rows_of(options, number, runs, joined)
+
+
+def _as_text(table):
+    """Return the rows of a table as they stand in its file."""
+    columns = list(table)
+    return [{name: records.format_cell(row[name]) for name in columns} for row in table.to_dict("records")]
 
 
 def tables_of(tier, names, *, dtype=None, threads=None, batches=1):
@@ -61,7 +74,7 @@ def tables_of(tier, names, *, dtype=None, threads=None, batches=1):
     tier : mapping
         Validated settings.
     names : iterable of str
-        Tables of experiments (comparisons aside) and of studies.
+        Tables of runs and of studies; comparisons aside.
     dtype : str, optional
         Instead of each block's own.
     threads : int, optional
@@ -70,26 +83,18 @@ def tables_of(tier, names, *, dtype=None, threads=None, batches=1):
         How many batches the runs of a descent are dealt out to; None: every run has its own. If not 1, every ensemble
         of a study has a call of its own.
     """
-    threads, done, drawn, found = threads or tier["threads"], {}, {}, {}
+    measure = partial(measured, tier, dtype=dtype, threads=threads or tier["threads"], batches=batches)
+    recorded, found = {}, {}
     for name in names:
-        if name in tier.get("studies", {}):
-            block = tier["studies"][name]
-            device, precision = devices.configure("cpu", dtype or block.get("dtype", "float64"), threads)
-            parts = [range(block["ensembles"])] if batches == 1 else [[number] for number in range(block["ensembles"])]
-            options, frames = plan.study_options(block), []
-            for numbers in parts:
-                context = study.Context(tier["seed"], numbers, device, precision, say=lambda line: None)
-                frames.append(_as_read(study.measure(block["study"], options, context)))
-            module = plugins.study(block["study"])
-            table = study_tables.collect(frames, block["study"], module.KEYS, study_tables.columns(module))
-            found[name] = snapshots.of_study(table, block["study"])
+        block = tier["studies"][name]
+        if "select" not in block:
+            found[name] = snapshots.of_study(measure(name, range(block["ensembles"])), block["study"])
             continue
-        block = tier["experiments"][name]
-        for key in [(d, n) for d in block["descents"] for n in plan.descent_ensembles(tier, d)]:
-            if key not in done:
-                done[key] = _recorded(tier, *key, dtype=dtype, threads=threads, batches=batches, drawn=drawn)
-        descents = [done[d, n] for d in block["descents"] for n in plan.descent_ensembles(tier, d)]
-        found[name] = snapshots.of_runs(_as_read(tables.tabulate(block, descents)), block["by"])
+        for one in block["select"]:
+            if one not in recorded:
+                recorded[one] = _as_text(measure(one, range(tier["studies"][one]["ensembles"])))
+        rows = tables.select(block, [recorded[one] for one in block["select"]])
+        found[name] = snapshots.of_runs(_as_read(rows), block["by"])
     torch.set_num_threads(tier["threads"])
     torch.set_flush_denormal(False)
     return found
@@ -97,5 +102,4 @@ def tables_of(tier, names, *, dtype=None, threads=None, batches=1):
 
 def measured_tables(tier):
     """Return the names of the tables that runs and studies make, comparisons with published curves aside."""
-    experiments = [name for name, block in tier["experiments"].items() if "compare" not in block]
-    return [*experiments, *tier.get("studies", {})]
+    return [name for name in plan.tables(tier) if "compare" not in tier["studies"][name]]

@@ -5,43 +5,39 @@
 
 import numpy as np
 
-from in_process import _recorded
+from in_process import measured
 
 TARGETS, ENSEMBLES, SEED = 6, 3, 7
 # What is judged: the mean of our crossed runs, against one target over three ensembles.
 OURS, THEIRS = (5, 3), (1, 3)
 
 
-def _problem(rank, m):
-    sizes = {"d": 100, "rank": rank, "m": m, "targets": TARGETS, "ensembles": ENSEMBLES}
-    return {"ensemble": "gaussian", **sizes, "target": {"kind": "columns"}}
+def _descents(problem, algorithm, factor, runs, stop=None):
+    runs = [{**run, "paper_iterations": 10000} for run in runs]
+    options = {"algorithm": algorithm, "step_factor": factor, "runs": runs, "record": {"errors": {"log_spaced": 5}}}
+    options |= {"d": 100, "targets": TARGETS, **problem, **({"stop_below_train_error": stop} if stop else {})}
+    return {"study": "descents", "ensembles": ENSEMBLES, "options": options}
 
 
-def _descent(problem, algorithm, factor, runs, stop=None):
-    runs = [{**run, "iterations": 10000} for run in runs]
-    block = {"problem": problem, "algorithm": algorithm, "step_factor": factor, "runs": runs}
-    if stop:
-        block["stop_below_train_error"] = stop
-    return {**block, "record": {"errors": {"log_spaced": 5}}}
-
-
+RANK_5, RANK_1, FEW = {"rank": 5, "m": 2500}, {"rank": 1, "m": 3500}, {"rank": 1, "m": 1000}
 # The noisiest points of each figure.
 TIER = {
     "tier": "margins",
     "seed": SEED,
     "dtype": "float32",
     "threads": 1,
-    "problems": {"rank5": _problem(5, 2500), "rank1": _problem(1, 3500), "few": _problem(1, 1000)},
-    "descents": {
-        "figure_1": _descent("rank5", "factored", 10, [{"alpha": [0.3162, 0.03162, 0.01, 0.001], "step": 0.01}]),
-        "figure_1_large": _descent("rank5", "factored", 5, [{"alpha": 1.0, "step": 0.01}]),
-        "figure_3": _descent("rank5", "factored", 10, [{"alpha": 0.01, "step": 0.01}]),
-        "figure_4_factored": _descent("few", "factored", 10, [{"alpha": 0.01, "m": [500, 1000], "step": 0.01}], 1e-3),
-        "figure_4_projected": _descent(
-            "rank1",
+    "studies": {
+        "figure_1": _descents(RANK_5, "factored", 10, [{"alpha": [0.3162, 0.03162, 0.01, 0.001], "paper_step": 0.01}]),
+        "figure_1_large": _descents(RANK_5, "factored", 5, [{"alpha": 1.0, "paper_step": 0.01}]),
+        "figure_3": _descents(RANK_5, "factored", 10, [{"alpha": 0.01, "paper_step": 0.01}]),
+        "figure_4_factored": _descents(
+            FEW, "factored", 10, [{"alpha": 0.01, "m": [500, 1000], "paper_step": 0.01}], 1e-3
+        ),
+        "figure_4_projected": _descents(
+            RANK_1,
             "projected",
             10,
-            [{"m": 2500, "step": 0.005}, {"m": [3000, 3500], "step": 0.01}],
+            [{"m": 2500, "paper_step": 0.005}, {"m": [3000, 3500], "paper_step": 0.01}],
             1e-3,
         ),
     },
@@ -50,12 +46,9 @@ TIER = {
 
 def log_errors(name):
     """Return the log test errors at the ends of a descent's runs, shape (points, targets, ensembles)."""
-    drawn, logs = {}, []
-    for number in range(ENSEMBLES):
-        _, _, _, runs, arrays = _recorded(TIER, name, number, dtype=None, threads=1, batches=1, drawn=drawn)
-        ends = {(int(run), int(iteration)): test for run, iteration, _, test in arrays["errors"]}
-        logs.append([np.log(ends[i, int(arrays["ended"][i])]) for i in range(len(runs))])
-    return np.array(logs).T.reshape(-1, TARGETS, ENSEMBLES)
+    table = measured(TIER, name, range(ENSEMBLES), dtype=None, threads=1, batches=1)
+    ends = table[table["own_iteration"] == table["ended"]].sort_values(["run", "target", "ensemble"])
+    return np.log(ends["test_error"].to_numpy()).reshape(-1, TARGETS, ENSEMBLES)
 
 
 def largest_factors(logs, rng, draws=20000):

@@ -6,7 +6,7 @@ from algoreg import plugins
 from algoreg.engine import study
 from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
 from algoreg.numerics import devices
-from algoreg.store import records, study_tables
+from algoreg.store import generated, records, study_tables
 from algoreg.store.provenance import begin_job
 
 # A study may start processes, which import this script to find its functions: they must not run it again.
@@ -14,9 +14,11 @@ if __name__ == "__main__":
     facts, settings, job = begin_job(snakemake), snakemake.config, snakemake.params.job
     device, dtype = devices.configure(settings["device"], job["dtype"], settings["threads"])
     facts |= {"dtype": job["dtype"], "device": str(device)}
-    fingerprint = job_fingerprint(job, [], device)
+    files = list(snakemake.input.get("generated", []))
+    fingerprint = job_fingerprint(job, map(records.sha256, files), device)
     checkpoint = Checkpoint(job["checkpoint"], fingerprint, settings["checkpoint_seconds"])
-    context = study.Context(settings["seed"], job["ensembles"], device, dtype, checkpoint=checkpoint)
+    data = generated.of_ensembles(files, job["seed"])
+    context = study.Context(job["seed"], job["ensembles"], device, dtype, checkpoint=checkpoint, data=data)
     frame, module = pd.DataFrame(study.measure(job["study"], job["options"], context)), plugins.study(job["study"])
     table = study_tables.collect([frame], job["study"], module.KEYS, study_tables.columns(module))
     records.write_table(snakemake.output.table, list(table), table.to_dict("records"), facts)

@@ -1,13 +1,9 @@
-"""Collect recorded runs into one experiment's tidy table."""
+"""Select the rows of a table of runs from recorded descents."""
 
-from algoreg.spec import grids
+from algoreg.spec import selection
 from algoreg.store import records, tables
 from algoreg.store.provenance import begin_job
 
-facts, job = begin_job(snakemake), snakemake.params.job
-descents = [
-    (source["problem"], source["algorithm"], source["ensemble"], source["runs"], records.read_arrays(path))
-    for source, path in zip(job["sources"], snakemake.input.arrays, strict=True)
-]
-rows = tables.tabulate(job["block"], descents)
-records.write_table(snakemake.output.table, grids.columns(job["block"]), rows, facts)
+facts, block = begin_job(snakemake), snakemake.params.job["block"]
+rows = tables.select(block, map(records.read_rows, snakemake.input.parts))
+records.write_table(snakemake.output.table, selection.columns(block), rows, facts)

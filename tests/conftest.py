@@ -32,7 +32,7 @@ from algoreg.spec.chapters import compose, load_chapter
 from algoreg.spec.files import load_yaml
 from algoreg.spec.messages import in_file
 from algoreg.spec.plan import study_options
-from algoreg.store import study_tables
+from algoreg.store import records, study_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
@@ -107,6 +107,18 @@ def setting_problems(content, file="tier.yaml"):
     except tiers.SettingsError as error:
         return error.problems
     return []
+
+
+def recorded_descents(ensembles=2, dtype="float64", **options):
+    """Return an entry of recorded descents, small ones unless the options say otherwise."""
+    small = {"d": 6, "rank": 1, "m": 20, "targets": 2, "algorithm": "factored"}
+    small |= {"runs": [{"alpha": 0.1, "step": 0.1, "iterations": 20}], "record": {"errors": {"every": 10}}}
+    return {"study": "descents", "ensembles": ensembles, "dtype": dtype, "options": {**small, **options}}
+
+
+def as_text(rows):
+    """Return rows as they stand in a table's file."""
+    return [{name: records.format_cell(cell) for name, cell in row.items()} for row in rows]
 
 
 def option_problems(name, **changes):

@@ -28,6 +28,7 @@ FLOORS = (
     "ensembles",
     "algorithms",
     "engine",
+    "studies",
     "analysis",
     "judge",
     "tell",

@@ -13,15 +13,15 @@ import pytest
 from conftest import append_code, set_yaml, snakemake, tiny_repository
 from test_workflow import planned
 
-from algoreg.store import chain, problem_files, records
+from algoreg.store import chain, generated, records
 
 pytestmark = pytest.mark.workflow
 
 LONG_AGO = (1577836800, 1577836800)
 TABLE, EARLY, STUDY = (f"results/tiny/tables/{name}.csv" for name in ("tiny", "tiny_early", "tiny_study"))
-PROBLEMS = [f"results/tiny/problems/tiny/ensemble-{number}.npz" for number in (0, 1)]
-DESCENT = "results/tiny/descents/tiny/ensemble-0.npz"
-DESCENTS_AND_AFTER = {"descend": 2, "tabulate": 2, "claim_tiny_start": 1}
+DATA = [f"results/tiny/data/tiny_runs/ensemble-{number}.npz" for number in (0, 1)]
+DESCENT = "results/tiny/studies/tiny_runs/part-0.csv"
+DESCENTS_AND_AFTER = {"measure_part": 2, "tabulate": 2, "claim_tiny_start": 1}
 
 
 def plan_of(folder, *targets):
@@ -125,22 +125,23 @@ def test_another_checkouts_results_are_not_taken_for_ones_own(tiny, tmp_path):
     done = snakemake(other, TABLE, tier="tiny")
     assert done.returncode == 0, done.stderr[-2000:]
     before = (tiny / TABLE).read_bytes()
-    for path in [*(other / "results" / "tiny").rglob("*.npz"), other / TABLE]:
+    made = other / "results" / "tiny"
+    for path in [*made.glob("data/*/*.npz"), *made.glob("studies/tiny_runs/*.csv"), other / TABLE]:
         put_in_place(path, tiny / path.relative_to(other))
     assert (tiny / TABLE).read_bytes() != before
     # The table is what these descents make: it is the links before it that break.
     text = refused(tiny)
     wrong = re.findall(r"Delete (\S+) and rerun", text)
-    assert set(wrong) >= {*PROBLEMS, DESCENT}
+    assert set(wrong) >= {*DATA, DESCENT}
     for path in wrong:
         (tiny / path).unlink()
     assert snakemake(tiny, TABLE, tier="tiny").returncode == 0
     assert (tiny / TABLE).read_bytes() == before
 
 
-def test_a_problem_file_swapped_with_its_sidecar_is_refused(tiny):
-    put_in_place(tiny / PROBLEMS[1], tiny / PROBLEMS[0])
-    assert f"Delete {PROBLEMS[0]} and rerun" in refused(tiny)
+def test_generated_data_swapped_with_their_sidecar_are_refused(tiny):
+    put_in_place(tiny / DATA[1], tiny / DATA[0])
+    assert f"Delete {DATA[0]} and rerun" in refused(tiny)
 
 
 def test_verify_reads_contents_and_refuses_what_was_made_from_an_exchanged_input(tiny):
@@ -158,9 +159,7 @@ def test_verify_reads_contents_and_refuses_what_was_made_from_an_exchanged_input
 def test_sidecars_hold_the_chain_and_no_absolute_path(finished_tiny):
     results = finished_tiny / "results" / "tiny"
     sidecars = list((results / "provenance").rglob("*.json"))
-    assert {records.sidecar_path(results.parents[1] / path) for path in (*PROBLEMS, DESCENT, TABLE, STUDY)} <= {
-        *sidecars
-    }
+    assert {records.sidecar_path(results.parents[1] / path) for path in (*DATA, DESCENT, TABLE, STUDY)} <= {*sidecars}
     for path in sidecars:
         record = json.loads(path.read_text())
         assert len(record["params_sha256"]) == 64, path
@@ -169,19 +168,19 @@ def test_sidecars_hold_the_chain_and_no_absolute_path(finished_tiny):
         assert sys.prefix not in path.read_text(), path
         assert not any(os.path.isabs(name) for name in record["inputs"])
     record = records.read_provenance(finished_tiny / DESCENT)
-    assert record["inputs"] == {PROBLEMS[0]: records.sha256(finished_tiny / PROBLEMS[0])}
-    assert record["result"] == "descents/tiny/ensemble-0.npz"
+    assert record["inputs"] == {DATA[0]: records.sha256(finished_tiny / DATA[0])}
+    assert record["result"] == "studies/tiny_runs/part-0.csv"
 
 
-def test_a_problem_file_of_another_ensemble_or_seed_is_refused(tmp_path):
-    path = tmp_path / "results" / "t" / "problems" / "p" / "ensemble-3.npz"
+def test_generated_data_of_another_ensemble_or_seed_are_refused(tmp_path):
+    path = tmp_path / "results" / "t" / "data" / "p" / "ensemble-3.npz"
     records.write_arrays(path, {"ensemble": np.int64(3), "seed": np.int64(7)})
-    assert int(problem_files.read_problem(path, 7)["ensemble"]) == 3
-    with pytest.raises(problem_files.OtherProblem, match=rf"holds seed 7.*Delete {path} and rerun"):
-        problem_files.read_problem(path, 8)
+    assert int(generated.read_generated(path, 7)["ensemble"]) == 3
+    with pytest.raises(generated.OtherData, match=rf"holds seed 7.*Delete {path} and rerun"):
+        generated.read_generated(path, 8)
     records.write_arrays(path, {"ensemble": np.int64(2), "seed": np.int64(7)})
-    with pytest.raises(problem_files.OtherProblem, match=rf"holds ensemble 2.*Delete {path} and rerun"):
-        problem_files.read_problem(path, 7)
+    with pytest.raises(generated.OtherData, match=rf"holds ensemble 2.*Delete {path} and rerun"):
+        generated.read_generated(path, 7)
 
 
 def refusal(jobs):
@@ -238,11 +237,8 @@ def test_a_file_of_ones_own_in_a_folder_named_results_is_no_result(tmp_path, mon
 
 
 def test_another_version_of_a_library_is_seen(tiny, tmp_path):
-    studied = {"measure_part": 2, "tabulate_study": 1}
-    for name, plan in (
-        ("scikit_learn", studied),
-        ("ziglang", {**studied, "draw_problem": 2, "descend": 2, "tabulate": 1}),
-    ):
+    measured = {"measure_part": 4, "tabulate_study": 1, "tabulate": 1}
+    for name, plan in (("scikit_learn", measured), ("ziglang", {**measured, "generate": 2})):
         (tmp_path / name / f"{name}-99.dist-info").mkdir(parents=True)
         (tmp_path / name / f"{name}-99.dist-info" / "METADATA").write_text(f"Name: {name}\nVersion: 99\n")
         found = planned(

@@ -116,12 +116,12 @@ def test_a_chapter_of_ones_own_is_taken(own_chapter):
         (("experiments.yaml", None, "studies: {a: {tiers: [smoke, large]}}\n"), 'studies.a.tiers = ["smoke", "large"]: allowed is a list of smoke, quick, standard, full'),
         (("experiments.yaml", None, "studies: {a: {sizes: {large: {d: 2}}}}\n"), 'studies.a.sizes.large = {"d": 2}: allowed is a size of smoke, quick, standard, full'),
         (("experiments.yaml", None, "studies: {a: {sizes: {smoke: {d: 2}, quick: smoke, full: quick}}}\n"), 'studies.a.sizes.full = "quick": allowed is a mapping, or a tier that has one here: smoke'),
-        (("experiments.yaml", None, "studys: {}\n"), "own/tiny/experiments.yaml: studys = {}: unknown key; allowed are grids, problems, descents"),
+        (("experiments.yaml", None, "studys: {}\n"), "own/tiny/experiments.yaml: studys = {}: unknown key; allowed are grids, studies, figures"),
         (("experiments.yaml", None, "studies: [a]\n"), "own/tiny/experiments.yaml: studies: allowed is a mapping of entries"),
         (("experiments.yaml", None, "a: [1\n"), "own/tiny/experiments.yaml: not valid YAML"),
         (("experiments.yaml", None, "studies: {rip: {study: rip, tiers: [full]}}\n"), "own/tiny/experiments.yaml: studies.rip: /"),
-        (("experiments.yaml", None, "problems: {gaussian: {tiers: [full]}}\n"), "problems.gaussian: "),
-        (("experiments.yaml", "tiny: [tiny, tiny_study]", "tiny: [tiny, tiny_studdy]"), 'own/tiny/experiments.yaml: figures.tiny = "tiny_studdy": unknown table; allowed are tiny, tiny_early, tiny_study'),
+        (("experiments.yaml", None, "studies: {gaussian: {tiers: [full]}}\n"), "studies.gaussian: "),
+        (("experiments.yaml", "tiny: [tiny, tiny_study]", "tiny: [tiny, tiny_studdy]"), 'own/tiny/experiments.yaml: figures.tiny = "tiny_studdy": unknown table; allowed are tiny_runs, tiny, tiny_early, tiny_study'),
         (("experiments.yaml", "tiny: [tiny, tiny_study]", "tiny: tiny"), 'figures.tiny = "tiny": allowed is a list of tables'),
         (("experiments.yaml", "tiny: [tiny, tiny_study]", "tiny:"), "figures.tiny = null: allowed is a list of tables"),
         (("claims.yaml", "value: test_error", "value: test_eror"), 'tiny-start.estimand.value = "test_eror": unknown column; allowed are d, alpha, target'),
@@ -152,16 +152,16 @@ def test_a_chapter_that_shadows_ours_is_refused(own_chapter):
     assert line == f"own/proof: chapter proof: there is one of this name, {ours}; choose another name"
 
 
-def test_an_experiment_that_has_the_name_of_a_study_elsewhere_is_refused_by_that(own_chapter):
+def test_a_table_that_has_the_name_of_one_elsewhere_is_refused_by_that(own_chapter):
     folder = own_chapter()
     path = folder / "experiments.yaml"
     content = yaml.safe_load(path.read_text())
-    content["experiments"] = {"balance": next(iter(content["experiments"].values()))}
+    content["studies"] = {"balance": content["studies"]["tiny"]}
     path.write_text(yaml.safe_dump(content))
     chapters.load_chapter.cache_clear()
     (line,) = chapters.clashes(chapters.load_chapters(["price_of_width", "tiny"]))
     other = OURS / "price_of_width" / "experiments.yaml"
-    assert line == f"own/tiny/experiments.yaml: experiments.balance: {other} has one of this name; choose another"
+    assert line == f"own/tiny/experiments.yaml: studies.balance: {other} has one of this name; choose another"
 
 
 @pytest.mark.parametrize("name", ["a.b", "a b", "{c}", "<img src=x onerror=alert(1)>", "Mine", "1st", "_mine"])

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, copy_repository, load_yaml, snakemake
+import yaml
+from conftest import ROOT, copy_repository, load_yaml, recorded_descents, snakemake
 
 STUDY = '''"""How large X* is."""
 
@@ -110,22 +111,24 @@ def test_a_chapter_outside_the_repository_runs_alone_with_its_own_study_and_algo
     assert status == 0, said
     chapter = place / "my_own"
     for kind, name, text in (("studies", "my_norm", STUDY), ("algorithms", "my_half", ALGORITHM)):
-        (chapter / kind).mkdir()
+        (chapter / kind).mkdir(exist_ok=True)
         (chapter / kind / f"{name}.py").write_text(text)
     path = chapter / "experiments.yaml"
-    text = path.read_text().replace("algorithm: factored", "algorithm: my_half")
-    path.write_text(
-        f"{text}\nstudies:\n  my_norm: {{study: my_norm, ensembles: 2, options: {{d: 5}}, tiers: [smoke]}}\n"
-    )
+    norm = {"study": "my_norm", "ensembles": 2, "options": {"d": 5}, "tiers": ["smoke"]}
+    runs = [{"alpha": 0.1, "step": 0.05, "iterations": 20}]
+    more = {"my_norm": norm, "my_runs": {**recorded_descents(algorithm="my_half", runs=runs), "tiers": ["smoke"]}}
+    more["my_ends"] = {"select": ["my_runs"], "by": ["alpha"], "iterations": "end", "tiers": ["smoke"]}
+    content = load_yaml(path)
+    path.write_text(yaml.safe_dump({**content, "studies": {**content["studies"], **more}}, sort_keys=False))
     done = snakemake(repository, "chapter_my_own", "--config", f"chapter_path={place}", 'chapters=["my_own"]')
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     results = repository / "results" / "smoke"
-    assert sorted(path.name for path in (results / "tables").iterdir()) == ["my_norm.csv", "my_own.csv"]
+    assert sorted(path.name for path in (results / "tables").iterdir()) == ["my_ends.csv", "my_norm.csv", "my_own.csv"]
     assert sorted(path.name for path in (results / "figures").iterdir()) == [
         f"my_own.{kind}" for kind in ("pdf", "png", "svg")
     ]
     assert [path.name for path in (results / "claims").iterdir()] == ["my-own-small-start.json"]
-    code = load_yaml(results / "provenance" / "descents" / "my_own" / "ensemble-0.npz.json")["code"]
+    code = load_yaml(results / "provenance" / "studies" / "my_runs" / "part-0.csv.json")["code"]
     assert "algoreg.chapters.my_own.algorithms.my_half" in code
 
 

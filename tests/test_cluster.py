@@ -9,11 +9,11 @@ import pytest
 import yaml
 from conftest import CACHE, ROOT, copy_repository, registered_claims, set_yaml, snakemake, tier_settings
 
-from algoreg import jobs
+from algoreg.spec import plan
 
 pytestmark = pytest.mark.workflow
 
-DESCENT = "results/smoke/descents/paper_step/ensemble-0.npz"
+DESCENT = "results/smoke/studies/other_starts/part-0.csv"
 
 
 def profile(name):
@@ -32,7 +32,7 @@ def with_fake_gpu(folder, monkeypatch):
 
 def log_when_descents_run(folder):
     """Let each descent of a scratch repository write when it starts and when it ends, and last a while."""
-    script = folder / "scripts" / "descend.py"
+    script = folder / "scripts" / "measure.py"
     noted = f"""
 import atexit, os, time
 _start = time.time()
@@ -48,7 +48,7 @@ def overlaps(folder):
     return sum(later[0] < earlier[1] for earlier, later in pairwise(times)), len(times)
 
 
-DESCENTS = [f"results/smoke/descents/gaussian/ensemble-{number}.npz" for number in (0, 1)]
+DESCENTS = [f"results/smoke/studies/gaussian/part-{number}.csv" for number in (0, 1)]
 
 
 def test_local_jobs_take_turns_on_one_gpu(tmp_path, monkeypatch):
@@ -106,13 +106,13 @@ def test_what_follows_the_runs_asks_for_less_than_a_day():
     """
     slurm, tier = profile("slurm"), tier_settings("standard")
     minutes = int(slurm["default-resources"]["runtime"].removesuffix(" * attempt"))
-    parts = registered_claims(), jobs.tables(tier), tier["figures"], [*(ROOT / "notebooks").glob("*.ipynb")]
+    parts = registered_claims(), plan.tables(tier), tier["figures"], [*(ROOT / "notebooks").glob("*.ipynb")]
     levels = ("tables", "comparisons, figures", "claims", "all claims", "pages, notebooks")
     # Each rule that is a job of its own besides, and every table, though runs make most of them themselves.
     turns = (sum(map(len, parts)) + len(groups())) / slurm["cores"] + len(levels)
     assert 2 * turns * minutes < 24 * 60
     # What takes longer says so.
-    runs = {rule for rule, group in groups().items() if group in ("descents", "studies")}
+    runs = {rule for rule, group in groups().items() if group == "studies"}
     assert set(slurm["set-resources"]) == {*runs, "measure_part"}
 
 
@@ -122,8 +122,8 @@ def cached(folder, place, *arguments, **environment):
     done = snakemake(folder, DESCENT, *arguments, *options, environment={CACHE: str(place), **environment})
     assert done.returncode == 0, done.stderr[-3000:]
     output = done.stdout + done.stderr
-    moved = len(re.findall(r"Moving output file \S+\.npz to cache", output))
-    return moved, len(re.findall(r"Symlinking output file \S+\.npz from cache", output)) - moved
+    moved = len(re.findall(r"Moving output file \S+\.(?:npz|csv) to cache", output))
+    return moved, len(re.findall(r"Symlinking output file \S+\.(?:npz|csv) from cache", output)) - moved
 
 
 def with_version(folder, package, number):

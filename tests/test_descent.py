@@ -7,16 +7,19 @@ import numpy as np
 import plain
 import pytest
 import torch
+from conftest import as_text, recorded_descents
 
 from algoreg.algorithms.factored import start_matrix
+from algoreg.engine import study
 from algoreg.engine.checkpoint import Checkpoint
 from algoreg.engine.loop import Descent
-from algoreg.engine.recording import recorded, recorded_batch, result
 from algoreg.engine.study import Context
 from algoreg.numerics import problems
 from algoreg.numerics.diagnostics import effective_rank
 from algoreg.numerics.svec import smat
+from algoreg.spec.plan import study_options
 from algoreg.store import tables
+from algoreg.studies.descents import generate, recorded, recorded_batch, result
 
 PROBLEM = {"ensemble": "gaussian", "d": 7, "rank": 2, "m": 60, "target": {"kind": "columns"}, "targets": 3}
 RECORD = {"errors": {"every": 10}, "spectrum": {"log_spaced": 4}}
@@ -34,17 +37,56 @@ def run(alpha=0.1, step=0.1, iterations=60, target=0, start="identity", m=60):
 
 
 def test_with_own_targets_every_ensemble_has_another_target_and_tables_name_it():
-    own = {**PROBLEM, "targets": 1, "own_targets": True}
-    shared = problems.draw_problem(PROBLEM, 5, 0)["factors"]
-    sources = []
+    own = {"d": 7, "rank": 2, "m": 60, "targets": 1, "own_targets": True}
+    options = study_options(recorded_descents(**own, runs=[{"alpha": 0.1, "step": 0.1, "iterations": 40}]))
+    shared, parts = problems.draw_problem(PROBLEM, 5, 0)["factors"], []
     for number in range(3):
-        arrays = problems.draw_problem(own, 5, number)
-        assert np.array_equal(arrays["factors"], shared[number : number + 1])
-        recorded = {"errors": np.array([[0, 40, 0.1, 0.2]]), "status": np.array(["budget"]), "ended": np.array([40])}
-        sources.append((own, "factored", number, [{**run(iterations=40), "step_factor": 1}], recorded))
-    experiment = {"by": ["alpha", "iteration"], "descents": ["x"], "paper_iterations": [40]}
-    rows = tables.tabulate(experiment, sources)
-    assert [(row["target"], row["ensemble"]) for row in rows] == [(0, 0), (1, 1), (2, 2)]
+        assert np.array_equal(generate(options, 5, number)["factors"], shared[number : number + 1])
+        context = Context(5, [number], torch.device("cpu"), torch.float64, lambda line: None)
+        parts.append(as_text(study.measure("descents", options, context)))
+    rows = tables.select({"by": ["alpha", "iteration"], "select": ["x"], "iterations": [40]}, parts)
+    assert [(row["target"], row["ensemble"]) for row in rows] == [("0", "0"), ("1", "1"), ("2", "2")]
+
+
+def test_a_table_of_runs_has_the_cells_of_what_is_recorded_and_an_empty_one_beyond_divergence():
+    runs = [{"alpha": [0.3162, 0.1], "step": 0.1, "iterations": 40}, {"alpha": 1.0, "step": 50.0, "iterations": 40}]
+    options = study_options(recorded_descents(runs=runs, record={"errors": {"every": 20}, "spectrum": {"at": [5]}}))
+    context = Context(5, [0], torch.device("cpu"), torch.float64, lambda line: None)
+    recorded = as_text(study.measure("descents", options, context))
+    # Only eigenvalues are recorded at 5, and they fall.
+    (early, *_) = [row for row in recorded if row["own_iteration"] == "5"]
+    assert early["train_error"] == ""
+    assert sorted(map(float, early["eigenvalues"].split()), reverse=True) == [*map(float, early["eigenvalues"].split())]
+    table = {"by": ["alpha", "iteration"], "select": ["x"], "iterations": [20, 40], "alpha": [1.0, 0.3162]}
+    rows = tables.select(table, [recorded])
+    assert [(row["alpha"], row["iteration"], row["target"]) for row in rows] == [
+        (alpha, iteration, target) for alpha in ("1", "0.3162") for iteration in (20, 40) for target in "01"
+    ]
+    for row in rows:
+        (known,) = [
+            one["train_error"]
+            for one in recorded
+            if all(one[key] == row[key] for key in ("run", "target")) and one["own_iteration"] == str(row["iteration"])
+        ] or [""]
+        assert row["train_error"] == known
+        assert (row["train_error"] == "") == (row["status"] == "diverged")
+    ends = tables.select({"by": ["alpha"], "select": ["x"], "iterations": "end"}, [recorded])
+    assert {row["iterations"] for row in ends if row["status"] == "budget"} == {40}
+    assert all(row["own_iteration"] == int(row["ended"]) for row in ends)
+    with pytest.raises(ValueError, match="iteration 5 of run 0 was not recorded"):
+        tables.select({**table, "iterations": [5]}, [recorded])
+
+
+def test_in_a_papers_unit_iterations_count_as_the_papers():
+    runs = [{"alpha": 0.1, "paper_step": 0.02, "paper_iterations": 200}]
+    options = study_options(recorded_descents(runs=runs, step_factor=5, record={"errors": {"every": 100}}))
+    context = Context(5, [0], torch.device("cpu"), torch.float64, lambda line: None)
+    recorded = as_text(study.measure("descents", options, context))
+    assert {(row["iteration"], row["own_iteration"], row["step"]) for row in recorded} == {
+        ("0", "0", "0.1"), ("100", "20", "0.1"), ("200", "40", "0.1"),
+    }  # fmt: skip
+    rows = tables.select({"by": ["iteration"], "select": ["x"], "paper_iterations": [100]}, [recorded])
+    assert {(row["iteration"], row["own_iteration"]) for row in rows} == {(100, 20)}
 
 
 RUNS = [run(target=t, alpha=a, iterations=n) for t in range(3) for a, n in ((1.0, 40), (0.01, 90))]
@@ -167,31 +209,10 @@ def test_labels_are_exact_and_a_wrong_digest_is_refused():
 SPECTRUM = {**PROBLEM, "target": {"kind": "spectrum", "eigenvalues": [1.0, 0.5]}, "rank": 2}
 
 
-def test_digests_are_of_what_is_drawn_not_of_what_lapack_makes_of_it(monkeypatch):
-    arrays, factorise = problems.draw_problem(SPECTRUM, 5, 1), np.linalg.qr
-
-    def other_lapack(matrix):
-        basis, upper = factorise(matrix)
-        return np.nextafter(basis, 2.0), upper
-
-    monkeypatch.setattr(np.linalg, "qr", other_lapack)
-    elsewhere = problems.draw_problem(SPECTRUM, 5, 1)
-    assert not np.array_equal(elsewhere["factors"], arrays["factors"])
-    assert elsewhere["problem_sha256"] == arrays["problem_sha256"]
-    others = [
-        problems.draw_problem(SPECTRUM, 6, 1),
-        problems.draw_problem(SPECTRUM, 5, 2),
-        problems.draw_problem({**SPECTRUM, "targets": SPECTRUM["targets"] + 1}, 5, 1),
-        problems.draw_problem({**SPECTRUM, "target": {"kind": "spectrum", "eigenvalues": [1.0, 0.4]}}, 5, 1),
-        problems.draw_problem({**SPECTRUM, "target": {"kind": "columns"}}, 5, 1),
-    ]
-    assert len({str(one["problem_sha256"]) for one in [arrays, *others]}) == 6
-
-
 @pytest.mark.any_kernels
 def test_digests_are_the_same_under_other_kernels():
     code = "import sys, json; from algoreg.numerics import problems; p = problems.draw_problem(json.loads(sys.argv[1]), 5, 1); "
-    code += "print(p['problem_sha256'], p['ensemble_sha256'])"
+    code += "print(p['ensemble_sha256'])"
     said = {
         subprocess.run(
             [sys.executable, "-c", code, json.dumps({**SPECTRUM, "d": 40})],

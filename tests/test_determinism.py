@@ -51,7 +51,8 @@ def test_equal_settings_give_equal_bytes(smoke, tmp_path):
         "claims",
         "claims.json",
         "notebooks",
-        "descents",
+        "data",
+        "studies",
     }
     assert set(mine) == set(theirs)
     assert [name for name in sorted(theirs) if mine[name] != theirs[name]] == []

@@ -11,8 +11,8 @@ from conftest import ROOT, registered_claims, tier_settings
 from algoreg import plugins
 from algoreg.chapters.race.methods import METHODS
 from algoreg.judge import claims
-from algoreg.spec import columns, grids
-from algoreg.spec.experiments import Collected
+from algoreg.spec import columns, plan, selection
+from algoreg.spec.experiments import Selected
 from algoreg.tell import claim_documents, documents, report
 
 pytestmark = pytest.mark.any_kernels
@@ -53,7 +53,7 @@ def test_every_claim_table_and_study_is_described():
         assert report.literal(entry["reason"]).replace("|", "\\|") in found["docs/claims.md"]
     for tier in documents.TIERS:
         content = tier_settings(tier)
-        for name in [*content["experiments"], *content.get("studies", {})]:
+        for name in plan.tables(content):
             assert f"`{name}` (" in found["docs/tables.md"], name
 
 
@@ -229,8 +229,8 @@ def test_every_column_has_a_meaning_and_every_meaning_a_column():
         assert not own.items() & columns.COLUMNS.items(), f"{name} repeats what a column means everywhere: write None"
         assert [column for column, said in own.items() if said is None and column not in columns.COLUMNS] == [], name
     of_studies = {column for name in plugins.modules("studies") for column in columns.columns_of(name)}
-    axes = get_args(get_args(Collected.model_fields["by"].annotation)[0])
-    of_runs = {*axes, "iterations", *grids.columns({"by": axes, "paper_iterations": [0], "hold_out_error": True})}
+    axes = get_args(get_args(Selected.model_fields["by"].annotation)[0])
+    of_runs = {*axes, "iterations", *selection.columns({"by": axes, "paper_iterations": [0], "hold_out_error": True})}
     assert columns.COLUMNS.keys() <= of_studies | of_runs
     # Tables of columns have two cells in a row, those of options three.
     assert not re.findall(r"^\| `(\w+)` \| – \|$", _tables(), re.MULTILINE)

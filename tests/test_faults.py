@@ -19,11 +19,11 @@ from algoreg.store import joblog, records
 
 pytestmark = pytest.mark.workflow
 
-DESCENT = "results/tiny/descents/tiny/ensemble-0.npz"
-OTHER = "results/tiny/descents/tiny/ensemble-1.npz"
-CHECKPOINT = "results/tiny/checkpoints/tiny-0.npz"
-LOG = "results/tiny/logs/descend/tiny-0.log"
-PROBLEM = "results/tiny/problems/tiny/ensemble-0.npz"
+DESCENT = "results/tiny/studies/tiny_runs/part-0.csv"
+OTHER = "results/tiny/studies/tiny_runs/part-1.csv"
+CHECKPOINT = "results/tiny/checkpoints/measure-tiny_runs-0.npz"
+LOG = "results/tiny/logs/measure/tiny_runs-0.log"
+PROBLEM = "results/tiny/data/tiny_runs/ensemble-0.npz"
 PATIENCE = 600
 
 
@@ -32,7 +32,7 @@ def no_jobs_left(request):
     """End the jobs that a failed test leaves in its copy of the repository."""
     folder = request.getfixturevalue("tiny") if "tiny" in request.fixturenames else None
     yield
-    for job in jobs(folder, "descend.py") if folder and Path("/proc/self/cmdline").exists() else []:
+    for job in jobs(folder, "measure.py") if folder and Path("/proc/self/cmdline").exists() else []:
         os.kill(job, signal.SIGKILL)
 
 
@@ -131,11 +131,11 @@ def test_a_long_run_killed_in_every_way_continues_to_the_same_bytes(finished_tin
     second = snakemake(tiny, DESCENT, tier="tiny")
     assert second.returncode != 0
     assert "Directory cannot be locked" in second.stdout + second.stderr
-    (job,) = jobs(tiny, "descend.py")
+    (job,) = jobs(tiny, "measure.py")
     os.kill(job, signal.SIGKILL)
     output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
-    assert "Error in rule descend" in output
+    assert "Error in rule measure_part" in output
     assert LOG in output
     assert not (tiny / DESCENT).exists()
 
@@ -155,13 +155,13 @@ def test_a_long_run_killed_in_every_way_continues_to_the_same_bytes(finished_tin
     hold.unlink()
     output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, output[-2000:]
-    wait_for(lambda: not jobs(tiny, "descend.py"), "end of the orphan")
+    wait_for(lambda: not jobs(tiny, "measure.py"), "end of the orphan")
     assert records.check(tiny / DESCENT).read_bytes() == (finished_tiny / DESCENT).read_bytes()
     assert not (tiny / CHECKPOINT).exists()
     assert not list((tiny / "results").rglob("*.part"))
 
 
-def test_damaged_problems_sidecars_and_checkpoints_are_named_and_rerun(finished_tiny, tiny):
+def test_damaged_data_sidecars_and_checkpoints_are_named_and_rerun(finished_tiny, tiny):
     for path in (DESCENT, OTHER):
         (tiny / path).unlink()
     problem = tiny / PROBLEM
@@ -230,7 +230,7 @@ def test_read_only_results_are_said_before_any_job(finished_tiny, tiny, mounted)
     done = snakemake(tiny, DESCENT, tier="tiny")
     output = done.stdout + done.stderr
     assert done.returncode != 0
-    assert "Write-protected output files for rule descend" in output
+    assert "Write-protected output files for rule measure_part" in output
     assert not (tiny / DESCENT).exists()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, setting_problems, snakemake, tier_settings, tiny_repository
+from conftest import ROOT, recorded_descents, setting_problems, snakemake, tier_settings, tiny_repository
 
 from algoreg.ensembles.file import Ensemble, standardised
 from algoreg.numerics import problems
@@ -97,7 +97,7 @@ def test_a_file_is_measured_as_plain_matrices_are(tmp_path, kind):
     np.testing.assert_allclose(dense_of(drawn), size * matrices[order], atol=1e-12)
     np.testing.assert_allclose(drawn.given, label[order])
     content = tier_settings("smoke")
-    content["problems"]["mine"] = block_of(data, d)
+    content["studies"]["mine"] = recorded_descents(**block_of(data, d))
     assert setting_problems(content) == []
 
 
@@ -157,7 +157,7 @@ def test_ensembles_are_other_orders_and_fewer_are_the_first_of_more(tmp_path):
 
 def block_of(data, d, **changes):
     problem = {"ensemble": "file", "data": data, "d": d, "rank": 1, "m": M, "target": {"kind": "unknown"}}
-    return {**problem, "targets": 1, "ensembles": 2, "own_targets": True, "hold_out": 0.25, **changes}
+    return {**problem, "targets": 1, "own_targets": True, "hold_out": 0.25, **changes}
 
 
 def test_labels_of_a_problem_are_the_files(tmp_path):
@@ -185,17 +185,15 @@ def test_settings_that_do_not_fit_are_named_before_any_job(tmp_path, changes, sa
     block = {key: value for key, value in {**block_of(data, d), **changes}.items() if value is not None}
     if "data" not in block:
         block["target"] = {"kind": "columns"}
-    content["problems"]["mine"] = block
+    content["studies"]["mine"] = recorded_descents(**block)
     assert any(said in line for line in setting_problems(content)), setting_problems(content)
 
 
 def test_a_method_that_must_be_told_what_nobody_knows_is_refused(tmp_path):
     data, d, _, _ = written(tmp_path, "symmetric")
     content = tier_settings("smoke")
-    content["problems"]["mine"] = block_of(data, d)
     run = {"step": 0.01, "iterations": 10}
-    descent = {"problem": "mine", "algorithm": "frank_wolfe", "runs": [run], "record": {"errors": {"every": 10}}}
-    content["descents"]["mine"] = descent
+    content["studies"]["mine"] = recorded_descents(**block_of(data, d), algorithm="frank_wolfe", runs=[run])
     assert any("must be told trace" in line for line in setting_problems(content))
     # θ stands in for it.
     run["theta"] = [0.5, 1.0]
@@ -207,9 +205,9 @@ def test_a_method_that_must_be_told_what_nobody_knows_is_refused(tmp_path):
 def test_a_matrix_of_which_entries_are_known_may_be_square(tmp_path):
     data, *_ = written(tmp_path, "entries")
     content = tier_settings("smoke")
-    content["problems"]["mine"] = block_of({**data, "shape": [5, 5]}, 10)
+    content["studies"]["mine"] = recorded_descents(**block_of({**data, "shape": [5, 5]}, 10))
     assert setting_problems(content) == []
-    content["problems"]["mine"]["data"]["shape"] = [5]
+    content["studies"]["mine"]["options"]["data"]["shape"] = [5]
     (line,) = setting_problems(content)
     assert "data.shape = [5]: allowed is a list of two whole numbers of at least 1" in line
 
@@ -232,7 +230,7 @@ def test_a_shape_that_is_not_the_files_is_named(tmp_path, kind, changes, said):
 def test_what_a_table_is_has_three_names(tmp_path):
     data, d, *_ = written(tmp_path, "gaps of a table")
     content = tier_settings("smoke")
-    content["problems"]["mine"] = block_of({**data, "table": "rows"}, d)
+    content["studies"]["mine"] = recorded_descents(**block_of({**data, "table": "rows"}, d))
     (line,) = setting_problems(content)
     assert 'data.table = "rows": allowed is features, vectors or matrix' in line
 
@@ -298,7 +296,7 @@ def test_a_chapter_that_is_there_stands_for_one_file_and_target(tmp_path):
     table[:20].to_csv(tmp_path / "data.csv", index=False)
     status, said = own_data(tmp_path, "data.csv", "own", "a")
     assert (status, said.count("\n")) == (2, 1)
-    assert "own/data/experiments.yaml: problems.data: m = 30: the file now has 20 measurements" in said
+    assert "own/data/experiments.yaml: studies.data_runs: options.m = 30: the file now has 20 measurements" in said
     (tmp_path / "data.csv").unlink()
     assert own_data(tmp_path, "data.csv", "own", "a") == (2, "DATA = data.csv: no such file\n")
 

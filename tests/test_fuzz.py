@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, registered_claims, tier_settings
+from conftest import ROOT, as_text, registered_claims, tier_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from algoreg import code_hash, plugins
-from algoreg.engine import recording, study
+from algoreg import code_hash, jobs, plugins
+from algoreg.engine import study
 from algoreg.engine.loop import Descent
 from algoreg.judge import claims
 from algoreg.numerics import problems
@@ -30,14 +30,14 @@ from algoreg.numerics.devices import configure
 from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor
 from algoreg.recover.base import root_mean_square
 from algoreg.recover.plan import DEFAULT_METHODS
-from algoreg.spec import grids, messages
+from algoreg.spec import descents, messages, selection
 from algoreg.spec import plan as planned
 from algoreg.spec import settings as algoreg_settings
 from algoreg.spec.claims import claim_problems, remedy_problems
 from algoreg.spec.experiments import SECTIONS
-from algoreg.spec.grids import own_iteration, paper_iterations, recorded_iterations
 from algoreg.spec.tier import Tier
 from algoreg.store import records, tables
+from algoreg.studies.descents import problem_of, recorded_batch, rows_of, runs_on_targets
 
 pytestmark = pytest.mark.any_kernels
 
@@ -150,28 +150,24 @@ def plan(tier):
     """Do what the workflow does with a tier before its first job; every path lies below its folder."""
     json.dumps(tier, allow_nan=False)
     made = []
-    for name, block in tier["problems"].items():
-        made += [f"problems/{name}/ensemble-{n}.npz" for n in range(min(block["ensembles"], 3))]
-        code_hash.code_hashes(ROOT / "scripts/draw_problem.py", (f"algoreg.ensembles.{block['ensemble']}",))
-    for name, block in tier["descents"].items():
-        assert planned.expand_runs(tier, name)
-        assert planned.own_record(tier, name)["errors"]
-        assert planned.descent_ensembles(tier, name)
-        made.append(f"descents/{name}/ensemble-0.npz")
-        code_hash.code_hashes(ROOT / "scripts/descend.py", (f"algoreg.algorithms.{block['algorithm']}",))
-    for name, block in tier["experiments"].items():
+    for name in (*planned.selected(tier), *planned.compared(tier)):
         made.append(f"tables/{name}.csv")
-        if "compare" not in block:
-            assert planned.selected_runs(tier, block), name
-            grids.columns(block)
-    for name, block in tier.get("studies", {}).items():
+    for name, block in planned.selected(tier).items():
+        assert selection.columns(block)
+        assert jobs.selected_files(tier, name)
+    for name, block in planned.measured(tier).items():
         made += [f"tables/{name}.csv", f"studies/{name}/part-0.csv"]
-        planned.study_options(block)
+        made += planned.generated_files(name, block, range(min(block["ensembles"], 3)))
+        options = planned.study_options(block, tier)
+        code_hash.code_hashes(ROOT / "scripts/measure.py", plugins.modules_of_study(block["study"], options))
         dealt = planned.study_parts(block)
         assert sorted(n for part in dealt for n in part) == list(range(block["ensembles"]))
         assert all(dealt)
         study.columns(plugins.study(block["study"]))
         plugins.module_title("studies", block["study"])
+        if planned.records_descents(block):
+            assert descents.expand_runs(options)
+            assert descents.record_as_run(options)["errors"]
     for name in tier["figures"]:
         made.append(f"figures/{name}.svg")
         assert plugins.functions("figures")[name]
@@ -183,37 +179,33 @@ def plan(tier):
 
 def run_little(tier):
     """Draw each problem that is small and take every descent's first steps;
-    tabulate what a whole run would have recorded.
+    select from what a whole run would have recorded.
     """
     recorded = {}
-    for name, block in tier["descents"].items():
-        problem = tier["problems"][block["problem"]]
-        runs = [{**run, "target": t} for run in planned.expand_runs(tier, name) for t in range(problem["targets"])]
-        last = max(run["iterations"] for run in runs)
-        record = planned.own_record(tier, name)
-        points = {*recorded_iterations(record["errors"], last), *(run["iterations"] for run in runs)}
+    for name, block in planned.recorded(tier).items():
+        options = planned.study_options(block, tier)
+        problem, runs = problem_of(options), runs_on_targets(options)
+        points = descents.errors_recorded(options)
         if len(points) * len(runs) > 20_000:
             return
-        if problem["d"] ** 2 * max(problem["m"], len(runs)) * problem["ensembles"] <= 20_000:
-            device, dtype = configure("cpu", block.get("dtype", tier["dtype"]), 1)
+        if problem["d"] ** 2 * max(problem["m"], len(runs)) * block["ensembles"] <= 20_000:
+            device, dtype = configure("cpu", planned.dtype_of(block, tier), 1)
             arrays = problems.draw_problem(problem, tier["seed"], 0)
             ensemble = problems.regenerate_ensemble(problem, arrays, device, dtype, name)
-            stop = block.get("stop_below_train_error")
-            batch = recording.recorded_batch(
-                ensemble, arrays["factors"], arrays["labels"], block["algorithm"], runs, record, tier["seed"], stop
-            )
+            record, stop = descents.record_as_run(options), options["stop_below_train_error"]
+            drawn = arrays["factors"], arrays["labels"]
+            batch = recorded_batch(ensemble, *drawn, options["algorithm"], runs, record, tier["seed"], stop)
             Descent(batch).run(until=10)
         rows = [(i, p, 1.0, 1.0) for i, run in enumerate(runs) for p in sorted(points) if p <= run["iterations"]]
-        ended = np.array([run["iterations"] for run in runs])
-        arrays = {"errors": np.array(rows, dtype=float), "status": np.array(["budget"] * len(runs)), "ended": ended}
-        recorded[name] = (problem, block["algorithm"], 0, runs, arrays)
-    for block in tier["experiments"].values():
-        if "compare" not in block:
-            rows = tables.tabulate(block, [recorded[name] for name in block["descents"]])
-            assert rows
-            keys = [*block["by"], "target", "ensemble"]
-            assert len({tuple(row[key] for key in keys) for row in rows}) == len(rows)
-    for block in tier.get("studies", {}).values():
+        arrays = {"errors": np.array(rows, dtype=float), "spectra": np.empty((0, 3))}
+        arrays |= {"status": ["budget"] * len(runs), "ended": [run["iterations"] for run in runs]}
+        recorded[name] = as_text(rows_of(options, 0, runs, arrays))
+    for block in planned.selected(tier).values():
+        rows = tables.select(block, [recorded[name] for name in block["select"]])
+        assert rows
+        keys = [*block["by"], "target", "ensemble"]
+        assert len({tuple(row[key] for key in keys) for row in rows}) == len(rows)
+    for block in planned.measured(tier).values():
         options = planned.study_options(block)
         if (
             block["study"] == "x_space"
@@ -226,10 +218,10 @@ def run_little(tier):
 def little(tier):
     """Return a tier whose problems and runs are small enough to run in milliseconds."""
     content = copy.deepcopy(tier)
-    for problem in content["problems"].values():
-        problem.update(d=4, m=10, targets=2, ensembles=2)
-    for block in content["descents"].values():
-        for run in block["runs"]:
+    for block in planned.recorded(content).values():
+        block["ensembles"] = 2
+        block["options"].update(d=4, m=10, targets=2)
+        for run in block["options"]["runs"]:
             if "m" in run:
                 run["m"] = [5, 10]
     return content
@@ -237,18 +229,17 @@ def little(tier):
 
 LITTLE = little(TIERS["smoke"])
 LITTLE["studies"] = {
+    **planned.recorded(LITTLE),
+    **planned.selected(LITTLE),
+    **planned.compared(LITTLE),
     "x_space": {
         "study": "x_space",
         "ensembles": 2,
         "options": {"d": 4, "rank": 1, "m": [2, 8], "targets": 2, "iterations": 5},
-    }
+    },
 }
-LITTLE["experiments"]["figure_4"]["by"] = ["d", "m", "method"]
-LITTLE["figures"] = {
-    name: shown
-    for name, shown in LITTLE["figures"].items()
-    if {*LITTLE["experiments"], *LITTLE["studies"]}.issuperset(shown)
-}
+LITTLE["studies"]["figure_4"]["by"] = ["d", "m", "method"]
+LITTLE["figures"] = {name: shown for name, shown in LITTLE["figures"].items() if LITTLE["studies"].keys() >= set(shown)}
 
 
 def whole(content):
@@ -353,17 +344,17 @@ def test_yaml_that_python_cannot_hold_is_refused(tmp_path, text, line):
     [
         (("tier",), "results", "tier = \"results\": allowed is"),
         (("tier",), "smoke\n", "tier = \"smoke\\n\": allowed is"),
-        (("problems", "results"), LITTLE["problems"]["gaussian"], "allowed is a name of a-z"),
-        (("experiments", "figure_2", "paper_iterations"), {"from": 0, "to": 10**9, "every": 1}, "iterations; allowed are 100000"),
-        (("descents", "gaussian", "runs", 0, "iterations"), 10**9, "10000000 iterations recorded; allowed are 100000"),
-        (("problems", "gaussian", "targets"), 10_000, None),
+        (("studies", "results"), LITTLE["studies"]["gaussian"], "allowed is a name of a-z"),
+        (("studies", "figure_2", "paper_iterations"), {"from": 0, "to": 10**9, "every": 1}, "iterations; allowed are 100000"),
+        (("studies", "gaussian", "options", "runs", 0, "paper_iterations"), 10**9, "10000000 iterations recorded; allowed are 100000"),
+        (("studies", "gaussian", "options", "targets"), 10_000, None),
     ],
 )  # fmt: skip
 def test_what_fuzzing_found(path, value, line):
     content = copy.deepcopy(TIERS["smoke"])
     at(content, path[:-1])[path[-1]] = value
     if line is None:
-        content["problems"]["gaussian"].update(d=1000, m=10)
+        content["studies"]["gaussian"]["options"].update(d=1000, m=10)
         line = "targets of d = 1000 would take"
     with pytest.raises(algoreg_settings.SettingsError) as caught:
         algoreg_settings.check_tier(content, "tier.yaml")
@@ -373,8 +364,6 @@ def test_what_fuzzing_found(path, value, line):
 def test_the_unharmed_little_tier_runs():
     check_tier(copy.deepcopy(LITTLE), [])
     assert not refusal(algoreg_settings.check_tier, copy.deepcopy(LITTLE), "tier.yaml")
-    block = LITTLE["experiments"]["figure_1"]
-    assert own_iteration(paper_iterations(block)[0], {"step_factor": 10}) == 200
 
 
 @pytest.mark.parametrize("figure", [[], {}, "figure_9", 1, True])

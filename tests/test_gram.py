@@ -3,18 +3,18 @@ import copy
 import numpy as np
 import pytest
 import torch
-from conftest import setting_problems, tier_settings
+from conftest import recorded_descents, setting_problems, tier_settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 from test_ensembles import symmetric
 
-from algoreg.engine.recording import recorded, recorded_batch
 from algoreg.ensembles import gaussian, gram, wishart
 from algoreg.ensembles.gaussian import BLOCK_ROWS
 from algoreg.numerics import problems
 from algoreg.numerics.svec import svec
 from algoreg.numerics.theory import symmetric_dimension
+from algoreg.studies.descents import recorded, recorded_batch
 
 SMOKE = tier_settings("smoke")
 
@@ -84,7 +84,7 @@ def test_whole_descents_agree_with_those_on_the_measurements(algorithm, m):
         ensemble = problems.regenerate_ensemble(problem, arrays, "cpu", torch.float64, "problem.npz")
         record = {"errors": {"every": 10}, "spectrum": {"log_spaced": 4}}
         batch = recorded_batch(ensemble, arrays["factors"], arrays["labels"], algorithm, runs, record, 5, 1e-4)
-        results[name] = {**recorded(batch), "problem_sha256": arrays["problem_sha256"]}
+        results[name] = {**recorded(batch), "ensemble_sha256": arrays["ensemble_sha256"]}
     assert results["gram"]["errors"][:, 2].min() < 0.1
     assert set(results["gram"]["status"]) <= {"budget", "converged"}
     for name, value in results["gaussian"].items():
@@ -181,26 +181,24 @@ def test_a_wishart_draw_needs_as_many_measurements_as_dimensions():
         wishart.Ensemble.draw(5, 14, 0, 0)
 
 
-def tier(ensemble, d=10, m=60, **descent):
-    """The smoke tier with one more problem and one descent on it."""
+def tier(ensemble, d=10, m=60, dtype="float32", **asked):
+    """The smoke tier with one more study of descents."""
     content = copy.deepcopy(SMOKE)
-    content["problems"]["more"] = {**SMOKE["problems"]["gaussian"], "ensemble": ensemble, "d": d, "m": m}
-    run = {"alpha": 1.0, "step": 0.1, "iterations": 300}
-    content["descents"]["more"] = {
-        "problem": "more", "algorithm": "factored", "runs": [run], "record": {"errors": {"every": 100}}, **descent,
-    }  # fmt: skip
+    runs = [{"alpha": 1.0, "step": 0.1, "iterations": 300}]
+    content["studies"]["more"] = recorded_descents(**{"ensemble": ensemble, "d": d, "m": m, "runs": runs, **asked})
+    content["studies"]["more"]["dtype"] = dtype
     return content
 
 
 @pytest.mark.parametrize(
     ("block", "line"),
     [
-        ({"ensemble": "wishart", "m": 54}, "problems.more.m = 54: allowed is at least 55 with ensemble: wishart at d = 10"),
-        ({"ensemble": "gram", "d": 1000}, "problems.more.d = 1000: the ensemble would take 1866 GiB; allowed is 64 GiB"),
-        ({"ensemble": "gaussian", "m": 10**9}, "problems.more.m = 1000000000: the ensemble would take"),
-        ({"ensemble": "gram", "runs": [{"alpha": 1.0, "step": 0.1, "iterations": 10, "m": [60, 50]}]}, "descents.more.runs[0].m = [60, 50]: allowed is the problem's m = 60 with ensemble: gram"),
-        ({"ensemble": "wishart", "algorithm": "stochastic"}, "descents.more.algorithm = \"stochastic\": it needs single measurements, which ensemble wishart does not provide"),
-        ({"ensemble": "gram", "stop_below_train_error": 1e-4}, "descents.more.stop_below_train_error = 0.0001: allowed is at least 0.001: ensemble gram does not resolve"),
+        ({"ensemble": "wishart", "m": 54}, "studies.more.options.m = 54: allowed is at least 55 with ensemble: wishart at d = 10"),
+        ({"ensemble": "gram", "d": 1000}, "studies.more.options.d = 1000: the ensemble would take 1866 GiB; allowed is 64 GiB"),
+        ({"ensemble": "gaussian", "m": 10**9}, "studies.more.options.m = 1000000000: the ensemble would take"),
+        ({"ensemble": "gram", "runs": [{"alpha": 1.0, "step": 0.1, "iterations": 10, "m": [60, 50]}]}, "studies.more.options.runs[0].m = [60, 50]: allowed is the problem's m = 60 with ensemble: gram"),
+        ({"ensemble": "wishart", "algorithm": "stochastic"}, "studies.more.options.algorithm = \"stochastic\": it needs single measurements, which ensemble wishart does not provide"),
+        ({"ensemble": "gram", "stop_below_train_error": 1e-4}, "studies.more.options.stop_below_train_error = 0.0001: allowed is at least 0.001: ensemble gram does not resolve"),
     ],
 )  # fmt: skip
 def test_settings_that_an_ensemble_does_not_serve_are_named_before_any_job(block, line):

@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT, registered_claims
 
 from algoreg import jobs, plugins
-from algoreg.spec import settings
+from algoreg.spec import plan, settings
 from algoreg.spec.chapters import load_chapters
 
 pytestmark = pytest.mark.any_kernels
@@ -23,7 +23,7 @@ def test_every_table_figure_and_claim_belongs_to_one_chapter(tier):
     files = [file for chapter in load_chapters() for file in jobs.chapter_files(tier, chapter)]
     assert len(files) == len(set(files))
     ids = [entry["id"] for chapter in load_chapters() for entry in chapter.claims]
-    wanted = [f"tables/{name}.csv" for name in jobs.tables(tier)] + [f"claims/{name}.json" for name in ids]
+    wanted = [f"tables/{name}.csv" for name in plan.tables(tier)] + [f"claims/{name}.json" for name in ids]
     wanted += [f"figures/{name}.{kind}" for name in tier["figures"] for kind in ("svg", "pdf", "png")]
     assert sorted(files) == sorted(wanted)
 
@@ -31,17 +31,16 @@ def test_every_table_figure_and_claim_belongs_to_one_chapter(tier):
 def test_a_part_of_a_reference_asks_for_that_part(tier, tmp_path):
     path = tmp_path / "smoke.json"
     whole = jobs.compared_files(tier, {})
-    assert len(whole["tables"]) == len(jobs.tables(tier))
+    assert len(whole["tables"]) == len(plan.tables(tier))
     assert whole["verdicts"] == ["controls.json", "claims.json"]
     part = {
         "partial": True,
         "claims": [{"id": "a"}],
         "tables": {"b": 1},
         "comparisons": {},
-        "problems": {"p/ensemble-0": 1},
     }
     path.write_text(json.dumps(part))
-    expected = {"verdicts": ["claims/a.json"], "tables": ["tables/b.csv"], "problems": ["problems/p/ensemble-0.npz"]}
+    expected = {"verdicts": ["claims/a.json"], "tables": ["tables/b.csv"]}
     assert jobs.compared_files(tier, {"one": path}) == expected
 
 
@@ -58,7 +57,7 @@ def test_notebooks_say_what_they_lack_of_a_tier(tier):
 
 def test_a_notebook_reads_what_its_metadata_name(tier, tmp_path):
     claims = [{"id": "one", "chapter": "a"}, {"id": "two", "chapter": "b"}]
-    small = {"experiments": {"x": 1, "x_long": 1}, "studies": {"y": 1}, "figures": {"f": ["x"], "g": ["y"]}}
+    small = {"studies": {"x": {}, "x_long": {}, "y": {}}, "figures": {"f": ["x"], "g": ["y"]}}
 
     def reads(metadata):
         (tmp_path / "n.ipynb").write_text(json.dumps({"metadata": metadata, "cells": []}))
@@ -74,15 +73,21 @@ def test_a_notebook_reads_what_its_metadata_name(tier, tmp_path):
     assert {"tables/y.csv", *pictures["f"], "claims/one.json", "claims.json"} <= set(everything["files"])
 
 
-def test_a_descents_plan_counts_its_runs(tier):
-    name = next(iter(tier["descents"]))
-    block = tier["descents"][name]
-    problem = tier["problems"][block["problem"]]
-    runs = jobs.descent_runs(tier, name)
-    assert len(runs) % problem["targets"] == 0
-    assert f"ensemble 1 of {problem['ensembles']}: {len(runs)} {block['algorithm']} runs" in jobs.descent_plan(
-        tier, name, 0
-    )
+def test_recorded_descents_are_on_the_way_to_tables_unless_a_figure_shows_them(tier):
+    assert "gaussian" in tier["studies"]
+    assert "gaussian" not in plan.tables(tier)
+    assert "gaussian" in plan.tables({**tier, "figures": {"figure_1": ["gaussian"]}})
+    files = jobs.selected_files(tier, "figure_4")
+    assert files == [f"studies/{name}_d10/part-{part}.csv" for name in ("projected", "factored") for part in (0, 1)]
+
+
+def test_a_study_that_generates_data_has_a_job_for_each_ensemble_unless_it_says_more():
+    block = {"study": "descents", "ensembles": 3}
+    assert plan.study_parts(block) == [[0], [1], [2]]
+    assert plan.study_parts({**block, "jobs": 1}) == [[0, 1, 2]]
+    assert plan.study_parts({"study": "x_space", "ensembles": 3}) == [[0, 1, 2]]
+    assert plan.generated_files("a", block, [2]) == ["data/a/ensemble-2.npz"]
+    assert plan.generated_files("a", {**block, "study": "x_space"}, [2]) == []
 
 
 def test_the_code_of_a_notebook_is_what_its_cells_import_and_name(tmp_path):

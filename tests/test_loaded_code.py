@@ -4,7 +4,7 @@ import ast
 from typing import get_args
 
 import pytest
-from conftest import ROOT, registered_claims, tier_settings
+from conftest import ROOT, recorded_descents, registered_claims, tier_settings
 from traced import loaded
 
 from algoreg import code_hash, plugins
@@ -25,29 +25,22 @@ MEASURE = """
 from algoreg.engine import study
 from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
 from algoreg.numerics import devices
-from algoreg.store import records
+from algoreg.store import generated, records
 from algoreg.store.provenance import begin_job
 name, options, seed = what
 device, dtype = devices.configure("cpu", "float64", 1)
 rows = study.measure(name, options, study.Context(seed, [0], device, dtype))
 assert rows
 """
-DESCEND = """
+GENERATE = """
 import numpy as np
 from algoreg import plugins
-from algoreg.engine import recording, study
-from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
-from algoreg.numerics import devices, problems
-from algoreg.store import problem_files, records
+from algoreg.numerics import devices
+from algoreg.store import records
 from algoreg.store.provenance import begin_job
-block, problem, seed = what
-device, dtype = devices.configure("cpu", block["dtype"], 1)
-arrays = problems.draw_problem(problem, seed, 0)
-ensemble = problems.regenerate_ensemble(problem, arrays, device, dtype, "p.npz")
-batch = recording.recorded_batch(
-    ensemble, arrays["factors"], arrays["labels"], block["algorithm"], block["runs"], {"errors": {"every": 1}}, seed
-)
-recording.recorded(batch)
+name, options, seed = what
+devices.configure("cpu", "float64", 1)
+assert plugins.study(name).generate(options, seed, 0)
 """
 
 
@@ -60,7 +53,7 @@ def require_same(seen, script, named):
 
 def tiny_studies():
     """Return ``{case: (module, options)}``: every study once, and once for each module that an option names."""
-    blocks = {block["study"]: block for tier in (QUICK, SMOKE) for block in tier["studies"].values()}
+    blocks = {block["study"]: block for tier in (QUICK, SMOKE) for block in plan.measured(tier).values()}
     found = {}
     for name in plugins.modules("studies"):
         options = plan.study_options(blocks[name])
@@ -92,13 +85,21 @@ DESCENTS = [
 
 
 @pytest.mark.parametrize(("algorithm", "ensemble", "start"), DESCENTS)
-def test_a_descent_loads_what_its_hashes_hold(algorithm, ensemble, start):
-    problem = {"ensemble": ensemble, "d": 4, "rank": 1, "m": 12, "target": {"kind": "columns"}, "targets": 1}
-    run = {"start": "identity", **start, "step": 0.01, "m": 12, "iterations": 2, "target": 0, "step_factor": 1}
-    block = {"algorithm": algorithm, "dtype": "float64", "runs": [run]}
-    require_same(
-        loaded(DESCEND, [block, problem, 1]), "descend.py", [f"algoreg.algorithms.{algorithm}", f"algoreg.ensembles.{ensemble}"]
-    )  # fmt: skip
+def test_recorded_descents_load_what_their_hashes_hold(algorithm, ensemble, start):
+    run = {"start": "identity", **start, "step": 0.01, "iterations": 2}
+    block = recorded_descents(ensemble=ensemble, d=4, m=12, algorithm=algorithm, runs=[run])
+    options = plan.study_options(block)
+    named = plugins.modules_of_study("descents", options)
+    require_same(loaded(MEASURE, ["descents", options, 1]), "measure.py", named)
+
+
+def test_generating_data_loads_what_its_hashes_hold():
+    options = plan.generated_from("descents", plan.study_options(recorded_descents()))
+    named = plugins.modules_of_study("descents", options)
+    assert named == ["algoreg.studies.descents", "algoreg.ensembles.gaussian"]
+    seen = loaded(GENERATE, ["descents", options, 1])
+    hashed = code_hash.code_hashes(ROOT / "scripts/generate.py", named).keys()
+    assert seen <= hashed, sorted(seen - hashed)
 
 
 @pytest.mark.parametrize("folder", ["estimands", "figures"])
@@ -140,7 +141,7 @@ def test_code_that_is_imported_by_name_is_imported_by_plugins():
 
 def test_every_tiers_studies_have_the_modules_they_find():
     for tier in ("smoke", "quick", "standard", "full"):
-        for block in tier_settings(tier).get("studies", {}).values():
+        for block in plan.measured(tier_settings(tier)).values():
             found = plugins.modules_of_study(block["study"], plan.study_options(block))
             assert plugins.modules("studies")[block["study"]] in found
             if block["study"] == "threshold":

@@ -404,12 +404,12 @@ SIZED = [
 @pytest.mark.parametrize(("algorithm", "key"), [*SIZED, ("asymmetric", "width")])
 def test_more_columns_or_eigenvalues_than_d_are_refused_in_a_descent(algorithm, key):
     content = tier_settings("smoke")
-    descent = content["descents"]["paper_step"]
-    d, run = content["problems"][descent["problem"]]["d"], descent["runs"][0]
-    descent["algorithm"] = algorithm
-    known = {"step": run["step"], "iterations": run["iterations"], key: [d, d + 1]}
-    descent["runs"] = [known if algorithm == "hard_thresholding" else {**known, "alpha": 0.1}]
-    lines = [line for line in setting_problems(content) if "descents.paper_step.runs" in line]
+    asked = content["studies"]["other_starts"]["options"]
+    d, run = asked["d"], asked["runs"][0]
+    asked["algorithm"] = algorithm
+    known = {"paper_step": run["paper_step"], "paper_iterations": run["paper_iterations"], key: [d, d + 1]}
+    asked["runs"] = [known if algorithm == "hard_thresholding" else {**known, "alpha": 0.1}]
+    lines = [line for line in setting_problems(content) if "studies.other_starts.options.runs" in line]
     assert [line for line in lines if f"runs[0].{key} = {d + 1}: allowed is at most d = {d}" in line] == lines != []
 
 

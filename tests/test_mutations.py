@@ -20,6 +20,7 @@ from algoreg.chapters.simulations import estimands as simulations
 from algoreg.judge import claims, comparison, references
 from algoreg.judge.snapshots import frame_of
 from algoreg.judge.tolerances import TOLERANCES, Tolerances
+from algoreg.spec import plan
 from algoreg.spec.chapters import load_chapters
 
 SMOKE = tier_settings("smoke")
@@ -49,12 +50,11 @@ def verified(tables, judged=(), tier="smoke"):
     """Compare tables and claims with what is committed of the same name; return the lines and whether it passed."""
     old = REFERENCES[tier]
     ids = [claim["id"] for claim in judged]
-    new = {"tables": tables, "comparisons": {}, "claims": list(judged), "problems": {}}
+    new = {"tables": tables, "comparisons": {}, "claims": list(judged)}
     kept = {
         "tables": {name: old["tables"][name] for name in tables},
         "comparisons": {},
         "claims": [claim for claim in old["claims"] if claim["id"] in ids],
-        "problems": {},
     }
     return comparison.compare(new, kept)
 
@@ -82,10 +82,10 @@ def test_runs_dealt_out_to_more_batches_are_green(tables_of, batches):
 
 def test_a_step_one_percent_off_is_red(tables_of):
     tier = copy.deepcopy(SMOKE)
-    for block in tier["descents"].values():
-        for run in block["runs"]:
-            run["step"] *= 1.01
-    tables = [name for name in TABLES if name in tier["experiments"]]
+    for block in plan.recorded(tier).values():
+        for run in block["options"]["runs"]:
+            run["paper_step"] *= 1.01
+    tables = [name for name in TABLES if name in plan.selected(tier)]
     assert red(tables_of(tier, tables)) == set(tables)
 
 
@@ -109,7 +109,8 @@ def test_a_swapped_sign_of_the_step_is_red(tables_of, monkeypatch):
 def test_a_dropped_ensemble_and_a_dropped_target_are_red(tables_of):
     for key in ("ensembles", "targets"):
         tier = copy.deepcopy(SMOKE)
-        tier["problems"]["gaussian"][key] = 1
+        block = tier["studies"]["gaussian"]
+        (block if key == "ensembles" else block["options"])[key] = 1
         assert red(tables_of(tier, ["figure_1"])) == {"figure_1"}
     tier = copy.deepcopy(SMOKE)
     tier["studies"]["x_space"]["ensembles"] = 1
@@ -206,13 +207,12 @@ def test_tables_computed_in_float32_have_a_floor_for_it():
     tolerances = Tolerances.load()
     for tier in REFERENCES:
         settled = tier_settings(tier)
-        descents = settled["descents"]
-        for name, block in settled["experiments"].items():
-            types = {descents[one].get("dtype", settled["dtype"]) for one in block.get("descents", ())}
+        for name, block in plan.selected(settled).items():
+            types = {plan.dtype_of(settled["studies"][one], settled) for one in block["select"]}
             if "float32" in types:
                 assert tolerances.of(name, "train_error")["smallest"] >= 1e-4, name
-        for name, block in settled.get("studies", {}).items():
-            if block.get("dtype") == "float32":
+        for name in plan.measured(settled).keys() - plan.recorded(settled).keys():
+            if settled["studies"][name].get("dtype") == "float32":
                 assert tolerances.of(name, "anything") != tolerances.default, f"{name}: name its float32 floor"
 
 

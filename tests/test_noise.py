@@ -5,16 +5,17 @@ recorded, and refused where they do not fit.
 import numpy as np
 import pytest
 import torch
+from conftest import as_text, recorded_descents
 
-from algoreg.engine.recording import recorded, recorded_batch
 from algoreg.numerics import problems
-from algoreg.spec import experiments, fitting, grids
-from algoreg.spec.grids import known_measurements
+from algoreg.spec import descents, selection
 from algoreg.spec.messages import problems as found_in
+from algoreg.spec.plan import study_options
 from algoreg.store import tables
+from algoreg.studies.descents import problem_of, recorded, recorded_batch, rows_of
 
 PROBLEM = {
-    "ensemble": "gaussian", "d": 6, "rank": 1, "m": 4000, "target": {"kind": "columns"}, "targets": 2, "ensembles": 2,
+    "ensemble": "gaussian", "d": 6, "rank": 1, "m": 4000, "target": {"kind": "columns"}, "targets": 2,
 }  # fmt: skip
 SEED = 5
 
@@ -31,9 +32,7 @@ def test_noise_has_the_size_asked_for_and_streams_of_its_own():
     np.testing.assert_allclose(added.std(axis=1), 0.2, rtol=0.05)
     assert abs(np.corrcoef(added)[0, 1]) < 0.05
     np.testing.assert_allclose((labels(label_noise=0.1)["labels"] - clean["labels"]) / scale[:, None], added / 2)
-    assert clean["problem_sha256"] != noisy["problem_sha256"]
     assert np.array_equal(labels(label_noise=0.0)["labels"], clean["labels"])
-    assert labels(label_noise=0.0)["problem_sha256"] == clean["problem_sha256"]
 
 
 def test_outliers_hit_a_share_of_the_labels_and_no_others():
@@ -46,12 +45,14 @@ def test_outliers_hit_a_share_of_the_labels_and_no_others():
 
 @pytest.mark.parametrize("ensemble", ["gaussian", "rank_one", "entries"])
 def test_held_out_labels_have_an_error_of_their_own_and_no_influence(ensemble):
-    problem = {**PROBLEM, "ensemble": ensemble, "m": 20, "hold_out": 0.25, "label_noise": 0.1}
-    assert known_measurements(problem) == 15
+    run = {"step": 0.1, "iterations": 20, "alpha": 0.1, "start": "identity"}
+    block = recorded_descents(ensemble=ensemble, m=20, hold_out=0.25, label_noise=0.1, runs=[run])
+    options = study_options(block)
+    problem = problem_of(options)
+    assert descents.known_measurements(options) == 15
     arrays = problems.draw_problem(problem, SEED, 0)
     drawn = problems.regenerate_ensemble(problem, arrays, "cpu", torch.float64, "p.npz")
-    run = {"m": 15, "step": 0.1, "iterations": 20, "alpha": 0.1, "start": "identity"}
-    runs = [{**run, "target": target} for target in range(2)]
+    runs = [{**run, "m": 15, "step_factor": 1, "target": target} for target in range(2)]
     record = {"errors": {"every": 10}}
     told = recorded(recorded_batch(drawn, arrays["factors"], arrays["labels"], "factored", runs, record, SEED, None, 5))
     plainly = recorded(recorded_batch(drawn, arrays["factors"], arrays["labels"], "factored", runs, record, SEED))
@@ -69,13 +70,12 @@ def test_held_out_labels_have_an_error_of_their_own_and_no_influence(ensemble):
         arrays["labels"][:, 15:], axis=1
     )
     np.testing.assert_allclose(told["errors"][:2, 4], expected)
-    experiment = {"by": ["iteration"], "paper_iterations": [0, 20], "descents": ["one"], "hold_out_error": True}
-    filled = [{**each, "step_factor": 1} for each in runs]
-    rows = tables.tabulate(experiment, [(problem, "factored", 0, filled, told)])
-    assert [row["hold_out_error"] for row in rows[:2]] == expected.tolist()
-    names = grids.columns(experiment)
+    table = {"by": ["iteration"], "iterations": [0, 20], "select": ["one"], "hold_out_error": True}
+    rows = tables.select(table, [as_text(rows_of(options, 0, runs, told))])
+    np.testing.assert_allclose([float(row["hold_out_error"]) for row in rows[:2]], expected, rtol=1e-8)
+    names = selection.columns(table)
     assert names.index("hold_out_error") == names.index("test_error") + 1
-    assert "hold_out_error" not in grids.columns({**experiment, "hold_out_error": False})
+    assert "hold_out_error" not in selection.columns({**table, "hold_out_error": False})
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_held_out_labels_have_an_error_of_their_own_and_no_influence(ensemble):
     ],
 )
 def test_what_a_problem_may_not_ask_for_is_named(keys, said):
-    ((path, text),) = found_in(experiments.Problem, {**PROBLEM, **keys})
+    ((path, text),) = found_in(descents.Options, recorded_descents(**PROBLEM, **keys)["options"])
     assert said in f"{path[-1]}{text}"
 
 
@@ -103,6 +103,8 @@ def test_what_a_problem_may_not_ask_for_is_named(keys, said):
     ],
 )
 def test_what_an_ensemble_cannot_give_is_named(keys, key, said):
-    found = list(fitting._problems({"problems": {"p": {**PROBLEM, "m": 30, **keys}}, "tier": "smoke"}))
+    size = {"m": 30, "runs": [{"alpha": 0.1, "step": 0.1, "iterations": 20}]}
+    block = recorded_descents(**{**PROBLEM, **size, **keys})
+    found = list(descents.unfit(block, study_options(block), {"tier": "smoke", "dtype": "float64"}))
     assert [path[-1] for path, _ in found] == ([] if key is None else [key])
     assert key is None or said in found[0][1]

@@ -125,14 +125,8 @@ def fake_results(folder, claims):
 
 
 def fake_tier():
-    experiments = {"figure_1": {"by": ["d", "alpha"], "descents": [], "paper_iterations": [100]}}
-    return {
-        "tier": "fake",
-        "descents": {},
-        "problems": {},
-        "experiments": experiments,
-        "figures": {"figure_1": ["figure_1"]},
-    }
+    studies = {"figure_1": {"by": ["d", "alpha"], "select": [], "paper_iterations": [100]}}
+    return {"tier": "fake", "studies": studies, "figures": {"figure_1": ["figure_1"]}}
 
 
 def registry_of(claims):
@@ -405,13 +399,13 @@ def test_an_axis_can_be_read(low, high, margin):
 
 def test_where_a_table_comes_from():
     tier = tier_settings("standard")
-    paths = provenance.lineage(tier, "figure_3_published")
+    paths = jobs.lineage(tier, "figure_3_published")
     assert paths[-2:] == ["tables/figure_3.csv", "tables/figure_3_published.csv"]
-    first = tier["experiments"]["figure_3"]["descents"][0]
-    problem = tier["descents"][first]["problem"]
-    assert paths[:2] == [f"problems/{problem}/ensemble-0.npz", f"descents/{first}/ensemble-0.npz"]
+    first = tier["studies"]["figure_3"]["select"][0]
+    made = [f"data/{first}/ensemble-{number}.npz" for number in range(3)]
+    assert paths[:6] == [*made, *(f"studies/{first}/part-{number}.csv" for number in range(3))]
     smoke = tier_settings("smoke")
-    assert provenance.lineage(smoke, "lemma_printed") == [
+    assert jobs.lineage(smoke, "lemma_printed") == [
         "studies/lemma_printed/part-0.csv",
         "studies/lemma_printed/part-1.csv",
         "tables/lemma_printed.csv",
@@ -434,16 +428,15 @@ def test_provenance_names_every_value_and_what_has_no_sidecar(tmp_path):
 def test_eigenvalues_are_those_recorded(smoke):
     results = smoke / "results" / "smoke"
     tier = tier_settings("smoke")
-    (panel,) = plots.spectra(results, tier)
+    (panel,) = plots.spectra(results, tier["seed"], jobs.spectra(tier))
     assert [run["alpha"] for run in panel["runs"]] == [1.0, 0.1, 0.01]
-    arrays = records.read_arrays(results / "descents" / "gaussian" / "ensemble-0.npz")
+    recorded = records.read_rows(results / "studies" / "gaussian" / "part-0.csv")
     last = panel["runs"][0]
-    factor = tier["step_factor"]
-    row = arrays["spectra"][
-        (arrays["spectra"][:, 0] == 0) & (arrays["spectra"][:, 1] == last["iteration"][-1] // factor)
-    ]
-    np.testing.assert_allclose(last["eigenvalues"][-1], np.maximum(row[0, 3:], 1e-12), rtol=1e-3)
-    assert len(panel["planted"]) == tier["problems"]["gaussian"]["rank"]
+    named = {"run": "0", "target": "0", "iteration": str(last["iteration"][-1])}
+    (row,) = [row for row in recorded if named.items() <= row.items()]
+    values = np.array(row["eigenvalues"].split(), dtype=float)
+    np.testing.assert_allclose(last["eigenvalues"][-1], np.maximum(values, 1e-12), rtol=1e-3)
+    assert len(panel["planted"]) == tier["studies"]["gaussian"]["options"]["rank"]
 
 
 def test_signal_and_error_are_drawn_where_a_study_has_them(monkeypatch):
@@ -470,7 +463,7 @@ def test_signal_and_error_are_drawn_where_a_study_has_them(monkeypatch):
     assert [curve["name"] for curve in plot["curves"]] == names
     assert plot["curves"][2]["y"] == [0.1, 0.2, 0.4]
     assert plot["title"] == "Signal and error along the run: d = 10"
-    assert plots.dynamics({}, {}, {}) == []
+    assert plots.dynamics({}, {"studies": {}}, {}) == []
 
 
 def test_ours_beside_the_published_points():
@@ -523,8 +516,8 @@ def test_where_every_run_diverged_the_comparison_has_dashes():
     runs = pd.DataFrame(points, columns=["alpha", "target", "ensemble"])
     runs = runs.assign(d=100, train_error=np.nan, test_error=np.nan, status="diverged")
     rows = pd.DataFrame(published.compare(runs, published.load_published("figure_1")))
-    experiments = {"figure_1": {"by": ["d", "alpha"]}, "compared": {"compare": "figure_1"}}
-    tier = {"experiments": experiments, "figures": {"figure_1": ["figure_1"]}}
+    studies = {"figure_1": {"by": ["d", "alpha"]}, "compared": {"compare": "figure_1"}}
+    tier = {"studies": studies, "figures": {"figure_1": ["figure_1"]}}
     labels = {"titles": {"figure_1": "Runs"}, "chapters": {"figure_1": "simulations"}}
     (found,) = plots.comparisons({"figure_1": runs, "compared": rows}, tier, labels)
     assert [(row["inside"], row["factor"]) for row in found["rows"]] == [(0, "–")] * 2

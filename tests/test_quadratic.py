@@ -7,7 +7,7 @@ import pandas as pd
 import plain
 import pytest
 import torch
-from conftest import measured, option_problems, setting_problems, tier_settings
+from conftest import measured, option_problems, recorded_descents, setting_problems, tier_settings
 from scipy.integrate import quad
 from scipy.stats import norm
 
@@ -17,10 +17,10 @@ from algoreg.chapters import li2018
 from algoreg.chapters.networks import estimands
 from algoreg.chapters.networks.studies import quadratic_cone, quadratic_network, quadratic_thresholds, truncation_lemma
 from algoreg.chapters.networks.variants import VARIANTS, labels_of, moments, run_of
-from algoreg.engine.recording import recorded, recorded_batch
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics import diagnostics
 from algoreg.numerics.problems import draw_factor
+from algoreg.studies.descents import recorded, recorded_batch
 
 D, M, SEED = 6, 70, 3
 pytestmark = pytest.mark.replicates(100)
@@ -165,33 +165,19 @@ def test_a_run_that_cannot_be_is_refused(changes):
 
 def test_bad_settings_are_named_before_any_job():
     tier = tier_settings("smoke")
-    problem = {
-        "ensemble": "rank_one",
-        "d": 6,
-        "rank": 9,
-        "m": 70,
-        "target": {"kind": "columns"},
-        "targets": 2,
-        "ensembles": 2,
-    }
     bad = {"alpha": 0.1, "step": 0.1, "iterations": 100, "truncation": 0, "tau": 0, "width": 0, "rescaling": 2}
     bad |= {"batch_size": 0, "coefficient": 0, "tau_error": -1}
-    tier["problems"]["network"] = problem
-    tier["descents"]["network"] = {
-        "problem": "network",
-        "algorithm": "quadratic",
-        "runs": [bad],
-        "record": {"errors": {"every": 10}},
-    }
-    assert any("problems.network.rank = 9" in line for line in setting_problems(tier))
-    problem["rank"] = 2
+    network = recorded_descents(ensemble="rank_one", rank=9, m=70, algorithm="quadratic", runs=[bad])
+    tier["studies"]["network"] = network
+    assert any("studies.network.options: rank = 9" in line for line in setting_problems(tier))
+    network["options"]["rank"] = 2
     tier["studies"]["quadratic_recovery"]["options"] |= {"rank": 9}
     text = "\n".join(setting_problems(tier))
     for key in bad.keys() - {"alpha", "step", "iterations"}:
         assert f"runs[0].{key} = {bad[key]}: allowed is" in text, (key, text)
     assert "rank = 9, d = 8: allowed is rank at most d" in text
     good = {"alpha": 0.1, "step": 0.1, "iterations": 100, "tau": 1.0}
-    tier["descents"]["network"]["runs"] = [{**good, "batch_size": 71}]
+    network["options"]["runs"] = [{**good, "batch_size": 71}]
     assert any("runs[0].batch_size = 71: allowed is" in line for line in setting_problems(tier))
     for name, options in (("quadratic_recovery", {"tau_error": [-1]}), ("quadratic_samples_in_d", {"alpha": 0})):
         assert any("allowed is" in line for line in option_problems(name, **options))

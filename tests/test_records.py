@@ -163,7 +163,7 @@ def snapshot(scale=1.0, verdict="supported", low=0.2, margin=0.1):
         "control_verdict": "refuted",
         "positive_control_verdict": None,
     }
-    return {"tables": {"t": table}, "comparisons": {}, "claims": [claim], "problems": {"p": "00"}}
+    return {"tables": {"t": table}, "comparisons": {}, "claims": [claim]}
 
 
 @pytest.mark.parametrize(
@@ -202,10 +202,6 @@ def test_comparison_with_a_reference():
     compared = [{**base, "comparisons": {"c": [{"ours": value, "inside": True}]}} for value in (0.1, 0.1002, 0.2)]
     assert [comparison.compare(one, compared[0])[1] for one in compared] == [True, True, False]
     assert not comparison.compare(compared[0], base)[1]
-    for problems, why in (({"p": "11"}, "its digest differs"), ({}, "only on one side")):
-        lines, passed = comparison.compare({**base, "problems": problems}, base)
-        assert not passed
-        assert any(line.startswith(f"problem p: DIFFERENT: {why}") for line in lines)
     assert not comparison.compare({**base, "tables": {}}, base)[1]
     assert json.loads(snapshots.dumps(base)) == base
 
@@ -279,12 +275,11 @@ def test_a_reference_of_a_part_compares_that_part():
     whole = snapshot()
     whole["tables"]["more"] = whole["tables"]["t"]
     whole["claims"].append({**whole["claims"][0], "id": "b"})
-    whole["problems"]["q"] = "11"
     lines, passed = comparison.compare(whole, {**snapshot(), "partial": True})
     assert passed
     assert lines[0] == "the reference is of a part of this tier: only that is compared"
     assert "claims: 1 of 1 as in the reference" in lines
-    assert not any("more" in line or "problem" in line for line in lines)
+    assert not any("more" in line for line in lines)
     for lost in ("tables", "claims", "comparisons"):
         part = {**snapshot(), "partial": True, "comparisons": {"c": [{"ours": 0.1}]}}
         new = {**whole, "comparisons": {"c": [{"ours": 0.1}]}}
@@ -311,13 +306,6 @@ def test_a_part_of_a_tier_is_what_is_there_of_it(repository):
     part = snapshots.snapshot(results, tier, chapter, partial=True)
     assert whole["tables"].keys() - part["tables"].keys() == {"figure_4", "figure_5a"}
     assert [claim["id"] for claim in part["claims"]] == ["fig1-initialisation"]
-    assert part["problems"] == whole["problems"]
-    # Of what was run on one ensemble, the other's problem is not asked for.
-    for path in (results / "tables").glob("*.csv"):
-        if path.stem != "figure_1_paper_step":
-            path.unlink()
-    (results / "problems" / "gaussian" / "ensemble-1.npz").unlink()
-    assert list(snapshots.snapshot(results, tier, chapter, partial=True)["problems"]) == ["gaussian/ensemble-0"]
     with pytest.raises(records.DamagedResult, match=r"figure_1\.csv: cannot be read"):
         snapshots.snapshot(results, tier, chapter)
 
@@ -430,14 +418,14 @@ def test_the_results_of_a_process_add_up_to_what_it_used(tmp_path):
 
 
 def test_costs_are_the_sums_of_the_sidecars(tmp_path):
-    made = ["tables/b.csv", "tables/c.csv", "figures/a.svg", "descents/one/ensemble-0.npz"]
+    made = ["tables/b.csv", "tables/c.csv", "figures/a.svg", "data/one/ensemble-0.npz"]
     assert references.cost_of(tmp_path, made) is None
     sidecars(tmp_path, **{"figures__a.svg": 37.25, "tables__b.csv": 2.5})
     # Of an older version, without the number.
     (tmp_path / "tables" / "c.csv.json").write_text("{}")
     # Of earlier settings; a page is of no kind that a reference is made of.
-    sidecars(tmp_path, **{"tables__old.csv": 99, "descents__one__ensemble-1.npz": 99, "studies__old__part-0.csv": 99})
-    sidecars(tmp_path, **{"notebooks__01.html": 0.75, "descents__one__ensemble-0.npz": 1, "figures__a.pdf": 0.25})
+    sidecars(tmp_path, **{"tables__old.csv": 99, "data__one__ensemble-1.npz": 99, "studies__old__part-0.csv": 99})
+    sidecars(tmp_path, **{"notebooks__01.html": 0.75, "data__one__ensemble-0.npz": 1, "figures__a.pdf": 0.25})
     found = references.cost_of(tmp_path, made)
     assert found == {"cpu_seconds": 42, "peak_mib": 372}
     costs = report.costs({"quick": {"cost": found}, "standard": {"cost": {"job_seconds": 9, "peak_mib": 2}}})
@@ -456,7 +444,7 @@ def test_a_run_begins_with_how_long_its_tier_takes(monkeypatch):
 
 
 def test_what_a_chapter_costs_are_its_tables_without_figures(tmp_path):
-    used = {"descents/gaussian/0.npz": 0.25, "descents/gaussian/1.npz": 0.5, "problems/gaussian/0.npz": 0.5}
+    used = {"data/gaussian/0.npz": 0.25, "data/gaussian/1.npz": 0.5, "studies/gaussian/part-0.csv": 0.5}
     used |= {"tables/min_trace.csv": 7, "figures/min_trace.svg": 9, "claims.json": 9}
     sidecars(tmp_path, **{name.replace("/", "__"): seconds for name, seconds in used.items()})
     # Of a study that had more parts once.

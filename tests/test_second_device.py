@@ -16,7 +16,6 @@ from sklearn.base import clone
 from test_engine import FITS, batch_of
 
 from algoreg import plugins
-from algoreg.engine import recording
 from algoreg.engine.loop import Descent
 from algoreg.engine.observers import Ends
 from algoreg.judge import snapshots
@@ -26,6 +25,7 @@ from algoreg.numerics import problems
 from algoreg.numerics.devices import DTYPES
 from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor, StateRegressor, base
 from algoreg.spec import plan
+from algoreg.studies import descents as recording
 
 # It stands on torch's hooks for back ends in Python, which 2.9 does not have.
 stand_in = pytest.importorskip("second_device", exc_type=ImportError)
@@ -33,7 +33,7 @@ CROSSED, second_device = stand_in.CROSSED, stand_in.second_device
 pytestmark = pytest.mark.filterwarnings("ignore")
 TIER = tier_settings("smoke")
 # Of every study the first table of the smoke tier.
-TABLES = {block["study"]: name for name, block in reversed(TIER["studies"].items())}
+TABLES = {block["study"]: name for name, block in reversed(plan.measured(TIER).items())}
 # Of those whose steps are many and small: fewer. Every operation takes longer here.
 SHORTER = {
     "alternating_samples": {"ratios": [1.7], "alternating_time": 20, "descent_time": 20},

@@ -8,10 +8,9 @@ import yaml
 from conftest import ROOT, SCRATCH_CHAPTERS, TIERS, option_problems, registered_claims, setting_problems, tier_settings
 
 from algoreg.judge import published
-from algoreg.spec import fitting, options, settings
+from algoreg.spec import descents, options, settings
 from algoreg.spec import plan as planned
 from algoreg.spec.base import RunOptions, real
-from algoreg.spec.grids import as_paper_iteration, own_iteration, recorded_iterations
 
 pytestmark = pytest.mark.any_kernels
 
@@ -50,58 +49,61 @@ def edit(path, value):
         (("tier",), "../x", "tier.yaml: tier = \"../x\": allowed is"),
         (("threads",), 0, "tier.yaml: threads = 0: allowed is a whole number from 1"),
         (("threads",), True, "tier.yaml: threads = true: allowed is a whole number"),
-        (("descents", "paper_step", "runs", 0, "step"), -0.1, "runs[0].step = -0.1: allowed is a number above 0"),
-        (("descents", "paper_step", "runs", 0, "step"), "1e-3", "write 1.0e-3"),
-        (("descents", "paper_step", "runs", 0, "alpha"), 0, "runs[0].alpha = 0: allowed is a number above 0"),
-        (("descents", "paper_step", "runs", 0, "alpha"), ["1e-3"], "write 1.0e-3"),
-        (("descents", "paper_step", "runs", 0, "alpha"), [], "allowed is a value or a list of values"),
-        (("descents", "paper_step", "runs", 0, "widht"), 3, "runs[0].widht = 3: unknown key; allowed are step, iterations, m, alpha"),
-        (("descents", "paper_step", "runs", 0, "start"), "zero", "allowed is identity, orthonormal, gaussian or spectral"),
-        (("descents", "paper_step", "algorithm"), "adam", "algorithm = \"adam\": unknown algorithm; allowed are accelerated, accelerated_projected, asymmetric"),
-        (("descents", "paper_step", "ensembles"), [2], "ensembles = 2: allowed is 0 to 1"),
-        (("descents", "paper_step", "problem"), "nothing", "problem = \"nothing\": unknown problem at size smoke; allowed are gaussian"),
-        (("problems", "gaussian", "rank"), 11, "problems.gaussian.rank = 11: allowed is at most d = 10"),
-        (("problems", "gaussian", "m"), 0, "problems.gaussian.m = 0: allowed is a whole number of at least 1"),
-        (("problems", "gaussian", "m"), 10**9, "allowed is 64 GiB"),
-        (("problems", "gaussian", "ensemble"), "fourier", "ensemble = \"fourier\": unknown ensemble; allowed are entries"),
-        (("problems", "gaussian", "target"), {"kind": "spectrum"}, "allowed is a list of rank = 1 numbers"),
+        (("studies", "other_starts", "options", "runs", 0, "paper_step"), -0.1, "runs[0].paper_step = -0.1: allowed is a number above 0"),
+        (("studies", "other_starts", "options", "runs", 0, "paper_step"), "1e-3", "write 1.0e-3"),
+        (("studies", "other_starts", "options", "runs", 0, "alpha"), 0, "runs[0].alpha = 0: allowed is a number above 0"),
+        (("studies", "other_starts", "options", "runs", 0, "alpha"), ["1e-3"], "write 1.0e-3"),
+        (("studies", "other_starts", "options", "runs", 0, "alpha"), [], "allowed is a value or a list of values"),
+        (("studies", "other_starts", "options", "runs", 0, "widht"), 3, "runs[0].widht = 3: unknown key; allowed are paper_step, paper_iterations, m, alpha"),
+        (("studies", "other_starts", "options", "runs", 0, "start"), "zero", "allowed is identity, orthonormal, gaussian or spectral"),
+        (("studies", "other_starts", "options", "algorithm"), "adam", "algorithm = \"adam\": unknown algorithm; allowed are accelerated, accelerated_projected, asymmetric"),
+        (("studies", "figure_1", "select"), ["nothing"], "select = \"nothing\": unknown study of descents at size smoke; allowed are gaussian"),
+        (("studies", "figure_1", "select"), ["figure_3"], "select = \"figure_3\": unknown study of descents at size smoke; allowed are gaussian"),
+        (("studies", "figure_1", "iterations"), [200], "allowed is a mapping with either iterations, as they ran, or paper_iterations"),
+        (("studies", "sgd", "options", "runs"), [{"alpha": 1.0, "step": 0.1, "paper_iterations": 9}], "options.runs: paper_step and paper_iterations stand beside step and iterations; allowed is one of these pairs"),
+        (("studies", "sgd", "options", "runs"), [{"alpha": 1.0, "step": 0.1, "iterations": 9}], "step_factor = 1: allowed is none where runs have step and iterations, as they run"),
+        (("studies", "gaussian", "options", "rank"), 11, "studies.gaussian.options: rank = 11, d = 10: allowed is rank at most d"),
+        (("studies", "gaussian", "options", "m"), 0, "studies.gaussian.options.m = 0: allowed is a whole number of at least 1"),
+        (("studies", "gaussian", "options", "m"), 10**9, "allowed is 64 GiB"),
+        (("studies", "gaussian", "options", "ensemble"), "fourier", "ensemble = \"fourier\": unknown ensemble; allowed are entries"),
+        (("studies", "gaussian", "options", "target"), {"kind": "spectrum"}, "allowed is a list of rank = 1 numbers"),
         (("checkpoint_seconds",), float("nan"), "tier.yaml: checkpoint_seconds = nan: allowed is a finite number"),
         (("checkpoint_seconds",), float("inf"), "tier.yaml: checkpoint_seconds = inf: allowed is a finite number"),
         (("studies", "frank_wolfe_networks", "options", "m_over_dr"), [1.7e308, 1], "m_over_dr[0] = 1.7e+308: allowed is a number of at most 1e+100"),
-        (("problems", "gaussian", "d"), 10**101, f"problems.gaussian.d = {str(10**101)[:57]}…: allowed is a number of at most 1e+100"),
-        (("experiments", "figure_1", "paper_iterations"), [777], "(step_factor 10, 3000 iterations) does not record it"),
-        (("experiments", "figure_1", "alpha"), [0.5], "alpha = [0.5]: no run has these; allowed are 1.0, 0.1, 0.01"),
+        (("studies", "gaussian", "options", "d"), 10**101, f"studies.gaussian.options.d = {str(10**101)[:57]}…: allowed is a number of at most 1e+100"),
+        (("studies", "figure_1", "paper_iterations"), [777], "(step_factor 10, 3000 iterations) does not record it"),
+        (("studies", "figure_1", "alpha"), [0.5], "alpha = [0.5]: no run has these; allowed are 1.0, 0.1, 0.01"),
         (("figures", "figure_1"), ["figure_1", "nothing"], "figures.figure_1 = \"nothing\": unknown table; allowed are"),
         (("figures", "figure_9"), ["figure_1"], "figures.figure_9: unknown figure; allowed are "),
-        (("experiments", "figure_2", "paper_iterations", "to"), 500, "paper_iterations.to = 500: allowed is at least from"),
-        (("experiments", "figure_2", "by"), ["alpha"], "needs iteration, as there are several"),
-        (("experiments", "figure_1", "by"), ["d"], "does not tell apart two runs with d = 10"),
-        (("experiments", "figure_1", "alpha"), [1.0, 0.2], "alpha = [0.2]: no run has these"),
-        (("experiments", "more"), {"compare": "figure_1", "published": "figure_1"}, "this table has d = 10"),
-        (("experiments", "more"), {"compare": "figure_4", "published": "figure_4_d150"}, "published figure_4_d150 is of d = 150"),
-        (("descents", "paper_step", "runs", 0, "start"), ["identity", "orthonormal"], "does not tell apart two runs"),
-        (("descents", "projected_d10", "runs", 0, "alpha"), 0.1, "runs[0].alpha = 0.1: unknown key; allowed are step, iterations, m, start"),
-        (("descents", "sgd", "runs", 0, "width"), 3, "runs[0].width = 3: unknown key; allowed are step, iterations, m, alpha, start, batch_size"),
-        (("descents", "sgd", "runs", 0, "batch_size"), 0, "batch_size = 0: allowed is a whole number from 1 to the run's m"),
-        (("descents", "sgd", "runs", 0, "batch_size"), 51, "batch_size = 51: allowed is at most m = 50"),
-        (("descents", "sgd", "runs"), [{"alpha": 1.0, "step": 0.1, "iterations": 9, "m": [40, 9], "batch_size": 10}], "batch_size = 10: allowed is at most m = 9"),
-        (("descents", "projected_d10", "runs", 0, "m"), [10, 51], "runs[0].m = 51: allowed is at most the problem's m = 50"),
-        (("descents", "projected_d10", "runs", 0, "m"), 0, "runs[0].m = 0: allowed is a whole number of at least 1"),
-        (("problems", "gaussian", "own_targets"), True, "problems.gaussian.targets = 2: allowed is 1 with own_targets: true"),
-        (("problems", "gaussian", "own_targets"), "yes", "own_targets = \"yes\": allowed is true (every ensemble has a target of its own) or false"),
-        (("descents", "paper_step", "runs"), [{"alpha": 1.0, "stpe": 0.1, "iterations": 100}], "runs[0].step is missing; stpe = 0.1 is no key of it"),
+        (("studies", "figure_2", "paper_iterations", "to"), 500, "paper_iterations.to = 500: allowed is at least from"),
+        (("studies", "figure_2", "by"), ["alpha"], "needs iteration, as there are several"),
+        (("studies", "figure_1", "by"), ["d"], "does not tell apart two runs with d = 10"),
+        (("studies", "figure_1", "alpha"), [1.0, 0.2], "alpha = [0.2]: no run has these"),
+        (("studies", "more"), {"compare": "figure_1", "published": "figure_1"}, "this table has d = 10"),
+        (("studies", "more"), {"compare": "figure_4", "published": "figure_4_d150"}, "published figure_4_d150 is of d = 150"),
+        (("studies", "other_starts", "options", "runs", 0, "start"), ["identity", "orthonormal"], "does not tell apart two runs"),
+        (("studies", "projected_d10", "options", "runs", 0, "alpha"), 0.1, "runs[0].alpha = 0.1: unknown key; allowed are paper_step, paper_iterations, m, start"),
+        (("studies", "sgd", "options", "runs", 0, "width"), 3, "runs[0].width = 3: unknown key; allowed are paper_step, paper_iterations, m, alpha, start, batch_size"),
+        (("studies", "sgd", "options", "runs", 0, "batch_size"), 0, "batch_size = 0: allowed is a whole number from 1 to the run's m"),
+        (("studies", "sgd", "options", "runs", 0, "batch_size"), 51, "batch_size = 51: allowed is at most m = 50"),
+        (("studies", "sgd", "options", "runs"), [{"alpha": 1.0, "paper_step": 0.1, "paper_iterations": 9, "m": [40, 9], "batch_size": 10}], "batch_size = 10: allowed is at most m = 9"),
+        (("studies", "projected_d10", "options", "runs", 0, "m"), [10, 51], "runs[0].m = 51: allowed is at most the problem's m = 50"),
+        (("studies", "projected_d10", "options", "runs", 0, "m"), 0, "runs[0].m = 0: allowed is a whole number of at least 1"),
+        (("studies", "gaussian", "options", "own_targets"), True, "studies.gaussian.options.targets = 2: allowed is 1 with own_targets: true"),
+        (("studies", "gaussian", "options", "own_targets"), "yes", "own_targets = \"yes\": allowed is true (every ensemble has a target of its own) or false"),
+        (("studies", "other_starts", "options", "runs"), [{"alpha": 1.0, "paper_stpe": 0.1, "paper_iterations": 100}], "runs[0].paper_step is missing; paper_stpe = 0.1 is no key of it"),
         (("step_factor",), 0, "step_factor = 0: allowed is a whole number of at least 1"),
-        (("step_factor",), 7, "descents.gaussian.runs[0].iterations = 3000: allowed is a multiple of step_factor = 7"),
-        (("descents", "gaussian", "record", "errors", "every"), 105, "record.errors.every = 105: allowed is a multiple of step_factor = 10"),
-        (("descents", "projected_d10", "dtype"), "float16", "dtype = \"float16\": allowed is float32 or float64"),
-        (("experiments", "figure_4", "by"), ["d", "m_over_d"], "does not tell apart two runs with d = 10, m_over_d = 1"),
-        (("experiments", "figure_4", "by"), ["d", "m_over_d", "method", "iteration"], "has no iteration where paper_iterations is end"),
-        (("experiments", "figure_4", "m_over_d"), [7], "m_over_d = [7]: no run has these; allowed are 5, 4, 3, 2, 1"),
-        (("experiments", "figure_4", "by"), ["d", "m_over_d", "method", "alpha"], "projected runs have no alpha"),
-        (("problems", "gaussian", "m"), 50.0, "m = 50.0: allowed is a whole number"),
-        (("descents", "sgd", "runs", 0, "batch_size"), 2.0, "batch_size = 2.0: allowed is a whole number"),
+        (("step_factor",), 7, "studies.gaussian.options.runs[0].paper_iterations = 3000: allowed is a multiple of step_factor = 7"),
+        (("studies", "gaussian", "options", "record", "errors", "every"), 105, "record.errors.every = 105: allowed is a multiple of step_factor = 10"),
+        (("studies", "projected_d10", "dtype"), "float16", "dtype = \"float16\": allowed is float32 or float64"),
+        (("studies", "figure_4", "by"), ["d", "m_over_d"], "does not tell apart two runs with d = 10, m_over_d = 1"),
+        (("studies", "figure_4", "by"), ["d", "m_over_d", "method", "iteration"], "has no iteration where paper_iterations is end"),
+        (("studies", "figure_4", "m_over_d"), [7], "m_over_d = [7]: no run has these; allowed are 5, 4, 3, 2, 1"),
+        (("studies", "figure_4", "by"), ["d", "m_over_d", "method", "alpha"], "projected runs have no alpha"),
+        (("studies", "gaussian", "options", "m"), 50.0, "m = 50.0: allowed is a whole number"),
+        (("studies", "sgd", "options", "runs", 0, "batch_size"), 2.0, "batch_size = 2.0: allowed is a whole number"),
         (("step_factor",), 10.0, "step_factor = 10.0: allowed is a whole number"),
-        (("experiments", "figure_1", "paper_iterations"), [2000, 2000], "paper_iterations = [2000, 2000]: allowed is"),
+        (("studies", "figure_1", "paper_iterations"), [2000, 2000], "paper_iterations = [2000, 2000]: allowed is"),
         (("__use_yte__",), True, "unknown key"),
     ],
 )  # fmt: skip
@@ -117,8 +119,8 @@ def memory(content):
 
 def test_the_memory_limit_is_that_of_what_an_ensemble_stores():
     """64 GiB of float64 at d = 1000: 17 thousand packed matrices, 8.6 million vectors or 4.3 million pairs of them."""
-    content = edit(("problems", "gaussian", "d"), 1000)
-    problem = content["problems"]["gaussian"]
+    content = edit(("studies", "gaussian", "options", "d"), 1000)
+    problem = content["studies"]["gaussian"]["options"]
     for ensemble, most in (("gaussian", 17_162), ("rank_one", 8_589_934), ("rank_one_pairs", 4_294_967)):
         problem["ensemble"], problem["m"] = ensemble, most
         assert not memory(content)
@@ -155,13 +157,11 @@ def test_bad_yaml(tmp_path, text, line):
     assert line in str(caught.value)
 
 
-def test_an_experiment_has_targets_of_one_kind():
+def test_a_table_of_runs_has_targets_of_one_kind():
     content = tier_settings("smoke")
-    own = next(block["problem"] for name, block in content["descents"].items() if name == "factored_d10")
-    content["problems"]["paired"] = {**content["problems"][own], "targets": 1, "own_targets": True}
-    content["descents"]["factored_d10"]["problem"] = "paired"
-    said = f"descents.factored_d10 (problems.paired) has own_targets, descents.projected_d10 (problems.{own}) has not"
-    assert [line for line in setting_problems(content) if "experiments.figure_4.descents" in line and said in line]
+    content["studies"]["factored_d10"]["options"] |= {"targets": 1, "own_targets": True}
+    said = "studies.factored_d10 has own_targets, studies.projected_d10 has not"
+    assert [line for line in setting_problems(content) if "studies.figure_4.select" in line and said in line]
 
 
 def test_published_curves_are_of_the_size_that_their_chapter_says():
@@ -170,16 +170,18 @@ def test_published_curves_are_of_the_size_that_their_chapter_says():
 
 
 def test_grids():
-    assert recorded_iterations({"every": 4, "at": [3, 99]}, 10) == [0, 3, 4, 8, 10]
-    assert recorded_iterations({"log_spaced": 3}, 100) == [0, 1, 10, 100]
-    assert own_iteration(10_000, {"step_factor": 5}) == 2000
-    assert as_paper_iteration(2000, {"step_factor": 5}) == 10_000
+    assert descents.recorded_iterations({"every": 4, "at": [3, 99]}, 10) == [0, 3, 4, 8, 10]
+    assert descents.recorded_iterations({"log_spaced": 3}, 100) == [0, 1, 10, 100]
+
+
+def descents_options(**own):
+    block = {"study": "descents", "options": {"d": 3, "rank": 1, "m": 9, "targets": 1, **own}}
+    return lambda tier: planned.study_options(block, tier)
 
 
 def test_lists_are_multiplied_out_with_defaults():
     run = {"alpha": [1.0, 0.1], "m": [7, 3], "step": 0.1, "iterations": 10}
-    descent = {"problem": "p", "algorithm": "factored", "runs": [run]}
-    runs = planned.expand_runs({"problems": {"p": {"m": 9}}, "descents": {"x": descent}}, "x")
+    runs = descents.expand_runs(descents_options(algorithm="factored", runs=[run])({}))
     assert len(runs) == 4
     expected = {"start": "identity", "alpha": 0.1, "step": 0.1, "iterations": 10, "m": 7, "step_factor": 1}
     expected |= {"width": None}
@@ -187,15 +189,25 @@ def test_lists_are_multiplied_out_with_defaults():
 
 
 def test_a_step_factor_makes_steps_larger_and_fewer_and_records_at_the_same_times():
-    run = {"step": 0.01, "iterations": 100}
     record = {"errors": {"every": 20, "at": [5, 35], "log_spaced": 4}}
-    descent = {"problem": "p", "algorithm": "projected", "runs": [run], "record": record}
-    tier = {"step_factor": 5, "problems": {"p": {"m": 9}}, "descents": {"x": descent}}
-    own = planned.expand_runs(tier, "x")[0]
+    asked = {"algorithm": "projected", "record": record}
+    made = descents_options(**asked, runs=[{"paper_step": 0.01, "paper_iterations": 100}])
+    own = descents.expand_runs(made({"step_factor": 5}))[0]
     assert (own["step"], own["iterations"], own["step_factor"]) == (0.05, 20, 5)
-    assert planned.own_record(tier, "x") == {"errors": {"every": 4, "at": [1, 7], "log_spaced": 4}}
-    descent["step_factor"] = 1
-    assert planned.expand_runs(tier, "x")[0]["iterations"] == 100
+    assert descents.record_as_run(made({"step_factor": 5})) == {"errors": {"every": 4, "at": [1, 7], "log_spaced": 4}}
+    assert descents.expand_runs({**made({"step_factor": 5}), "step_factor": 1})[0]["iterations"] == 100
+    # The tier's factor is none of runs that are given as they run.
+    made = descents_options(**asked, runs=[{"step": 0.01, "iterations": 100}])
+    own = descents.expand_runs(made({"step_factor": 5}))[0]
+    assert (own["step"], own["iterations"], own["step_factor"]) == (0.01, 100, 1)
+    assert descents.record_as_run(made({"step_factor": 5})) == record
+
+
+def test_a_claim_is_not_judged_from_descents_on_one_ensemble():
+    content = tier_settings("quick")
+    content["studies"]["long"]["ensembles"] = 1
+    (line, *_) = settings.unfit_claims(registered_claims(), content, "t.yaml")
+    assert "studies.long.ensembles = 1: allowed is at least 2, as fig3-" in line
 
 
 def test_a_grid_with_fewer_than_three_sizes_gives_no_exponent():
@@ -217,9 +229,9 @@ def test_a_grid_with_fewer_than_three_sizes_gives_no_exponent():
 @pytest.mark.parametrize(
     ("path", "value", "line"),
     [
-        (("descents", "paper_step", "runs", 0, "alpha"), 1e-39,
-         "descents.paper_step.runs[0].alpha = 1e-39: allowed is at least 1.18e-38 in float32"),
-        (("descents", "paper_step", "runs", 0, "alpha"), [0.1, 1e-44], "alpha = 1e-44: allowed is at least 1.18e-38"),
+        (("studies", "other_starts", "options", "runs", 0, "alpha"), 1e-39,
+         "studies.other_starts.options.runs[0].alpha = 1e-39: allowed is at least 1.18e-38 in float32"),
+        (("studies", "other_starts", "options", "runs", 0, "alpha"), [0.1, 1e-44], "alpha = 1e-44: allowed is at least 1.18e-38"),
         (("studies", "window", "options", "alpha_power"), 400,
          "options.alpha_power = 400: allowed is at most 340.66 at d = 8 in float64"),
         (("studies", "dynamics_course", "options", "alpha"), 1e-310,
@@ -233,30 +245,30 @@ def test_a_start_that_its_data_type_cannot_hold_is_refused(path, value, line):
 
 
 def test_the_data_type_that_decides_about_a_start_is_the_one_it_is_computed_in():
-    tier = edit(("descents", "paper_step", "runs", 0, "alpha"), 1e-39)
-    tier["descents"]["paper_step"]["dtype"] = "float64"
+    tier = edit(("studies", "other_starts", "options", "runs", 0, "alpha"), 1e-39)
+    tier["studies"]["other_starts"]["dtype"] = "float64"
     assert "float32" not in "".join(setting_problems(tier))
     study = edit(("studies", "dynamics_course", "options", "alpha"), 1e-39)
     assert not setting_problems(study)
     study["studies"]["dynamics_course"]["dtype"] = "float32"
     assert "at least 1.18e-38 in float32" in "".join(setting_problems(study))
-    for name, least in fitting.SMALLEST_NORMAL.items():
+    for name, least in options.SMALLEST_NORMAL.items():
         assert least == np.finfo(name).smallest_normal
 
 
 def test_more_runs_than_anyone_waits_for_are_refused_before_they_are_listed(monkeypatch):
-    tier = edit(("descents", "paper_step", "runs", 0, "alpha"), [1 + i / 10**6 for i in range(20_000)])
-    monkeypatch.setattr(planned, "expand_runs", None)
-    lines = [line for line in setting_problems(tier) if "paper_step" in line]
+    tier = edit(("studies", "other_starts", "options", "runs", 0, "alpha"), [1 + i / 10**6 for i in range(20_000)])
+    monkeypatch.setattr(descents, "expand_runs", None)
+    lines = [line for line in setting_problems(tier) if "other_starts" in line]
     assert lines == [
-        "tier.yaml: descents.paper_step.runs: 20000 runs (alpha alone has 20000 values); allowed are at most 10000"
+        "tier.yaml: studies.other_starts.options.runs: 20000 runs (alpha alone has 20000 values); allowed are at most 10000"
     ]
 
 
 def test_checking_a_tier_takes_as_many_steps_as_it_has_runs(monkeypatch):
     counted = {"expand_runs": 0, "recorded_iterations": 0, "listed": 0}
     for name in ("expand_runs", "recorded_iterations"):
-        plain = getattr(planned, name)
+        plain = getattr(descents, name)
 
         def counting(*arguments, name=name, plain=plain):
             found = plain(*arguments)
@@ -264,11 +276,11 @@ def test_checking_a_tier_takes_as_many_steps_as_it_has_runs(monkeypatch):
             counted["listed"] += len(found)
             return found
 
-        monkeypatch.setattr(planned, name, counting)
+        monkeypatch.setattr(descents, name, counting)
 
     def steps(count):
         counted.update(dict.fromkeys(counted, 0))
-        tier = edit(("descents", "paper_step", "runs", 0, "alpha"), [1 + i / 10**6 for i in range(count)])
+        tier = edit(("studies", "other_starts", "options", "runs", 0, "alpha"), [1 + i / 10**6 for i in range(count)])
         setting_problems(tier)
         return dict(counted)
 
@@ -312,7 +324,7 @@ def test_an_option_that_a_studys_algorithm_lacks_is_named_where_none_is_given(mo
     class Options(RunOptions):
         decay: float = real(ge=0)
 
-    name = next(key for key, block in tier_settings("smoke")["studies"].items() if block["study"] == "threshold")
+    name = next(key for key, block in tier_settings("smoke")["studies"].items() if block.get("study") == "threshold")
     monkeypatch.setattr(options, "of_algorithm", lambda algorithm: Options)
     (line,) = {line for line in option_problems(name, algorithm="factored") if f"studies.{name}." in line}
     assert line == f"tier.yaml: studies.{name}.options.algorithm_options.decay is missing"
@@ -321,7 +333,7 @@ def test_an_option_that_a_studys_algorithm_lacks_is_named_where_none_is_given(mo
 
 
 def test_an_algorithm_that_a_studys_ensemble_does_not_go_with_is_refused():
-    name = next(key for key, block in tier_settings("smoke")["studies"].items() if block["study"] == "threshold")
+    name = next(key for key, block in tier_settings("smoke")["studies"].items() if block.get("study") == "threshold")
     (line,) = option_problems(name, algorithm="asymmetric")
     said = "it needs rectangular gradient, rectangular matrices, which ensemble gaussian does not provide"
     assert line == f'tier.yaml: studies.{name}.options.algorithm = "asymmetric": {said}'

@@ -9,6 +9,7 @@ import pytest
 from conftest import TIERS, tier_settings
 
 from algoreg import plugins
+from algoreg.spec import plan
 
 # What stands for a kind that is not written at the call.
 COMPUTED = "…"
@@ -98,7 +99,7 @@ def test_no_two_functions_draw_from_one_name_but_those_that_are_known(streams):
 def test_diagonal_measurements_of_one_stream_have_no_dimension_in_common():
     """If they had, the networks and the factors would be judged on the same draws, scaled and not."""
     own, others = set(), set()
-    for block in (block for tier in TIERS for block in tier_settings(tier)["studies"].values()):
+    for block in (block for tier in TIERS for block in plan.measured(tier_settings(tier)).values()):
         if block["study"] == "spectral_commuting":
             own.add(block["options"]["d"])
         elif block["study"] in ("commuting_depth", "min_trace_commuting"):

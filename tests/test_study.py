@@ -41,9 +41,6 @@ def test_what_a_study_cannot_be_is_named():
     for change, message in cases:
         found = problems_of(tier(**change))
         assert any(message in line for line in found), (message, found)
-    twice = tier()
-    twice["studies"]["figure_1"] = twice["studies"]["x_space"]
-    assert "there is an experiment of the same name" in problems_of(twice)[0]
 
 
 def test_ensembles_are_dealt_out():

@@ -25,7 +25,7 @@ from algoreg.store import records
 
 pytestmark = pytest.mark.workflow
 
-DESCENT, STUDY = "results/tiny/descents/tiny/ensemble-0.npz", "results/tiny/tables/tiny_study.csv"
+DESCENT, STUDY = "results/tiny/studies/tiny_runs/part-0.csv", "results/tiny/tables/tiny_study.csv"
 
 
 def planned(folder, *arguments, **options):
@@ -51,8 +51,7 @@ def test_everything_is_there_with_provenance(smoke):
         p
         for p in results.rglob("*")
         if p.is_file()
-        and p.parts[len(results.parts)]
-        in ("tables", "figures", "claims", "descents", "problems", "notebooks", "report")
+        and p.parts[len(results.parts)] in ("tables", "figures", "claims", "data", "studies", "notebooks", "report")
     ]
     assert len(made) > 25
     for path in made:
@@ -65,24 +64,23 @@ def test_everything_is_there_with_provenance(smoke):
 
 def named_modules(script):
     """Return the modules that a script finds by name: any of a kind, as the trace does not say which job it was."""
-    kinds = {"draw_figures.py": "figures", "measure.py": "studies"}
-    found = plugins.all_modules(kinds[script]) if script in kinds else []
-    return [*found, "algoreg.algorithms.factored"] if script == "build_page.py" else found
+    kinds = {"draw_figures.py": "figures"}
+    if script in ("measure.py", "generate.py"):
+        algorithms = [f"algoreg.algorithms.{name}" for name in ("factored", "projected", "stochastic")]
+        return [*plugins.modules("studies").values(), "algoreg.ensembles.gaussian", *algorithms]
+    return plugins.all_modules(kinds[script]) if script in kinds else []
 
 
 def test_scripts_load_only_what_their_rules_declare(smoke):
     seen = set()
-    algorithms = [f"algoreg.algorithms.{name}" for name in ("factored", "projected", "stochastic")]
-    extra = ("algoreg.ensembles.gaussian", *algorithms)
     for trace in (smoke / "trace").glob("*.txt"):
         name, *modules = trace.read_text().split("\n")
         script = name.split(".", 1)[1]
         seen.add(script)
-        named = extra if script == "descend.py" else extra[:1] if script == "draw_problem.py" else named_modules(script)
-        assert set(modules) <= code_hash.code_hashes(smoke / "scripts" / script, named).keys(), script
+        hashed = code_hash.code_hashes(smoke / "scripts" / script, named_modules(script))
+        assert set(modules) <= hashed.keys(), script
     expected = {
-        "draw_problem.py",
-        "descend.py",
+        "generate.py",
         "tabulate.py",
         "measure.py",
         "tabulate_study.py",
@@ -116,7 +114,7 @@ def test_edits_rerun_exactly_their_dependents(tiny):
             {core / "chapters" / "remarks" / "studies" / "x_space.py": line},
             {"measure_part", "tabulate_study", *drawing},
         ),
-        ({held: line}, {"descend", "tabulate", *judging, *drawing}),
+        ({held: line}, {"measure_part", "tabulate", *judging, *drawing}),
     ]
     for lines, expected in edits:
         texts = {path: path.read_text() for path in lines}
@@ -168,9 +166,9 @@ def test_a_notebook_that_opens_what_its_metadata_do_not_name_fails(repository):
 def test_asking_for_one_thing_runs_only_what_it_needs(tmp_path):
     folder = copy_repository(tmp_path / "repository")
     plan = planned(folder, "claim_fig1_initialisation", tier="quick")
-    assert plan == {"claim_fig1_initialisation": 1, "descend": 6, "draw_problem": 3, "tabulate": 2}
+    assert plan == {"claim_fig1_initialisation": 1, "generate": 6, "measure_part": 6, "tabulate": 2}
     plan = planned(folder, "results/quick/tables/figure_1_paper_step.csv", tier="quick")
-    assert plan == {"descend": 4, "draw_problem": 3, "tabulate": 1}
+    assert plan == {"generate": 4, "measure_part": 4, "tabulate": 1}
     plan = planned(folder, "results/quick/notebooks/00_first_look.html", tier="quick")
     assert plan == {"execute_notebook": 1}
     plan = planned(folder, "results/quick/notebooks/18_remarks.html", tier="quick")
@@ -200,7 +198,16 @@ def test_bad_settings_stop_before_any_job_with_all_problems(tmp_path):
 
 def test_bad_settings_of_a_chapter_stop_before_any_job(tmp_path):
     folder = tiny_repository(tmp_path / "repository")
-    set_yaml(folder / "chapters" / "tiny" / "experiments.yaml", "descents", "tiny", "runs", 0, "alpha", to="1e-3")
+    set_yaml(
+        folder / "chapters" / "tiny" / "experiments.yaml",
+        "studies",
+        "tiny_runs",
+        "options",
+        "runs",
+        0,
+        "alpha",
+        to="1e-3",
+    )
     done = snakemake(folder, tier="tiny")
     assert done.returncode != 0
     assert "write 1.0e-3" in done.stdout + done.stderr
@@ -244,7 +251,7 @@ def test_a_killed_descent_continues_and_gives_the_same_bytes(finished_tiny, tmp_
     process = subprocess.Popen(
         command, cwd=folder, env=settings, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    checkpoint = folder / "results" / "tiny" / "checkpoints" / "tiny-0.npz"
+    checkpoint = folder / "results" / "tiny" / "checkpoints" / "measure-tiny_runs-0.npz"
     deadline = time.monotonic() + 600
     while not checkpoint.exists() or int(records.load_arrays(checkpoint)["running/1/reached"][0]) < 200:
         assert time.monotonic() < deadline
@@ -256,7 +263,7 @@ def test_a_killed_descent_continues_and_gives_the_same_bytes(finished_tiny, tmp_
     assert snakemake(folder, "--unlock", tier="tiny").returncode == 0
     done = snakemake(folder, DESCENT, tier="tiny")
     assert done.returncode == 0, done.stderr[-2000:]
-    log = (folder / "results" / "tiny" / "logs" / "descend" / "tiny-0.log").read_text()
+    log = (folder / "results" / "tiny" / "logs" / "measure" / "tiny_runs-0.log").read_text()
     assert "continuing from iteration 200" in log
     assert not checkpoint.exists()
     assert (folder / DESCENT).read_bytes() == (finished_tiny / DESCENT).read_bytes()
@@ -282,7 +289,6 @@ def test_a_reference_of_a_part_asks_for_that_part(repository):
     named = {
         "tables": ("figure_4",),
         "comparisons": (),
-        "problems": ("gaussian/ensemble-0", "gaussian/ensemble-1"),
     }
     part = {key: {name: whole[key][name] for name in names} for key, names in named.items()}
     claims = [claim for claim in whole["claims"] if claim["id"] == "fig4-published"]

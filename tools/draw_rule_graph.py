@@ -20,10 +20,9 @@ CLAIM = "claim_…"
 TARGETS = {"replication", "verify"}
 # What each rule makes, and its column and row in the picture; a test holds the names to the workflow's.
 RULES = {
-    "draw_problem": ("targets and labels", 0, 0.5),
-    "descend": ("recorded runs", 1, 0.5),
+    "generate": ("targets and labels", 0, 1.6),
     "measure": ("tables of studies", 2, 1.85),
-    "measure_part": ("parts of large studies", 0.5, 2.75),
+    "measure_part": ("parts of studies", 1, 1.6),
     "tabulate": ("tables of runs", 2, 0.5),
     "tabulate_study": ("their tables", 2, 2.75),
     "compare_published": ("beside published curves", 1.75, 1.2),

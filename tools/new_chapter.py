@@ -41,6 +41,8 @@ def refusal(name, folder):
         for section, entries in chapter.experiments.items():
             if name in entries:
                 return f"NAME = {name}: {chapter.file('experiments.yaml')} has {section}.{name}; choose another"
+    if name in plugins.modules("studies"):
+        return f"NAME = {name}: there is a study of this name, {plugins.modules('studies')[name]}; choose another"
     return None
 
 
@@ -64,11 +66,13 @@ def fill(made, name, template, more):
     """Write a template's files into a chapter's folder; see :func:`make`."""
     schemas = os.path.relpath(SCHEMAS, made)
     words = {f"{PLACE}-": f"{name.replace('_', '-')}-", PLACE: name, "SCHEMAS": schemas, **(more or {})}
-    for path in sorted(path for path in template.iterdir() if path.is_file()):
+    for path in sorted(path for path in template.rglob("*") if path.is_file() and path.suffix != ".pyc"):
         text = path.read_text(encoding="utf-8")
         # All at once: what a word stands for, a path perhaps, may hold another word.
         text = re.sub("|".join(map(re.escape, words)), lambda found: words[found[0]], text)
-        (made / path.name).write_text(text, encoding="utf-8")
+        file = made / path.relative_to(template).with_stem(path.stem.replace(PLACE, name))
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
 
 
 def main():

@@ -101,30 +101,30 @@ def refuse_another(place, asked):
     """Raise a ValueError if the chapter that is there is not of this file, read so,
     or the file no longer has its sizes.
     """
-    entries = load_chapter(place.name, place).experiments.get("problems", {})
-    entries = {name: entry for name, entry in entries.items() if isinstance(entry.get("data"), dict)}
-    if entries and not any(same(entry["data"], asked) for entry in entries.values()):
-        its = next(iter(entries.values()))["data"]
+    entries = load_chapter(place.name, place).experiments.get("studies", {})
+    known = {name: its for name, entry in entries.items() if (its := entry.get("options", {}).get("data"))}
+    if known and not any(same(its, asked) for its in known.values()):
+        its = next(iter(known.values()))
         of = ", ".join(f"{key} {value}".removeprefix("path ") for key, value in its.items())
         raise ValueError(f"{place} is of {of}: rename the file or delete {place}")
-    for name, entry in entries.items():
-        if same(entry["data"], asked):
-            refuse_sizes(f"{place / 'experiments.yaml'}: problems.{name}", entry, file.read(entry["data"]))
+    for name, its in known.items():
+        if same(its, asked):
+            refuse_sizes(f"{place / 'experiments.yaml'}: studies.{name}: options", entries[name], file.read(its))
 
 
 def refuse_sizes(where, entry, found):
-    """Raise a ValueError if a problem has another d than the file's matrices, or more measurements than the file."""
+    """Raise a ValueError if a study has another d than the file's matrices, or more measurements than the file."""
     d, m = file.size_of(found), len(found.y)
     for tier in tiers_of(entry):
-        own = sized(entry, tier)
+        own = sized(entry, tier)["options"]
         if own.get("d", d) != d:
-            raise ValueError(f"{where}: d = {own['d']}: the file now has d = {d}; change it, or delete the chapter")
+            raise ValueError(f"{where}.d = {own['d']}: the file now has d = {d}; change it, or delete the chapter")
         if own.get("m", m) > m:
-            raise ValueError(f"{where}: m = {own['m']}: the file now has {m} measurements; change it")
+            raise ValueError(f"{where}.m = {own['m']}: the file now has {m} measurements; change it")
 
 
 def prepare(data, folder):
-    """Make the chapter of a file, named as a problem's ``data`` does, or check the one that is there; return its name.
+    """Make the chapter of a file, named as a study's ``data`` does, or check the one that is there; return its name.
 
     Raises
     ------

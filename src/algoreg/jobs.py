@@ -13,60 +13,52 @@ from algoreg.spec.chapters import SECTIONS, Chapter
 KINDS = ("svg", "pdf", "png")
 
 
-def data_file(problem: dict) -> list[str]:
-    """Return the file that a problem's measurements are read from; none where they are drawn."""
-    return [problem["data"]["path"]] if problem.get("data") else []
+def data_files(study: str, settled: dict) -> list[str]:
+    """Return the files of the user's own that a study's options name: those that its module lists in ``READS``."""
+    named = getattr(plugins.study(study), "READS", ())
+    return [settled[key]["path"] for key in named if settled.get(key)]
 
 
-def tables(tier: dict) -> list[str]:
-    """Return the names of a tier's tables."""
-    return [*tier["experiments"], *tier["studies"]]
-
-
-def descent_runs(tier: dict, name: str) -> list[dict]:
-    """Return the runs of a descent, each on every target, in a fixed order."""
-    targets = range(tier["problems"][tier["descents"][name]["problem"]]["targets"])
-    return [{**run, "target": target} for run in plan.expand_runs(tier, name) for target in targets]
-
-
-def descent_plan(tier: dict, name: str, number: int) -> str:
-    """Return what a descent's job on an ensemble will do, in words."""
-    block, runs = tier["descents"][name], descent_runs(tier, name)
-    problem = tier["problems"][block["problem"]]
-    return (
-        f"d={problem['d']}, r={problem['rank']}, m={problem['m']}, ensemble {number + 1} of {problem['ensembles']}: "
-        f"{len(runs)} {block['algorithm']} runs × up to {max(run['iterations'] for run in runs)} iterations"
-    )
-
-
-def collected(tier: dict, experiment: str) -> list[tuple[str, int]]:
-    """Return the (descent, ensemble number) pairs of the files that an experiment's table collects."""
-    names = tier["experiments"][experiment]["descents"]
-    return [(name, number) for name in names for number in plan.descent_ensembles(tier, name)]
-
-
-def collected_sources(tier: dict, experiment: str) -> list[dict]:
-    """Return what each file of :func:`collected` holds: its problem, algorithm, ensemble number and runs."""
+def selected_files(tier: dict, name: str) -> list[str]:
+    """Return the files below ``results/<tier>`` that the rows of a table of runs are selected from."""
     return [
-        {
-            "problem": tier["problems"][tier["descents"][name]["problem"]],
-            "algorithm": tier["descents"][name]["algorithm"],
-            "ensemble": number,
-            "runs": descent_runs(tier, name),
-        }
-        for name, number in collected(tier, experiment)
+        file for study in tier["studies"][name]["select"] for file in plan.part_files(study, tier["studies"][study])
     ]
 
 
-def spectrum_files(tier: dict) -> list[str]:
-    """Return the files below ``results/<tier>`` that the page shows eigenvalues of,
-    each descent's with its problem's.
+def spectra(tier: dict) -> list[dict]:
+    """Return what the page shows eigenvalues of: the studies that record those of factored descents.
+
+    Returns
+    -------
+    list of dict
+        ``runs`` and ``drawn``, files below ``results/<tier>``: what is recorded of the study's first ensemble, and what
+        was drawn for it; ``problem``, the options that say what was drawn.
     """
-    files = []
-    for name in plan.spectrum_descents(tier):
-        end = f"ensemble-{plan.descent_ensembles(tier, name)[0]}.npz"
-        files += [f"descents/{name}/{end}", f"problems/{tier['descents'][name]['problem']}/{end}"]
-    return list(dict.fromkeys(files))
+    found = []
+    for name, block in plan.recorded(tier).items():
+        options = plan.study_options(block, tier)
+        if "spectrum" in options["record"] and options["algorithm"] == "factored":
+            (drawn,) = plan.generated_files(name, block, [0])
+            problem = plan.generated_from(block["study"], options)
+            found.append({"runs": plan.part_files(name, block)[0], "drawn": drawn, "problem": problem})
+    return found
+
+
+def lineage(tier: dict, table: str) -> list[str]:
+    """Return the results that a table comes from and itself, as paths below the tier's folder, in the order they are
+    made.
+    """
+    block, own = tier["studies"][table], f"tables/{table}.csv"
+    if "compare" in block:
+        return [*lineage(tier, block["compare"]), own]
+    measured = [(name, tier["studies"][name]) for name in block.get("select", [table])]
+    paths = [
+        path
+        for name, each in measured
+        for path in (*plan.generated_files(name, each, range(each["ensembles"])), *plan.part_files(name, each))
+    ]
+    return [*paths, own]
 
 
 def chapter_files(tier: dict, chapter: Chapter) -> list[str]:
@@ -74,7 +66,7 @@ def chapter_files(tier: dict, chapter: Chapter) -> list[str]:
     own = {name for section in SECTIONS for name in chapter.experiments.get(section, ())}
     return [
         *(f"claims/{entry['id']}.json" for entry in chapter.claims),
-        *(f"tables/{name}.csv" for name in tables(tier) if name in own),
+        *(f"tables/{name}.csv" for name in plan.tables(tier) if name in own),
         *(f"figures/{name}.{kind}" for name in tier["figures"] if name in own for kind in KINDS),
     ]
 
@@ -87,17 +79,11 @@ def compared_files(tier: dict, references: dict[str, Path]) -> dict[str, list[st
     found = [_partial(path) for path in references.values()]
     parts = [part for part in found if part is not None]
     if not parts or len(parts) < len(found):
-        verdicts, names = ["controls.json", "claims.json"], tables(tier)
-        problems = [f"{problem}/ensemble-{number}" for problem, number in plan.drawn_problems(tier)]
+        verdicts, names = ["controls.json", "claims.json"], plan.tables(tier)
     else:
         verdicts = [f"claims/{claim['id']}.json" for part in parts for claim in part["claims"]]
         names = [name for part in parts for name in (*part["tables"], *part["comparisons"])]
-        problems = [name for part in parts for name in part["problems"]]
-    return {
-        "verdicts": verdicts,
-        "tables": [f"tables/{name}.csv" for name in names],
-        "problems": [f"problems/{name}.npz" for name in problems],
-    }
+    return {"verdicts": verdicts, "tables": [f"tables/{name}.csv" for name in names]}
 
 
 def _partial(path: Path) -> dict | None:
@@ -122,7 +108,7 @@ def notebooks(tier: dict, claims: list[dict], folder: Path) -> dict[str, dict[st
         words.
     """
     chapters = list(dict.fromkeys(entry["chapter"] for entry in claims))
-    has = {"tables": tables(tier), "figures": list(tier["figures"]), "claims": chapters}
+    has = {"tables": plan.tables(tier), "figures": list(tier["figures"]), "claims": chapters}
     return {path.stem: _reads(has, claims, path) for path in sorted(folder.glob("*.ipynb"))}
 
 
@@ -173,13 +159,16 @@ def page_labels(tier: dict) -> dict[str, dict]:
     Returns
     -------
     dict
-        ``titles`` and ``chapters`` of the figures, and ``keys``, the columns that name a row, of the studies' tables.
+        ``titles`` and ``chapters`` of the figures; ``keys``, the columns that name a row, of the studies' tables; what
+        each table comes from (:func:`lineage`); and :func:`spectra`.
     """
-    figures, studies = tier["figures"], tier["studies"].items()
+    figures = tier["figures"]
     return {
         "titles": {name: plugins.figure_title(name) for name in figures},
         "chapters": {name: plugins.figure_chapter(name) for name in figures},
-        "keys": {name: list(plugins.study(block["study"]).KEYS) for name, block in studies},
+        "keys": {name: list(plugins.study(block["study"]).KEYS) for name, block in plan.measured(tier).items()},
+        "lineage": {name: lineage(tier, name) for name in plan.tables(tier)},
+        "spectra": spectra(tier),
     }
 
 

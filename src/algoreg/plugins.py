@@ -263,9 +263,10 @@ def estimands_of(entry: Mapping[str, Any]) -> dict[str, str]:
 
 
 def modules_of_study(name: str, options: Mapping[str, Any]) -> list[str]:
-    """Return the modules that measuring a study finds by name; the options are complete."""
+    """Return the modules that a study finds by name, given its complete options, or those that a job takes."""
     finds = getattr(study(name), "FINDS", {})
-    return [module_name("studies", name), *(module_name(kind, options[option]) for option, kind in finds.items())]
+    found = [module_name(kind, options[option]) for option, kind in finds.items() if option in options]
+    return [module_name("studies", name), *found]
 
 
 def first_paragraph(documented: Any) -> str:

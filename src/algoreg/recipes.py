@@ -99,7 +99,7 @@ class Recipes:
 
     def tables(self) -> list[str]:
         """Return the paths of all tables."""
-        return [self.table(name) for name in jobs.tables(self.tier)]
+        return [self.table(name) for name in plan.tables(self.tier)]
 
     def figures_of(self, names: Iterable[str]) -> list[str]:
         """Return the files of figures."""
@@ -125,91 +125,45 @@ class Recipes:
 
     # Data, runs, tables
 
-    def draw_problem(self, problem: str, ensemble: int) -> Recipe:
-        """Return what targets and labels under one ensemble are made of."""
-        block = self.tier["problems"][problem]
+    def _study(self, name: str) -> tuple[Any, dict[str, Any], list[str]]:
+        """Return the entry of a study, its complete options, and the files of the user's own that these name."""
+        block = self.tier["studies"][name]
+        options = plan.study_options(block, self.tier)
+        return block, options, jobs.data_files(block["study"], options)
+
+    def generate(self, study: str, ensemble: int) -> Recipe:
+        """Return what the generated data of one ensemble of a study are made of."""
+        block, options, data = self._study(study)
+        drawn = plan.generated_from(block["study"], options)
         return Recipe(
-            {"data": jobs.data_file(block)},
+            {"data": data},
             {
-                "problem": block,
+                # Snakemake's cache knows an entry by its parameters.
+                "table": study,
+                "study": block["study"],
+                "options": drawn,
                 "ensemble": ensemble,
                 "seed": self.tier["seed"],
                 "threads": self.tier["threads"],
-                "code": self._code("draw_problem.py", [plugins.module_name("ensembles", block["ensemble"])]),
+                "code": self._code("generate.py", plugins.modules_of_study(block["study"], drawn)),
                 "versions": versions(KERNELS),
-            },
-        )
-
-    def descend(self, descent: str, ensemble: int) -> Recipe:
-        """Return what a descent on one ensemble is made of."""
-        block = self.tier["descents"][descent]
-        problem = self.tier["problems"][block["problem"]]
-        return Recipe(
-            {
-                "arrays": self.result(f"problems/{block['problem']}/ensemble-{ensemble}.npz"),
-                "data": jobs.data_file(problem),
-            },
-            {
-                "descent": descent,
-                "ensemble": ensemble,
-                "problem": problem,
-                "block": block,
-                "runs": jobs.descent_runs(self.tier, descent),
-                "record": plan.own_record(self.tier, descent),
-                "seed": self.tier["seed"],
-                "dtype": block.get("dtype", self.tier["dtype"]),
-                "threads": self.tier["threads"],
-                "checkpoint": self.result(f"checkpoints/{descent}-{ensemble}.npz"),
-                "code": self._code(
-                    "descend.py",
-                    [
-                        plugins.module_name("ensembles", problem["ensemble"]),
-                        plugins.module_name("algorithms", block["algorithm"]),
-                    ],
-                ),
-                "versions": versions(KERNELS),
-            },
-        )
-
-    def tabulate(self, experiment: str) -> Recipe:
-        """Return what a table of recorded descents is made of."""
-        collected = jobs.collected(self.tier, experiment)
-        return Recipe(
-            {"arrays": self.results(f"descents/{name}/ensemble-{number}.npz" for name, number in collected)},
-            {
-                "block": self.tier["experiments"][experiment],
-                "sources": jobs.collected_sources(self.tier, experiment),
-                "code": self._code("tabulate.py"),
-            },
-        )
-
-    def compare_published(self, experiment: str) -> Recipe:
-        """Return what the comparison of a table with a published curve is made of."""
-        block = self.tier["experiments"][experiment]
-        return Recipe(
-            {"table": self.table(block["compare"]), "curve": self.published[block["published"]]},
-            {
-                "block": block,
-                "published": self._facts[block["published"]],
-                "code": self._code("compare_published.py"),
             },
         )
 
     def measure(self, study: str, part: int | None = None) -> Recipe:
         """Return what a study's table, or a part of it, is made of."""
-        block = self.tier["studies"][study]
-        options = plan.study_options(block)
-        parts = plan.study_parts(block)
+        block, options, data = self._study(study)
+        ensembles = plan.study_parts(block)[part or 0]
         name = study if part is None else f"{study}-{part}"
         return Recipe(
-            {},
+            {"generated": self.results(plan.generated_files(study, block, ensembles)), "data": data},
             {
+                "table": study,
                 "study": block["study"],
                 "options": options,
-                "ensembles": parts[part or 0],
+                "ensembles": ensembles,
                 "seed": self.tier["seed"],
-                # Verdicts are judged from studies.
-                "dtype": block.get("dtype", "float64"),
+                "dtype": plan.dtype_of(block, self.tier),
                 "threads": self.tier["threads"],
                 "checkpoint": self.result(f"checkpoints/measure-{name}.npz"),
                 "code": self._code("measure.py", plugins.modules_of_study(block["study"], options)),
@@ -220,14 +174,33 @@ class Recipes:
     def collect_parts(self, study: str) -> Recipe:
         """Return what a study's table is made of where several jobs measure it."""
         block = self.tier["studies"][study]
-        parts, module = range(len(plan.study_parts(block))), plugins.study(block["study"])
+        module = plugins.study(block["study"])
         return Recipe(
-            {"parts": self.results(f"studies/{study}/part-{part}.csv" for part in parts)},
+            {"parts": self.results(plan.part_files(study, block))},
             {
                 "study": block["study"],
                 "key_columns": list(module.KEYS),
                 "columns": study_tables.columns(module),
                 "code": self._code("tabulate_study.py"),
+            },
+        )
+
+    def select_runs(self, table: str) -> Recipe:
+        """Return what a table of runs that are selected from recorded descents is made of."""
+        return Recipe(
+            {"parts": self.results(jobs.selected_files(self.tier, table))},
+            {"block": self.tier["studies"][table], "code": self._code("tabulate.py")},
+        )
+
+    def compare_published(self, table: str) -> Recipe:
+        """Return what the comparison of a table with a published curve is made of."""
+        block = self.tier["studies"][table]
+        return Recipe(
+            {"table": self.table(block["compare"]), "curve": self.published[block["published"]]},
+            {
+                "block": block,
+                "published": self._facts[block["published"]],
+                "code": self._code("compare_published.py"),
             },
         )
 
@@ -312,7 +285,9 @@ class Recipes:
                 "claims": self.result("claims.json"),
                 "tables": self.tables(),
                 "figures": self.figures_of(self.tier["figures"]),
-                "spectra": self.results(jobs.spectrum_files(self.tier)),
+                "spectra": self.results(
+                    file for one in jobs.spectra(self.tier) for file in (one["runs"], one["drawn"])
+                ),
                 "published": list(self.published.values()),
                 "templates": self._matching("workflow/report/page/*.*"),
                 "presets": self.from_root("workflow", "report", "explorer", "presets.json"),
@@ -325,8 +300,7 @@ class Recipes:
                 "settings": settings_hash(self.tier),
                 "titles": [[one.name, one.title, one.question, *one.papers] for one in self.chapters],
                 "labels": jobs.page_labels(self.tier),
-                # The runs of the spectra have this algorithm's options; see plan.spectrum_descents.
-                "code": self._code("build_page.py", ["algoreg.algorithms.factored"]),
+                "code": self._code("build_page.py"),
                 "versions": versions(["jinja2", "mistune", "plotly"]),
             },
         )
@@ -412,10 +386,9 @@ class Recipes:
         folder, _, name = path.partition("/")
         name = name.rsplit(".", 1)[0]
         match folder:
-            case "problems" | "descents":
-                make = self.draw_problem if folder == "problems" else self.descend
-                block, _, number = name.partition("/ensemble-")
-                return make(block, int(number))
+            case "data":
+                study, _, number = name.partition("/ensemble-")
+                return self.generate(study, int(number))
             case "studies":
                 study, _, part = name.partition("/part-")
                 return self.measure(study, int(part))
@@ -439,6 +412,7 @@ class Recipes:
 
     def _table_recipe(self, name: str) -> Recipe:
         """Return the recipe of a table."""
-        if name in self.tier["studies"]:
-            return self.collect_parts(name) if plan.in_parts(self.tier["studies"][name]) else self.measure(name)
-        return (self.compare_published if "compare" in self.tier["experiments"][name] else self.tabulate)(name)
+        block = self.tier["studies"][name]
+        if "study" not in block:
+            return self.select_runs(name) if "select" in block else self.compare_published(name)
+        return self.collect_parts(name) if plan.in_parts(block) else self.measure(name)

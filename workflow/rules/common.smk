@@ -59,12 +59,8 @@ def checked_settings():
 
 RECIPES = Recipes(config, checked_settings(), ROOT)
 TIER = config["tier"]
-COMPARED = [name for name, block in config["experiments"].items() if "compare" in block]
-MEASURED = [name for name in config["experiments"] if name not in COMPARED]
-MEASURED_IN_PARTS = [
-    name for name, block in config["studies"].items() if plan.in_parts(block)
-]
-MEASURED_AT_ONCE = [name for name in config["studies"] if name not in MEASURED_IN_PARTS]
+MEASURED = plan.measured(config)
+MEASURED_IN_PARTS = [name for name, block in MEASURED.items() if plan.in_parts(block)]
 
 if SHARES_CACHE and config["device"] != "cpu":
     raise WorkflowError(
@@ -74,9 +70,6 @@ if SHARES_CACHE and config["device"] != "cpu":
 
 
 wildcard_constraints:
-    problem="[a-z][a-z0-9_]*",
-    descent="[a-z][a-z0-9_]*",
-    experiment="[a-z][a-z0-9_]*",
     study="[a-z][a-z0-9_]*",
     part="[0-9]+",
     notebook="[a-z0-9_]+",
@@ -96,6 +89,11 @@ def log_path(name):
 def sidecar(path):
     """Return the provenance sidecar of a result."""
     return str(sidecar_path(path))
+
+
+def one_of(names):
+    """Return the constraint of a wildcard that is one of these names; no name matches where there are none."""
+    return "|".join(names) or "0"
 
 
 def required(files):

@@ -9,19 +9,19 @@ from algoreg.store import records
 from algoreg.store.provenance import settings_hash
 
 
-def job_fingerprint(params, problems, device):
+def job_fingerprint(params, data, device):
     """Return what tells the checkpoints of a job from those of others.
 
     Parameters
     ----------
     params : mapping
         The rule's, of which where the checkpoint lies and how the job is announced do not count.
-    problems : sequence of str
-        Digests of the problems that are solved.
+    data : sequence of str
+        Digests of the data that are generated for it.
     device : torch.device
     """
-    what = {name: value for name, value in params.items() if name not in ("checkpoint", "plan", "title")}
-    return settings_hash({**what, "problem_sha256": list(problems), "computed_on": str(device)})
+    what = {name: value for name, value in params.items() if name not in ("checkpoint", "title")}
+    return settings_hash({**what, "data_sha256": list(data), "computed_on": str(device)})
 
 
 class Checkpoint:

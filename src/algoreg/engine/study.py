@@ -8,14 +8,16 @@ A study is dealt out to parts, and whatever descends in a part is a batch with o
 killed job keeps the rows of its finished parts and what the running one has reached.
 ``measure(options, context, number)`` returns the rows of one ensemble, which is a part. Where it has the names of
 options as further parameters, every combination of their values is. ``measure(options, context)`` deals its work out
-itself, by :meth:`Context.part` or :meth:`Context.by_ensemble`.
+itself, by :meth:`Context.part` or :meth:`Context.by_ensemble`. A study may have ``generate(options, seed, number)``,
+which returns named arrays: what is drawn for an ensemble, made by jobs of their own before it is measured
+(``Context.data``). It is given the options that ``GENERATED_FROM`` names, if it names some.
 """
 
 import inspect
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
@@ -25,6 +27,7 @@ from algoreg.engine.checkpoint import Checkpoint
 from algoreg.engine.loop import STATUSES as ENDS
 from algoreg.engine.loop import Batch, Descent
 from algoreg.spec.columns import STATUSES
+from algoreg.spec.plan import generated_from
 from algoreg.store.study_tables import columns
 
 # What a cell of a table may be, beside nothing.
@@ -49,6 +52,8 @@ class Context:
     say : callable
         Takes a line for the job's log.
     checkpoint : Checkpoint
+    data : mapping of int to (str, mapping of numpy.ndarray)
+        What the study's ``generate`` returned for every ensemble, and the file that it is from.
     """
 
     seed: int
@@ -57,6 +62,7 @@ class Context:
     dtype: object
     say: Callable[[str], None] = print
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    data: Mapping[int, tuple[str, Mapping]] = field(default_factory=dict)
     _begun: Counter = field(default_factory=Counter)
 
     def part(self, name, rows, *arguments) -> list[dict]:
@@ -151,6 +157,11 @@ def measure(name, options, context):
         If there are no rows, or one is not as the module's ``KEYS`` and ``VALUES`` say.
     """
     module = plugins.study(name)
+    if hasattr(module, "generate") and not context.data:
+        # Where there are no files, as in a notebook.
+        given = generated_from(name, options)
+        drawn = {number: ("memory", module.generate(given, context.seed, number)) for number in context.ensembles}
+        context = replace(context, data=drawn)
     found = _dealt_out(module.measure, options, context)
     rows = [] if found is None else list(found)
     if not rows:

@@ -21,7 +21,7 @@ from algoreg.numerics.svec import svec
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.store import measurement_files
 
-# What the settings' checks read: a problem on it has ``data``, and nothing is planted.
+# What the settings' checks read: a study of it has ``data``, and nothing is planted.
 READS_DATA = True
 BLOCK_ROWS = 1024
 
@@ -46,7 +46,7 @@ class Ensemble(gaussian.Ensemble):
         Parameters
         ----------
         data : mapping
-            ``path``, and perhaps what else :class:`algoreg.spec.experiments.Data` has.
+            ``path``, and perhaps what else :class:`algoreg.spec.descents.Data` has.
 
         Raises
         ------
@@ -95,7 +95,7 @@ def refuse_bad_numbers(rows, labels, path):
 
 
 def read(data):
-    """Return the measurements of a file that a problem's ``data`` names."""
+    """Return the measurements of a file that a study's ``data`` names."""
     told = {"shape": data.get("shape") and tuple(data["shape"]), "table": data.get("table", "features")}
     return measurement_files.read(data["path"], data.get("target"), data.get("format"), **told)
 

@@ -8,7 +8,7 @@ JUDGED = {"supported", "refuted", "inconclusive"}
 
 NUMBERS = ("estimate", "ci_low", "ci_high")
 
-PARTS = ("tables", "comparisons", "problems")
+PARTS = ("tables", "comparisons")
 
 IDENTICAL, WITHIN, DIFFERENT = "identical", "within tolerance", "DIFFERENT"
 
@@ -115,9 +115,9 @@ def compare(new, old, tolerances=None):
     Returns
     -------
     lines : list of str
-        One per table, per claim that changed, and per problem whose digest differs.
+        One per table, and per claim that changed.
     passed : bool
-        False if a table, a verdict or the digest of a problem is different.
+        False if a table or a verdict is different.
     """
     tolerances = tolerances or Tolerances.load()
     lines = []
@@ -128,7 +128,6 @@ def compare(new, old, tolerances=None):
         *_compare_tables(new["tables"], old["tables"], tolerances),
         *_compare_comparisons(new["comparisons"], old["comparisons"], tolerances),
         *_compare_claims(new["claims"], old["claims"], tolerances),
-        *_compare_problems(new["problems"], old["problems"]),
     ]
     return [*lines, *(line for line, _ in found)], all(passed for _, passed in found)
 
@@ -174,17 +173,6 @@ def _compare_claims(new, old, tolerances):
         else:
             found.append((f"claim {name}: {DIFFERENT}: {difference}", False))
     return [*found, (f"claims: {alike} of {len(new)} as in the reference", True)]
-
-
-def _compare_problems(new, old):
-    """Return a line that does not pass for every problem whose digest differs."""
-    found = []
-    for name in _names(new, old):
-        if new.get(name) != old.get(name):
-            both = name in new and name in old
-            why = "its digest differs, so other random numbers were drawn" if both else "only on one side"
-            found.append((f"problem {name}: {DIFFERENT}: {why}", False))
-    return found
 
 
 def _part_of(new, old):

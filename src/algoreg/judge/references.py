@@ -7,14 +7,14 @@ beside it, in ``reference/<tier>.json`` of its folder.
 import json
 from pathlib import Path, PurePosixPath
 
-from algoreg.spec.chapters import SECTIONS, load_chapters
+from algoreg.spec.chapters import load_chapters
 
 RUNS = Path(__file__).resolve().parents[3] / "reference" / "runs"
 COSTS = RUNS.parent / "cost.json"
 TOLERANCES = RUNS.parent / "tolerances.yaml"
 # Kinds of results that references are made of.
-CHAINED = ("problems", "descents", "studies", "tables", "claims", "figures")
-MAPPINGS = ("tables", "comparisons", "problems")
+CHAINED = ("data", "studies", "tables", "claims", "figures")
+MAPPINGS = ("tables", "comparisons")
 
 
 def path_of(chapter, tier):
@@ -90,20 +90,14 @@ def cost_of(folder, made):
 
 
 def chapter_costs(folder, chapters, made):
-    """Return the CPU seconds that each chapter's problems, runs and tables took, figures aside, by chapter.
+    """Return the CPU seconds that each chapter's data, measurements and tables took, figures aside, by chapter.
 
     Parameters are those of :func:`cost_of`, and the chapters.
     """
-    measured = [section for section in SECTIONS if section != "figures"]
-    owner = {
-        name: chapter.name
-        for chapter in chapters
-        for section in measured
-        for name in chapter.experiments.get(section, ())
-    }
+    owner = {name: chapter.name for chapter in chapters for name in chapter.tables}
     seconds = dict.fromkeys(owner.values(), 0.0)
     for path in map(PurePosixPath, made):
-        if path.parts[0] in ("problems", "descents", "studies", "tables"):
+        if path.parts[0] in ("data", "studies", "tables"):
             # A file of one ensemble or part lies in a folder of its name.
             name = path.parts[1].partition(".")[0]
             if name in owner:

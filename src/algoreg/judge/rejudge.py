@@ -69,8 +69,8 @@ def rejudged(content, tier, registry):
     """
     frames = {name: frame_of(table) for name, table in content["tables"].items()}
     comparisons = {}
-    for name, block in tier["experiments"].items():
-        if block.get("compare") in content["tables"]:
+    for name, block in plan.compared(tier).items():
+        if block["compare"] in content["tables"]:
             compare = published.scan_alpha if "scan" in block else published.compare
             rows = compare(frames[block["compare"]], published.load_published(block["published"]))
             comparisons[name] = [{key: short(value) for key, value in row.items()} for row in rows]

@@ -1,4 +1,4 @@
-"""The committed form of a chapter's results in a tier: tables, comparisons, verdicts, digests of what was drawn."""
+"""The committed form of a chapter's results in a tier: tables, comparisons with published curves, verdicts."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from algoreg.judge.references import MAPPINGS
 from algoreg.spec import plan
 from algoreg.spec.files import json_by_lines
 from algoreg.spec.tier import JUDGING, size_of
-from algoreg.store import problem_files, records
+from algoreg.store import records
 
 CLAIM_FIELDS = (
     "id",
@@ -28,7 +28,7 @@ VALUES = ("train_error", "test_error")
 
 
 def of_runs(frame, by):
-    """Return the committed form of an experiment's table: what names its rows, statuses, both errors."""
+    """Return the committed form of a table of runs: what names its rows, statuses, both errors."""
     return {
         "keys": {key: frame[key].tolist() for key in [*by, "target", "ensemble"]},
         "status": frame["status"].tolist(),
@@ -63,29 +63,18 @@ def snapshot(results, tier, chapter, partial=False):
     Returns
     -------
     dict
-        ``tables`` of runs and studies, ``comparisons`` with published curves, ``claims``, and the digests of
-        ``problems``.
+        ``tables`` of runs and studies, ``comparisons`` with published curves, ``claims``.
     """
-    own = {section: _of_chapter(tier, chapter, section) for section in ("experiments", "studies")}
+    names = [name for name in plan.tables(tier) if name in chapter.experiments.get("studies", {})]
     if partial:
-        own = {
-            section: {name: block for name, block in blocks.items() if (results / f"tables/{name}.csv").exists()}
-            for section, blocks in own.items()
-        }
+        names = [name for name in names if (results / f"tables/{name}.csv").exists()]
     tables, comparisons = {}, {}
-    for name, block in own["experiments"].items():
-        frame = records.read_table(results / "tables" / f"{name}.csv")
+    for name in names:
+        block, frame = tier["studies"][name], records.read_table(results / "tables" / f"{name}.csv")
         if "compare" in block:
             comparisons[name] = [{key: short(value) for key, value in row.items()} for row in frame.to_dict("records")]
         else:
-            tables[name] = of_runs(frame, block["by"])
-    for name, block in own["studies"].items():
-        tables[name] = of_study(records.read_table(results / "tables" / f"{name}.csv"), block["study"])
-    digests = {}
-    for problem, number in sorted(_drawn(tier, chapter, own["experiments"], partial)):
-        name = f"{problem}/ensemble-{number}"
-        stored = problem_files.read_problem(results / "problems" / f"{name}.npz", tier["seed"])
-        digests[name] = str(stored["problem_sha256"])
+            tables[name] = of_runs(frame, block["by"]) if "select" in block else of_study(frame, block["study"])
     return {
         **({"partial": True} if partial else {}),
         "tables": tables,
@@ -93,7 +82,6 @@ def snapshot(results, tier, chapter, partial=False):
         "claims": [
             {field: claim[field] for field in CLAIM_FIELDS} for claim in _claims(results, tier, chapter, partial)
         ],
-        "problems": digests,
     }
 
 
@@ -104,20 +92,6 @@ def completed(content, earlier):
     claims = {claim["id"]: claim for part in (earlier, content) for claim in part["claims"]}
     mappings = {key: {**earlier[key], **content[key]} for key in MAPPINGS}
     return {**content, **mappings, "claims": list(claims.values())}
-
-
-def _of_chapter(tier, chapter, section):
-    """Return the blocks of a tier's section that are the chapter's."""
-    return {
-        name: block for name, block in tier.get(section, {}).items() if name in chapter.experiments.get(section, {})
-    }
-
-
-def _drawn(tier, chapter, experiments, partial):
-    """Return the problems that the chapter's descents draw: all of them, or those that these experiments read."""
-    if partial:
-        return plan.drawn_problems(tier, {name for block in experiments.values() for name in block.get("descents", ())})
-    return plan.drawn_problems(tier, _of_chapter(tier, chapter, "descents"))
 
 
 def _claims(results, tier, chapter, partial):
@@ -158,7 +132,7 @@ def dumps(content):
     parts["tables"] = {
         name: {key: table[key] for key in sorted(table, key="keys".__eq__)} for name, table in content["tables"].items()
     }
-    parts |= {key: content[key] for key in ("comparisons", "claims", "problems")}
+    parts |= {key: content[key] for key in ("comparisons", "claims")}
     return json_by_lines(parts, _opened) + "\n"
 
 

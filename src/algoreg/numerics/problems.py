@@ -1,7 +1,4 @@
-"""Planted problems: targets X* = U*U*ᵀ, the labels that an ensemble gives them, and the digest that identifies both."""
-
-import hashlib
-import json
+"""Planted problems: targets X* = U*U*ᵀ, the labels that an ensemble gives them, and the ensemble's digest."""
 
 import numpy as np
 import torch
@@ -179,16 +176,17 @@ def draw_problem(problem, seed, ensemble):
     Parameters
     ----------
     problem : mapping
-        The settings block: ``ensemble, d, rank, m, target, targets``, ``data`` where the ensemble is a file's; with
-        ``own_targets`` the one target is not number 0 but the ensemble's number. Noise and outliers: :func:`spoil`.
+        Options of the study ``descents``: ``ensemble, d, rank, m, target, targets``, ``data`` where the ensemble is a
+        file's; with ``own_targets`` the one target is not number 0 but the ensemble's number. Noise and outliers:
+        :func:`spoil`.
     seed, ensemble : int
 
     Returns
     -------
     dict of numpy.ndarray
         ``factors`` (T, d, r), ``labels`` (T rows as the ensemble makes them, of its m measurements in general) and the
-        scalars ``seed``, ``ensemble``, ``ensemble_sha256``, ``problem_sha256``. Both digests are of what numpy draws,
-        not of what a linear-algebra library makes of it: another processor has the same.
+        scalars ``seed``, ``ensemble``, ``ensemble_sha256``. The digest is of what numpy draws, not of what a
+        linear-algebra library makes of it: another processor has the same.
     """
     d, rank = problem["d"], problem["rank"]
     numbers = target_numbers(problem, ensemble)
@@ -199,19 +197,12 @@ def draw_problem(problem, seed, ensemble):
     spoiling = {key: problem[key] for key in ("label_noise", "outliers") if problem.get(key)}
     if spoiling:
         labels = spoil(labels, problem, seed, ensemble, numbers)
-    sha = hashlib.sha256(json.dumps(problem["target"], sort_keys=True).encode())
-    for number in numbers if problem["target"]["kind"] != "unknown" else ():
-        sha.update(np.ascontiguousarray(draw_gaussian(problem["target"], d, rank, seed, number), dtype="<f8"))
-    sha.update(drawn.digest.encode())
-    if spoiling:
-        sha.update(json.dumps(spoiling, sort_keys=True).encode())
     return {
         "factors": factors,
         "labels": labels,
         "seed": np.int64(seed),
         "ensemble": np.int64(ensemble),
         "ensemble_sha256": np.array(drawn.digest),
-        "problem_sha256": np.array(sha.hexdigest()),
     }
 
 
@@ -226,7 +217,7 @@ class DigestMismatch(RuntimeError):
 
 
 def regenerate_ensemble(problem, arrays, device, dtype, path):
-    """Redraw the ensemble of a stored problem on a device, refusing one whose digest differs.
+    """Redraw the ensemble of generated data on a device, refusing one whose digest differs; ``path`` is the file.
 
     Raises
     ------

@@ -22,9 +22,6 @@ from algoreg.spec.files import SettingsError, bibliography, load_yaml, shown
 from algoreg.spec.messages import beyond_range, in_file, lines, problems, unknown, wrong
 from algoreg.spec.tier import TIERS, TierName, size_of
 
-# Sections whose entries are tables.
-TABLES = ("experiments", "studies")
-
 
 class Curve(Strict):
     """What a published curve does not say itself."""
@@ -111,7 +108,7 @@ class Chapter:
     @property
     def tables(self):
         """The names of its tables, of whatever tier."""
-        return [name for section in TABLES for name in self.experiments.get(section, {})]
+        return list(self.experiments.get("studies", {}))
 
     def file(self, name):
         """Return one of its files, as messages have it."""
@@ -234,9 +231,7 @@ def clashes(chapters):
                 found.append(f"{chapter.file('chapter.yaml')}: papers{unknown(paper, listed, 'paper')}")
         for section, entries in chapter.experiments.items():
             for name in entries:
-                # Experiments and studies both make the table of their name.
-                kind = "tables" if section in TABLES else section
-                other = owners.setdefault((kind, name), chapter)
+                other = owners.setdefault((section, name), chapter)
                 if other is not chapter:
                     taken = f"{other.file('experiments.yaml')} has one of this name; choose another"
                     found.append(f"{chapter.file('experiments.yaml')}: {section}.{name}: {taken}")
@@ -312,20 +307,18 @@ def sized(entry, tier):
 
 
 def compose(tier, chapters):
-    """Return a tier file's settings with every problem, descent, study,
-    experiment and figure that it has of the chapters.
+    """Return a tier file's settings with every study and figure that it has of the chapters.
 
     A tier that is ``like`` another has the sizes of that.
     """
     size = size_of(tier)
     settings = {**tier, **{section: {} for section in SECTIONS}}
     for chapter in chapters:
-        for section in SECTIONS[:-1]:
-            for name, entry in chapter.experiments.get(section, {}).items():
-                own = sized(entry, size)
-                if own is not None:
-                    settings[section][name] = own
-    tables = {*settings["experiments"], *settings["studies"]}
+        for name, entry in chapter.experiments.get("studies", {}).items():
+            own = sized(entry, size)
+            if own is not None:
+                settings["studies"][name] = own
+    tables = settings["studies"]
     for chapter in chapters:
         for figure, entry in chapter.experiments.get("figures", {}).items():
             entry = figure_settings(entry)

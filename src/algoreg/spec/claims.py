@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from algoreg import plugins
-from algoreg.spec import columns, grids
+from algoreg.spec import columns, selection
 from algoreg.spec.base import (
     NAME,
     NAME_IN_WORDS,
@@ -24,7 +24,7 @@ from algoreg.spec.base import (
     text,
     words,
 )
-from algoreg.spec.chapters import TABLES, figure_settings, load_chapters, references, sized, tiers_of
+from algoreg.spec.chapters import figure_settings, load_chapters, references, sized, tiers_of
 from algoreg.spec.messages import beyond_range, in_file, lines, problems, unknown, wrong
 from algoreg.spec.plan import estimands, judged, study_options
 from algoreg.spec.tier import JUDGING, JudgingName
@@ -188,7 +188,7 @@ def _missing_sizes(entries, sizes):
     for entry in entries:
         for table in entry["experiments"]:
             if table not in sizes:
-                yield (entry["id"], "experiments"), unknown(table, sizes, "experiment or study")
+                yield (entry["id"], "experiments"), unknown(table, sizes, "study")
                 continue
             lacking = [tier for tier in entry["tiers"] if tier not in sizes[table]]
             if lacking:
@@ -211,7 +211,7 @@ def _missing_columns(entries, chapters):
     """
     tables = {}
     for chapter in chapters:
-        tables |= {name: entry for part in TABLES for name, entry in chapter.experiments.get(part, {}).items()}
+        tables |= chapter.experiments.get("studies", {})
     known = plugins.functions("estimands")
     for entry in entries:
         for part, estimand in estimands(entry).items():
@@ -257,8 +257,8 @@ def _columns(entry, tiers):
         # A list of the names: a damaged entry may have what no mapping can be asked for.
         if block.get("study") in list(plugins.modules("studies")):
             found |= dict.fromkeys([*columns.columns_of(block["study"]), "status"])
-        elif isinstance(block.get("by"), list) and "paper_iterations" in block:
-            found |= dict.fromkeys(grids.columns(block))
+        elif isinstance(block.get("by"), list) and any(key in block for key in selection.CLOCKS):
+            found |= dict.fromkeys(selection.columns(block))
     return list(found)
 
 
@@ -275,8 +275,8 @@ def _missing_figures(entries, drawn):
 
 
 def _tiers_of_tables(chapters):
-    """Return the tiers that have each experiment and study."""
-    sections = [chapter.experiments.get(name, {}) for chapter in chapters for name in TABLES]
+    """Return the tiers that have each study."""
+    sections = [chapter.experiments.get("studies", {}) for chapter in chapters]
     return {table: tiers_of(entry) for section in sections for table, entry in section.items()}
 
 
@@ -289,6 +289,18 @@ def _tiers_of_figures(chapters, sizes):
             possible = sizes.get(entry["tables"][0], [])
             drawn[figure] = [tier for tier in possible if tier in entry.get("tiers", possible)]
     return drawn
+
+
+def few_ensembles(entries, tier):
+    """Yield ``(path, line after the key)`` of recorded descents on one ensemble alone that a claim is judged from.
+
+    Parameters are those of :func:`exponent_problems`.
+    """
+    for entry in (one for one in entries if judged(one, tier)):
+        for table in entry["experiments"]:
+            named = tier["studies"][table].get("select", ())
+            if named and all(tier["studies"][name]["ensembles"] < 2 for name in named):
+                yield ("studies", named[0], "ensembles"), wrong(1, f"at least 2, as {entry['id']} is judged from them")
 
 
 def exponent_problems(entries, tier):
@@ -305,10 +317,10 @@ def exponent_problems(entries, tier):
         for estimand in estimands(entry).values():
             table, along = estimand.get("table"), estimand.get("along")
             block = tier["studies"].get(table) if isinstance(table, str) else None
-            if not block or not isinstance(along, str):
+            if not block or "study" not in block or not isinstance(along, str):
                 continue
             option = getattr(plugins.study(block["study"]), "AXES", {}).get(along, along)
-            values = study_options(block).get(option)
+            values = study_options(block, tier).get(option)
             if isinstance(values, list) and len(values) < 3:
                 yield (
                     ("studies", table, "options", option),

@@ -1,12 +1,15 @@
 """What a study, a run or an ensemble can be asked for, and which algorithms fit which ensembles.
 
 A study's and an algorithm's module has a class ``Options``, an ensemble's a class ``Limits``, made from those of
-:mod:`algoreg.spec.base`; a module without one takes what all take.
+:mod:`algoreg.spec.base`; a module without one takes what all take. A study may also have a function ``unfit``, which
+says what of its options does not fit together with the tier.
 """
+
+from pydantic import BaseModel
 
 from algoreg import plugins
 from algoreg.spec import base
-from algoreg.spec.base import show
+from algoreg.spec.base import as_list, show
 from algoreg.spec.messages import wrong
 
 # What every algorithm takes in a run.
@@ -19,6 +22,8 @@ READ_ONLY_WITH = {("frank_wolfe", "rank"): ("rule", "rank-k")}
 
 # Of an ensemble, and of a batch with its targets.
 MEMORY_LIMIT_BYTES = 64 * 2**30
+# The least positive number of full precision; below it numbers lose digits, and soon become 0.
+SMALLEST_NORMAL = {"float32": 2.0**-126, "float64": 2.0**-1022}
 
 # The spaces of matrices: which lie in which. Algorithms say where their estimates lie, ensembles what they measure.
 WITHIN = {
@@ -75,7 +80,11 @@ def reads_data(ensemble):
 
 def defaults(options):
     """Return the defaults of a class of options, by name."""
-    return {key: field.default for key, field in options.model_fields.items() if not field.is_required()}
+    given = {key: field.default for key, field in options.model_fields.items() if not field.is_required()}
+    return {
+        key: value.model_dump(exclude_none=True) if isinstance(value, BaseModel) else value
+        for key, value in given.items()
+    }
 
 
 def of_runs(algorithm):
@@ -98,3 +107,19 @@ def needs(algorithm, lacking, ensemble):
     those of :func:`lacks`, an ensemble does not meet.
     """
     return f" = {show(algorithm)}: it needs {', '.join(lacking)}, which ensemble {ensemble} does not provide"
+
+
+def too_wide(model, run, d, path):
+    """Yield the options of a run that exceed the matrices' size."""
+    for key in model.at_most_d:
+        for item in as_list(run.get(key)):
+            if item is not None and item > d:
+                yield (*path, key), wrong(item, f"at most d = {d}")
+
+
+def underflow(values, dtype, path):
+    """Yield the first start that loses its digits, or is 0, in the data type it is computed in."""
+    least = SMALLEST_NORMAL[dtype]
+    small = [value for value in as_list(values) if 0 < value < least]
+    if small:
+        yield path, wrong(small[0], f"at least {least:.3g} in {dtype}; smaller ones lose their digits or become 0")

@@ -1,138 +1,110 @@
-"""What valid settings mean for the jobs: runs written out, iterations as they run,
-who takes which ensemble. Checks nothing.
+"""What valid settings mean for the jobs: complete options, who takes which ensemble, which files that makes.
+Checks nothing.
 """
 
 from collections.abc import Iterable, Mapping
-from itertools import product
 from typing import Any
 
 from algoreg import plugins
 from algoreg.spec import options
-from algoreg.spec.base import as_list
-from algoreg.spec.grids import facts, known_measurements, recorded_iterations, selects
 from algoreg.spec.tier import size_of
 
 # A tier's complete settings.
 Tier = Mapping[str, Any]
+# The study from whose recorded descents tables of runs are selected.
+DESCENTS = "descents"
+# What studies compute in unless they say otherwise.
+STUDY_DTYPE = "float64"
 
 
-def expand_runs(tier: Tier, name: str) -> list[dict[str, Any]]:
-    """Return the runs of descent ``name`` with lists multiplied out and defaults filled in, without the targets.
+def measured(tier: Tier) -> dict[str, Mapping[str, Any]]:
+    """Return the entries of a tier that are measured, by name."""
+    return {name: block for name, block in tier["studies"].items() if "study" in block}
 
-    Returns
-    -------
-    list of dict
-        ``step`` and ``iterations`` as they run, ``step_factor`` (how many of the paper's iterations one of them stands
-        for), ``m`` and every option of the algorithm.
+
+def selected(tier: Tier) -> dict[str, Mapping[str, Any]]:
+    """Return the entries of a tier that select runs from recorded descents, by name."""
+    return {name: block for name, block in tier["studies"].items() if "select" in block}
+
+
+def compared(tier: Tier) -> dict[str, Mapping[str, Any]]:
+    """Return the entries of a tier that compare a table with a published curve, by name."""
+    return {name: block for name, block in tier["studies"].items() if "compare" in block}
+
+
+def records_descents(block: Mapping[str, Any]) -> bool:
+    """Return whether an entry records descents: tables of runs are selected from its parts."""
+    return block.get("study") == DESCENTS
+
+
+def recorded(tier: Tier) -> dict[str, Mapping[str, Any]]:
+    """Return the entries of a tier that record descents, by name."""
+    return {name: block for name, block in tier["studies"].items() if records_descents(block)}
+
+
+def generates(block: Mapping[str, Any]) -> bool:
+    """Return whether the study of an entry generates data that its jobs read."""
+    return "study" in block and hasattr(plugins.study(block["study"]), "generate")
+
+
+def tables(tier: Tier) -> list[str]:
+    """Return the names of the tables that a tier is made for: recorded descents are on the way to others,
+    unless a figure shows them.
     """
-    descent = tier["descents"][name]
-    factor, problem = step_factor(tier, name), tier["problems"][descent["problem"]]
-    defaults = {"m": known_measurements(problem), "step_factor": factor}
-    defaults.update(options.defaults(options.of_algorithm(descent["algorithm"])))
-    if problem.get("data") and "rank" in plugins.algorithm(descent["algorithm"]).told:
-        # Nothing is planted whose rank could be told: it is the settings' word.
-        defaults["rank"] = problem["rank"]
-    runs = []
-    for entry in descent["runs"]:
-        filled = {**defaults, **entry}
-        for values in product(*map(as_list, filled.values())):
-            run = dict(zip(filled, values, strict=True))
-            runs.append({**run, "step": run["step"] * factor, "iterations": run["iterations"] // factor})
-    return runs
+    shown = {table for listed in tier["figures"].values() for table in listed}
+    return [name for name, block in tier["studies"].items() if name in shown or not records_descents(block)]
 
 
-def step_factor(tier: Tier, name: str) -> int:
-    """Return by how much the steps of descent ``name`` are larger than the paper's:
-    its own factor, or the tier's, or 1.
+def study_options(block: Mapping[str, Any], tier: Tier | None = None) -> dict[str, Any]:
+    """Return the options of a study: an entry's own, else the tier's if the module takes them from there,
+    else the module's defaults.
     """
-    return tier["descents"][name].get("step_factor", tier.get("step_factor", 1))
+    asked = getattr(plugins.study(block["study"]), "FROM_TIER", ())
+    found = options.defaults(options.of_study(block["study"]))
+    from_tier = {key: tier[key] for key in asked if tier and key in tier and key in found}
+    return {**found, **from_tier, **block.get("options", {})}
 
 
-def own_record(tier: Tier, name: str) -> dict[str, Any]:
-    """Return what descent ``name`` records, in iterations as they run; its settings say it in the paper's.
+def generated_from(study: str, settled: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a study's complete options that its ``generate`` is given: all, unless the module names some."""
+    named = getattr(plugins.study(study), "GENERATED_FROM", None)
+    return {key: value for key, value in settled.items() if named is None or key in named}
 
-    Returns
-    -------
-    dict
-        ``errors`` and perhaps ``spectrum``, each a grid of :func:`algoreg.spec.grids.recorded_iterations`.
+
+def dtype_of(block: Mapping[str, Any], tier: Tier) -> str:
+    """Return the data type that a study computes in: the entry's own, else the tier's if the module takes it from
+    there, else float64, as verdicts are judged from it.
     """
-    factor = step_factor(tier, name)
-    record = {}
-    for what, grid in tier["descents"][name]["record"].items():
-        record[what] = dict(grid)
-        if "every" in grid:
-            record[what]["every"] = grid["every"] // factor
-        if "at" in grid:
-            record[what]["at"] = [point // factor for point in grid["at"]]
-    return record
-
-
-def recorded_by(tier: Tier, name: str) -> Any:
-    """Return the iterations that a descent records, as the engine has it:
-    one grid up to the longest run, and every run's end.
-    """
-    budgets = {run["iterations"] for run in expand_runs(tier, name)}
-    return {*recorded_iterations(own_record(tier, name)["errors"], max(budgets)), *budgets}
-
-
-def descent_ensembles(tier: Tier, name: str) -> list[int]:
-    """Return the ensemble numbers that a descent runs on."""
-    descent = tier["descents"][name]
-    return descent.get("ensembles", list(range(tier["problems"][descent["problem"]]["ensembles"])))
-
-
-def drawn_problems(tier: Tier, names: Iterable[str] | None = None) -> list[tuple[str, int]]:
-    """Return (problem, ensemble number) of every problem file that a descent reads, or these descents, each once."""
-    pairs = [
-        (tier["descents"][name]["problem"], number)
-        for name in tier["descents"]
-        if names is None or name in names
-        for number in descent_ensembles(tier, name)
-    ]
-    return list(dict.fromkeys(pairs))
-
-
-def spectrum_descents(tier: Tier) -> list[str]:
-    """Return the names of the factored descents that record eigenvalues: the report page shows them."""
-    descents = tier["descents"].items()
-    return [name for name, one in descents if "spectrum" in one["record"] and one["algorithm"] == "factored"]
-
-
-def selected_runs(tier: Tier, experiment: Mapping[str, Any]) -> Any:
-    """Return (descent, run, what tells it apart) of all runs that an experiment collects,
-    from the descents that exist.
-    """
-    found = []
-    for name in experiment["descents"]:
-        if name in tier["descents"]:
-            descent = tier["descents"][name]
-            for run in expand_runs(tier, name):
-                named = facts(tier["problems"][descent["problem"]], descent["algorithm"], run)
-                if selects(experiment, named):
-                    found.append((name, run, named))
-    return found
-
-
-def study_options(block: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a study, the defaults of its module filled in."""
-    return {**options.defaults(options.of_study(block["study"])), **block.get("options", {})}
+    asked = getattr(plugins.study(block["study"]), "FROM_TIER", ())
+    return block.get("dtype") or (tier["dtype"] if "dtype" in asked else STUDY_DTYPE)
 
 
 def study_parts(block: Mapping[str, Any]) -> list[list[int]]:
     """Return which ensembles each job of a study takes, dealt out by turns."""
-    jobs = block.get("jobs", 1)
+    jobs = block.get("jobs") or (block["ensembles"] if generates(block) else 1)
     return [list(range(part, block["ensembles"], jobs)) for part in range(jobs)]
 
 
 def in_parts(block: Mapping[str, Any]) -> bool:
-    """Return whether several jobs measure a study, so that one more collects its parts."""
-    return block.get("jobs", 1) > 1
+    """Return whether a study's jobs write parts, which one more job collects;
+    a table of runs is selected from the parts themselves.
+    """
+    return records_descents(block) or len(study_parts(block)) > 1
+
+
+def part_files(name: str, block: Mapping[str, Any]) -> list[str]:
+    """Return the files of a study's parts below ``results/<tier>``; none where one job writes its table."""
+    return [f"studies/{name}/part-{part}.csv" for part in range(len(study_parts(block)))] if in_parts(block) else []
+
+
+def generated_files(name: str, block: Mapping[str, Any], ensembles: Iterable[int]) -> list[str]:
+    """Return the files of the data that are generated for ensembles of a study, below ``results/<tier>``."""
+    return [f"data/{name}/ensemble-{number}.npz" for number in ensembles] if generates(block) else []
 
 
 def judged(entry: Mapping[str, Any], tier: Tier) -> bool:
     """Return whether a tier can judge a claim: it is listed and the tier has all its experiments."""
-    tables = {*tier["experiments"], *tier.get("studies", {})}
-    return size_of(tier) in entry["tiers"] and tables.issuperset(entry["experiments"])
+    return size_of(tier) in entry["tiers"] and set(tier["studies"]).issuperset(entry["experiments"])
 
 
 def estimands(entry: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ written beside the workflow by ``make docs``.
 from algoreg.spec.base import NAME, Strict
 from algoreg.spec.chapters import About, FigureNotes, Notes
 from algoreg.spec.claims import Claim
-from algoreg.spec.experiments import Collected, Compared, Descent, Problem, Study
+from algoreg.spec.experiments import Compared, Selected, Study
 from algoreg.spec.files import json_by_lines
 from algoreg.spec.tier import TIERS, Tier
 
@@ -39,17 +39,11 @@ def _entries(*models):
 
 
 def _experiments():
-    sections = {
-        "problems": _entries(Problem),
-        "descents": _entries(Descent),
-        "studies": _entries(Study),
-        "experiments": _entries(Collected, Compared),
-    }
+    studies, definitions = _entries(Study, Selected, Compared)
     figure = {"anyOf": [_schema(FigureNotes)["properties"]["tables"], _schema(FigureNotes)]}
     properties = {"grids": {"type": "object", "description": "lists that stand at several places"}}
-    properties |= {name: section for name, (section, _) in sections.items()}
+    properties["studies"] = studies
     properties["figures"] = {"type": "object", "patternProperties": {NAME: figure}, "additionalProperties": False}
-    definitions = {key: value for _, found in sections.values() for key, value in found.items()}
     return {"type": "object", "properties": properties, "additionalProperties": False, "$defs": definitions}
 
 

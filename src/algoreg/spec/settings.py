@@ -5,7 +5,7 @@ their claims.
 from pathlib import Path
 
 from algoreg.spec.chapters import clashes, compose, load_chapters, places, unknown_tables
-from algoreg.spec.claims import exponent_problems, registry_problems
+from algoreg.spec.claims import exponent_problems, few_ensembles, registry_problems
 from algoreg.spec.experiments import SECTIONS, entry_problems
 from algoreg.spec.files import SettingsError, load_yaml, shown
 from algoreg.spec.fitting import unfit
@@ -126,4 +126,5 @@ def unfit_claims(claims, tier, file):
     file : str
         The tier's, for the messages.
     """
-    return lines(exponent_problems(claims, tier), places(tier, shown(file), chosen_chapters(tier)))
+    found = [*exponent_problems(claims, tier), *few_ensembles(claims, tier)]
+    return lines(found, places(tier, shown(file), chosen_chapters(tier)))

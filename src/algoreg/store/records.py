@@ -395,3 +395,9 @@ def read_table(path: str | Path) -> Any:
 def read_tables(paths: Iterable[str | Path]) -> dict[str, Any]:
     """Read checked CSV results as data frames, by the names of their files."""
     return {Path(path).stem: read_table(path) for path in paths}
+
+
+def read_rows(path: str | Path) -> list[dict[str, str]]:
+    """Read a checked CSV result as its rows, every cell a text as it stands there."""
+    with open(check(path), encoding="utf-8", newline="") as handle:
+        return list(csv.DictReader(handle))

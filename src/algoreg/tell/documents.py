@@ -9,7 +9,7 @@ from pathlib import Path
 
 from algoreg import plugins
 from algoreg.judge import references, replications
-from algoreg.spec import grids, options, schemas, settings
+from algoreg.spec import options, plan, schemas, selection, settings
 from algoreg.spec.base import in_words
 from algoreg.spec.chapters import load_chapters
 from algoreg.spec.columns import COLUMNS, columns_of, meaning
@@ -97,15 +97,16 @@ def _named(tiers):
     """
     runs, compared, scanned, studies = {}, {}, {}, {}
     for tier, content in tiers.items():
-        for name, block in content["experiments"].items():
+        for name in plan.tables(content):
+            block = content["studies"][name]
             if "scan" in block:
                 scanned.setdefault(name, []).append(tier)
             elif "compare" in block:
                 compared.setdefault(name, []).append(tier)
+            elif "select" in block:
+                runs.setdefault(tuple(selection.columns(block)), {}).setdefault(name, []).append(tier)
             else:
-                runs.setdefault(tuple(grids.columns(block)), {}).setdefault(name, []).append(tier)
-        for name, block in content.get("studies", {}).items():
-            studies.setdefault(block["study"], {}).setdefault(name, []).append(tier)
+                studies.setdefault(block["study"], {}).setdefault(name, []).append(tier)
     return runs, compared, scanned, studies
 
 
@@ -118,12 +119,13 @@ def _lines_of_study(study, names):
     said = said.removeprefix("Return ").rstrip(".:")
     if said:
         lines += ["", f"{said[:1].upper()}{said[1:]}."]
-    lines += ["", f"Tables: {_listed(names)}."]
+    lines += ["", f"Tables: {_listed(names)}."] if names else []
     lines += ["", f"A row is named by {', '.join(f'`{key}`' for key in module.KEYS)}.", ""]
     lines += [_columns(study_tables.columns(module), columns_of(study))]
-    rows = []
-    for key, field in options.of_study(study).model_fields.items():
-        default = "–" if field.is_required() else code(field.default)
+    rows, model = [], options.of_study(study)
+    defaults = options.defaults(model)
+    for key, field in model.model_fields.items():
+        default = code(defaults[key]) if key in defaults else "–"
         rows.append([f"`{key}`", literal(in_words(field)), literal(default)])
     return [*lines, "", report.markdown(["option", "allowed", "default"], rows)]
 
@@ -156,7 +158,12 @@ def tables_document(tiers):
 
 
 def _lines_of_runs(runs):
-    lines = ["", "## Runs", "", "Recorded descents in the paper's units, one table per experiment."]
+    lines = [
+        "",
+        "## Runs",
+        "",
+        "Runs that are selected from recorded descents, in the paper's units: one table per entry with `select`.",
+    ]
     for columns, names in runs.items():
         lines += ["", f"{_listed(names)}: {', '.join(f'`{name}`' for name in columns)}."]
     every = dict.fromkeys(name for columns in runs for name in columns)
@@ -181,6 +188,11 @@ def _lines_of_studies(studies):
         lines += ["", f"### {chapter.title}"] if own else []
         for study in own:
             lines += _lines_of_study(study, studies[study])
+    # Those of the core, which chapters share: their tables are on the way to others.
+    shared = [study for study, module in modules.items() if plugins.chapter_of(module) is None]
+    lines += ["", "### Shared by chapters"] if shared else []
+    for study in shared:
+        lines += _lines_of_study(study, studies.get(study, {}))
     return lines
 
 

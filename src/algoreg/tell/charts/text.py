@@ -3,7 +3,7 @@
 import numpy as np
 
 from algoreg.analysis.cells import paired
-from algoreg.spec.grids import PAPER_STEP
+from algoreg.spec.selection import PAPER_STEP
 from algoreg.tell.wording import SUPERSCRIPT, exact, outwards
 
 # A quantity that changes by less than this factor stays where it is.

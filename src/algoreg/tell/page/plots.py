@@ -14,7 +14,7 @@ from algoreg.judge.published import load_published, load_sizes
 from algoreg.spec import plan
 from algoreg.spec.chapters import load_chapters
 from algoreg.spec.columns import COLUMNS, meaning
-from algoreg.store import problem_files, records
+from algoreg.store import generated, records
 from algoreg.tell import captions
 from algoreg.tell.page.verdicts import show
 
@@ -73,11 +73,20 @@ def _trace(name, frame, x, value, colour, **more):
     return {**curve, "low": _short(groups["min"]), "high": _short(groups["max"])}
 
 
-def spectra(results: Path, tier: dict):
+def spectra(results: Path, seed: int, recorded: list[dict]):
     """Return the eigenvalues of U_tU_tᵀ along the runs of every problem whose descents record them.
 
     One target and one ensemble of each problem: target 0, the first ensemble. Problems with planted eigenvalues that
     differ come first.
+
+    Parameters
+    ----------
+    results : pathlib.Path
+        ``results/<tier>``.
+    seed : int
+        The tier's.
+    recorded : list of dict
+        See :func:`algoreg.jobs.spectra`.
 
     Returns
     -------
@@ -85,37 +94,35 @@ def spectra(results: Path, tier: dict):
         ``title``, ``planted`` (the eigenvalues of X*), ``runs``: mappings with ``alpha``, ``iteration`` (the paper's)
         and ``eigenvalues`` (one list per iteration).
     """
-    found = {}
-    for name in plan.spectrum_descents(tier):
-        descent, number = tier["descents"][name], plan.descent_ensembles(tier, name)[0]
-        arrays = records.read_arrays(results / "descents" / name / f"ensemble-{number}.npz")
-        targets = range(tier["problems"][descent["problem"]]["targets"])
-        runs = [(run, target) for run in plan.expand_runs(tier, name) for target in targets]
-        for place, (run, target) in enumerate(runs):
-            rows = arrays["spectra"][arrays["spectra"][:, 0] == place]
-            # 0 has no place on a logarithmic axis; it is recorded for the identity's sake.
-            rows = rows[rows[:, 1] > 0]
-            if target == 0 and "alpha" in run and run["m"] == tier["problems"][descent["problem"]]["m"] and len(rows):
-                found.setdefault((descent["problem"], number), {})[run["alpha"]] = {
-                    "alpha": run["alpha"],
-                    "iteration": (rows[:, 1] * run["step_factor"]).astype(int).tolist(),
-                    "eigenvalues": [_short(np.maximum(row, 1e-12)) for row in rows[:, 3:]],
-                }
-    panels = []
-    for (name, number), runs in found.items():
-        problem = tier["problems"][name]
-        stored = results / "problems" / name / f"ensemble-{number}.npz"
-        factor = problem_files.read_problem(stored, tier["seed"])["factors"][0]
-        planted = np.linalg.eigvalsh(factor.T @ factor)[::-1]
-        panels.append(
+    panels = {}
+    for each in recorded:
+        problem = each["problem"]
+        table = records.read_table(results / each["runs"])
+        # 0 has no place on a logarithmic axis; it is recorded for the identity's sake.
+        kept = (table["eigenvalues"].notna() & (table["own_iteration"] > 0)).to_numpy()
+        first = (table["ensemble"] == table["ensemble"].min()) & (table["m"] == problem["m"])
+        table = table[kept & first & (table["target"] == table["target"].min())]
+        factor = generated.read_generated(results / each["drawn"], seed)["factors"][0]
+        panel = panels.setdefault(
+            str(problem),
             {
                 "title": f"d = {problem['d']}, r = {problem['rank']}, m = {problem['m']}",
-                "planted": _short(planted),
-                "runs": [runs[alpha] for alpha in sorted(runs, reverse=True)],
+                "planted": _short(np.linalg.eigvalsh(factor.T @ factor)[::-1]),
+                "runs": {},
                 "spread": problem["target"]["kind"] == "spectrum",
-            }
+            },
         )
-    return sorted(panels, key=lambda panel: not panel["spread"])
+        for alpha, rows in table.groupby("alpha"):
+            values = [np.array(cell.split(), dtype=float) for cell in rows["eigenvalues"].astype(str)]
+            panel["runs"][alpha] = {
+                "alpha": float(alpha),
+                "iteration": rows["iteration"].tolist(),
+                "eigenvalues": [_short(np.maximum(row, 1e-12)) for row in values],
+            }
+    found = [
+        {**one, "runs": [one["runs"][key] for key in sorted(one["runs"], reverse=True)]} for one in panels.values()
+    ]
+    return sorted(found, key=lambda panel: not panel["spread"])
 
 
 def dynamics(tables: dict[str, pd.DataFrame], tier: dict, keys_of: dict[str, list[str]]):
@@ -127,7 +134,9 @@ def dynamics(tables: dict[str, pd.DataFrame], tier: dict, keys_of: dict[str, lis
     the columns that name a row of each table.
     """
     plots = []
-    for name in tier.get("studies", {}):
+    for name in plan.measured(tier):
+        if name not in tables:
+            continue
         table = tables[name]
         parts = {kind: [c for c in table if re.match(rf"{kind}(_|$)", c)] for kind in ("signal", "error")}
         if "iteration" not in table or not all(parts.values()):
@@ -168,7 +177,7 @@ def published_figures():
     return {
         entry["compare"]: entry["published"]
         for chapter in reversed(load_chapters())
-        for entry in reversed(chapter.experiments.get("experiments", {}).values())
+        for entry in reversed(chapter.experiments.get("studies", {}).values())
         if "compare" in entry and "scan" not in entry
     }
 
@@ -189,11 +198,11 @@ def comparisons(tables, tier, labels):
 def _comparison(tables, tier, name, labels):
     curve = published_figures()[name]
     table = tables[name][tables[name]["status"] != "diverged"]
-    by = tier["experiments"][name]["by"]
+    by = tier["studies"][name]["by"]
     x = next(axis for axis in AXES if axis in by)
     own = [key for key in by if key != x]
     keys = [key for key in own if table[key].nunique() > 1 or key == "d"]
-    compared = [n for n, block in tier["experiments"].items() if block.get("compare") == name and "scan" not in block]
+    compared = [n for n, block in plan.compared(tier).items() if block["compare"] == name and "scan" not in block]
     published = load_sizes(curve) if compared else None
     errors = [error for error in ERRORS if error in set(load_published(curve)["error"])]
     curves = []

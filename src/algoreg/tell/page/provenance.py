@@ -1,6 +1,5 @@
-"""Where the page's numbers come from: what a table is made of, and what the sidecars of results say."""
+"""Where the page's numbers come from, as the sidecars of results say."""
 
-from algoreg.spec import plan
 from algoreg.store import records
 
 # Facts of a sidecar that a reader asks for, and what the page calls them.
@@ -19,32 +18,6 @@ LIBRARIES = ("python", "numpy", "scipy", "torch")
 def seconds(value):
     """Return a duration in words."""
     return f"{value:.1f} s" if value < 90 else f"{value / 60:.1f} min"
-
-
-def lineage(tier, table):
-    """Return the results that a table comes from and itself, as paths below the tier's folder,
-    in the order they are made.
-
-    Parameters
-    ----------
-    tier : mapping
-        Its settings.
-    table : str
-        An experiment or a study of the tier.
-    """
-    if table in tier.get("studies", {}):
-        block = tier["studies"][table]
-        parts = range(len(plan.study_parts(block))) if plan.in_parts(block) else ()
-        return [*(f"studies/{table}/part-{part}.csv" for part in parts), f"tables/{table}.csv"]
-    block = tier["experiments"][table]
-    if "compare" in block:
-        return [*lineage(tier, block["compare"]), f"tables/{table}.csv"]
-    paths = []
-    for name in block["descents"]:
-        for number in plan.descent_ensembles(tier, name):
-            paths.append(f"problems/{tier['descents'][name]['problem']}/ensemble-{number}.npz")
-            paths.append(f"descents/{name}/ensemble-{number}.npz")
-    return list(dict.fromkeys([*paths, f"tables/{table}.csv"]))
 
 
 def provenance(results, paths):

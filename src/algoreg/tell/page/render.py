@@ -14,7 +14,7 @@ from algoreg.tell.page.fresh import overview
 from algoreg.tell.page.ledger import html, read_document
 from algoreg.tell.page.plots import comparisons, dynamics, picture, spectra
 from algoreg.tell.page.policy import security_policy
-from algoreg.tell.page.provenance import lineage, machine, provenance, seconds
+from algoreg.tell.page.provenance import machine, provenance, seconds
 from algoreg.tell.page.verdicts import VERDICTS, headline, interval_axis, show, texts
 from algoreg.tell.papers import paper
 from algoreg.tell.wording import slack, verdicts_of
@@ -35,14 +35,14 @@ def _pictures(results, tier, titles):
     return {name: picture(results / "figures" / f"{name}.svg", titles[name]) for name in tier["figures"]}
 
 
-def _shown(claim, claims, entries, pictures, tier, results, fresh):
+def _shown(claim, claims, entries, pictures, tier, results, fresh, lineage):
     """Return what the page shows of a claim: its fields, texts, axis, figure and provenance."""
     entry, said = entries.get(claim["id"], {}), texts(claim, verdicts_of(claims))
     figure = Path(claim["figure"]).name if claim["figure"] else None
     if figure is not None and figure not in pictures:
         raise ValueError(f"claim {claim['id']}: figure {figure} is missing: tier {tier['tier']} does not draw it")
     inputs = entry.get("experiments", []) if claim["verdict"] != NOT_JUDGED else []
-    paths = [path for table in inputs for path in lineage(tier, table)]
+    paths = [path for table in inputs for path in lineage[table]]
     word, sign, _ = VERDICTS[claim["verdict"]]
     return {
         **claim,
@@ -144,11 +144,11 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
     results, folder = Path(results), Path(templates)
     pictures = _pictures(results, tier, labels["titles"])
     entries = {entry["id"]: entry for entry in registry}
-    shown = [_shown(one, claims, entries, pictures, tier, results, fresh) for one in claims]
+    shown = [_shown(one, claims, entries, pictures, tier, results, fresh, labels["lineage"]) for one in claims]
     missing = [entry for entry in registry if entry["id"] not in {claim["id"] for claim in claims}]
     names = {chapter.name for chapter in chapters}
     published = [one for one in comparisons(tables, tier, labels) if one["chapter"] in names]
-    panels, signal = spectra(results, tier), dynamics(tables, tier, labels["keys"])
+    panels, signal = spectra(results, tier["seed"], labels["spectra"]), dynamics(tables, tier, labels["keys"])
     return (
         _environment(folder)
         .get_template("page.html")

@@ -1,18 +1,19 @@
-# Studies measure what has a shape of its own. One job measures a small one; the ensembles of a larger one are dealt out to
-# several, and one table collects what they measured.
+# Studies are measured. One job measures a small one; the ensembles of a larger one are dealt out to several jobs, each of
+# which writes a part.
 
 
 rule measure:
+    input:
+        unpack(lambda wildcards: RECIPES.measure(wildcards.study).inputs),
     output:
         table=RECIPES.table("{study}"),
         sidecar=sidecar(RECIPES.table("{study}")),
     log:
         log_path("measure/{study}"),
     wildcard_constraints:
-        study="|".join(MEASURED_AT_ONCE or ["0"]),
-    cache: True
-    # After descents, which take longer.
+        study=one_of(name for name in MEASURED if name not in MEASURED_IN_PARTS),
     priority: 5
+    cache: True
     group:
         "studies"
     conda:
@@ -29,13 +30,19 @@ rule measure:
 
 
 use rule measure as measure_part with:
+    input:
+        unpack(
+            lambda wildcards: RECIPES.measure(
+                wildcards.study, int(wildcards.part)
+            ).inputs
+        ),
     output:
         table=result("studies/{study}/part-{part}.csv"),
         sidecar=sidecar(result("studies/{study}/part-{part}.csv")),
     log:
         log_path("measure/{study}-{part}"),
     wildcard_constraints:
-        study="|".join(MEASURED_IN_PARTS or ["0"]),
+        study=one_of(MEASURED_IN_PARTS),
     # Before the small ones: what is dealt out takes longest.
     priority: 7
     params:
@@ -44,25 +51,3 @@ use rule measure as measure_part with:
         ).params,
     message:
         "Measuring {wildcards.study}, part {wildcards.part}; progress in {log}"
-
-
-rule tabulate_study:
-    input:
-        unpack(lambda wildcards: RECIPES.collect_parts(wildcards.study).inputs),
-    output:
-        table=RECIPES.table("{study}"),
-        sidecar=sidecar(RECIPES.table("{study}")),
-    log:
-        log_path("tabulate_study/{study}"),
-    wildcard_constraints:
-        study="|".join(MEASURED_IN_PARTS or ["0"]),
-    group:
-        "results"
-    conda:
-        "../../environment.yml"
-    params:
-        job=lambda wildcards: RECIPES.collect_parts(wildcards.study).params,
-    message:
-        "Table {wildcards.study}: {input}"
-    script:
-        "../../scripts/tabulate_study.py"

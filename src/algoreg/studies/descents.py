@@ -1,4 +1,7 @@
-"""Descents of an experiment: one batch of runs on one ensemble, whose errors and spectra are recorded."""
+"""Recorded descents of one algorithm on a planted problem, or on measurements of a file: errors and eigenvalues.
+
+Tables of runs are selected from what is recorded here, so that several of them share a run.
+"""
 
 import numpy as np
 import torch
@@ -6,8 +9,56 @@ import torch
 from algoreg import plugins
 from algoreg.engine.loop import Batch, Descent
 from algoreg.engine.observers import Observer
-from algoreg.numerics import diagnostics
-from algoreg.spec.grids import recorded_iterations
+from algoreg.engine.study import ended
+from algoreg.numerics import diagnostics, problems
+from algoreg.spec.descents import Options as Options
+from algoreg.spec.descents import expand_runs, facts, held_out, record_as_run, recorded_iterations
+from algoreg.spec.descents import unfit as unfit
+
+# What the tier's file says where an entry does not.
+FROM_TIER = ("dtype", "step_factor")
+# Which option names a module of which folder; see algoreg.plugins.
+FINDS = {"ensemble": "ensembles", "algorithm": "algorithms"}
+# The options that name a file of the user's own, by its path.
+READS = ("data",)
+# The options that say what is drawn, which generate is given; the others are the runs'.
+GENERATED_FROM = (
+    "ensemble",
+    "d",
+    "rank",
+    "m",
+    "target",
+    "data",
+    "targets",
+    "own_targets",
+    "label_noise",
+    "outliers",
+)
+KEYS = {
+    "run": "number of the run in the entry's `runs`, lists multiplied out",
+    "target": None,
+    "ensemble": None,
+    "iteration": None,
+}
+VALUES = {
+    "d": None,
+    "rank": None,
+    "m": None,
+    "m_over_d": None,
+    "method": None,
+    "alpha": None,
+    "start": None,
+    "batch_size": None,
+    "step": None,
+    "step_factor": "how many of the paper's iterations one that runs stands for",
+    "own_iteration": None,
+    "ended": "iteration at which the run ended, as it ran",
+    "train_error": None,
+    "test_error": None,
+    "hold_out_error": None,
+    "effective_rank": None,
+    "eigenvalues": "the largest eigenvalues of X, falling, with spaces between (empty where none are recorded)",
+}
 
 # Convergence is looked for every so many iterations where a run can stop early. Divergence is looked for at least
 # every DIVERGENCE_CHECK iterations, or, in long runs of cheap steps, so many times in all: a look costs a pass.
@@ -23,8 +74,8 @@ class Recording(Observer):
     Parameters
     ----------
     record : mapping
-        ``errors`` and ``spectrum``, each a grid of :func:`algoreg.spec.grids.recorded_iterations`; every run's end is
-        recorded, too.
+        ``errors`` and ``spectrum``, each a grid of :func:`algoreg.spec.descents.recorded_iterations`; every run's end
+        is recorded, too.
     stop : float or None
         A run whose training error is below this at a look is done.
     held_out : int
@@ -91,8 +142,48 @@ class Recording(Observer):
         self._errors, self._spectra = [arrays["errors"]], [arrays["spectra"]]
 
 
+def generate(options, seed, number):
+    """Draw the targets of a problem and their labels under one ensemble, with the digest of that ensemble;
+    see :func:`algoreg.numerics.problems.draw_problem`.
+    """
+    return problems.draw_problem(options, seed, number)
+
+
+def problem_of(options):
+    """Return the options that say what is drawn."""
+    return {key: options[key] for key in GENERATED_FROM}
+
+
+def measure(options, context, number):
+    """Return a row for each recorded iteration of every run on every target: errors, and perhaps eigenvalues.
+
+    ``iteration`` is the paper's, ``own_iteration`` as it ran. All runs of an ensemble are one batch. A run that
+    diverged has no errors in the row of its end.
+    """
+    place, arrays = context.data[number]
+    batch = recorded_batch(
+        problems.regenerate_ensemble(problem_of(options), arrays, context.device, context.dtype, place),
+        arrays["factors"],
+        arrays["labels"],
+        options["algorithm"],
+        runs_on_targets(options),
+        record_as_run(options),
+        context.seed,
+        options["stop_below_train_error"],
+        held_out(options["hold_out"], options["m"]),
+    )
+    descent = context.descend(batch)
+    context.say(ended(descent))
+    return rows_of(options, number, batch.runs, result(descent))
+
+
+def runs_on_targets(options):
+    """Return the runs, each on every target, in a fixed order."""
+    return [{**run, "target": target} for run in expand_runs(options) for target in range(options["targets"])]
+
+
 def recorded_batch(ensemble, factors, labels, algorithm, runs, record, seed, stop=None, held_out=0):
-    """Return the batch of a descent on one ensemble.
+    """Return the batch of runs on one ensemble.
 
     Parameters
     ----------
@@ -114,7 +205,7 @@ def recorded_batch(ensemble, factors, labels, algorithm, runs, record, seed, sto
         If a label is not finite.
     """
     if not np.isfinite(labels).all():
-        raise ValueError("labels are not finite: the problem file is not usable")
+        raise ValueError("labels are not finite: the generated data are not usable")
     place = {"device": ensemble.device, "dtype": ensemble.dtype}
     number = torch.tensor([run["target"] for run in runs])
     targets = torch.from_numpy(factors @ factors.transpose(0, 2, 1))[number].to(**place)
@@ -129,8 +220,41 @@ def recorded(batch: Batch):
 
 
 def result(descent: Descent):
-    """Return the arrays of a finished recorded descent:
-    ``errors, spectra`` (see :meth:`Recording.save`), ``status, ended``.
-    """
+    """Return the arrays of a finished descent: ``errors, spectra`` (see :meth:`Recording.save`), ``status, ended``."""
     (recording,) = descent.batch.observers
     return {**recording.save(), "status": np.array(descent.status), "ended": descent.ended}
+
+
+def rows_of(options, number, runs, arrays):
+    """Return the rows of the runs on ensemble ``number``, see :func:`measure`, given what :func:`result` returns."""
+    errors, spectra = ({(int(row[0]), int(row[1])): row[2:] for row in arrays[key]} for key in ("errors", "spectra"))
+    moments = [{int(end)} for end in arrays["ended"]]
+    for run, iteration in (*errors, *spectra):
+        moments[run].add(iteration)
+    rows = []
+    for place, run in enumerate(runs):
+        named = {
+            **{key: run.get(key) for key in ("alpha", "start", "batch_size")},
+            **{key: value for key, value in facts(options, run).items() if key in VALUES},
+            "run": place // options["targets"],
+            "target": number if options["own_targets"] else run["target"],
+            "ensemble": number,
+            "ended": int(arrays["ended"][place]),
+            "status": str(arrays["status"][place]),
+        }
+        for own in sorted(moments[place]):
+            train, test, *rest = errors.get((place, own), (None, None))
+            rank, *leading = spectra.get((place, own), (None,))
+            rows.append(
+                {
+                    **named,
+                    "iteration": own * run["step_factor"],
+                    "own_iteration": own,
+                    "train_error": train,
+                    "test_error": test,
+                    "hold_out_error": rest[0] if rest else None,
+                    "effective_rank": rank,
+                    "eigenvalues": " ".join(f"{value:.9g}" for value in leading) or None,
+                }
+            )
+    return rows
