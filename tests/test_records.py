@@ -306,7 +306,7 @@ def test_a_part_of_a_tier_is_what_is_there_of_it(repository):
     part = snapshots.snapshot(results, tier, chapter, partial=True)
     assert whole["tables"].keys() - part["tables"].keys() == {"figure_4", "figure_5a"}
     assert [claim["id"] for claim in part["claims"]] == ["fig1-initialisation"]
-    with pytest.raises(records.DamagedResult, match=r"figure_1\.csv: cannot be read"):
+    with pytest.raises(records.DamagedResult, match=r"figure_4\.csv: cannot be read"):
         snapshots.snapshot(results, tier, chapter)
 
 
