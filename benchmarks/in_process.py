@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from algoreg import plugins
 from algoreg.engine import study
 from algoreg.judge import snapshots
 from algoreg.numerics import devices, problems
@@ -33,7 +34,8 @@ def measured(tier, name, numbers, *, dtype, threads, batches):
         else:
             rows = study.measure(block["study"], options, context)
         frames.append(_as_read(rows))
-    return study_tables.collect(frames, block["study"])
+    module = plugins.study(block["study"])
+    return study_tables.collect(frames, block["study"], module.KEYS, study_tables.columns(module))
 
 
 def _in_batches(options, context, number, batches):

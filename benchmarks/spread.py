@@ -21,7 +21,7 @@ from algoreg.judge import comparison, rejudge, snapshots
 from algoreg.judge.tolerances import Tolerances
 from algoreg.spec import settings
 from algoreg.spec.chapters import load_chapters
-from algoreg.store import records
+from algoreg.store import machine, records
 from in_process import measured_tables, tables_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -155,7 +155,9 @@ def by_chapter(rows):
 def write(rows, folder, more):
     """Write rows by chapter into a folder that has the tier's name, below what they are of."""
     # The libraries that computed it; the machine's name is nobody's business.
-    made = {key: value for key, value in records.machine().items() if key in ("processor", "python", "numpy", "torch")}
+    made = {
+        key: value for key, value in machine.description().items() if key in ("processor", "python", "numpy", "torch")
+    }
     head = {"tier": folder.name, "machine": made, **more}
     above = "".join(f"  {json.dumps(key)}: {json.dumps(value)},\n" for key, value in head.items())
     for chapter, own in by_chapter(rows).items():

@@ -1,16 +1,16 @@
 """Measure some ensembles of a study, with checkpoints."""
 
-import pandas as pd
-
-from algoreg import plugins
-from algoreg.engine import study
-from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
-from algoreg.numerics import devices
-from algoreg.store import generated, records, study_tables
-from algoreg.store.provenance import begin_job
-
-# A study may start processes, which import this script to find its functions: they must not run it again.
+# A study may start processes, each of which imports this script: it must load and run nothing there.
 if __name__ == "__main__":
+    import pandas as pd
+
+    from algoreg import plugins
+    from algoreg.engine import study
+    from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
+    from algoreg.numerics import devices
+    from algoreg.store import generated, records, study_tables
+    from algoreg.store.provenance import begin_job
+
     facts, settings, job = begin_job(snakemake), snakemake.config, snakemake.params.job
     device, dtype = devices.configure(settings["device"], job["dtype"], settings["threads"])
     facts |= {"dtype": job["dtype"], "device": str(device)}

@@ -24,11 +24,11 @@ from algoreg import plugins
 from algoreg.analysis import intervals
 from algoreg.engine import study
 from algoreg.ensembles.gaussian import packed_rows
-from algoreg.judge import references, snapshots
+from algoreg.judge import published, references, snapshots
 from algoreg.numerics.problems import draw_factor
 from algoreg.spec import chapters as chapter_files
 from algoreg.spec import settings as tiers
-from algoreg.spec.chapters import compose, load_chapter
+from algoreg.spec.chapters import compose, load_chapter, load_chapters
 from algoreg.spec.files import load_yaml
 from algoreg.spec.messages import in_file
 from algoreg.spec.plan import study_options
@@ -153,6 +153,12 @@ def measured(name, options, *, seed, ensembles=(0,), dtype=torch.float64, device
     context = study.Context(seed, list(ensembles), device, dtype, lambda line: None)
     frame, module = pd.DataFrame(study.measure(name, complete, context)), plugins.study(name)
     return study_tables.collect([frame], name, module.KEYS, study_tables.columns(module))
+
+
+def published_curves(figure):
+    """Return the published curves of a figure's chapter, as its drawing is given them."""
+    (chapter,) = load_chapters([plugins.figure_chapter(figure)])
+    return {f"published/{name}": published.load_published(name) for name in chapter.published}
 
 
 def passage_of(passage, tables):

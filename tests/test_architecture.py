@@ -32,6 +32,7 @@ FLOORS = (
     "analysis",
     "judge",
     "tell",
+    "recipes",
     "recover",
     "chapters",
 )

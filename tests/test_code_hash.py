@@ -78,13 +78,13 @@ def test_c_code_beside_a_module_is_part_of_its_hash(path):
 
 
 def test_a_script_has_the_hashes_of_what_it_imports_and_of_the_plugins_that_it_is_told():
-    names = code_hash.code_hashes(ROOT / "scripts" / "draw_problem.py", ["algoreg.ensembles.gaussian"])
-    wanted = {"scripts/draw_problem.py", "algoreg", "algoreg.ensembles.gaussian", "algoreg.numerics.problems"}
+    names = code_hash.code_hashes(ROOT / "scripts" / "generate.py", ["algoreg.ensembles.gaussian"])
+    wanted = {"scripts/generate.py", "algoreg", "algoreg.ensembles.gaussian", "algoreg.numerics.devices"}
     assert wanted | {"algoreg.numerics.seeds", "algoreg.numerics.svec"} <= names.keys()
     assert "algoreg.tell.figures" not in names
     assert list(names) == sorted(names)
     with pytest.raises(ModuleNotFoundError, match=r"algoreg\.ensembles\.nothing"):
-        code_hash.code_hashes(ROOT / "scripts" / "draw_problem.py", ["algoreg.ensembles.nothing"])
+        code_hash.code_hashes(ROOT / "scripts" / "generate.py", ["algoreg.ensembles.nothing"])
 
 
 def test_relative_imports_of_a_chapter_of_ones_own_are_followed(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, tier_settings
+from conftest import ROOT, published_curves, tier_settings
 
 from algoreg.judge import references
 from algoreg.judge.published import compare, load_sizes
@@ -216,7 +216,8 @@ TIER = tier_settings("smoke")
 def drawn_committed(name, tier):
     """Return a figure of a tier's committed tables."""
     tables = references.read_tier(tier)["tables"]
-    return figures.draw(name, {one: frame_of(tables[one]) for one in tier_settings(tier)["figures"][name]})
+    shown = {one: frame_of(tables[one]) for one in tier_settings(tier)["figures"][name]}
+    return figures.draw(name, {**shown, **published_curves(name)})
 
 
 def table_of(smoke, name):
@@ -227,7 +228,8 @@ def table_of(smoke, name):
 
 def drawn(smoke, name):
     """Return a figure of the finished smoke tier."""
-    return figures.draw(name, {table: table_of(smoke, table) for table in TIER["figures"][name]})
+    shown = {table: table_of(smoke, table) for table in TIER["figures"][name]}
+    return figures.draw(name, {**shown, **published_curves(name)})
 
 
 def legends(figure):

@@ -105,10 +105,10 @@ def test_generating_data_loads_what_its_hashes_hold():
 @pytest.mark.parametrize("folder", ["estimands", "figures"])
 def test_estimands_and_drawings_load_what_their_hashes_hold(folder):
     """Both import all that they need when they are imported: one process for each module."""
-    script = {"estimands": "judge_claim.py", "figures": "draw_figure.py"}[folder]
+    script = {"estimands": "judge_claim.py", "figures": "draw_figures.py"}[folder]
     head = {
         "estimands": "from algoreg.judge import claims, published; from algoreg.store import records",
-        "figures": "from algoreg.tell import figures; from algoreg.store import records",
+        "figures": "from algoreg.judge import published; from algoreg.tell import figures; from algoreg.store import records",
     }[folder]
     one_of = {function.__module__: name for name, function in plugins.functions(folder).items()}
     for module, name in one_of.items():

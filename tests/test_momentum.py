@@ -134,8 +134,8 @@ def test_published_speed_ups_are_those_of_a_longer_step():
     # Rows at another step, and at μ = 0, are not of the figure.
     table = steps_table(1)
     others = [table.assign(step=0.02, speed_up=1e3), table[: 2 * 2].assign(momentum=0.0, speed_up=1e3)]
-    assert estimands.speed_up_factor({"t": pd.concat([table, *others])}, {}, rng, **fixed).value == pytest.approx(
-        estimands.speed_up_factor({"t": table}, {}, rng, **fixed).value
+    assert estimands.speed_up_factor({"t": pd.concat([table, *others])}, curves, rng, **fixed).value == pytest.approx(
+        estimands.speed_up_factor({"t": table}, curves, rng, **fixed).value
     )
     one_is_lost = table.assign(speed_up=table["speed_up"].where(table.index > 0))
     assert estimands.speed_up_factor({"t": one_is_lost}, curves, rng, **fixed) == UNDEFINED

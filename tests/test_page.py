@@ -143,7 +143,7 @@ def rendered(folder, claims=None, registry=None, tier=None, fresh=MappingProxyTy
     documents = {"first": DOCUMENT}
     made = ["claims.json", "tables/figure_1.csv", *(f"claims/{one['id']}.json" for one in claims)]
     parts = (TEMPLATES, CHAPTERS, documents, made)
-    settings = {"studies": {}, **(tier or fake_tier())}
+    settings = {"studies": {}, "seed": 0, **(tier or fake_tier())}
     return render.render(results, entries, claims, settings, tables, *parts, fresh, jobs.page_labels(settings))
 
 

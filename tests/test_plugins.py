@@ -76,7 +76,7 @@ def test_an_installed_package_brings_its_algorithms_with_hashes_of_all_that_they
     assert options.of_runs("halved") == {"alpha": None, "start": "identity"}
     assert options.lacks("halved", "rank_one") == []
     named = [plugins.module_name("algorithms", "halved"), plugins.module_name("ensembles", "gaussian")]
-    found = code_hash.code_hashes(ROOT / "scripts" / "descend.py", named)
+    found = code_hash.code_hashes(ROOT / "scripts" / "measure.py", named)
     assert {name for name in found if name.startswith("halves")} == {
         "halves",
         "halves.inner.algorithms",
@@ -87,7 +87,7 @@ def test_an_installed_package_brings_its_algorithms_with_hashes_of_all_that_they
     before = found["halves.inner.shared"]
     (folder.parent / "shared.py").write_text("SHARE = 0.25\n")
     code_hash.forget()
-    assert code_hash.code_hashes(ROOT / "scripts" / "descend.py", named)["halves.inner.shared"] != before
+    assert code_hash.code_hashes(ROOT / "scripts" / "measure.py", named)["halves.inner.shared"] != before
 
 
 def test_a_job_that_imported_code_of_the_package_without_a_hash_stops(clean, tmp_path):

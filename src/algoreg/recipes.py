@@ -194,14 +194,10 @@ class Recipes:
 
     def compare_published(self, table: str) -> Recipe:
         """Return what the comparison of a table with a published curve is made of."""
-        block = self.tier["studies"][table]
+        block, curve = self.tier["studies"][table], self.tier["studies"][table]["published"]
         return Recipe(
-            {"table": self.table(block["compare"]), "curve": self.published[block["published"]]},
-            {
-                "block": block,
-                "published": self._facts[block["published"]],
-                "code": self._code("compare_published.py"),
-            },
+            {"table": self.table(block["compare"]), "curve": self.published[curve]},
+            {"block": block, "published": self._facts[curve], "code": self._code("compare_published.py")},
         )
 
     # Verdicts
@@ -266,11 +262,9 @@ class Recipes:
 
     def tabulate_verdicts(self) -> Recipe:
         """Return what the table of verdicts in Snakemake's own report is made of."""
+        template = self.from_root("workflow", "report", "verdicts.html.j2")
         return Recipe(
-            {
-                "claims": self.result("claims.json"),
-                "template": self.from_root("workflow", "report", "verdicts.html.j2"),
-            },
+            {"claims": self.result("claims.json"), "template": template},
             {
                 "titles": {chapter.name: chapter.title for chapter in self.chapters},
                 "code": self._code("tabulate_verdicts.py"),
@@ -280,14 +274,13 @@ class Recipes:
 
     def build_page(self) -> Recipe:
         """Return what the report page is made of."""
+        spectra = jobs.spectra(self.tier)
         return Recipe(
             {
                 "claims": self.result("claims.json"),
                 "tables": self.tables(),
                 "figures": self.figures_of(self.tier["figures"]),
-                "spectra": self.results(
-                    file for one in jobs.spectra(self.tier) for file in (one["runs"], one["drawn"])
-                ),
+                "spectra": self.results(one[key] for one in spectra for key in ("runs", "drawn")),
                 "published": list(self.published.values()),
                 "templates": self._matching("workflow/report/page/*.*"),
                 "presets": self.from_root("workflow", "report", "explorer", "presets.json"),
@@ -305,19 +298,16 @@ class Recipes:
             },
         )
 
-    def build_explorer(self) -> Recipe:
-        """Return what the page on which descent runs live is made of.
-
-        It is the same in every tier: its map is of the committed standard tier, its runs are computed where it is read.
-        """
+    def build_explorer(self, chapter: str, table: str) -> Recipe:
+        """Return what the page on which descent runs live is made of: its map is a committed table of tier standard."""
         return Recipe(
             {
                 "parts": self._matching("workflow/report/explorer/*.*"),
                 "style": self.from_root("workflow", "report", "page", "page.css"),
-                "reference": self.from_root("reference", "runs", "standard", "theorem.json"),
+                "reference": self.from_root("reference", "runs", "standard", f"{chapter}.json"),
             },
             {
-                "table": "samples_r",
+                "table": table,
                 "code": self._code("build_explorer.py"),
                 "versions": versions(["jinja2", "scipy"]),
             },
@@ -379,7 +369,7 @@ class Recipes:
         return found
 
     def _recipe_of(self, file: str) -> Recipe | None:
-        """Return the recipe of a result, None of any other file."""
+        """Return the recipe of a result that others are made from or a reference has, None of any other file."""
         tier, path = self.result(""), file.removeprefix(self.result(""))
         if not file.startswith(tier):
             return None
@@ -399,15 +389,7 @@ class Recipes:
                 return self.skip_claims() if entry in self.skipped else self.judge(entry)
             case "figures":
                 return self.draw_figures(next(key for key, names in self.chapter_figures.items() if name in names))
-            case "notebooks":
-                return self.execute_notebook(name)
-        single = {
-            "claims.json": self.collect_claims,
-            "controls.json": self.check_controls,
-            "explorer.html": self.build_explorer,
-            "report/verdicts.html": self.tabulate_verdicts,
-            "report/index.html": self.build_page,
-        }
+        single = {"claims.json": self.collect_claims, "controls.json": self.check_controls}
         return single[path]() if path in single else None
 
     def _table_recipe(self, name: str) -> Recipe:

@@ -53,9 +53,12 @@ rule build_page:
         "../../scripts/build_page.py"
 
 
+EXPLORER = RECIPES.build_explorer("theorem", "samples_r")
+
+
 rule build_explorer:
     input:
-        **RECIPES.build_explorer().inputs,
+        **EXPLORER.inputs,
     output:
         page=report(
             result("explorer.html"),
@@ -70,7 +73,7 @@ rule build_explorer:
     conda:
         "../../environment.yml"
     params:
-        job=RECIPES.build_explorer().params,
+        job=EXPLORER.params,
     message:
         "Building the page on which descent runs live"
     script:

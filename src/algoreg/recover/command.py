@@ -146,7 +146,7 @@ def _checkpoint(place, data, name, methods, options):
     from algoreg import code_hash, plugins
     from algoreg.engine.checkpoint import Checkpoint
     from algoreg.recover import fitting
-    from algoreg.store import records
+    from algoreg.store import machine, records
     from algoreg.store.provenance import settings_hash
 
     asked = {one.strip() for one in methods.split(",")}
@@ -157,7 +157,7 @@ def _checkpoint(place, data, name, methods, options):
         "data": records.sha256(data),
         "estimator": name,
         "code": code_hash.code_hashes(None, [fitting.__name__, *modules.values()]),
-        "libraries": records.versions(),
+        "libraries": machine.versions(),
         **options,
     }
     return Checkpoint(place.with_name(f".{place.name}.resume.npz"), settings_hash(what), 5.0)
@@ -219,7 +219,7 @@ def _write(place, fits, data, measured):
     import numpy as np
 
     from algoreg.recover.report import page
-    from algoreg.store import records
+    from algoreg.store import machine, records
 
     found = fits[0].estimator
     part = records.part_of(place)
@@ -245,7 +245,7 @@ def _write(place, fits, data, measured):
             "chosen": {"alpha": found.alpha_, "step": found.step_, "iteration": found.n_iter_, "stop": found.stop_},
             "methods": {fit.method: fit.said or "done" for fit in fits},
             "warnings": found.warnings_,
-            "machine": records.machine(),
+            "machine": machine.description(),
         }
         records.write_text(part / "provenance.json", records.dump_json(content))
         part.rename(place)

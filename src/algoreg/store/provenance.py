@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from algoreg.store import chain, joblog
-from algoreg.store.records import Stopwatch, sha256
+from algoreg.store.machine import Stopwatch
+from algoreg.store.records import sha256
 
 ROOT = Path(__file__).resolve().parents[3]
 

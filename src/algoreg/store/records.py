@@ -13,26 +13,20 @@ import hashlib
 import io
 import json
 import os
-import platform
 import re
-import resource
 import shutil
 import sys
 import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from algoreg import plugins
+from algoreg.store import machine
 from algoreg.store.arrays import load_arrays
-
-PACKAGES = ("numpy", "scipy", "pandas", "torch", "matplotlib", "snakemake")
-
 
 # What the machine may say to a write that is nobody's mistake in this code.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
@@ -207,72 +201,9 @@ def write_arrays(
         seal(path, provenance)
 
 
-@cache
-def machine() -> dict[str, Any]:
-    """Return what is known of the machine and the libraries at hand."""
-    return {
-        "platform": platform.platform(),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        **versions(),
-    }
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of the libraries that are installed: the estimators do without the workflow's."""
-    found = {}
-    for name in PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo") as handle:
-            return next(line.split(":", 1)[1].strip() for line in handle if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
-
-
-class Stopwatch:
-    """Seconds since it was made; part of a sidecar."""
-
-    def __init__(self) -> None:
-        self._start = time.perf_counter()
-
-    def seconds(self) -> float:
-        """Return the seconds elapsed."""
-        return round(time.perf_counter() - self._start, 3)
-
-
-class Usage:
-    """What a process and its children used of the machine, told in shares:
-    those of a job's results add up to all of it.
-    """
-
-    def __init__(self) -> None:
-        self._told = 0.0
-
-    def next_share(self) -> dict[str, float]:
-        """Return the CPU seconds since this was last asked, from the start of the process on,
-        and the peak of memory so far.
-        """
-        own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        seconds = sum(used.ru_utime + used.ru_stime for used in (own, children))
-        share, self._told = seconds - self._told, seconds
-        # Linux counts in KiB, macOS in bytes.
-        unit = 1 << (20 if sys.platform == "darwin" else 10)
-        return {"cpu_seconds": round(share, 3), "peak_mib": round(max(own.ru_maxrss, children.ru_maxrss) / unit)}
-
-
-usage = Usage()
-
-
 def seal(path: str | Path, provenance: Mapping[str, Any] | None = None) -> None:
     """Write the sidecar of a finished result: its SHA-256, where it came from,
-    and what it used of the machine (:class:`Usage`).
+    and what it used of the machine (:class:`algoreg.store.machine.Usage`).
 
     Parameters
     ----------
@@ -280,7 +211,7 @@ def seal(path: str | Path, provenance: Mapping[str, Any] | None = None) -> None:
         A result below ``results/<tier>/``.
     provenance : mapping, optional
         What the job knows of itself: commit, dirty flag, config and lock hash, seeds, device, dtype, threads,
-        seconds. A :class:`Stopwatch` under ``seconds`` is read now.
+        seconds. A :class:`algoreg.store.machine.Stopwatch` under ``seconds`` is read now.
 
     Raises
     ------
@@ -292,12 +223,12 @@ def seal(path: str | Path, provenance: Mapping[str, Any] | None = None) -> None:
         "result": name_in_tier(path),
         "sha256": sha256(path),
         **(provenance or {}),
-        **usage.next_share(),
-        "machine": machine(),
+        **machine.usage.next_share(),
+        "machine": machine.description(),
     }
     if "code" in record:
         _require_hashes(record["code"])
-    if isinstance(record.get("seconds"), Stopwatch):
+    if isinstance(record.get("seconds"), machine.Stopwatch):
         record["seconds"] = record["seconds"].seconds()
     record["written"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     write_text(sidecar_path(path), dump_json(record))

@@ -132,7 +132,9 @@ def geyer_pauli(tables, claims):
     table = tables["geyer_pauli"]
     names = {method: name for method, name in METHODS.items() if method in set(table["method"])}
     figure, grid = panels(2, height=3.9, sharey=True)
-    published = pd.concat([tables[name] for name in tables if name.startswith("published/")], ignore_index=True)
+    published = pd.concat(
+        [tables[name] for name in tables if name.startswith("published/geyer_table_1")], ignore_index=True
+    )
     for axes, kind in zip(grid, ("pauli_effects", "hermitian"), strict=True):
         own = table[table["kind"] == kind].assign(n=lambda frame: frame["d"] // 2)
         means = {}
