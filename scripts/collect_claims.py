@@ -1,6 +1,5 @@
 """Gather the claims of a tier in registry order and print the verdict table."""
 
-from algoreg.spec.chapters import load_chapters
 from algoreg.store import records
 from algoreg.store.provenance import begin_job
 from algoreg.tell.wording import verdict_table
@@ -8,4 +7,4 @@ from algoreg.tell.wording import verdict_table
 facts = begin_job(snakemake)
 collected = [records.read_json(path) for path in snakemake.input.claims]
 records.write_json(snakemake.output.claims, collected, facts)
-print(verdict_table(collected, {chapter.name: chapter.title for chapter in load_chapters()}))
+print(verdict_table(collected, snakemake.params.job["titles"]))

@@ -271,21 +271,15 @@ def snakemake(folder, *arguments, tier="smoke", environment=None):
 
 
 def _run_smoke(folder):
-    """Run the smoke tier in a scratch repository, and leave there which modules each of its scripts loaded."""
+    """Run the smoke tier in a scratch repository and verify it; leave there what each script loaded and read."""
     copy_repository(folder)
     trace = folder / "trace"
     trace.mkdir()
-    (trace / "sitecustomize.py").write_text(
-        "import atexit, os, sys\n"
-        "def save():\n"
-        "    names = sorted(n for n in sys.modules if n.split('.')[0] == 'algoreg')\n"
-        "    name = os.path.basename(sys.argv[0] if sys.argv else '')\n"
-        "    if names and '.snakemake' in sys.argv[0]:\n"
-        f"        open({str(trace)!r} + f'/{{os.getpid()}}.txt', 'w').write('\\n'.join([name, *names]))\n"
-        "atexit.register(save)\n"
-    )
-    done = snakemake(folder, environment={"PYTHONPATH": str(trace)})
-    assert done.returncode == 0, done.stderr[-3000:]
+    environment = {"PYTHONPATH": str(ROOT / "tests" / "trace"), "TRACE": str(trace)}
+    for targets in ((), ("verify",)):
+        done = snakemake(folder, *targets, environment=environment)
+        assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
+    (folder / "results" / "smoke" / "verify.txt").unlink()
 
 
 def _made_once(tmp_path_factory, name, make):

@@ -38,8 +38,6 @@ FLOORS = (
 )
 NAME_A_CHAPTERS_WORK = {"spec.fitting", "tell.page"}
 
-LONGEST_MODULE = 400
-LONG_MODULES: set = set()
 # Without its docstring: what is said of a function costs it no line.
 LONGEST_FUNCTION = 45
 LONG_FUNCTIONS: set = set()
@@ -137,12 +135,6 @@ def test_core_rooms_name_nothing_of_a_chapter():
         for text in texts(ast.parse(path.read_text())):
             named = {word for word in re.findall(r"[\w-]+", text) if word in chapters_words() or "LMZ" in word}
             assert not named, f"{module}: {sorted(named)}"
-
-
-def test_modules_are_short():
-    long = {module for module, path in modules().items() if len(path.read_text().splitlines()) > LONGEST_MODULE}
-    found = {module.partition(".")[2] for module in long}
-    assert found <= LONG_MODULES, sorted(found - LONG_MODULES)
 
 
 @pytest.mark.parametrize("folder", ["package", "scripts", "tools"])

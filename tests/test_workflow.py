@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from conftest import (
@@ -64,26 +65,30 @@ def test_everything_is_there_with_provenance(smoke):
 
 def named_modules(script):
     """Return the modules that a script finds by name: any of a kind, as the trace does not say which job it was."""
-    kinds = {"draw_figures.py": "figures"}
+    kinds = {"draw_figures.py": "figures", "compare_with_reference.py": "studies"}
     if script in ("measure.py", "generate.py"):
         algorithms = [f"algoreg.algorithms.{name}" for name in ("factored", "projected", "stochastic")]
         return [*plugins.modules("studies").values(), "algoreg.ensembles.gaussian", *algorithms]
     return plugins.all_modules(kinds[script]) if script in kinds else []
 
 
+def traces(folder):
+    """Return what each job of the finished smoke tier did; see tests/trace/sitecustomize.py."""
+    return [json.loads(path.read_text()) for path in (folder / "trace").glob("*.json")]
+
+
 def test_scripts_load_only_what_their_rules_declare(smoke):
     seen = set()
-    for trace in (smoke / "trace").glob("*.txt"):
-        name, *modules = trace.read_text().split("\n")
-        script = name.split(".", 1)[1]
+    for job in traces(smoke):
+        script = job["script"]
         seen.add(script)
         hashed = code_hash.code_hashes(smoke / "scripts" / script, named_modules(script))
-        assert set(modules) <= hashed.keys(), script
-    expected = {
+        assert set(job["modules"]) <= hashed.keys(), script
+    assert seen == {
         "generate.py",
-        "tabulate.py",
         "measure.py",
         "tabulate_study.py",
+        "tabulate.py",
         "skip_claims.py",
         "collect_claims.py",
         "check_controls.py",
@@ -92,8 +97,29 @@ def test_scripts_load_only_what_their_rules_declare(smoke):
         "build_page.py",
         "tabulate_verdicts.py",
         "execute_notebook.py",
+        "compare_with_reference.py",
     }
-    assert seen == expected
+
+
+def test_scripts_read_only_what_their_rules_declare(smoke):
+    """An edit of any other file would leave results as they are that depend on it."""
+    results = smoke / "results" / "smoke"
+    # The lock's hash is recorded in sidecars, and changes no result. A job writes the others itself.
+    free = [smoke / "requirements.lock", smoke / ".snakemake", results / "logs", results / "checkpoints"]
+    read = 0
+    for job in traces(smoke):
+        inputs = [smoke / path for path in job["inputs"]]
+        made = [smoke / path for path in job["outputs"]]
+        known = {*inputs, *made, *(records.sidecar_path(path) for path in inputs if path.is_relative_to(results))}
+        # These compare everything that their inputs are made from with its sidecar.
+        compared = [results] if job["script"] in ("build_page.py", "compare_with_reference.py") else []
+        for path in (Path(name) for name in job["opened"]):
+            hidden = path.name.startswith(".") and path.name.endswith(".part")
+            if not path.is_relative_to(smoke) or path.suffix in (".py", ".pyc", ".c") or hidden:
+                continue
+            read += path in inputs
+            assert path in known or any(map(path.is_relative_to, [*free, *compared])), f"{job['script']} reads {path}"
+    assert read > 100
 
 
 def test_edits_rerun_exactly_their_dependents(tiny):

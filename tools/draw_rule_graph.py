@@ -1,6 +1,7 @@
 """Draw how the workflow's rules follow from each other: python tools/draw_rule_graph.py, to docs/rule_graph.svg.
 
-The rules of all claims are one node, targets are left out, and an arrow that a longer way says too is not drawn.
+The rules of all claims are one node, and so are those of all figures. Targets are left out, and so is an arrow that a
+longer way says too.
 """
 
 import argparse
@@ -16,33 +17,36 @@ from matplotlib.figure import Figure
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "rule_graph.svg"
-CLAIM = "claim_…"
+CLAIM, FIGURES = "claim_…", "draw_…"
 TARGETS = {"replication", "verify"}
 # What each rule makes, and its column and row in the picture; a test holds the names to the workflow's.
 RULES = {
-    "generate": ("targets and labels", 0, 1.6),
-    "measure": ("tables of studies", 2, 1.85),
-    "measure_part": ("parts of studies", 1, 1.6),
-    "tabulate": ("tables of runs", 2, 0.5),
-    "tabulate_study": ("their tables", 2, 2.75),
-    "compare_published": ("beside published curves", 1.75, 1.2),
-    "draw_figure": ("SVG, PDF, PNG", 3.6, 0.5),
-    CLAIM: ("one rule per claim: its verdict", 3.6, 2),
-    "set_claims_aside": ("what this tier does not judge", 3.3, 3),
-    "collect_claims": ("claims.json", 4.95, 2),
-    "build_page": ("report/index.html", 5.1, 0),
-    "execute_notebook": ("notebooks, executed", 6.15, 1.1),
-    "tabulate_verdicts": ("report/verdicts.html", 6.15, 2),
-    "check_controls": ("controls.json", 6.15, 3),
-    "compare_with_reference": ("verify.txt", 7.5, 3),
+    "generate": ("targets and labels", -0.1, 1.0),
+    "measure": ("tables of studies", 2.2, 2.6),
+    "measure_part": ("parts of studies", 1.1, 1.0),
+    "tabulate": ("tables of runs", 2.2, 0),
+    "tabulate_study": ("their tables", 2.2, 1.75),
+    "compare_published": ("beside published curves", 2.4, 0.85),
+    FIGURES: ("one rule per chapter: its figures", 4, 0.2),
+    CLAIM: ("one rule per claim: its verdict", 3.95, 2),
+    "skip_claims": ("what this tier does not judge", 3.95, 3),
+    "collect_claims": ("claims.json", 5.3, 2),
+    "build_page": ("report/index.html", 5.6, 0),
+    "execute_notebook": ("notebooks, executed", 6.4, 1.1),
+    "tabulate_verdicts": ("report/verdicts.html", 6.5, 2),
+    "check_controls": ("controls.json", 6.4, 3),
+    "compare_with_reference": ("verify.txt", 7.65, 3),
 }
 STYLE = {"svg.hashsalt": "rules", "svg.fonttype": "path", "font.family": "DejaVu Sans", "font.size": 9}
 
 
 def merged(text):
-    """Return the arrows of Snakemake's rule graph (dot) as pairs of names, without targets, claims as one."""
+    """Return the arrows of Snakemake's rule graph (dot) as pairs of names: without targets, those of claims and of
+    figures as one each.
+    """
     names = dict(re.findall(r'^\s*(\d+)\[label = "([a-z_0-9]+)', text, re.M))
-    names = {number: CLAIM if name.startswith("claim_") else name for number, name in names.items()}
+    joined = {"claim": CLAIM, "draw": FIGURES}
+    names = {number: joined.get(name.partition("_")[0], name) for number, name in names.items()}
     pairs = {(names[a], names[b]) for a, b in re.findall(r"^\s*(\d+) -> (\d+)", text, re.M)}
     return {(a, b) for a, b in pairs if a != b and not {a, b} & TARGETS}
 
@@ -77,7 +81,7 @@ def drawn(arrows):
     figure = Figure(figsize=(11, 3.6))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    axes.set_xlim(-0.7, 8.2)
+    axes.set_xlim(-0.75, 8.5)
     axes.set_ylim(3.4, -0.4)
     boxes = {}
     for name in sorted({name for arrow in arrows for name in arrow}):

@@ -74,6 +74,10 @@ class Recipes:
     def __init__(self, tier: Mapping[str, Any], claims: list[dict[str, Any]], root: Path) -> None:
         self.tier, self.claims, self.root = tier, claims, root
         self.chapters = load_chapters({entry["chapter"] for entry in claims})
+        self._titles = {chapter.name: chapter.title for chapter in self.chapters}
+        self._settings = [
+            os.path.relpath(file) for one in load_chapters() for file in sorted(one.folder.glob("*.yaml"))
+        ]
         self.judged = [entry for entry in claims if plan.judged(entry, tier)]
         self.skipped = [entry for entry in claims if entry not in self.judged]
         self.published = {path.stem: os.path.relpath(path) for path in jobs.published_files()}
@@ -226,7 +230,8 @@ class Recipes:
 
     def collect_claims(self) -> Recipe:
         """Return what the list of verdicts is made of."""
-        return Recipe({"claims": list(map(self.verdict, self.claims))}, {"code": self._code("collect_claims.py")})
+        params = {"titles": self._titles, "code": self._code("collect_claims.py")}
+        return Recipe({"claims": list(map(self.verdict, self.claims))}, params)
 
     def check_controls(self) -> Recipe:
         """Return what the check of the controls is made of."""
@@ -266,7 +271,7 @@ class Recipes:
         return Recipe(
             {"claims": self.result("claims.json"), "template": template},
             {
-                "titles": {chapter.name: chapter.title for chapter in self.chapters},
+                "titles": self._titles,
                 "code": self._code("tabulate_verdicts.py"),
                 "versions": versions(["jinja2"]),
             },
@@ -287,6 +292,8 @@ class Recipes:
                 "chapters": self._matching("docs/chapters/*.md"),
                 "fresh": list(map(os.path.relpath, replications.files())),
                 "papers": list(map(os.path.relpath, papers.files())),
+                "settings": self._settings,
+                "costs": self.from_root("reference", "cost.json"),
             },
             {
                 "registry": self.claims,
@@ -335,16 +342,18 @@ class Recipes:
     def compare_with_reference(self) -> Recipe:
         """Return what the comparison with the committed reference reads; its outcome is no sealed result."""
         compared = jobs.compared_files(self.tier, self.references)
+        # It asks each study which of its columns name a row.
+        studies = {plugins.module_name("studies", one["study"]) for one in plan.measured(self.tier).values()}
         return Recipe(
             {
                 **{kind: self.results(files) for kind, files in compared.items()},
                 "references": list(map(os.path.relpath, self.references.values())),
                 "tolerances": self.from_root("reference", "tolerances.yaml"),
-                "chapter_tolerances": list(map(os.path.relpath, references.tolerance_files(self.chapters))),
+                "settings": self._settings,
             },
             {
                 "chapters": [chapter.name for chapter in self.chapters],
-                "code": self._code("compare_with_reference.py"),
+                "code": self._code("compare_with_reference.py", studies),
             },
         )
 
