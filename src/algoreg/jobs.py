@@ -5,6 +5,7 @@ import contextlib
 import json
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from algoreg import code_hash, plugins
 from algoreg.spec import plan
@@ -153,7 +154,7 @@ def modules_of_notebook(path: Path) -> list[str]:
     return sorted(found)
 
 
-def page_labels(tier: dict) -> dict[str, dict]:
+def page_labels(tier: dict) -> dict[str, Any]:
     """Return what the page says of plugins, which its job does not import.
 
     Returns

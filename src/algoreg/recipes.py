@@ -63,7 +63,7 @@ class Recipes:
 
     Parameters
     ----------
-    tier : mapping
+    tier : dict
         Its complete settings.
     claims : list of mapping
         The claims of its chapters.
@@ -71,7 +71,7 @@ class Recipes:
         The repository's folder.
     """
 
-    def __init__(self, tier: Mapping[str, Any], claims: list[dict[str, Any]], root: Path) -> None:
+    def __init__(self, tier: dict[str, Any], claims: list[dict[str, Any]], root: Path) -> None:
         self.tier, self.claims, self.root = tier, claims, root
         self.chapters = load_chapters({entry["chapter"] for entry in claims})
         self._titles = {chapter.name: chapter.title for chapter in self.chapters}

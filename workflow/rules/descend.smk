@@ -12,8 +12,8 @@ rule measure:
         log_path("measure/{study}"),
     wildcard_constraints:
         study=one_of(name for name in MEASURED if name not in MEASURED_IN_PARTS),
-    priority: 5
     cache: True
+    priority: 5
     group:
         "studies"
     conda:

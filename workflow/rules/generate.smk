@@ -11,9 +11,9 @@ rule generate:
         sidecar=sidecar(result("data/{study}/ensemble-{ensemble}.npz")),
     log:
         log_path("generate/{study}-{ensemble}"),
+    cache: True
     # What measurements wait for comes first.
     priority: 20
-    cache: True
     group:
         "studies"
     conda:
