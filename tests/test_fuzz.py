@@ -122,7 +122,7 @@ def named(line, file, content, known):
     if isinstance(content, list):
         ids = {str(entry["id"]) for entry in content if isinstance(entry, dict) and "id" in entry}
         return bool(re.match(r"\[\d+\]|\(the whole file\)|id = ", rest)) or any(
-            rest.startswith(f"{messages.key([i])}.") for i in ids
+            rest.startswith((f"{messages.key([i])}.", f"{messages.key([i])}: ")) for i in ids
         )
     return any(rest.startswith(messages.key([key])) for key in {*content, *known})
 

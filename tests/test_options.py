@@ -22,7 +22,7 @@ class Example(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if max(self.ranks) > self.d:
-            raise misfit(self, "d", "ranks", allowed="ranks at most d")
+            raise misfit(self, "ranks at most d", "d", "ranks")
         return self
 
 

@@ -28,11 +28,9 @@ class Options(factored.Options):
         if "none" in as_list(self.damping):
             if {*as_list(self.start)} != {"spectral"} or {*as_list(self.alpha)} != {1.0}:
                 allowed = "constant or residual, and none from start: spectral with alpha: 1 alone: a small start is forgotten"
-                raise misfit(self, "damping", allowed=allowed)
+                raise misfit(self, allowed, "damping")
             elif None in as_list(self.width):
-                raise misfit(
-                    self, "damping", allowed="none with a width, the target's rank: without it U has columns of 0"
-                )
+                raise misfit(self, "none with a width, the target's rank: without it U has columns of 0", "damping")
         return self
 
 

@@ -29,7 +29,7 @@ class Options(RunOptions):
     def _fits_together(self):
         most = min(as_list(self.m))
         if max(as_list(self.batch_size)) > most:
-            raise misfit(self, "batch_size", allowed=f"at most m = {most}")
+            raise misfit(self, f"at most m = {most}", "batch_size")
         return self
 
 

@@ -43,8 +43,8 @@ def show(value):
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def misfit(options, *keys, allowed):
-    """Return the error of a validator: the values of these keys, and what is allowed instead."""
+def misfit(options, allowed, *keys):
+    """Return the error of a validator: what is allowed instead of the values of these keys."""
     values = ", ".join(f"{key} = {show(getattr(options, key))}" for key in keys)
     return ValueError(f"{values}: allowed is {allowed}" if keys else f"allowed is {allowed}")
 
@@ -102,9 +102,9 @@ class StudyOptions(Strict):
         # None of an option that is not there.
         ranks, sizes, kappas = (as_list(getattr(self, key, [])) for key in ("rank", "d", "kappa"))
         if ranks and sizes and max(ranks) > min(sizes):
-            raise misfit(self, "rank", "d", allowed="rank at most d")
+            raise misfit(self, "rank at most d", "rank", "d")
         if ranks == [1] and kappas and max(kappas) > 1:
-            raise misfit(self, "rank", "kappa", allowed="kappa 1 for rank 1")
+            raise misfit(self, "kappa 1 for rank 1", "rank", "kappa")
         return self
 
 
@@ -122,7 +122,7 @@ class DrawnTargets(StudyOptions):
     @model_validator(mode="after")
     def _one_own_target(self):
         if self.own_targets and self.targets != 1:
-            raise misfit(self, "targets", allowed="1 with own_targets: true")
+            raise misfit(self, "1 with own_targets: true", "targets")
         return self
 
 
@@ -186,7 +186,7 @@ def refuse_determined(options, m_over_dr, rank):
     """Refuse the options of a study if linear algebra finds X* from its measurements, as m ≥ d(d+1)/2."""
     if 2 * m_over_dr * rank >= options.d + 1:
         allowed = "m below d(d+1)/2, where linear algebra does not find X*"
-        raise misfit(options, "m_over_dr", "rank", "d", allowed=allowed)
+        raise misfit(options, allowed, "m_over_dr", "rank", "d")
 
 
 def refuse_too_large(options, d, m, gram=False):
@@ -196,4 +196,4 @@ def refuse_too_large(options, d, m, gram=False):
     """
     half = d * (d + 1) // 2
     if (min(m, half) if gram else m) * half * 8 > STUDY_LIMIT:
-        raise misfit(options, "m_over_dr", "d", "rank", allowed="an ensemble of at most 4 GiB")
+        raise misfit(options, "an ensemble of at most 4 GiB", "m_over_dr", "d", "rank")

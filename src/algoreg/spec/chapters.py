@@ -53,7 +53,7 @@ class Notes(Strict):
     @model_validator(mode="after")
     def _one_of_tiers_and_sizes(self):
         if (self.tiers is None) == (self.sizes is None):
-            raise misfit(self, allowed="a mapping with either sizes or tiers")
+            raise misfit(self, "a mapping with either sizes or tiers")
         sizes = self.sizes or {}
         blocks = [tier for tier, block in sizes.items() if isinstance(block, dict)]
         for tier, block in sizes.items():

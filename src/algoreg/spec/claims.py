@@ -50,7 +50,7 @@ class Claim(Strict):
     @model_validator(mode="after")
     def _table_of_its_own(self):
         if self.table not in self.experiments:
-            raise misfit(self, "table", allowed=f"one of its experiments, {', '.join(self.experiments)}")
+            raise misfit(self, f"one of its experiments, {', '.join(self.experiments)}", "table")
         return self
 
 

@@ -70,7 +70,7 @@ class Grid(Strict):
     @model_validator(mode="after")
     def _some_iterations(self):
         if not self.model_fields_set:
-            raise misfit(self, allowed="a mapping with any of every, log_spaced, at")
+            raise misfit(self, "a mapping with any of every, log_spaced, at")
         return self
 
 
@@ -116,7 +116,7 @@ class Options(DrawnTargets):
         if (self.data is None) != (kind != "unknown"):
             raise ValueError(f"target.kind = {kind}: allowed is data with target: {{kind: unknown}}, or neither")
         if self.data is not None and not self.own_targets:
-            raise misfit(self, "own_targets", allowed="true with data: a file has one target")
+            raise misfit(self, "true with data: a file has one target", "own_targets")
         return self
 
     @model_validator(mode="after")
@@ -124,7 +124,7 @@ class Options(DrawnTargets):
         if self.hold_out and not 1 <= held_out(self.hold_out, self.m) < self.m:
             share = f"a share that holds out 1 to {self.m - 1} of m = {self.m} measurements"
             allowed = share if self.m > 1 else "0 where m = 1, as nothing is left to be fitted"
-            raise misfit(self, "hold_out", allowed=allowed)
+            raise misfit(self, allowed, "hold_out")
         return self
 
 

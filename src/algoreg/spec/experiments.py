@@ -29,7 +29,7 @@ class Study(Strict):
     @model_validator(mode="after")
     def _work_for_every_job(self):
         if (self.jobs or 1) > self.ensembles:
-            raise misfit(self, "jobs", allowed=f"at most ensembles = {self.ensembles}")
+            raise misfit(self, f"at most ensembles = {self.ensembles}", "jobs")
         return self
 
 
@@ -61,7 +61,7 @@ class Selected(Strict):
     @model_validator(mode="after")
     def _one_clock(self):
         if (self.iterations is None) == (self.paper_iterations is None):
-            raise misfit(self, allowed=f"a mapping with either {CLOCKS[0]}, as they ran, or {CLOCKS[1]}")
+            raise misfit(self, f"a mapping with either {CLOCKS[0]}, as they ran, or {CLOCKS[1]}")
         return self
 
 

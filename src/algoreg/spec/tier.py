@@ -35,7 +35,7 @@ class Tier(Strict):
     def _name_and_sizes(self):
         if self.tier not in TIERS and self.like is None:
             allowed = f"{', '.join(TIERS)}, or another name beside like, which says whose sizes it has"
-            raise misfit(self, "tier", allowed=allowed)
+            raise misfit(self, allowed, "tier")
         return self
 
 

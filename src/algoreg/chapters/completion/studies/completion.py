@@ -30,9 +30,7 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if max(self.m_over_dof) * self.rank * (2 * self.d - self.rank) >= self.d**2:
-            raise misfit(
-                self, "m_over_dof", "rank", "d", allowed="m below d²: all entries known leave nothing to complete"
-            )
+            raise misfit(self, "m below d²: all entries known leave nothing to complete", "m_over_dof", "rank", "d")
         return self
 
 

@@ -34,9 +34,9 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if self.m >= self.d**2 and not self.repeated:
-            raise misfit(self, "m", "d", allowed="m below d²: all entries known leave nothing to complete")
+            raise misfit(self, "m below d²: all entries known leave nothing to complete", "m", "d")
         if self.iterations % 100:
-            raise misfit(self, "iterations", allowed="a multiple of 100: so often a run is looked at")
+            raise misfit(self, "a multiple of 100: so often a run is looked at", "iterations")
         return self
 
 

@@ -28,7 +28,7 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if self.band >= self.d:
-            raise misfit(self, "band", "d", allowed="a band below d")
+            raise misfit(self, "a band below d", "band", "d")
         return self
 
 

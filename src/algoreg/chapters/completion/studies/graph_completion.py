@@ -33,9 +33,9 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if self.band >= self.d:
-            raise misfit(self, "band", "d", allowed="a band below d")
+            raise misfit(self, "a band below d", "band", "d")
         if "convex" in self.method and self.graph == ["none"]:
-            raise misfit(self, "method", "graph", allowed="a graph for the convex method: without one it has no energy")
+            raise misfit(self, "a graph for the convex method: without one it has no energy", "method", "graph")
         return self
 
 

@@ -36,13 +36,11 @@ class Options(StudyOptions):
     def _fits_together(self):
         values = self.eigenvalues
         if any(4 * values[k + 1] > 3 * values[k] for k in range(len(values) - 1)):
-            raise misfit(
-                self, "eigenvalues", allowed="each at most 3/4 of the one before: equal ones are learned together"
-            )
+            raise misfit(self, "each at most 3/4 of the one before: equal ones are learned together", "eigenvalues")
         if len(values) > self.d:
-            raise misfit(self, "eigenvalues", "d", allowed="at most d eigenvalues")
+            raise misfit(self, "at most d eigenvalues", "eigenvalues", "d")
         if 2 * self.m_over_dr * len(values) < self.d + 1:
-            raise misfit(self, "m_over_dr", "eigenvalues", "d", allowed="m at least d(d+1)/2")
+            raise misfit(self, "m at least d(d+1)/2", "m_over_dr", "eigenvalues", "d")
         return self
 
 

@@ -34,9 +34,9 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if 4 * self.m_over_dr < self.d + 1:
-            raise misfit(self, "m_over_dr", "d", allowed="m at least d(d+1)/2")
+            raise misfit(self, "m at least d(d+1)/2", "m_over_dr", "d")
         if min(self.start) < 1e-24:
-            raise misfit(self, "start", allowed="numbers of at least 1e-24: below, rounding replaces the start")
+            raise misfit(self, "numbers of at least 1e-24: below, rounding replaces the start", "start")
         return self
 
 

@@ -28,7 +28,7 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if self.first >= self.last:
-            raise misfit(self, "first", "last", allowed="first below last")
+            raise misfit(self, "first below last", "first", "last")
         return self
 
 

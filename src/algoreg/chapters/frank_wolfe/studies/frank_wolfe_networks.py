@@ -28,9 +28,7 @@ class Options(StudyOptions):
     def _fits_together(self):
         counts = [round(ratio * self.d * self.rank) for ratio in self.m_over_dr]
         if min(counts) < 1 or len(set(counts)) < len(counts):
-            raise misfit(
-                self, "m_over_dr", "d", "rank", allowed=f"ratios with an m of its own each, at least 1, not {counts}"
-            )
+            raise misfit(self, f"ratios with an m of its own each, at least 1, not {counts}", "m_over_dr", "d", "rank")
         return self
 
 

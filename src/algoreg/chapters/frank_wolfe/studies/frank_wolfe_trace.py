@@ -25,12 +25,12 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if max(self.rank, self.keep) > self.d:
-            raise misfit(self, "rank", "keep", "d", allowed="rank and keep at most d")
+            raise misfit(self, "rank and keep at most d", "rank", "keep", "d")
         # The statistical dimension of positivity, D(d) − D(d − r)/2 with D(d) = d(d+1)/2.
         needed = self.d * (self.d + 1) / 2 - (self.d - self.rank) * (self.d - self.rank + 1) / 4
         if self.m_over_dr * self.d * self.rank >= needed:
             allowed = "m below the statistical dimension of positivity, which decides above it"
-            raise misfit(self, "m_over_dr", "rank", "d", allowed=allowed)
+            raise misfit(self, allowed, "m_over_dr", "rank", "d")
         return self
 
 

@@ -28,7 +28,7 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if self.rule == "line-search" and self.batch != [0]:
-            raise misfit(self, "rule", "batch", allowed="batch [0] for a line search")
+            raise misfit(self, "batch [0] for a line search", "rule", "batch")
         return self
 
 

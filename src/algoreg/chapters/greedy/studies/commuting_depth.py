@@ -35,14 +35,12 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if self.m >= self.d:
-            raise misfit(
-                self, "m", "d", allowed="m below d: d diagonal matrices say all that diagonal matrices can say"
-            )
+            raise misfit(self, "m below d: d diagonal matrices say all that diagonal matrices can say", "m", "d")
         # With far fewer, X ≥ 0 alone leaves nothing but X*, whatever the method.
         if 4 * self.support < self.m:
-            raise misfit(self, "support", "m", allowed="support at least m/4: below it X* is the only fit with X ≥ 0")
+            raise misfit(self, "support at least m/4: below it X* is the only fit with X ≥ 0", "support", "m")
         if self.support > self.d:
-            raise misfit(self, "support", "d", allowed="support at most d")
+            raise misfit(self, "support at most d", "support", "d")
         return self
 
 

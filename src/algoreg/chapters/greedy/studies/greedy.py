@@ -38,7 +38,7 @@ class Options(StudyOptions):
     def _fits_together(self):
         if 2 * self.m_over_dr * self.rank > self.d + 1:
             allowed = "m = m_over_dr·d·r at most d(d+1)/2: beyond it X* is the only solution"
-            raise misfit(self, "m_over_dr", "rank", "d", allowed=allowed)
+            raise misfit(self, allowed, "m_over_dr", "rank", "d")
         return self
 
 

@@ -35,7 +35,7 @@ class Options(StudyOptions):
             counts = [round(ratio * least) for ratio in self.m_over_nc]
             if min(counts) < 1 or len(set(counts)) < len(counts):
                 allowed = f"ratios with an m of its own each, at least 1: at rank {rank} they have {counts}"
-                raise misfit(self, "m_over_nc", "rank", "d", allowed=allowed)
+                raise misfit(self, allowed, "m_over_nc", "rank", "d")
         return self
 
 

@@ -29,7 +29,7 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if round(min(self.m_over_dimension) * self.d * (self.d + 1) / 2) < 1:
-            raise misfit(self, "m_over_dimension", "d", allowed="m of at least 1")
+            raise misfit(self, "m of at least 1", "m_over_dimension", "d")
         return self
 
 

@@ -36,7 +36,7 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if max(self.positive) > self.d or max(self.negative) > self.d:
-            raise misfit(self, "positive", "negative", "d", allowed="at most d units of either sign")
+            raise misfit(self, "at most d units of either sign", "positive", "negative", "d")
         return self
 
 

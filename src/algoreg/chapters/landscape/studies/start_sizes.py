@@ -28,9 +28,9 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if max(self.rank, *self.width) > self.d:
-            raise misfit(self, "rank", "width", "d", allowed="rank and widths at most d")
+            raise misfit(self, "rank and widths at most d", "rank", "width", "d")
         if self.step > self.time:
-            raise misfit(self, "step", "time", allowed="step at most time")
+            raise misfit(self, "step at most time", "step", "time")
         return self
 
 

@@ -28,7 +28,7 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if self.directions > min(self.m):
-            raise misfit(self, "directions", "m", allowed="directions at most the smallest m")
+            raise misfit(self, "directions at most the smallest m", "directions", "m")
         return self
 
 

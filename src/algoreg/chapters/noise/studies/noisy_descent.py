@@ -29,9 +29,9 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if self.rank >= self.d:
-            raise misfit(self, "rank", "d", allowed="rank below d")
+            raise misfit(self, "rank below d", "rank", "d")
         if self.m < (self.rank + 1) * self.d:
-            raise misfit(self, "m", "d", "rank", allowed="m of at least d(r + 1), as a factor of rank r + 1 is fitted")
+            raise misfit(self, "m of at least d(r + 1), as a factor of rank r + 1 is fitted", "m", "d", "rank")
         return self
 
 

@@ -27,12 +27,10 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if self.rank >= self.d:
-            raise misfit(self, "rank", "d", allowed="rank below d")
+            raise misfit(self, "rank below d", "rank", "d")
         # The naive count of degrees of freedom, m − d(r + 1), is the smallest that a test here has.
         if self.m < (self.rank + 1) * self.d + 5:
-            raise misfit(
-                self, "m", "d", "rank", allowed="m of at least d(r + 1) + 5: a χ² test needs degrees of freedom"
-            )
+            raise misfit(self, "m of at least d(r + 1) + 5: a χ² test needs degrees of freedom", "m", "d", "rank")
         return self
 
 

@@ -36,7 +36,7 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if self.motion == "descent" and self.most > 1e7 * self.step:
-            raise misfit(self, "most", "step", allowed="most at most 10⁷ steps of descent")
+            raise misfit(self, "most at most 10⁷ steps of descent", "most", "step")
         return self
 
 

@@ -29,7 +29,7 @@ class Options(DrawnTargets):
     @model_validator(mode="after")
     def _fits_together(self):
         if len(self.share) != len(self.d):
-            raise misfit(self, "share", allowed="a list of numbers above 0 and at most 1, one for each d")
+            raise misfit(self, "a list of numbers above 0 and at most 1, one for each d", "share")
         return self
 
 

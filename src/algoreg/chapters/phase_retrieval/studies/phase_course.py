@@ -30,7 +30,7 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if not self.step <= self.look <= self.time:
-            raise misfit(self, "step", "look", "time", allowed="step at most look, look at most time")
+            raise misfit(self, "step at most look, look at most time", "step", "look", "time")
         return self
 
 

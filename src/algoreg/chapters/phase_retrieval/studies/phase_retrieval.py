@@ -33,11 +33,9 @@ class Options(DrawnTargets):
     @model_validator(mode="after")
     def _fits_together(self):
         if "coherent" in self.start and self.targets > min(self.m_ratio) * min(self.d):
-            raise misfit(
-                self, "targets", "m_ratio", "d", allowed="targets of at most m: each has a measurement of its own"
-            )
+            raise misfit(self, "targets of at most m: each has a measurement of its own", "targets", "m_ratio", "d")
         if "coherent" in self.start and self.own_targets:
-            raise misfit(self, "start", "own_targets", allowed="own_targets: true without coherent starts")
+            raise misfit(self, "own_targets: true without coherent starts", "start", "own_targets")
         return self
 
 

@@ -37,18 +37,16 @@ class Options(DrawnTargets):
     def _fits_together(self):
         hermitian = [kind in ("pauli_effects", "hermitian") for kind in self.kind]
         if any(hermitian) != all(hermitian):
-            raise misfit(
-                self, "kind", allowed="kinds of Hermitian matrices alone (pauli_effects, hermitian), or none of them"
-            )
+            raise misfit(self, "kinds of Hermitian matrices alone (pauli_effects, hermitian), or none of them", "kind")
         if self.targets < 2 and not self.own_targets:
-            raise misfit(self, "targets", allowed="at least 2, or 1 with own_targets: true")
+            raise misfit(self, "at least 2, or 1 with own_targets: true", "targets")
         if self.unit == "each" and len(self.ratios) != len(self.d):
-            raise misfit(self, "ratios", "d", allowed="a ratio for each d where the unit is each")
+            raise misfit(self, "a ratio for each d where the unit is each", "ratios", "d")
         slow = {"wishart", "pauli_effects", "hermitian"}.intersection(self.kind)
         if "descent" in self.method and slow:
-            raise misfit(self, "method", "kind", allowed="descent with gaussian, trace_row and rank_one alone")
+            raise misfit(self, "descent with gaussian, trace_row and rank_one alone", "method", "kind")
         if "pauli_effects" in self.kind and any(d < 4 or d & (d - 1) for d in self.d):
-            raise misfit(self, "kind", "d", allowed="every d a power of 2 and at least 4 for pauli_effects")
+            raise misfit(self, "every d a power of 2 and at least 4 for pauli_effects", "kind", "d")
         return self
 
 

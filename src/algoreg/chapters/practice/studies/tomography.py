@@ -32,7 +32,7 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if self.step > self.time:
-            raise misfit(self, "step", "time", allowed="step at most time")
+            raise misfit(self, "step at most time", "step", "time")
         return self
 
 

@@ -40,9 +40,9 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if max(self.widths) * self.rank > self.d:
-            raise misfit(self, "widths", "rank", "d", allowed="as many columns as d at most")
+            raise misfit(self, "as many columns as d at most", "widths", "rank", "d")
         if 2 * max(self.ratios) * self.rank >= self.d:
-            raise misfit(self, "ratios", "rank", "d", allowed="m below d², where linear algebra does not find X*")
+            raise misfit(self, "m below d², where linear algebra does not find X*", "ratios", "rank", "d")
         return self
 
 

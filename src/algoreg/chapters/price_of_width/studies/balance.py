@@ -34,7 +34,7 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if 2 * self.rank > min(self.d, self.columns):
-            raise misfit(self, "rank", "d", "columns", allowed="twice the rank at most the smaller side")
+            raise misfit(self, "twice the rank at most the smaller side", "rank", "d", "columns")
         return self
 
 

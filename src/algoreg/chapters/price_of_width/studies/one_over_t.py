@@ -36,7 +36,7 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if 2 * self.rank > self.d:
-            raise misfit(self, "rank", "d", allowed="twice the rank at most d")
+            raise misfit(self, "twice the rank at most d", "rank", "d")
         return self
 
 

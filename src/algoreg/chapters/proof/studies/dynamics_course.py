@@ -31,9 +31,9 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if max(self.rank) >= self.d:
-            raise misfit(self, "rank", "d", allowed="ranks below d")
+            raise misfit(self, "ranks below d", "rank", "d")
         if self.every > self.iterations:
-            raise misfit(self, "every", "iterations", allowed="every at most iterations")
+            raise misfit(self, "every at most iterations", "every", "iterations")
         return self
 
 

@@ -26,11 +26,9 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if 2 * max(self.rank) > self.d:
-            raise misfit(self, "rank", "d", allowed="ranks at most d/2")
+            raise misfit(self, "ranks at most d/2", "rank", "d")
         if min(self.certified) < self.d * (self.d + 1) // 2:
-            raise misfit(
-                self, "d", "certified", allowed="certified m of at least d(d+1)/2, where ‖G − I‖ can be below 1"
-            )
+            raise misfit(self, "certified m of at least d(d+1)/2, where ‖G − I‖ can be below 1", "d", "certified")
         return self
 
 

@@ -36,13 +36,11 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if self.rank >= self.d:
-            raise misfit(self, "rank", "d", allowed="rank below d")
+            raise misfit(self, "rank below d", "rank", "d")
         if min(self.certified) < self.d * (self.d + 1) // 2:
-            raise misfit(
-                self, "d", "certified", allowed="certified m of at least d(d+1)/2, where ‖G − I‖ can be below 1"
-            )
+            raise misfit(self, "certified m of at least d(d+1)/2, where ‖G − I‖ can be below 1", "d", "certified")
         if max(self.alpha) >= self.d:
-            raise misfit(self, "alpha", "d", allowed="α below d, where Theorem 4.2's log(d/α) is positive")
+            raise misfit(self, "α below d, where Theorem 4.2's log(d/α) is positive", "alpha", "d")
         return self
 
 

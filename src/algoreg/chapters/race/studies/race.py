@@ -27,7 +27,7 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if len(self.budget) != len(self.kappa):
-            raise misfit(self, "budget", "kappa", allowed="a budget for each κ")
+            raise misfit(self, "a budget for each κ", "budget", "kappa")
         refuse_determined(self, self.m_over_dr, self.rank)
         return self
 

@@ -32,11 +32,7 @@ class Options(StudyOptions):
     def _fits_together(self):
         if 2 * max(self.m_over_dr) * self.rank > self.d + 1:
             raise misfit(
-                self,
-                "m_over_dr",
-                "rank",
-                "d",
-                allowed="m = m_over_dr·d·r at most d(d+1)/2: beyond it X* is the only solution",
+                self, "m = m_over_dr·d·r at most d(d+1)/2: beyond it X* is the only solution", "m_over_dr", "rank", "d"
             )
         return self
 

@@ -30,11 +30,9 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if self.m >= self.d:
-            raise misfit(
-                self, "m", "d", allowed="m below d: d diagonal matrices say all that diagonal matrices can say"
-            )
+            raise misfit(self, "m below d: d diagonal matrices say all that diagonal matrices can say", "m", "d")
         if self.support > self.d:
-            raise misfit(self, "support", "d", allowed="support at most d")
+            raise misfit(self, "support at most d", "support", "d")
         return self
 
 

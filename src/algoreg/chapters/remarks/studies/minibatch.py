@@ -30,13 +30,11 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if max(self.batch) > self.m:
-            raise misfit(self, "batch", "m", allowed="batches of at most m")
+            raise misfit(self, "batches of at most m", "batch", "m")
         if len(self.alpha) != len(self.largest_step):
-            raise misfit(
-                self, "alpha", "largest_step", allowed="as many steps in largest_step as there are starts in alpha"
-            )
+            raise misfit(self, "as many steps in largest_step as there are starts in alpha", "alpha", "largest_step")
         if min(self.label_noise) != 0:
-            raise misfit(self, "label_noise", allowed="0 among label_noise: the starts are compared without noise")
+            raise misfit(self, "0 among label_noise: the starts are compared without noise", "label_noise")
         return self
 
 

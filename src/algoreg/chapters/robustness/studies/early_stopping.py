@@ -31,11 +31,9 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if 2 * self.rank > self.d:
-            raise misfit(self, "rank", "d", allowed="twice the rank at most d")
+            raise misfit(self, "twice the rank at most d", "rank", "d")
         if 2 * self.m_over_dr * self.rank >= self.d + 1:
-            raise misfit(
-                self, "m_over_dr", "rank", "d", allowed="m below d(d+1)/2: with more a wide factor cannot fit noise"
-            )
+            raise misfit(self, "m below d(d+1)/2: with more a wide factor cannot fit noise", "m_over_dr", "rank", "d")
         return self
 
 

@@ -36,11 +36,7 @@ class Options(StudyOptions):
         refuse_determined(self, self.m_over_dr, self.rank)
         if self.absolute_step < 25 * self.kappa * (1 - self.decay) / 3:
             raise misfit(
-                self,
-                "absolute_step",
-                "decay",
-                "kappa",
-                allowed="steps whose sum is at least 8κ: fewer do not leave the start",
+                self, "steps whose sum is at least 8κ: fewer do not leave the start", "absolute_step", "decay", "kappa"
             )
         return self
 

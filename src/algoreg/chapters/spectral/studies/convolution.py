@@ -27,7 +27,7 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if self.m > self.d:
-            raise misfit(self, "m", allowed="at most d: random labels of more points need not be separable")
+            raise misfit(self, "at most d: random labels of more points need not be separable", "m")
         return self
 
 

@@ -33,9 +33,9 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if self.m >= self.d:
-            raise misfit(self, "m", allowed="below d: else one x alone fits")
+            raise misfit(self, "below d: else one x alone fits", "m")
         if self.support > self.d:
-            raise misfit(self, "support", "d", allowed="a support of at most d")
+            raise misfit(self, "a support of at most d", "support", "d")
         return self
 
 

@@ -29,7 +29,7 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if max(self.m_over_dof) * self.rank * (2 * self.d - self.rank) >= self.d**2:
-            raise misfit(self, "m_over_dof", "rank", "d", allowed="m below d², from where on one matrix alone fits")
+            raise misfit(self, "m below d², from where on one matrix alone fits", "m_over_dof", "rank", "d")
         return self
 
 

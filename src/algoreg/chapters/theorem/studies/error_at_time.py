@@ -32,9 +32,9 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if max(self.alpha) >= min(self.d):
-            raise misfit(self, "alpha", "d", allowed="alphas below every d")
+            raise misfit(self, "alphas below every d", "alpha", "d")
         if len(self.alpha) * len(self.d) < 3:
-            raise misfit(self, "alpha", "d", allowed="at least three alphas or dimensions: an exponent needs them")
+            raise misfit(self, "at least three alphas or dimensions: an exponent needs them", "alpha", "d")
         refuse_too_large(self, max(self.d), max(self.m_over_dr) * max(self.d) * self.rank, gram=True)
         return self
 

@@ -45,13 +45,13 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if min(self.rank) == 1 and max(self.kappa) > 1:
-            raise misfit(self, "rank", "kappa", allowed="kappas of 1 alone where a rank is 1")
+            raise misfit(self, "kappas of 1 alone where a rank is 1", "rank", "kappa")
         if len(self.rank) * len(self.kappa) * len(self.alpha) < 3:
             raise misfit(
-                self, "rank", "kappa", "alpha", allowed="at least three ranks, kappas or alphas: an exponent needs them"
+                self, "at least three ranks, kappas or alphas: an exponent needs them", "rank", "kappa", "alpha"
             )
         if max(self.alpha) >= self.d:
-            raise misfit(self, "alpha", "d", allowed="alphas below d")
+            raise misfit(self, "alphas below d", "alpha", "d")
         refuse_too_large(self, self.d, self.m_over_dr * self.d * max(self.rank), gram=True)
         return self
 

@@ -31,7 +31,7 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if self.alpha >= self.d:
-            raise misfit(self, "alpha", "d", allowed="alpha below d")
+            raise misfit(self, "alpha below d", "alpha", "d")
         refuse_too_large(self, self.d, self.m_over_dr * self.d * self.rank)
         return self
 

@@ -35,7 +35,7 @@ class Options(StudyOptions):
     @model_validator(mode="after")
     def _fits_together(self):
         if max(self.step) > min(self.time):
-            raise misfit(self, "step", "time", allowed="every step at most every time")
+            raise misfit(self, "every step at most every time", "step", "time")
         return self
 
 
