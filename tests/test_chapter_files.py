@@ -114,7 +114,7 @@ def test_a_chapter_of_ones_own_is_taken(own_chapter):
         (("chapter.yaml", None, "- 1\n"), "own/tiny/chapter.yaml: (the whole file) = [1]: Input should be a mapping of title"),
         (("experiments.yaml", None, "studies: {a: {study: rip}}\n"), "own/tiny/experiments.yaml: studies.a: allowed is a mapping with either sizes or tiers"),
         (("experiments.yaml", None, "studies: {a: {tiers: [smoke, large]}}\n"), "studies.a.tiers[1] = \"large\": Input should be 'smoke', 'quick', 'standard' or 'full'"),
-        (("experiments.yaml", None, "studies: {a: {sizes: {large: {d: 2}}}}\n"), 'studies.a: sizes.large = {"d": 2}: allowed is a size of smoke, quick, standard, full'),
+        (("experiments.yaml", None, "studies: {a: {sizes: {large: {d: 2}}}}\n"), "studies.a.sizes.large = \"large\": Input should be 'smoke', 'quick', 'standard' or 'full'"),
         (("experiments.yaml", None, "studies: {a: {sizes: {smoke: {d: 2}, quick: smoke, full: quick}}}\n"), 'studies.a: sizes.full = "quick": allowed is a mapping, or a tier that has one here: smoke'),
         (("experiments.yaml", None, "studys: {}\n"), "own/tiny/experiments.yaml: studys = {}: unknown key; did you mean studies? allowed are grids, studies, figures"),
         (("experiments.yaml", None, "studies: [a]\n"), "own/tiny/experiments.yaml: studies = [\"a\"]: Input should be a valid dictionary"),

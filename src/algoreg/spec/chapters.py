@@ -16,11 +16,11 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, NonNegativeInt, Tag, model_validator
 
 from algoreg import plugins
-from algoreg.spec.base import LEFT_OUT, NAME, Several, Strict, Text, by_type, misfit, show
+from algoreg.spec.base import LEFT_OUT, NAME, Name, Several, Strict, Text, by_type, misfit, show
 from algoreg.spec.experiments import SECTIONS
 from algoreg.spec.files import SettingsError, bibliography, load_yaml, shown
 from algoreg.spec.messages import beyond_range, in_file, lines, problems, unknown
-from algoreg.spec.tier import TIERS, TierName, size_of
+from algoreg.spec.tier import TierName, size_of
 
 
 class Curve(Strict):
@@ -39,6 +39,13 @@ class About(Strict):
     published: dict[str, Curve] = Field({}, description="the curves in the folder published")
 
 
+# The settings of a tier, or the name of another tier that has the same.
+Size = Annotated[
+    Annotated[dict[str, Any], Tag("dict")] | Annotated[TierName, Tag("str")],
+    by_type("Input should be a mapping of settings, or the name of a tier that has one here"),
+]
+
+
 class Notes(Strict):
     """What an entry says of itself, beside its settings: what it is, why it is so, and in which tiers."""
 
@@ -48,20 +55,17 @@ class Notes(Strict):
     what: Text = LEFT_OUT
     why: Text = LEFT_OUT
     tiers: Several[TierName] = LEFT_OUT
-    sizes: dict[str, Any] = Field(LEFT_OUT, min_length=1)
+    sizes: dict[TierName, Size] = Field(LEFT_OUT, min_length=1)
 
     @model_validator(mode="after")
     def _one_of_tiers_and_sizes(self):
         if (self.tiers is None) == (self.sizes is None):
             raise misfit(self, "a mapping with either sizes or tiers")
-        sizes = self.sizes or {}
-        blocks = [tier for tier, block in sizes.items() if isinstance(block, dict)]
-        for tier, block in sizes.items():
-            said = f"sizes.{tier} = {show(block)}: allowed is"
-            if tier not in TIERS:
-                raise ValueError(f"{said} a size of {', '.join(TIERS)}")
+        blocks = [tier for tier, block in (self.sizes or {}).items() if isinstance(block, dict)]
+        for tier, block in (self.sizes or {}).items():
             if tier not in blocks and block not in blocks:
-                raise ValueError(f"{said} a mapping, or a tier that has one here: {', '.join(blocks) or 'none'}")
+                allowed = f"a mapping, or a tier that has one here: {', '.join(blocks) or 'none'}"
+                raise ValueError(f"sizes.{tier} = {show(block)}: allowed is {allowed}")
         return self
 
 
@@ -78,9 +82,9 @@ class Experiments(Strict):
     """The file ``experiments.yaml``, before any tier is looked at."""
 
     grids: Any = Field(None, description="lists that stand at several places")
-    studies: dict[str, Notes] = Field({})
+    studies: dict[Name, Notes] = Field({})
     figures: dict[
-        str,
+        Name,
         Annotated[
             Annotated[list[str], Field(min_length=1), Tag("list")] | Annotated[FigureNotes, Tag("dict")],
             by_type("Input should be a list of tables, or a mapping with tables and tiers"),
