@@ -18,6 +18,7 @@ class Example(StudyOptions):
     share: float = Field(0.5, gt=0, lt=1)
     starts: Several[Literal["a", "b"]] = Field(["a"])
     kind: Literal["x", "y", "z"] = "x"
+    level: PositiveFloat | Literal["auto"] = "auto"
 
     @model_validator(mode="after")
     def _fits_together(self):
@@ -55,7 +56,11 @@ def said(**change):
         ),
         ({"starts": ["a", "c"]}, "starts[1] = \"c\": Input should be 'a' or 'b'"),
         ({"kind": "w"}, "kind = \"w\": Input should be 'x', 'y' or 'z'"),
-        ({"knd": "x"}, 'knd = "x": unknown key; did you mean kind? allowed are d, ranks, few, share, starts, kind'),
+        ({"level": -1}, "level = -1: Input should be greater than 0, or: Input should be 'auto'"),
+        (
+            {"knd": "x"},
+            'knd = "x": unknown key; did you mean kind? allowed are d, ranks, few, share, starts, kind, level',
+        ),
     ],
 )
 def test_what_an_option_cannot_be_is_said(change, line):
@@ -66,13 +71,13 @@ def test_what_an_option_cannot_be_is_said(change, line):
 def test_what_an_option_can_be_is_taken_as_it_is():
     assert not said()
     assert not said(few=[1, 0.5], share=0.25, starts=["a", "b"])
-    assert options.defaults(Example) == {"few": [], "share": 0.5, "starts": ["a"], "kind": "x"}
+    assert options.defaults(Example) == {"few": [], "share": 0.5, "starts": ["a"], "kind": "x", "level": "auto"}
 
 
 def test_all_is_said_at_once_and_a_mistyped_key_is_guessed():
     found = [messages.key(path) + text for path, text in messages.problems(Example, {"d": 0, "rnks": [1], "kind": 3})]
     assert len(found) == 4
-    assert "rnks = [1]: unknown key; did you mean ranks? allowed are d, ranks, few, share, starts, kind" in found
+    assert "rnks = [1]: unknown key; did you mean ranks? allowed are d, ranks, few, share, starts, kind, level" in found
 
 
 def test_a_table_of_options_says_what_each_allows():
@@ -84,6 +89,7 @@ def test_a_table_of_options_says_what_each_allows():
         "share": "number > 0, < 1",
         "starts": "list of a, b",
         "kind": "x, y, z",
+        "level": "number > 0 or auto",
     }
 
 
