@@ -3,6 +3,7 @@
 import difflib
 import math
 import re
+from contextlib import suppress
 from typing import get_args
 
 from pydantic import BaseModel, ValidationError
@@ -68,12 +69,9 @@ def _path(error, content):
     """Return where an error lies in a content: pydantic's place also names members of unions."""
     path = []
     for part in error["loc"]:
-        inside = (
-            part in content if isinstance(content, dict) else isinstance(content, list) and part in range(len(content))
-        )
-        if inside:
-            path.append(part)
+        with suppress(KeyError, IndexError, TypeError):
             content = content[part]
+            path.append(part)
     return (*path, error["loc"][-1]) if error["type"] == "missing" else tuple(path)
 
 
