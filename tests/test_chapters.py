@@ -15,15 +15,16 @@ from conftest import ROOT, copy_repository, load_yaml, recorded_descents, snakem
 STUDY = '''"""How large X* is."""
 
 import torch
+from pydantic import PositiveInt
 
 from algoreg.numerics.problems import draw_factor
-from algoreg.spec.base import StudyOptions, whole
+from algoreg.spec.base import StudyOptions
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=1)
+    d: PositiveInt
 
 
 KEYS = {"d": None, "target": None, "ensemble": None}
@@ -41,14 +42,16 @@ ALGORITHM = '''"""Factored descent whose steps are half as large as it is told."
 
 from typing import Literal
 
+from pydantic import PositiveFloat
+
 from algoreg.algorithms import factored
-from algoreg.spec.base import RunOptions, real
+from algoreg.spec.base import RunOptions
 
 
 class Options(RunOptions):
     """What a run can be told."""
 
-    alpha: float = real(gt=0)
+    alpha: PositiveFloat
     start: Literal["identity"] = "identity"
 
 

@@ -284,7 +284,7 @@ def test_bad_options_are_named():
     assert not option_problems("completion_course", m=144, repeated=True)
     refused("completion_course", "a multiple of 100", iterations=250)
     refused("graph_completion", "a graph for the convex method", graph=["none"])
-    refused("graph_basis", "from 2 to 6", depth=[1])
+    refused("graph_basis", "depth[0] = 1: Input should be greater than or equal to 2", depth=[1])
     assert option_problems("graph_completion", band=10)
 
 

@@ -209,7 +209,7 @@ def test_a_matrix_of_which_entries_are_known_may_be_square(tmp_path):
     assert setting_problems(content) == []
     content["studies"]["mine"]["options"]["data"]["shape"] = [5]
     (line,) = setting_problems(content)
-    assert "data.shape = [5]: allowed is a list of two whole numbers of at least 1" in line
+    assert "data.shape = [5]: List should have at least 2 items" in line
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_what_a_table_is_has_three_names(tmp_path):
     content = tier_settings("smoke")
     content["studies"]["mine"] = recorded_descents(**block_of({**data, "table": "rows"}, d))
     (line,) = setting_problems(content)
-    assert 'data.table = "rows": allowed is features, vectors or matrix' in line
+    assert "data.table = \"rows\": Input should be 'features', 'vectors' or 'matrix'" in line
 
 
 @pytest.mark.parametrize(("d", "m", "said"), [(D + 1, M, "have d = 4"), (D, M + 1, "the file has 12 measurements")])

@@ -122,7 +122,7 @@ def named(line, file, content, known):
     if isinstance(content, list):
         ids = {str(entry["id"]) for entry in content if isinstance(entry, dict) and "id" in entry}
         return bool(re.match(r"\[\d+\]|\(the whole file\)|id = ", rest)) or any(
-            rest.startswith(f"{messages.key([i])}.") for i in ids
+            rest.startswith((f"{messages.key([i])}.", f"{messages.key([i])}: ")) for i in ids
         )
     return any(rest.startswith(messages.key([key])) for key in {*content, *known})
 
@@ -342,9 +342,9 @@ def test_yaml_that_python_cannot_hold_is_refused(tmp_path, text, line):
 @pytest.mark.parametrize(
     ("path", "value", "line"),
     [
-        (("tier",), "results", "tier = \"results\": allowed is"),
-        (("tier",), "smoke\n", "tier = \"smoke\\n\": allowed is"),
-        (("studies", "results"), LITTLE["studies"]["gaussian"], "allowed is a name of a-z"),
+        (("tier",), "results", "tier = \"results\": this name is taken"),
+        (("tier",), "smoke\n", "tier = \"smoke\\n\": String should match pattern"),
+        (("studies", "results"), LITTLE["studies"]["gaussian"], "studies.results = \"results\": this name is taken"),
         (("studies", "figure_2", "paper_iterations"), {"from": 0, "to": 10**9, "every": 1}, "iterations; allowed are 100000"),
         (("studies", "gaussian", "options", "runs", 0, "paper_iterations"), 10**9, "10000000 iterations recorded; allowed are 100000"),
         (("studies", "gaussian", "options", "targets"), 10_000, None),

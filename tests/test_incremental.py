@@ -70,4 +70,4 @@ def test_bad_options_are_named():
     refused("incremental", "m below d(d+1)/2", m_over_dr=4)
     refused("incremental_course", "equal ones are learned together", eigenvalues=[1.0, 0.9])
     refused("incremental_course", "m below d(d+1)/2", m_over_dr=4)
-    refused("incremental_course", "allowed is", width=["r"])
+    refused("incremental_course", "width = [\"r\"]: Input should be 'd'", width=["r"])

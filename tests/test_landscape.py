@@ -318,12 +318,12 @@ def test_a_gain_is_taken_run_by_run():
 
 def test_wrong_sizes_are_named_before_the_run():
     refused("spare_unit", "rank at most d", rank=7)
-    refused("spare_unit", "whole numbers of at least 1", positive=[0])
-    refused("start_sizes", "numbers above 0", alpha=[0.0])
+    refused("spare_unit", "positive[0] = 0: Input should be greater than 0", positive=[0])
+    refused("start_sizes", "alpha[0] = 0.0: Input should be greater than 0", alpha=[0.0])
     refused("start_sizes", "rank and widths at most d", width=[9])
     refused("large_starts", "an m of its own each", m_over_nc=[1.0, 1.01])
     refused("lazy_limit", "0.8", m_over_dimension=[0.9])
-    refused("decayed_networks", "at least 0", decay=[-1.0])
+    refused("decayed_networks", "decay[0] = -1.0: Input should be greater than or equal to 0", decay=[-1.0])
 
 
 def shares(values, seed=0, **axes):

@@ -9,6 +9,7 @@ from conftest import as_text, recorded_descents
 
 from algoreg.numerics import problems
 from algoreg.spec import descents, selection
+from algoreg.spec.messages import key
 from algoreg.spec.messages import problems as found_in
 from algoreg.spec.plan import study_options
 from algoreg.store import tables
@@ -81,16 +82,16 @@ def test_held_out_labels_have_an_error_of_their_own_and_no_influence(ensemble):
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"label_noise": -0.1}, "label_noise = -0.1: allowed is a number of at least 0"),
+        ({"label_noise": -0.1}, "label_noise = -0.1: Input should be greater than or equal to 0"),
         ({"outliers": {"share": 1.0, "size": 3.0}}, "share = 1.0"),
         ({"outliers": {"share": 0.1}}, "size"),
-        ({"hold_out": 1.0}, "hold_out = 1.0: allowed is a share of at least 0 and below 1"),
+        ({"hold_out": 1.0}, "hold_out = 1.0: Input should be less than 1"),
         ({"hold_out": 1e-5}, "hold_out = 1e-05: allowed is a share that holds out 1 to 3999 of m = 4000"),
     ],
 )
 def test_what_a_problem_may_not_ask_for_is_named(keys, said):
     ((path, text),) = found_in(descents.Options, recorded_descents(**PROBLEM, **keys)["options"])
-    assert said in f"{path[-1]}{text}"
+    assert said in f"{key(path)}{text}"
 
 
 @pytest.mark.parametrize(

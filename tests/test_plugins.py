@@ -18,14 +18,16 @@ from algoreg.store import records
 SMOKE = load_yaml(ROOT / "config" / "smoke.yaml")
 HALVED = '''"""Factored descent at half the step."""
 
+from pydantic import PositiveFloat
+
 from algoreg.algorithms import factored
-from algoreg.spec.base import RunOptions, real
+from algoreg.spec.base import RunOptions
 {imports}
 
 class Options(RunOptions):
     """What a run can be told."""
 
-    alpha: float = real(gt=0)
+    alpha: PositiveFloat
     start: str = "identity"
 
 
@@ -175,13 +177,13 @@ def test_folders_without_chapters_and_files_without_algorithms_are_refused_as_se
 
 STUDY = '''"""A study."""
 
-from algoreg.spec.base import StudyOptions, name
+from algoreg.spec.base import Name, StudyOptions
 
 
 class Options(StudyOptions):
     """What it can be told."""
 
-    algorithm: str = name("factored")
+    algorithm: Name = "factored"
 
 
 FINDS = {"algorithm": "algorithms"}
@@ -281,7 +283,7 @@ def test_plugins_of_all_kinds_are_taken_and_found_by_name(own_chapter):
         ("studies/own.py", "context)", "context, number, size)", ':17: measure = "size": unknown option; allowed are algorithm'),
         ("studies/own.py", "(StudyOptions)", "", ":6: Options: allowed is a class made from algoreg.spec.base.StudyOptions"),
         ("studies/own.py", "Options(StudyOptions", "Options(StudyOption", ":6: cannot be imported: NameError: name 'StudyOption' is not defined"),
-        ("studies/own.py", "import StudyOptions, name", "import StudyOptions, nam", ":3: cannot be imported: ImportError: cannot import name 'nam'"),
+        ("studies/own.py", "import Name, StudyOptions", "import Nam, StudyOptions", ":3: cannot be imported: ImportError: cannot import name 'Nam'"),
         ("ensembles/own.py", 'frozenset({"gradient"})', '"gradient"', ':6: provides = "gradient": allowed is a frozenset of names'),
         ("ensembles/own.py", '"symmetric"', '"symetric"', ':6: acts_on = "symetric": unknown word; allowed are psd, symmetric, rectangular'),
         ("ensembles/own.py", "class Ensemble(", "class Ensembl(", ": has no class Ensemble"),

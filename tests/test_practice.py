@@ -273,14 +273,14 @@ def test_ratios_and_leads_against_plain_means():
 @pytest.mark.parametrize(
     ("study", "changes", "said"),
     [
-        ("tomography", {"qubits": 9}, "from 2 to 6"),
+        ("tomography", {"qubits": 9}, "qubits = 9: Input should be less than or equal to 6"),
         ("tomography", {"step": 50.0}, "step at most time"),
         ("tomography", {"share": [1.5]}, "share"),
-        ("photograph", {"block": 200}, "from 4 to 64"),
+        ("photograph", {"block": 200}, "block = 200: Input should be less than or equal to 64"),
         ("regression", {"data": ["nothing"]}, "diabetes"),
-        ("magnitudes", {"targets": 11}, "from 2 to 10"),
+        ("magnitudes", {"targets": 11}, "targets = 11: Input should be less than or equal to 10"),
         ("magnitudes", {"step": 100.0}, "step at most time"),
-        ("magnitudes_pictures", {"digit": 0}, "from 1 to 9"),
+        ("magnitudes_pictures", {"digit": 0}, "digit = 0: Input should be greater than or equal to 1"),
     ],
 )
 def test_bad_options_are_named_before_the_run(study, changes, said):

@@ -137,8 +137,8 @@ def test_the_imbalance_is_that_of_a_plain_loop_and_of_second_order_in_the_step()
 
 
 def test_bad_options_are_named():
-    refused("one_over_t", "labels determine X*", m_over_dimension=0.9)
-    refused("asymmetric_rates", "m/d² above 1", m_over_dimension=1)
+    refused("one_over_t", "m_over_dimension = 0.9: Input should be greater than 1", m_over_dimension=0.9)
+    refused("asymmetric_rates", "m_over_dimension = 1: Input should be greater than 1", m_over_dimension=1)
     refused("balance", "twice the rank at most the smaller side", rank=4)
     options = {"d": D, "rank": RANK, "alpha": [1e-9], "iterations": 100, "targets": 2}
     with pytest.raises(ValueError, match=r"iterations = 100: allowed is at least 2κ·log\(1/α\)/η = 414"):

@@ -186,7 +186,7 @@ def test_options_that_cannot_be_are_named_before_any_job():
         ("isometry_lemmas", {"rank": [5]}, "ranks at most d/2"),
         ("rank_one_dynamics", {"certified": [20]}, "certified m of at least d(d+1)/2"),
         ("rank_r_dynamics", {"alpha": [11.0]}, "α below d"),
-        ("rank_r_dynamics", {"step": 0.7}, "a number above 0, at most 0.5"),
+        ("rank_r_dynamics", {"step": 0.7}, "step = 0.7: Input should be less than or equal to 0.5"),
         ("dynamics_course", {"every": 1000}, "every at most iterations"),
     ]
     for name, change, message in cases:

@@ -695,7 +695,7 @@ def test_a_method_is_told_what_it_must_be_told_or_refused():
         ({"method_options": {"width": [2, 3]}}, "width = [2, 3]: allowed is one value"),
         ({"method_options": {"width": D + 1}}, f"width = {D + 1}: allowed is at most {D}"),
         ({"kind": "symmetric", "method_options": {"negative": D + 1}}, f"negative = {D + 1}: allowed is at most {D}"),
-        ({"method": "hard_thresholding", "method_options": {"keep": 0}}, "keep: a whole number of at least 1"),
+        ({"method": "hard_thresholding", "method_options": {"keep": 0}}, "keep = 0: Input should be greater than 0"),
         *(
             ({"method": "hard_thresholding", "method_options": {"rank": rank}}, f"rank = {rank}: allowed is a whole")
             for rank in (D + 1, 0, -1, 2.5, "2", True)
@@ -704,7 +704,10 @@ def test_a_method_is_told_what_it_must_be_told_or_refused():
             ({"method": "frank_wolfe", "method_options": {"rank": 1, "trace": trace}}, f"trace = {trace}: allowed is a")
             for trace in (-1.0, 0, np.nan, np.inf, "2")
         ),
-        ({"method": "frank_wolfe", "method_options": {"rank": 1, "theta": "2"}}, "theta: θ, a number above 0"),
+        (
+            {"method": "frank_wolfe", "method_options": {"rank": 1, "theta": "2"}},
+            'theta = "2": Input should be a valid number',
+        ),
     ],
 )
 def test_options_that_would_be_passed_over_or_fail_inside_are_refused(given, said):

@@ -216,7 +216,7 @@ def test_what_the_studies_cannot_be_is_named():
     cases = [
         ("min_trace", {"m_over_dr": [9]}, "beyond it X* is the only solution"),
         ("min_trace", {"rank": 9}, "rank at most d"),
-        ("min_trace", {"alpha": [0]}, "allowed is"),
+        ("min_trace", {"alpha": [0]}, "alpha[0] = 0: Input should be greater than 0"),
         ("min_trace_commuting", {"m": 8}, "m below d"),
         ("min_trace_commuting", {"support": 9}, "support at most d"),
         ("minibatch", {"batch": [31]}, "batches of at most m"),

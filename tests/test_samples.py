@@ -111,8 +111,8 @@ def test_wrong_options_are_named_before_any_run():
     cases = [
         ({"rank": [1, 9]}, "rank = [1, 9], d = [8]: allowed is rank at most d"),
         ({"step": [40]}, "allowed is every step at most every time"),
-        ({"ratios": [1.0]}, "ratios = [1.0]: allowed is a list of two or more different numbers above 0"),
-        ({"alpha": [0]}, "alpha = [0]: allowed is"),
+        ({"ratios": [1.0]}, "ratios = [1.0]: List should have at least 2 items"),
+        ({"alpha": [0]}, "alpha[0] = 0: Input should be greater than 0"),
         ({"algorithm": "nothing"}, 'algorithm = "nothing"'),
         ({"m": [10]}, "options.m = [10]: unknown key"),
     ]

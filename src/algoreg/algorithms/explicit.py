@@ -6,15 +6,16 @@ The same descent as ``factored``, up to rounding: that takes whole steps in comp
 from typing import Literal
 
 import torch
+from pydantic import PositiveFloat
 
 from algoreg.algorithms import factored
-from algoreg.spec.base import RunOptions, real
+from algoreg.spec.base import RunOptions
 
 
 class Options(RunOptions):
     """What a run can be told."""
 
-    alpha: float = real(gt=0)
+    alpha: PositiveFloat
     start: Literal["identity", "orthonormal", "gaussian"] = "identity"
 
 

@@ -7,20 +7,21 @@ The step size η multiplies M_t = (1/m) Σ (⟨A_i, UUᵀ⟩ − y_i) A_i itself
 from typing import ClassVar, Literal
 
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from algoreg.algorithms import base
 from algoreg.numerics.eigen import leading
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import RunOptions, real, whole
+from algoreg.spec.base import RunOptions
 
 
 class Options(RunOptions):
     """What a run can be told."""
 
     at_most_d: ClassVar[tuple] = ("width",)
-    alpha: float = real(gt=0)
+    alpha: PositiveFloat
     start: Literal["identity", "orthonormal", "gaussian", "spectral"] = "identity"
-    width: int | None = whole(None, said="a whole number of at least 1, or null for d")
+    width: PositiveInt | None = Field(None, description="null for d")
 
 
 def start_matrix(kind, d, seed, target):

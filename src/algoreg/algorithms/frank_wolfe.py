@@ -9,22 +9,21 @@ their η = γ, the η here is 1/(βγ). Only this rule reads the step and a rank
 from typing import Literal
 
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from algoreg.algorithms import base
 from algoreg.numerics.eigen import decomposed
-from algoreg.spec.base import RunOptions, real, whole
+from algoreg.spec.base import RunOptions
 
 
 class Options(RunOptions):
     """What a run can be told."""
 
     rule: Literal["open-loop", "line-search", "rank-k"] = "open-loop"
-    trace_factor: float = real(1.0, gt=0, said="a number above 0: θ over the target's trace")
-    theta: float | None = real(
-        None, gt=0, said="θ, a number above 0, or null for trace_factor times the target's trace"
-    )
-    keep: int | None = whole(None, said="k, a whole number of at least 1, or null for the target's rank")
-    weight: float = real(0.5, gt=0, le=1)
+    trace_factor: PositiveFloat = Field(1.0, description="θ over the target's trace")
+    theta: PositiveFloat | None = Field(None, description="θ; null for trace_factor times the target's trace")
+    keep: PositiveInt | None = Field(None, description="k; null for the target's rank")
+    weight: float = Field(0.5, gt=0, le=1)
 
 
 def on_simplex(values, totals):

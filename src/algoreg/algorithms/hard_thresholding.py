@@ -9,19 +9,20 @@ with H = P_T(M), the part of M in the tangent space at X_t of the matrices of ra
 from typing import ClassVar, Literal
 
 import torch
+from pydantic import Field, PositiveInt
 
 from algoreg.algorithms import base
 from algoreg.numerics.eigen import leading
-from algoreg.spec.base import RunOptions, real, whole
+from algoreg.spec.base import RunOptions
 
 
 class Options(RunOptions):
     """What a run can be told."""
 
     at_most_d: ClassVar[tuple] = ("keep",)
-    keep: int | None = whole(None, said="a whole number of at least 1, or null for the target's rank")
+    keep: PositiveInt | None = Field(None, description="null for the target's rank")
     rule: Literal["fixed", "adaptive"] = "fixed"
-    momentum: float = real(0.0, ge=0, lt=1)
+    momentum: float = Field(0.0, ge=0, lt=1)
 
 
 class Algorithm(base.Algorithm):

@@ -8,16 +8,17 @@ A_i commute, the two have the same path in the limit of small steps, this one wi
 import math
 
 import torch
+from pydantic import PositiveFloat
 
 from algoreg.algorithms import base
 from algoreg.numerics.eigen import spectral
-from algoreg.spec.base import RunOptions, real
+from algoreg.spec.base import RunOptions
 
 
 class Options(RunOptions):
     """What a run can be told."""
 
-    alpha: float = real(gt=0)
+    alpha: PositiveFloat
 
 
 class Algorithm(base.Algorithm):

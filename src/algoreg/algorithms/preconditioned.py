@@ -11,25 +11,27 @@ was. It takes a factor of X*'s rank, and the spectral start, unscaled.
 from typing import Literal
 
 import torch
+from pydantic import Field, PositiveFloat, model_validator
 
 from algoreg.algorithms import factored
-from algoreg.spec.base import as_list, at, real
+from algoreg.spec.base import as_list, misfit
 
 
 class Options(factored.Options):
     """What a run can be told."""
 
     damping: Literal["none", "constant", "residual"] = "residual"
-    coefficient: float = real(1.0, gt=0, said="a number above 0: λ if damping is constant, c if it is residual")
+    coefficient: PositiveFloat = Field(1.0, description="λ if damping is constant, c if it is residual")
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if "none" in as_list(self.damping):
             if {*as_list(self.start)} != {"spectral"} or {*as_list(self.alpha)} != {1.0}:
                 allowed = "constant or residual, and none from start: spectral with alpha: 1 alone: a small start is forgotten"
-                yield at("damping", allowed=allowed)
+                raise misfit(self, allowed, "damping")
             elif None in as_list(self.width):
-                yield at("damping", allowed="none with a width, the target's rank: without it U has columns of 0")
+                raise misfit(self, "none with a width, the target's rank: without it U has columns of 0", "damping")
+        return self
 
 
 class Algorithm(factored.Algorithm):

@@ -12,31 +12,33 @@ The gradient of the printed loss (1/m) Σ (ŷ_i − y_i)² 1{…} is c = 4, and 
 from typing import Literal
 
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms import factored
 from algoreg.algorithms.factored import start_matrix
 from algoreg.algorithms.stochastic import samples
-from algoreg.spec.base import Positive, RunOptions, as_list, at, real, whole, words
+from algoreg.spec.base import LEFT_OUT, RunOptions, as_list, misfit
 
 
 class Options(RunOptions):
     """What a run can be told."""
 
-    alpha: float = real(gt=0)
+    alpha: PositiveFloat
     start: Literal["identity", "orthonormal", "gaussian"] = "identity"
-    width: int | None = whole(None, said="a whole number of at least 1, or null for d")
-    truncation: float | None = real(None, gt=0, said="a level R above 0, or null for none")
-    tau: Positive | Literal["mean-label"] = words("a number above 0, or mean-label", "mean-label")
-    tau_error: float = real(0.0, gt=-1, said="a relative error above -1")
-    rescaling: Literal[1, 0, -1] = words("1 (Algorithm 1's), 0 (none) or -1 (the wrong sign)", 1)
-    coefficient: float = real(1.0, gt=0, said="a number above 0: 1 cancels the trace, 4 is the gradient's")
-    batch_size: int = whole(None, said="a whole number from 1 to the run's m; left out for all measurements")
+    width: PositiveInt | None = Field(None, description="null for d")
+    truncation: PositiveFloat | None = Field(None, description="the level R; null for none")
+    tau: PositiveFloat | Literal["mean-label"] = "mean-label"
+    tau_error: float = Field(0.0, gt=-1, description="a relative error")
+    rescaling: Literal[1, 0, -1] = Field(1, description="Algorithm 1's, none or the wrong sign")
+    coefficient: PositiveFloat = Field(1.0, description="1 cancels the trace, 4 is the gradient's")
+    batch_size: PositiveInt = Field(LEFT_OUT, description="at most the run's m; left out for all measurements")
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         most = min(as_list(self.m))
         if self.batch_size is not None and max(as_list(self.batch_size)) > most:
-            yield at("batch_size", allowed=f"at most m = {most}")
+            raise misfit(self, f"at most m = {most}", "batch_size")
+        return self
 
 
 MEAN_LABEL = Options.model_fields["tau"].default

@@ -8,22 +8,21 @@ the sign − unless a run is told otherwise, and both halves start alike, from �
 from typing import ClassVar, Literal
 
 import torch
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from algoreg.algorithms import base
 from algoreg.algorithms.factored import beside, start_matrix
-from algoreg.spec.base import RunOptions, real, whole
+from algoreg.spec.base import RunOptions
 
 
 class Options(RunOptions):
     """What a run can be told."""
 
     at_most_d: ClassVar[tuple] = ("width", "negative")
-    alpha: float = real(gt=0)
+    alpha: PositiveFloat
     start: Literal["identity", "orthonormal", "gaussian"] = "identity"
-    width: int | None = whole(None, said="a whole number of at least 1, columns of sign +, or null for d")
-    negative: int | None = whole(
-        None, ge=0, said="a whole number of at least 0, columns of sign −, or null for as many as of sign +"
-    )
+    width: PositiveInt | None = Field(None, description="columns of sign +; null for d")
+    negative: NonNegativeInt | None = Field(None, description="columns of sign −; null for as many as of sign +")
 
 
 class Algorithm(base.Algorithm):

@@ -10,25 +10,27 @@ from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms import factored
 from algoreg.engine.kernels import whole_steps
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import RunOptions, as_list, at, real, whole
+from algoreg.spec.base import RunOptions, as_list, misfit
 
 
 class Options(RunOptions):
     """What a run can be told."""
 
-    alpha: float = real(gt=0)
+    alpha: PositiveFloat
     start: Literal["identity", "orthonormal", "gaussian"] = "identity"
-    batch_size: int = whole(1, said="a whole number from 1 to the run's m")
+    batch_size: PositiveInt = Field(1, description="at most the run's m")
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         most = min(as_list(self.m))
         if max(as_list(self.batch_size)) > most:
-            yield at("batch_size", allowed=f"at most m = {most}")
+            raise misfit(self, f"at most m = {most}", "batch_size")
+        return self
 
 
 CHUNK = 65536

@@ -9,17 +9,18 @@ log(1/α) times a few.
 from typing import Literal
 
 import torch
+from pydantic import Field, PositiveFloat
 
 from algoreg.algorithms import factored
-from algoreg.spec.base import RunOptions, real
+from algoreg.spec.base import RunOptions
 
 
 class Options(RunOptions):
     """What a run can be told."""
 
-    alpha: float = real(gt=0)
+    alpha: PositiveFloat
     start: Literal["identity", "orthonormal", "gaussian"] = "identity"
-    decay: float = real(0.99, gt=0, le=1, said="a number above 0, at most 1: ρ, by which the step shrinks")
+    decay: float = Field(0.99, gt=0, le=1, description="ρ, by which the step shrinks")
 
 
 class Algorithm(factored.Algorithm):

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 
 from algoreg import plugins
 from algoreg.algorithms.base import Algorithm
 from algoreg.engine.checkpoint import Checkpoint
 from algoreg.ensembles.base import Measurements
+from algoreg.spec import messages
 from algoreg.spec import options as declared
 
 DEFAULT_METHODS = {"psd": "factored", "symmetric": "signed", "rectangular": "factored"}
@@ -179,8 +179,7 @@ def run_options(name: str, plan: Plan, scale: float, **changes: Any) -> dict[str
     told = {key: value for key, value in options.items() if key in facts}
     given = {key: value for key, value in options.items() if key not in facts}
     known = {key: value for key, value in changes.items() if key in model.model_fields}
-    try:
-        return {**model(**{**given, **known}).model_dump(), **told, "target": 0}
-    except ValidationError as error:
-        said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False))
-        raise ValueError(f"method_options of {name}: {said}") from None
+    asked = {**given, **known}
+    if found := messages.lines(messages.problems(model, asked), messages.key):
+        raise ValueError(f"method_options of {name}: {'; '.join(found)}")
+    return {**model(**asked).model_dump(), **told, "target": 0}

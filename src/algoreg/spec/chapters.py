@@ -11,63 +11,85 @@ import re
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, NonNegativeInt, Tag, model_validator
 
 from algoreg import plugins
-from algoreg.spec.base import NAME, Strict, at, choices, text, whole, words
+from algoreg.spec.base import LEFT_OUT, NAME, Name, Several, Strict, Text, by_type, misfit, show
 from algoreg.spec.experiments import SECTIONS
 from algoreg.spec.files import SettingsError, bibliography, load_yaml, shown
-from algoreg.spec.messages import beyond_range, in_file, lines, problems, unknown, wrong
-from algoreg.spec.tier import TIERS, TierName, size_of
+from algoreg.spec.messages import beyond_range, in_file, lines, problems, unknown
+from algoreg.spec.tier import TierName, size_of
 
 
 class Curve(Strict):
     """What a published curve does not say itself."""
 
-    d: int = whole(le=100_000)
+    d: int = Field(ge=1, le=100_000)
 
 
 class About(Strict):
     """The file ``chapter.yaml``."""
 
-    title: str = text()
-    question: str = text()
-    papers: list[str] = choices(said="a list of keys of references.bib")
-    order: int = whole(ge=0, said="a whole number: where the chapter stands among the others")
-    published: dict[str, Curve] = words("a mapping of the curves in the folder published", {})
+    title: Text
+    question: Text
+    papers: Several[str] = Field(description="keys of references.bib")
+    order: NonNegativeInt = Field(description="where the chapter stands among the others")
+    published: dict[str, Curve] = Field({}, description="the curves in the folder published")
+
+
+# The settings of a tier, or the name of another tier that has the same.
+Size = Annotated[
+    Annotated[dict[str, Any], Tag("dict")] | Annotated[TierName, Tag("str")],
+    by_type("Input should be a mapping of settings, or the name of a tier that has one here"),
+]
 
 
 class Notes(Strict):
     """What an entry says of itself, beside its settings: what it is, why it is so, and in which tiers."""
 
-    what: str = text(None)
-    why: str = text(None)
-    tiers: list[TierName] = choices(None, said=f"a list of {', '.join(TIERS)}")
-    sizes: dict[str, Any] = Field(None, min_length=1, description=f"a mapping of {', '.join(TIERS)}")
+    # The settings themselves are looked at when a tier is known.
+    model_config = ConfigDict(extra="ignore")
 
-    def wrong(self) -> Any:
-        """Yield what does not fit together."""
+    what: Text = LEFT_OUT
+    why: Text = LEFT_OUT
+    tiers: Several[TierName] = LEFT_OUT
+    sizes: dict[TierName, Size] = Field(LEFT_OUT, min_length=1)
+
+    @model_validator(mode="after")
+    def _one_of_tiers_and_sizes(self):
         if (self.tiers is None) == (self.sizes is None):
-            yield at(allowed="a mapping with either sizes or tiers")
+            raise misfit(self, "a mapping with either sizes or tiers")
         blocks = [tier for tier, block in (self.sizes or {}).items() if isinstance(block, dict)]
         for tier, block in (self.sizes or {}).items():
-            if tier not in TIERS:
-                yield at("sizes", tier, allowed=f"a size of {', '.join(TIERS)}")
-            elif tier not in blocks and block not in blocks:
-                yield at(
-                    "sizes", tier, allowed=f"a mapping, or a tier that has one here: {', '.join(blocks) or 'none'}"
-                )
+            if tier not in blocks and block not in blocks:
+                allowed = f"a mapping, or a tier that has one here: {', '.join(blocks) or 'none'}"
+                raise ValueError(f"sizes.{tier} = {show(block)}: allowed is {allowed}")
+        return self
 
 
 class FigureNotes(Strict):
     """A figure that is not in every tier that has the table of its name."""
 
-    what: str = text(None)
-    why: str = text(None)
-    tables: list[str] = choices(said="a list of tables")
-    tiers: list[TierName] = choices(said=f"a list of {', '.join(TIERS)}")
+    what: Text = LEFT_OUT
+    why: Text = LEFT_OUT
+    tables: Several[str]
+    tiers: Several[TierName]
+
+
+class Experiments(Strict):
+    """The file ``experiments.yaml``, before any tier is looked at."""
+
+    grids: Any = Field(None, description="lists that stand at several places")
+    studies: dict[Name, Notes] = Field({})
+    figures: dict[
+        Name,
+        Annotated[
+            Annotated[list[str], Field(min_length=1), Tag("list")] | Annotated[FigureNotes, Tag("dict")],
+            by_type("Input should be a list of tables, or a mapping with tables and tiers"),
+        ],
+    ] = Field({})
 
 
 @dataclass(frozen=True)
@@ -121,29 +143,6 @@ def _split(entry):
     return notes, {key: value for key, value in entry.items() if key not in notes}
 
 
-def _experiment_problems(content):
-    """Yield what is wrong with a file of experiments before any tier is looked at."""
-    if not isinstance(content, dict):
-        yield (), ": allowed is a mapping with " + ", ".join(SECTIONS)
-        return
-    for section, entries in content.items():
-        if section not in SECTIONS:
-            yield (section,), unknown(entries, ("grids", *SECTIONS))
-        elif not isinstance(entries, dict):
-            yield (section,), ": allowed is a mapping of entries"
-        else:
-            for name, entry in entries.items():
-                path = (section, name)
-                if section == "figures" and isinstance(entry, dict):
-                    yield from (((*path, *inner), line) for inner, line in problems(FigureNotes, entry))
-                elif section == "figures":
-                    if not (isinstance(entry, list) and entry and all(isinstance(table, str) for table in entry)):
-                        yield path, wrong(entry, "a list of tables, or a mapping with tables and tiers")
-                else:
-                    notes = _split(entry)[0] if isinstance(entry, dict) else entry
-                    yield from (((*path, *inner), line) for inner, line in problems(Notes, notes))
-
-
 @cache
 def load_chapter(name, folder):
     """Read the files of a chapter.
@@ -162,15 +161,13 @@ def load_chapter(name, folder):
     if not found:
         about, experiments, claims = content.values()
         experiments = {} if experiments is None else experiments
-        if isinstance(experiments, dict):
-            experiments.pop("grids", None)
-        places = {file: in_file(shown(folder / file)) for file in content}
-        found += lines(beyond_range(about) or problems(About, about), places["chapter.yaml"])
-        found += lines(_experiment_problems(experiments), places["experiments.yaml"])
+        found += lines(beyond_range(about) or problems(About, about), in_file(shown(folder / "chapter.yaml")))
+        found += lines(problems(Experiments, experiments), in_file(shown(folder / "experiments.yaml")))
         if not claims:
             found.append(f"{shown(folder / 'claims.yaml')}: has no claim; a chapter has at least one")
     if found:
         raise SettingsError(found)
+    experiments.pop("grids", None)
     return Chapter(name, folder, **about, experiments=experiments, claims=claims)
 
 

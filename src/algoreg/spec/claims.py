@@ -3,70 +3,55 @@ the tables and the other claims.
 """
 
 import inspect
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from algoreg import plugins
 from algoreg.spec import columns, selection
-from algoreg.spec.base import (
-    NAME,
-    NAME_IN_WORDS,
-    Annotated,
-    Strict,
-    as_list,
-    at,
-    choices,
-    is_name,
-    name,
-    real,
-    show,
-    text,
-    words,
-)
+from algoreg.spec.base import LEFT_OUT, NAME, Different, Name, Several, Strict, Text, as_list, misfit, show
 from algoreg.spec.chapters import figure_settings, load_chapters, references, sized, tiers_of
 from algoreg.spec.messages import beyond_range, in_file, lines, problems, unknown, wrong
 from algoreg.spec.plan import estimands, judged, study_options
-from algoreg.spec.tier import JUDGING, JudgingName
+from algoreg.spec.tier import JudgingName
 
 ID = r"^[a-z][A-Za-z0-9-]{0,59}$"
-Slug = Annotated[str, Field(pattern=NAME)]
+Table = Annotated[str, Field(pattern=NAME)]
 
 
 class Control(Strict):
     """A run in which the effect is absent, or for which it must hold."""
 
-    statement: str = text()
-    estimand: dict[str, Any] = words("a mapping of the parameters that differ")
+    statement: Text
+    estimand: dict[str, Any] = Field(description="the parameters that differ")
 
 
 class Claim(Strict):
     """One claim, its criterion and what it is judged from."""
 
-    id: str = Field(pattern=ID, description="a name of letters, digits and -")
-    statement: str = text()
-    paper: str = name(said="a key of references.bib")
-    source: str = text()
+    id: str = Field(pattern=ID)
+    statement: Text
+    paper: Name = Field(description="a key of references.bib")
+    source: Text
     kind: Literal["curve", "trend", "exponent", "bound", "equivalence"]
-    experiments: list[Slug] = choices(said="a list of experiments")
-    estimand: dict[str, Any] = words("a mapping with name and its parameters")
+    experiments: Several[Table]
+    estimand: dict[str, Any] = Field(description="its name and its parameters")
     direction: Literal["above", "below"]
-    margin: float = real(ge=-1e300, le=1e300, said="a number")
-    reason: str = text()
+    margin: float
+    reason: Text
     control: Control
-    positive_control: Control = words("a mapping with statement, estimand", None)
-    deterministic: str = text(None)
-    remedy: str = words("the id of another claim, the nearest true form of this one", None)
-    tiers: list[JudgingName] = choices(said=f"a list of {', '.join(JUDGING)}", least=0)
-    table: str = name()
-    figure: str | None = words(f"a figure's name ({NAME_IN_WORDS}) or null")
+    positive_control: Control = LEFT_OUT
+    deterministic: Text = LEFT_OUT
+    remedy: str = Field(LEFT_OUT, description="the id of another claim, the nearest true form of this one")
+    tiers: Different[JudgingName]
+    table: Name
+    figure: Name | None
 
-    def wrong(self) -> Any:
-        """Yield what does not fit together."""
-        if self.figure is not None and not is_name(self.figure):
-            yield at("figure", allowed=type(self).model_fields["figure"].description)
+    @model_validator(mode="after")
+    def _table_of_its_own(self):
         if self.table not in self.experiments:
-            yield at("table", allowed=f"one of its experiments, {', '.join(self.experiments)}")
+            raise misfit(self, f"one of its experiments, {', '.join(self.experiments)}", "table")
+        return self
 
 
 def claim_problems(content, published, folder=None):

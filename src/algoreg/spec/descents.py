@@ -11,31 +11,16 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from algoreg import plugins
 from algoreg.spec import options as declared
-from algoreg.spec.base import (
-    DrawnTargets,
-    RunOptions,
-    Strict,
-    as_list,
-    at,
-    between,
-    name,
-    real,
-    reals,
-    show,
-    text,
-    whole,
-    words,
-)
+from algoreg.spec.base import LEFT_OUT, DrawnTargets, Name, RunOptions, Strict, Text, as_list, misfit, show
 from algoreg.spec.messages import problems, wrong
 from algoreg.spec.tier import JUDGING, size_of
 
-COUNT = "a whole number of at least 1"
 Iteration = Annotated[int, Field(ge=0, le=10**9)]
-Size = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
 # What a run's step and iterations are called in a paper's unit.
 PAPER = {"paper_step": "step", "paper_iterations": "iterations"}
 # Of one run in a recording grid: more is a slip of the pen.
@@ -50,14 +35,14 @@ class Target(Strict):
     """
 
     kind: Literal["columns", "spectrum", "unknown"]
-    eigenvalues: list[float] = reals(None, gt=0, le=1e300, different=False, said="a list of numbers above 0")
+    eigenvalues: list[PositiveFloat] = Field(LEFT_OUT, min_length=1)
 
 
 class Outliers(Strict):
     """Labels that are far off: a share of them, by normal numbers of ``size`` times the labels' root mean square."""
 
-    share: float = real(gt=0, lt=1)
-    size: float = real(gt=0, le=1e300, said="a number above 0")
+    share: float = Field(gt=0, lt=1)
+    size: PositiveFloat
 
 
 class Data(Strict):
@@ -68,32 +53,32 @@ class Data(Strict):
     the file does not say it.
     """
 
-    path: str = text()
-    format: Literal["npz", "npy", "csv", "parquet"] = None
-    target: str = text(None)
-    table: Literal["features", "vectors", "matrix"] = None
-    # Not wholes: of a square matrix both are the same.
-    shape: list[Size] = Field(None, min_length=2, max_length=2, description="a list of two whole numbers of at least 1")
+    path: Text
+    format: Literal["npz", "npy", "csv", "parquet"] = LEFT_OUT
+    target: Text = LEFT_OUT
+    table: Literal["features", "vectors", "matrix"] = LEFT_OUT
+    shape: list[PositiveInt] = Field(LEFT_OUT, min_length=2, max_length=2)
 
 
 class Grid(Strict):
     """Which iterations are recorded, in the unit of the runs."""
 
-    every: int = whole(None, le=10**9, said=COUNT)
-    log_spaced: int = whole(None, ge=2, le=10_000)
-    at: list[Iteration] = Field(None, min_length=1, description="a list of iterations")
+    every: Count = LEFT_OUT
+    log_spaced: int = Field(LEFT_OUT, ge=2, le=10_000)
+    at: list[Iteration] = Field(LEFT_OUT, min_length=1)
 
-    def wrong(self) -> Any:
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _some_iterations(self):
         if not self.model_fields_set:
-            yield at(allowed="a mapping with any of every, log_spaced, at")
+            raise misfit(self, "a mapping with any of every, log_spaced, at")
+        return self
 
 
 class Record(Strict):
     """What is recorded, and when: errors, and perhaps eigenvalues."""
 
     errors: Grid
-    spectrum: Grid = words("a mapping with any of every, log_spaced, at", None)
+    spectrum: Grid = LEFT_OUT
 
 
 class Options(DrawnTargets):
@@ -103,37 +88,44 @@ class Options(DrawnTargets):
     ``hold_out`` of the measurements. Other keys of a run than its step and iterations are the algorithm's.
     """
 
-    ensemble: str = name("gaussian")
-    d: int = whole(le=100_000)
-    rank: int = whole(le=10**9, said=COUNT)
-    m: int = whole(le=10**9, said=COUNT)
-    target: Target = words("a mapping with kind: columns, spectrum or unknown", Target(kind="columns"))
-    data: Data = words("a mapping with path", None)
-    targets: int = whole(le=10_000)
-    own_targets: bool = words("true (every ensemble has a target of its own) or false", False)
-    label_noise: float = real(0.0, ge=0, le=1e300, said="a number of at least 0")
-    outliers: Outliers = words("a mapping with share and size", None)
-    hold_out: float = real(0.0, ge=0, lt=1, said="a share of at least 0 and below 1")
-    algorithm: str = name()
-    runs: list[dict[str, Any]] = Field(min_length=1, description="a list of mappings with step, iterations and more")
-    step_factor: int = whole(None, le=10**9, said=COUNT)
-    stop_below_train_error: float = real(None, gt=0, le=1e300, said="a number above 0")
-    record: Record = words("a mapping with errors and perhaps spectrum")
+    ensemble: Name = "gaussian"
+    d: int = Field(ge=1, le=100_000)
+    rank: Count
+    m: Count
+    target: Target = Field(Target.model_validate({"kind": "columns"}))
+    data: Data = LEFT_OUT
+    targets: int = Field(ge=1, le=10_000)
+    own_targets: bool = Field(False, description="whether every ensemble has a target of its own")
+    label_noise: NonNegativeFloat = 0.0
+    outliers: Outliers = LEFT_OUT
+    hold_out: float = Field(0.0, ge=0, lt=1, description="a share of the measurements")
+    algorithm: Name
+    runs: list[dict[str, Any]] = Field(min_length=1, description="step, iterations and more of each")
+    step_factor: Count = LEFT_OUT
+    stop_below_train_error: PositiveFloat = LEFT_OUT
+    record: Record
 
-    def wrong(self) -> Any:
-        """Yield what does not fit together."""
-        given = self.target.eigenvalues
-        if self.target.kind == "spectrum" and (given is None or len(given) != self.rank):
-            yield at("target", "eigenvalues", allowed=f"a list of rank = {self.rank} numbers")
-        if self.target.kind != "spectrum" and given is not None:
-            yield at("target", "eigenvalues", allowed="only with kind: spectrum")
-        if (self.data is None) != (self.target.kind != "unknown"):
-            yield between("data", "target", allowed="data with target: {kind: unknown}, or neither")
+    @model_validator(mode="after")
+    def _target_that_is_known(self):
+        kind, given = self.target.kind, self.target.eigenvalues
+        said = f"target.eigenvalues = {show(given)}: allowed is"
+        if kind == "spectrum" and (given is None or len(given) != self.rank):
+            raise ValueError(f"{said} a list of rank = {self.rank} numbers")
+        if kind != "spectrum" and given is not None:
+            raise ValueError(f"{said} only with kind: spectrum")
+        if (self.data is None) != (kind != "unknown"):
+            raise ValueError(f"target.kind = {kind}: allowed is data with target: {{kind: unknown}}, or neither")
         if self.data is not None and not self.own_targets:
-            yield at("own_targets", allowed="true with data: a file has one target")
+            raise misfit(self, "true with data: a file has one target", "own_targets")
+        return self
+
+    @model_validator(mode="after")
+    def _something_left_to_fit(self):
         if self.hold_out and not 1 <= held_out(self.hold_out, self.m) < self.m:
             share = f"a share that holds out 1 to {self.m - 1} of m = {self.m} measurements"
-            yield at("hold_out", allowed=share if self.m > 1 else "0 where m = 1, as nothing is left to be fitted")
+            allowed = share if self.m > 1 else "0 where m = 1, as nothing is left to be fitted"
+            raise misfit(self, allowed, "hold_out")
+        return self
 
 
 def held_out(share: float, m: int) -> int:
@@ -229,8 +221,8 @@ def errors_recorded(options: Mapping[str, Any]) -> set[int]:
 class PaperUnit(RunOptions):
     """A run's step and iterations in a paper's unit; what else it takes is its algorithm's."""
 
-    step: float = Field(alias="paper_step", gt=0, le=1e300, description="a number above 0")
-    iterations: int = Field(alias="paper_iterations", ge=1, le=10**9, description=COUNT)
+    step: PositiveFloat = Field(alias="paper_step")
+    iterations: Count = Field(alias="paper_iterations")
 
 
 Found = Iterator[tuple[tuple, str]]

@@ -1,14 +1,19 @@
-"""What is wrong with settings, in lines: ``file: key = value: allowed is …``, all of them at once."""
+"""What is wrong with settings, in lines: ``file: key = value: what pydantic or a check of ours says``, all at once."""
 
+import difflib
 import math
 import re
+from contextlib import suppress
+from typing import get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from algoreg.spec.base import show
+from algoreg.spec.base import as_list, show
 
 # No size or time is near it, and products of three such numbers are still finite.
 LARGEST = 1e100
+# What messages call the place of all that a file says.
+WHOLE = "(the whole file)"
 
 
 def key(path):
@@ -20,7 +25,7 @@ def key(path):
         else:
             name = part if re.fullmatch(r"[\w-]+", part) else show(part)
             text += f".{name}" if text else name
-    return text or "(the whole file)"
+    return text or WHOLE
 
 
 def in_file(file, *start):
@@ -30,7 +35,7 @@ def in_file(file, *start):
 
 def _hint(value):
     """Return what to write in place of a number that YAML reads as a text."""
-    for one in value if isinstance(value, list) else [value]:
+    for one in as_list(value):
         if isinstance(one, str) and re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", one):
             mantissa, exponent = re.split("[eE]", one)
             return f" (YAML reads {one} as a text: write {mantissa}.0e{int(exponent):+d}, a whole number in digits)"
@@ -47,28 +52,68 @@ def unknown(value, known, what="key"):
     return f" = {show(value)}: unknown {what}; allowed are {', '.join(map(str, known)) or 'none'}"
 
 
-def _line(error):
-    """Return what stands after the key of an error of :class:`algoreg.spec.base.Strict`."""
-    said, value = error["ctx"]["said"], error["input"]
-    match error["type"]:
-        case "unknown":
-            return unknown(value, [said])
-        case "lacking":
-            return f" is missing{said}"
-        case "together":
-            return f": {', '.join(f'{name} = {show(one)}' for name, one in value.items())}: allowed is {said}"
-    return wrong(value, said)
-
-
 def problems(model, content):
-    """Return ``(path, line after the key)`` of all that a model (:class:`algoreg.spec.base.Strict`)
-    does not allow in a content.
-    """
+    """Return ``(path, line after the key)`` of all that a pydantic model does not allow in a content."""
     try:
         model.model_validate(content)
     except ValidationError as error:
-        return [(one["loc"], _line(one)) for one in error.errors(include_url=False)]
+        found = {}
+        for one in error.errors(include_url=False):
+            found.setdefault(_path(one, content), []).append((one, _said(one, model)))
+        # Of a union, every member says what it would allow.
+        return [(path, _line(said[0][0], ", or: ".join(text for _, text in said))) for path, said in found.items()]
     return []
+
+
+def _path(error, content):
+    """Return where an error lies in a content: pydantic's place also names members of unions."""
+    path = []
+    for part in error["loc"]:
+        with suppress(KeyError, IndexError, TypeError):
+            content = content[part]
+            path.append(part)
+    return (*path, error["loc"][-1]) if error["type"] == "missing" else tuple(path)
+
+
+def _said(error, model):
+    """Return the message of an error, with what is known where a key is not."""
+    # Of the code, pydantic would name a class or nothing.
+    if error["type"] in ("extra_forbidden", "invalid_key"):
+        known = _known(model, error["loc"][:-1])
+        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+        return f"unknown key; {f'did you mean {near[0]}? ' if near else ''}allowed are {', '.join(known)}"
+    if error["type"] == "model_type":
+        return f"Input should be a mapping of {', '.join(_known(model, error['loc']))}"
+    return error["msg"].removeprefix("Value error, ")
+
+
+def _line(error, said):
+    """Return what stands after the key: the value, unless it is missing or the message has it, and the message."""
+    value = error["input"]
+    if error["type"] == "missing" or (error["type"] == "value_error" and isinstance(value, dict)):
+        return f": {said}"
+    return f" = {show(value)}: {said}{_hint(value)}"
+
+
+def _known(model, place):
+    """Return the keys that a model knows at a place of pydantic's, which also names members of unions."""
+    models = [model]
+    for part in place:
+        fields = _fields(models)
+        chosen = [one for one in models if one.__name__ == part]
+        models = chosen or (_models(fields[part].annotation) if part in fields else models)
+    return list(_fields(models))
+
+
+def _fields(models):
+    return {field.alias or name: field for model in models for name, field in model.model_fields.items()}
+
+
+def _models(annotation):
+    """Return the models that stand in an annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
 
 
 def beyond_range(content, path=()):
@@ -87,4 +132,5 @@ def beyond_range(content, path=()):
 
 def lines(found, where):
     """Return problems ``(path, line after the key)`` as lines, each once; ``where`` returns ``file: key`` of a path."""
-    return list(dict.fromkeys(where(path) + text for path, text in found))
+    # Where a check of the whole file names its keys, the place adds nothing.
+    return list(dict.fromkeys((where(path) + text).replace(f"{WHOLE}: ", "") for path, text in found))

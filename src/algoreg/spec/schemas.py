@@ -2,10 +2,13 @@
 written beside the workflow by ``make docs``.
 """
 
-from algoreg.spec.base import NAME, Strict
-from algoreg.spec.chapters import About, FigureNotes, Notes
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+from algoreg.spec.chapters import About, Experiments, Notes
 from algoreg.spec.claims import Claim
-from algoreg.spec.experiments import Compared, Selected, Study
+from algoreg.spec.experiments import SECTIONS, Compared, Selected, Study
 from algoreg.spec.files import json_by_lines
 from algoreg.spec.tier import TIERS, Tier
 
@@ -21,40 +24,25 @@ def _plain(value):
     return {key: _plain(one) for key, one in value.items() if key not in dropped}
 
 
-def _schema(model: type[Strict]) -> dict:
-    return _plain(model.model_json_schema())
-
-
-def _entries(*models):
-    """Return the schema of a section: entries of these models with their notes, any part of their settings in sizes."""
-    made = [_schema(model) for model in models]
-    settings = {key: value for one in made for key, value in one["properties"].items()}
-    notes = _schema(Notes)["properties"]
-    block = {"type": "object", "properties": settings, "additionalProperties": False}
-    size = {"anyOf": [block, {"enum": list(TIERS)}]}
-    sizes = {**notes["sizes"], "properties": dict.fromkeys(TIERS, size), "additionalProperties": False}
-    entry = {"type": "object", "properties": {**notes, "sizes": sizes, **settings}, "additionalProperties": False}
-    definitions = {key: value for one in made for key, value in one.get("$defs", {}).items()}
-    return {"type": "object", "patternProperties": {NAME: entry}, "additionalProperties": False}, definitions
+def _schema(model) -> dict:
+    return _plain(TypeAdapter(model).json_schema())
 
 
 def _experiments():
-    studies, definitions = _entries(Study, Selected, Compared)
-    figure = {"anyOf": [_schema(FigureNotes)["properties"]["tables"], _schema(FigureNotes)]}
-    properties = {"grids": {"type": "object", "description": "lists that stand at several places"}}
-    properties["studies"] = studies
-    properties["figures"] = {"type": "object", "patternProperties": {NAME: figure}, "additionalProperties": False}
-    return {"type": "object", "properties": properties, "additionalProperties": False, "$defs": definitions}
-
-
-def _claims():
-    claim = _schema(Claim)
-    return {
-        "type": "array",
-        "minItems": 1,
-        "items": {"$ref": "#/$defs/Claim"},
-        "$defs": claim.pop("$defs") | {"Claim": claim},
-    }
+    """Return the schema of ``experiments.yaml``: entries have their notes, and any part of their settings in sizes."""
+    whole, notes = _schema(Experiments), _schema(Notes)["properties"]
+    made = [_schema(model) for model in (Study, Selected, Compared)]
+    settings = {key: value for one in made for key, value in one["properties"].items()}
+    block = {"type": "object", "properties": settings, "additionalProperties": False}
+    sizes = {**notes["sizes"], "properties": {tier: {"$ref": "#/$defs/Size"} for tier in TIERS}}
+    sizes["additionalProperties"] = False
+    entry = {"type": "object", "properties": {**notes, "sizes": sizes, **settings}, "additionalProperties": False}
+    for definitions in (one.get("$defs", {}) for one in made):
+        whole["$defs"] |= definitions
+    whole["$defs"] |= {"Notes": entry, "Size": {"anyOf": [block, {"enum": list(TIERS)}]}}
+    for section in SECTIONS:
+        whole["properties"][section]["additionalProperties"] = False
+    return whole
 
 
 def _text(schema):
@@ -65,5 +53,6 @@ def _text(schema):
 
 def generated() -> dict[str, str]:
     """Return the text of every schema by its path below the repository's root."""
-    made = {"tier": _schema(Tier), "chapter": _schema(About), "experiments": _experiments(), "claims": _claims()}
+    made = {"tier": _schema(Tier), "chapter": _schema(About), "experiments": _experiments()}
+    made["claims"] = _schema(Annotated[list[Claim], Field(min_length=1)])
     return {f"workflow/schemas/{name}.schema.json": _text(schema) for name, schema in made.items()}

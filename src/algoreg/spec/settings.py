@@ -6,7 +6,7 @@ from pathlib import Path
 
 from algoreg.spec.chapters import clashes, compose, load_chapters, places, unknown_tables
 from algoreg.spec.claims import exponent_problems, few_ensembles, registry_problems
-from algoreg.spec.experiments import SECTIONS, entry_problems
+from algoreg.spec.experiments import CompleteTier
 from algoreg.spec.files import SettingsError, load_yaml, shown
 from algoreg.spec.fitting import unfit
 from algoreg.spec.messages import beyond_range, in_file, lines, problems
@@ -30,8 +30,7 @@ def check_tier(tier, where):
         With all problems.
     """
     where = in_file(where) if isinstance(where, str) else where
-    own = {key: value for key, value in tier.items() if key not in SECTIONS}
-    found = lines([*(beyond_range(own) or problems(Tier, own)), *entry_problems(tier)], where)
+    found = lines(beyond_range(tier) or problems(CompleteTier, tier), where)
     found = found or lines(unfit(tier, published_sizes()), where)
     if found:
         raise SettingsError(found)

@@ -10,7 +10,6 @@ from pathlib import Path
 from algoreg import plugins
 from algoreg.judge import references, replications
 from algoreg.spec import options, plan, schemas, selection, settings
-from algoreg.spec.base import in_words
 from algoreg.spec.chapters import load_chapters
 from algoreg.spec.columns import COLUMNS, columns_of, meaning
 from algoreg.spec.tier import TIERS
@@ -110,6 +109,24 @@ def _named(tiers):
     return runs, compared, scanned, studies
 
 
+# How JSON schemas say bounds, and how a table of options does.
+BOUNDS = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
+
+
+def allowed(schema):
+    """Return in words what a JSON schema of an option allows."""
+    if several := schema.get("anyOf", schema.get("oneOf")):
+        return " or ".join(map(allowed, several))
+    if "enum" in schema or "const" in schema:
+        return ", ".join(map(str, schema.get("enum", [schema.get("const")])))
+    if schema.get("type") == "array":
+        few = f" (at least {schema['minItems']})" if schema.get("minItems", 1) > 1 else ""
+        return f"list{few} of {allowed(schema['items'])}"
+    kind = {"object": "mapping", "boolean": "true or false", "string": "text"}.get(schema.get("type", "object"))
+    bounds = [f"{sign} {schema[name]:g}" for name, sign in BOUNDS.items() if name in schema]
+    return " ".join([kind or schema["type"], *([", ".join(bounds)] if bounds else [])])
+
+
 def _lines_of_study(study, names):
     """Return what the data dictionary says of a study: what it measures, its tables, columns and options."""
     module = plugins.study(study)
@@ -124,9 +141,10 @@ def _lines_of_study(study, names):
     lines += [_columns(study_tables.columns(module), columns_of(study))]
     rows, model = [], options.of_study(study)
     defaults = options.defaults(model)
-    for key, field in model.model_fields.items():
+    for key, schema in model.model_json_schema()["properties"].items():
+        said = "; ".join(filter(None, [allowed(schema), schema.get("description")]))
         default = code(defaults[key]) if key in defaults else "–"
-        rows.append([f"`{key}`", literal(in_words(field)), literal(default)])
+        rows.append([f"`{key}`", literal(said), literal(default)])
     return [*lines, "", report.markdown(["option", "allowed", "default"], rows)]
 
 

@@ -1,23 +1,25 @@
 """Test errors along factored gradient descent from starts of several sizes."""
 
+from pydantic import Field, PositiveFloat, PositiveInt
+
 from algoreg.algorithms import factored
 from algoreg.engine.observers import ErrorsByTime
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets
-from algoreg.spec.base import StudyOptions, real, reals, whole, wholes
+from algoreg.spec.base import Several, StudyOptions
 
 
 class Options(StudyOptions):
     """What experiments.yaml may say of it, with defaults."""
 
-    d: int = whole()
-    rank: int = whole(1)
-    m: int = whole()
-    alpha: list[float] = reals(gt=0)
+    d: PositiveInt
+    rank: PositiveInt = 1
+    m: PositiveInt
+    alpha: Several[PositiveFloat]
     # The step size η of U ← U − ηMU, as it runs.
-    step: float = real(gt=0)
-    iterations: list[int] = wholes()
-    targets: int = whole(ge=2)
+    step: PositiveFloat
+    iterations: Several[PositiveInt]
+    targets: int = Field(ge=2)
 
 
 # The columns that name a row, then those that are measured; None stands for the meaning that a column has everywhere.

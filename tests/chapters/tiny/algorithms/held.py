@@ -4,14 +4,16 @@ import time
 from pathlib import Path
 from typing import Literal
 
+from pydantic import PositiveFloat
+
 from algoreg.algorithms import factored
-from algoreg.spec.base import RunOptions, real
+from algoreg.spec.base import RunOptions
 
 
 class Options(RunOptions):
     """What a run can be told."""
 
-    alpha: float = real(gt=0)
+    alpha: PositiveFloat
     start: Literal["identity"] = "identity"
 
 

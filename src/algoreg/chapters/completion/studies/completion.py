@@ -1,8 +1,9 @@
 """Matrix completion by products of factors, beside the least nuclear norm with the known entries [arora2019]."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.chapters.completion.convex import least_nuclear_norm
 from algoreg.chapters.completion.factors import Factors, Fitted, draw_target
@@ -10,26 +11,27 @@ from algoreg.chapters.completion.words import LEAST
 from algoreg.ensembles.entries_rectangular import Ensemble
 from algoreg.numerics.diagnostics import effective_rank
 from algoreg.numerics.problems import stacked
-from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole(ge=1)
-    m_over_dof: list[float] = reals(gt=0)
-    method: list[Literal["nuclear", "depth_2", "depth_3"]] = choices()
-    start: list[float] = reals(gt=0, le=0.1)
-    step: float = real(0.4, gt=0, le=0.5)
-    iterations: int = whole(ge=100)
-    tolerance: float = real(3e-4, gt=0, lt=0.1)
-    targets: int = whole(ge=1)
+    d: int = Field(ge=2)
+    rank: PositiveInt
+    m_over_dof: Several[PositiveFloat]
+    method: Several[Literal["nuclear", "depth_2", "depth_3"]]
+    start: Several[Annotated[float, Field(gt=0, le=0.1)]]
+    step: float = Field(0.4, gt=0, le=0.5)
+    iterations: int = Field(ge=100)
+    tolerance: float = Field(3e-4, gt=0, lt=0.1)
+    targets: PositiveInt
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if max(self.m_over_dof) * self.rank * (2 * self.d - self.rank) >= self.d**2:
-            yield between("m_over_dof", "rank", "d", allowed="m below d²: all entries known leave nothing to complete")
+            raise misfit(self, "m below d²: all entries known leave nothing to complete", "m_over_dof", "rank", "d")
+        return self
 
 
 KEYS = {

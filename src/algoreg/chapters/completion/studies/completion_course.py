@@ -2,38 +2,42 @@
 the runs behind published singular values [arora2019].
 """
 
+from typing import Annotated
+
 import numpy as np
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.chapters.completion.factors import Factors, draw_target, largest_singular
 from algoreg.chapters.completion.repeated import Repeated
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.entries_rectangular import Ensemble
 from algoreg.numerics.problems import stacked
-from algoreg.spec.base import StudyOptions, at, between, real, whole, wholes, words
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole(ge=1)
-    m: int = whole(ge=1)
-    repeated: bool = words("true (drawn entries are put back) or false", False)
-    depth: list[int] = wholes(ge=1, le=6)
+    d: int = Field(ge=2)
+    rank: PositiveInt
+    m: PositiveInt
+    repeated: bool = Field(False, description="whether drawn entries are put back")
+    depth: Several[Annotated[int, Field(ge=1, le=6)]]
     # The learning rate on the mean of the squared residuals.
-    rate: float = real(gt=0)
-    start: float = real(1e-3, gt=0, le=0.1)
-    iterations: int = whole(ge=100)
+    rate: PositiveFloat
+    start: float = Field(1e-3, gt=0, le=0.1)
+    iterations: int = Field(ge=100)
     # A run whose mean of squared residuals is not above it has ended.
-    tolerance: float = real(1e-6, gt=0)
-    targets: int = whole(ge=1)
+    tolerance: PositiveFloat = 1e-6
+    targets: PositiveInt
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if self.m >= self.d**2 and not self.repeated:
-            yield between("m", "d", allowed="m below d²: all entries known leave nothing to complete")
+            raise misfit(self, "m below d²: all entries known leave nothing to complete", "m", "d")
         if self.iterations % 100:
-            yield at("iterations", allowed="a multiple of 100: so often a run is looked at")
+            raise misfit(self, "a multiple of 100: so often a run is looked at", "iterations")
+        return self
 
 
 KEYS = {

@@ -1,33 +1,35 @@
 """What the eigenvectors of a graph do to a product of factors: X = Φ(W_N…W_1)Ψᵀ beside X = W_N…W_1, step by step."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveInt, model_validator
 
 from algoreg.chapters.completion.factors import Fitted
 from algoreg.chapters.completion.graph import GraphFactors, draw_smooth_target
 from algoreg.ensembles.entries_rectangular import Ensemble
-from algoreg.spec.base import StudyOptions, between, choices, real, whole, wholes
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    band: int = whole(ge=1)
-    share: float = real(gt=0, lt=1)
-    depth: list[int] = wholes(ge=2, le=6)
-    graph: list[Literal["path", "reordered"]] = choices()
-    start: float = real(1e-3, gt=0, le=0.1)
-    step: float = real(0.2, gt=0, le=0.5)
-    iterations: int = whole(ge=10)
-    targets: int = whole(ge=1)
+    d: int = Field(ge=2)
+    band: PositiveInt
+    share: float = Field(gt=0, lt=1)
+    depth: Several[Annotated[int, Field(ge=2, le=6)]]
+    graph: Several[Literal["path", "reordered"]]
+    start: float = Field(1e-3, gt=0, le=0.1)
+    step: float = Field(0.2, gt=0, le=0.5)
+    iterations: int = Field(ge=10)
+    targets: PositiveInt
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if self.band >= self.d:
-            yield between("band", "d", allowed="a band below d")
+            raise misfit(self, "a band below d", "band", "d")
+        return self
 
 
 KEYS = {

@@ -1,40 +1,42 @@
 """Completion of a smooth matrix by factors and a graph's Dirichlet energy, and by that alone [boyarski2019]."""
 
 from itertools import product
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.chapters.completion.factors import Fitted
 from algoreg.chapters.completion.graph import GraphFactors, draw_smooth_target, laplacians, smoothest_fit
 from algoreg.ensembles.entries_rectangular import Ensemble
-from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
+    d: int = Field(ge=2)
     # Lowest eigenvectors of the path that X* lives in.
-    band: int = whole(ge=1)
-    share: list[float] = reals(gt=0, lt=1)
-    graph: list[Literal["path", "shuffled", "none"]] = choices()
-    method: list[Literal["factors", "convex"]] = choices()
-    weight: float = real(0.01, gt=0)
-    depth: int = whole(2, ge=2, le=6)
-    start: float = real(1e-6, gt=0, le=0.1)
-    step: float = real(0.2, gt=0, le=0.5)
-    iterations: int = whole(ge=100)
-    tolerance: float = real(1e-5, gt=0, lt=0.1)
-    targets: int = whole(ge=1)
+    band: PositiveInt
+    share: Several[Annotated[float, Field(gt=0, lt=1)]]
+    graph: Several[Literal["path", "shuffled", "none"]]
+    method: Several[Literal["factors", "convex"]]
+    weight: PositiveFloat = 0.01
+    depth: int = Field(2, ge=2, le=6)
+    start: float = Field(1e-6, gt=0, le=0.1)
+    step: float = Field(0.2, gt=0, le=0.5)
+    iterations: int = Field(ge=100)
+    tolerance: float = Field(1e-5, gt=0, lt=0.1)
+    targets: PositiveInt
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if self.band >= self.d:
-            yield between("band", "d", allowed="a band below d")
+            raise misfit(self, "a band below d", "band", "d")
         if "convex" in self.method and self.graph == ["none"]:
-            yield between("method", "graph", allowed="a graph for the convex method: without one it has no energy")
+            raise misfit(self, "a graph for the convex method: without one it has no energy", "method", "graph")
+        return self
 
 
 KEYS = {

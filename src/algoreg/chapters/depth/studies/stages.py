@@ -4,9 +4,11 @@ Measurements are so many that AᵀA/m is near the identity: below that the stage
 """
 
 from itertools import product
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms.deep import Algorithm
 from algoreg.chapters.depth.words import LEARNED
@@ -14,31 +16,32 @@ from algoreg.engine.observers import Observer
 from algoreg.ensembles.wishart import Ensemble
 from algoreg.numerics.diagnostics import effective_rank
 from algoreg.numerics.problems import draw_factors, truncations
-from algoreg.spec.base import StudyOptions, at, between, real, reals, whole, wholes
+from algoreg.spec.base import Different, Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
+    d: int = Field(ge=2)
     # Of X*, falling.
-    eigenvalues: list[float] = reals(gt=0, le=1, least=2)
-    m_over_dr: float = real(gt=0)
-    depth: list[int] = wholes(ge=2, le=6)
-    alpha: float = real(gt=0, le=0.1)
-    step: float = real(0.1, gt=0, le=0.2)
-    time: float = real(gt=0)
-    targets: int = whole(ge=1)
+    eigenvalues: Different[Annotated[float, Field(gt=0, le=1)]] = Field(min_length=2)
+    m_over_dr: PositiveFloat
+    depth: Several[Annotated[int, Field(ge=2, le=6)]]
+    alpha: float = Field(gt=0, le=0.1)
+    step: float = Field(0.1, gt=0, le=0.2)
+    time: PositiveFloat
+    targets: PositiveInt
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         values = self.eigenvalues
         if any(4 * values[k + 1] > 3 * values[k] for k in range(len(values) - 1)):
-            yield at("eigenvalues", allowed="each at most 3/4 of the one before: equal ones are learned together")
+            raise misfit(self, "each at most 3/4 of the one before: equal ones are learned together", "eigenvalues")
         if len(values) > self.d:
-            yield between("eigenvalues", "d", allowed="at most d eigenvalues")
+            raise misfit(self, "at most d eigenvalues", "eigenvalues", "d")
         if 2 * self.m_over_dr * len(values) < self.d + 1:
-            yield between("m_over_dr", "eigenvalues", "d", allowed="m at least d(d+1)/2")
+            raise misfit(self, "m at least d(d+1)/2", "m_over_dr", "eigenvalues", "d")
+        return self
 
 
 KEYS = {

@@ -4,17 +4,17 @@ from itertools import product
 
 import numpy as np
 import torch
+from pydantic import PositiveInt
 
 from algoreg.chapters.depth.studies import stages
 from algoreg.engine.observers import Observer
-from algoreg.spec.base import whole
 
 
 class Options(stages.Options):
     """What the study can be told."""
 
-    every: int = whole(5)
-    targets: int = whole(1)
+    every: PositiveInt = 5
+    targets: PositiveInt = 1
 
 
 KEYS = {

@@ -4,37 +4,40 @@ by how close they are.
 
 import math
 from itertools import product
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms.deep import Algorithm
 from algoreg.chapters.depth.words import LEARNED
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.wishart import Ensemble
 from algoreg.numerics.problems import draw_factor, stacked
-from algoreg.spec.base import StudyOptions, at, between, real, reals, whole, wholes
+from algoreg.spec.base import Different, Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    m_over_dr: float = real(gt=0)
-    depth: list[int] = wholes(ge=2, le=6)
-    closeness: list[float] = reals(ge=1, le=16, least=2)
+    d: int = Field(ge=2)
+    m_over_dr: PositiveFloat
+    depth: Several[Annotated[int, Field(ge=2, le=6)]]
+    closeness: Different[Annotated[float, Field(ge=1, le=16)]] = Field(min_length=2)
     # X_0 = s_0·I.
-    start: list[float] = reals(gt=0, le=0.1, least=2)
-    step: float = real(0.1, gt=0, le=0.3)
-    most: int = whole(5000, said="a whole number of at least 1, the largest number of steps")
-    targets: int = whole(ge=2)
+    start: Different[Annotated[float, Field(gt=0, le=0.1)]] = Field(min_length=2)
+    step: float = Field(0.1, gt=0, le=0.3)
+    most: PositiveInt = Field(5000, description="the largest number of steps")
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if 4 * self.m_over_dr < self.d + 1:
-            yield between("m_over_dr", "d", allowed="m at least d(d+1)/2")
+            raise misfit(self, "m at least d(d+1)/2", "m_over_dr", "d")
         if min(self.start) < 1e-24:
-            yield at("start", allowed="numbers of at least 1e-24: below, rounding replaces the start")
+            raise misfit(self, "numbers of at least 1e-24: below, rounding replaces the start", "start")
+        return self
 
 
 KEYS = {

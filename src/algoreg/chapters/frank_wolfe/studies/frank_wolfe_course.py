@@ -4,30 +4,32 @@ from itertools import product
 from typing import Literal
 
 import numpy as np
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms import frank_wolfe
 from algoreg.chapters.frank_wolfe.runs import At
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
-from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole()
-    m_over_dr: float = real(8, gt=0)
-    rule: list[Literal["open-loop", "line-search"]] = choices()
-    trace_factor: list[float] = reals(gt=0)
-    first: int = whole()
-    last: int = whole()
-    targets: int = whole(ge=2)
+    d: int = Field(ge=2)
+    rank: PositiveInt
+    m_over_dr: PositiveFloat = 8
+    rule: Several[Literal["open-loop", "line-search"]]
+    trace_factor: Several[PositiveFloat]
+    first: PositiveInt
+    last: PositiveInt
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if self.first >= self.last:
-            yield between("first", "last", allowed="first below last")
+            raise misfit(self, "first below last", "first", "last")
+        return self
 
 
 KEYS = {

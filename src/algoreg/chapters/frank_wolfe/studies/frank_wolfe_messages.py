@@ -3,29 +3,30 @@
 import math
 import os
 import tempfile
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from algoreg.chapters.frank_wolfe import master, worker
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
-from algoreg.spec.base import StudyOptions, choices, real, whole, wholes
+from algoreg.spec.base import Several, StudyOptions
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: list[int] = wholes(ge=2)
-    m_over_d: float = real(4, gt=0)
-    protocol: list[Literal["asynchronous", "synchronous"]] = choices()
-    workers: int = whole(2, le=64)
-    batch: int = whole(20)
-    iterations: int = whole()
+    d: Several[Annotated[int, Field(ge=2)]]
+    m_over_d: PositiveFloat = 4
+    protocol: Several[Literal["asynchronous", "synchronous"]]
+    workers: int = Field(2, ge=1, le=64)
+    batch: PositiveInt = 20
+    iterations: PositiveInt
     # Seconds before every step of the last worker.
-    sleep: float = real(0.0, ge=0, le=1)
+    sleep: float = Field(0.0, ge=0, le=1)
     # Seconds for a run, after which it is given up.
-    limit: float = real(120.0, gt=0, le=600)
+    limit: float = Field(120.0, gt=0, le=600)
 
 
 KEYS = {

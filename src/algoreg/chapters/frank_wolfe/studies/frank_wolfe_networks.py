@@ -5,30 +5,31 @@ Ma and Zhang (LMZ18) need, told the trace of X* or a wrong one, and plain descen
 import math
 from itertools import product
 
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
 from algoreg.algorithms import frank_wolfe, quadratic
 from algoreg.chapters.frank_wolfe.runs import At
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
-from algoreg.spec.base import StudyOptions, between, reals, whole
+from algoreg.spec.base import Different, Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole()
-    m_over_dr: list[float] = reals(gt=0, least=2, said="a list of at least two numbers above 0")
-    trace_factor: list[float] = reals(gt=0)
-    iterations: int = whole()
-    targets: int = whole(ge=2)
+    d: int = Field(ge=2)
+    rank: PositiveInt
+    m_over_dr: Different[PositiveFloat] = Field(min_length=2)
+    trace_factor: Several[PositiveFloat]
+    iterations: PositiveInt
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         counts = [round(ratio * self.d * self.rank) for ratio in self.m_over_dr]
         if min(counts) < 1 or len(set(counts)) < len(counts):
-            yield between(
-                "m_over_dr", "d", "rank", allowed=f"ratios with an m of its own each, at least 1, not {counts}"
-            )
+            raise misfit(self, f"ratios with an m of its own each, at least 1, not {counts}", "m_over_dr", "d", "rank")
+        return self
 
 
 KEYS = {

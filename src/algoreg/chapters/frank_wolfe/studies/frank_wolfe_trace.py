@@ -2,33 +2,36 @@
 
 import math
 
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
 from algoreg.algorithms import factored, frank_wolfe
 from algoreg.chapters.frank_wolfe.runs import At
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
-from algoreg.spec.base import StudyOptions, between, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole()
-    m_over_dr: float = real(4, gt=0)
-    trace_factor: list[float] = reals(gt=0)
-    keep: int = whole(8)
-    iterations: int = whole()
-    targets: int = whole(ge=2)
+    d: int = Field(ge=2)
+    rank: PositiveInt
+    m_over_dr: PositiveFloat = 4
+    trace_factor: Several[PositiveFloat]
+    keep: PositiveInt = 8
+    iterations: PositiveInt
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if max(self.rank, self.keep) > self.d:
-            yield between("rank", "keep", "d", allowed="rank and keep at most d")
+            raise misfit(self, "rank and keep at most d", "rank", "keep", "d")
         # The statistical dimension of positivity, D(d) − D(d − r)/2 with D(d) = d(d+1)/2.
         needed = self.d * (self.d + 1) / 2 - (self.d - self.rank) * (self.d - self.rank + 1) / 4
         if self.m_over_dr * self.d * self.rank >= needed:
             allowed = "m below the statistical dimension of positivity, which decides above it"
-            yield between("m_over_dr", "rank", "d", allowed=allowed)
+            raise misfit(self, allowed, "m_over_dr", "rank", "d")
+        return self
 
 
 KEYS = {

@@ -2,31 +2,34 @@
 
 from typing import Literal
 
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
 from algoreg.chapters.frank_wolfe import stochastic
 from algoreg.chapters.frank_wolfe.runs import At
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
-from algoreg.spec.base import StudyOptions, between, real, whole, wholes
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole()
-    m_over_dr: float = real(8, gt=0)
+    d: int = Field(ge=2)
+    rank: PositiveInt
+    m_over_dr: PositiveFloat = 8
     # A line search takes its γ by the residual at the earlier iterate, too.
     rule: Literal["open-loop", "line-search"] = "open-loop"
     # 0 stands for all measurements.
-    batch: list[int] = wholes(ge=0)
-    lag: list[int] = wholes(ge=0)
-    at: list[int] = wholes()
-    targets: int = whole(ge=2)
+    batch: Several[NonNegativeInt]
+    lag: Several[NonNegativeInt]
+    at: Several[PositiveInt]
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if self.rule == "line-search" and self.batch != [0]:
-            yield between("rule", "batch", allowed="batch [0] for a line search")
+            raise misfit(self, "batch [0] for a line search", "rule", "batch")
+        return self
 
 
 KEYS = {

@@ -5,40 +5,43 @@ diagonal of M. From vanishing starts it ends at the least trace, at every depth 
 """
 
 from itertools import product
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveInt, model_validator
 
 from algoreg.algorithms.base import Algorithm
 from algoreg.chapters.diagonals import Diagonals
 from algoreg.engine.observers import Ends
 from algoreg.numerics.problems import draw_flat_target
 from algoreg.numerics.trace_minimisation import minimum_trace_diagonal
-from algoreg.spec.base import StudyOptions, between, real, reals, whole, wholes
+from algoreg.spec.base import Different, Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    m: int = whole()
-    support: int = whole(ge=2)
-    depth: list[int] = wholes(ge=2, le=4)
+    d: int = Field(ge=2)
+    m: PositiveInt
+    support: int = Field(ge=2)
+    depth: Several[Annotated[int, Field(ge=2, le=4)]]
     # X_0 = s_0·I.
-    start: list[float] = reals(ge=1e-8, le=1, least=2)
-    targets: int = whole(ge=2)
-    step: float = real(1.0, gt=0, le=1)
-    most: int = whole(40000, said="a whole number of at least 1, the largest number of steps")
+    start: Different[Annotated[float, Field(ge=1e-8, le=1)]] = Field(min_length=2)
+    targets: int = Field(ge=2)
+    step: float = Field(1.0, gt=0, le=1)
+    most: PositiveInt = Field(40000, description="the largest number of steps")
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if self.m >= self.d:
-            yield between("m", "d", allowed="m below d: d diagonal matrices say all that diagonal matrices can say")
+            raise misfit(self, "m below d: d diagonal matrices say all that diagonal matrices can say", "m", "d")
         # With far fewer, X ≥ 0 alone leaves nothing but X*, whatever the method.
         if 4 * self.support < self.m:
-            yield between("support", "m", allowed="support at least m/4: below it X* is the only fit with X ≥ 0")
+            raise misfit(self, "support at least m/4: below it X* is the only fit with X ≥ 0", "support", "m")
         if self.support > self.d:
-            yield between("support", "d", allowed="support at most d")
+            raise misfit(self, "support at most d", "support", "d")
+        return self
 
 
 KEYS = {

@@ -7,37 +7,39 @@ positive eigenvalue.
 
 import math
 from itertools import product
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms import factored, mirror
 from algoreg.engine.observers import Ends, Observer, begins
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets
 from algoreg.numerics.trace_minimisation import minimum_trace
-from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
+from algoreg.spec.base import Different, Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole()
-    m_over_dr: float = real(gt=0)
-    method: list[Literal["descent", "mirror"]] = choices()
-    alpha: list[float] = reals(ge=1e-12, le=1, least=2)
-    targets: int = whole(ge=2)
-    step: float = real(gt=0, le=0.5)
-    iterations: int = whole()
-    greedy_iterations: int = whole(200000, said="a whole number of at least 1, the most steps of a column")
+    d: int = Field(ge=2)
+    rank: PositiveInt
+    m_over_dr: PositiveFloat
+    method: Several[Literal["descent", "mirror"]]
+    alpha: Different[Annotated[float, Field(ge=1e-12, le=1)]] = Field(min_length=2)
+    targets: int = Field(ge=2)
+    step: float = Field(gt=0, le=0.5)
+    iterations: PositiveInt
+    greedy_iterations: PositiveInt = Field(200000, description="the most steps of a column")
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if 2 * self.m_over_dr * self.rank > self.d + 1:
             allowed = "m = m_over_dr·d·r at most d(d+1)/2: beyond it X* is the only solution"
-            yield between("m_over_dr", "rank", "d", allowed=allowed)
+            raise misfit(self, allowed, "m_over_dr", "rank", "d")
+        return self
 
 
 KEYS = {

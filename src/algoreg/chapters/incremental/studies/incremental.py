@@ -6,35 +6,37 @@ from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, model_validator
 
 from algoreg.algorithms.factored import Algorithm
 from algoreg.engine.observers import Ends, Observer
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factors, truncations
-from algoreg.spec.base import StudyOptions, at, between, choices, real, reals, whole
+from algoreg.spec.base import Different, Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
+    d: int = Field(ge=2)
     # Of X*, falling.
-    eigenvalues: list[float] = reals(gt=0, least=2)
-    m_over_dr: float = real(gt=0)
-    width: list[Literal["r", "d"]] = choices(["r", "d"], said="a list of r and d")
-    alpha: list[float] = reals(gt=0)
-    step: float = real(0.4, gt=0)
-    targets: int = whole(ge=2)
+    eigenvalues: Different[PositiveFloat] = Field(min_length=2)
+    m_over_dr: PositiveFloat
+    width: Several[Literal["r", "d"]] = Field(["r", "d"])
+    alpha: Several[PositiveFloat]
+    step: PositiveFloat = 0.4
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         values = self.eigenvalues
         if any(4 * values[k + 1] > 3 * values[k] for k in range(len(values) - 1)):
-            yield at("eigenvalues", allowed="each at most 3/4 of the one before: equal ones are learned together")
+            raise misfit(self, "each at most 3/4 of the one before: equal ones are learned together", "eigenvalues")
         if len(values) > self.d:
-            yield between("eigenvalues", "d", allowed="at most d eigenvalues")
+            raise misfit(self, "at most d eigenvalues", "eigenvalues", "d")
         if 2 * self.m_over_dr * len(values) >= self.d + 1:
-            yield between("m_over_dr", "eigenvalues", "d", allowed="m below d(d+1)/2, where linear algebra finds X*")
+            raise misfit(self, "m below d(d+1)/2, where linear algebra finds X*", "m_over_dr", "eigenvalues", "d")
+        return self
 
 
 KEYS = {

@@ -5,12 +5,12 @@ from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import PositiveFloat, PositiveInt
 
 from algoreg.algorithms.factored import Algorithm
 from algoreg.chapters.incremental.studies import incremental
 from algoreg.engine.observers import Observer
 from algoreg.numerics.eigen import leading
-from algoreg.spec.base import real, whole
 
 
 class Options(incremental.Options):
@@ -18,9 +18,9 @@ class Options(incremental.Options):
 
     # One of each, where the study of all starts takes lists.
     width: Literal["d"] = "d"  # type: ignore[assignment]
-    alpha: float = real(gt=0)  # type: ignore[assignment]
-    every: int = whole(4)
-    targets: int = whole(1)
+    alpha: PositiveFloat  # type: ignore[assignment]
+    every: PositiveInt = 4
+    targets: PositiveInt = 1
 
 
 KEYS = {

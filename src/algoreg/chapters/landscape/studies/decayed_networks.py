@@ -4,23 +4,24 @@ from itertools import product
 from typing import Literal
 
 import numpy as np
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from algoreg.chapters.landscape.minima import minimised
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.problems import draw_factor, spectrum_target
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import StudyOptions, choices, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    network: list[Literal["signed", "plus"]] = choices()
-    d: int = whole(ge=2)
-    m_over_d: list[float] = reals(gt=0)
-    decay: list[float] = reals(ge=0)
-    size: float = real(0.7, gt=0)
-    targets: int = whole()
+    network: Several[Literal["signed", "plus"]]
+    d: int = Field(ge=2)
+    m_over_d: Several[PositiveFloat]
+    decay: Several[NonNegativeFloat]
+    size: PositiveFloat = 0.7
+    targets: PositiveInt
 
 
 KEYS = {

@@ -5,6 +5,7 @@ L-BFGS, taken to its end.
 from typing import Literal
 
 import numpy as np
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.chapters.landscape.minima import minimised_sensing
 from algoreg.ensembles import gaussian, rank_one
@@ -12,29 +13,30 @@ from algoreg.numerics.problems import draw_factor, spectrum_target
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import smat
 from algoreg.numerics.theory import least_examples
-from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    kind: list[Literal["rank_one", "gaussian"]] = choices()
-    d: int = whole(ge=2)
-    rank: list[int] = wholes()
-    m_over_nc: list[float] = reals(gt=0)
-    size: float = real(1.0, gt=0)
-    iterations: int = whole(4000)
-    targets: int = whole()
+    kind: Several[Literal["rank_one", "gaussian"]]
+    d: int = Field(ge=2)
+    rank: Several[PositiveInt]
+    m_over_nc: Several[PositiveFloat]
+    size: PositiveFloat = 1.0
+    iterations: PositiveInt = 4000
+    targets: PositiveInt
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         for rank in self.rank:
             # n_c: options are read without what a module imports.
             least = self.d * (rank + 1) - rank * (rank + 1) // 2
             counts = [round(ratio * least) for ratio in self.m_over_nc]
             if min(counts) < 1 or len(set(counts)) < len(counts):
                 allowed = f"ratios with an m of its own each, at least 1: at rank {rank} they have {counts}"
-                yield between("m_over_nc", "rank", "d", allowed=allowed)
+                raise misfit(self, allowed, "m_over_nc", "rank", "d")
+        return self
 
 
 KEYS = {

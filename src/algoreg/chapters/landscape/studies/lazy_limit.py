@@ -1,9 +1,11 @@
 """From a small start to the lazy limit: descent on a centred output by the scale of its start, beside least squares."""
 
 from itertools import product
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms import factored
 from algoreg.engine.observers import Ends
@@ -11,23 +13,24 @@ from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.numerics.svec import smat, svec
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.spec.base import StudyOptions, between, reals, whole
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole(1)
-    m_over_dimension: list[float] = reals(gt=0, le=0.8)
-    alpha: list[float] = reals(gt=0)
-    iterations: int = whole()
-    targets: int = whole()
+    d: int = Field(ge=2)
+    rank: PositiveInt = 1
+    m_over_dimension: Several[Annotated[float, Field(gt=0, le=0.8)]]
+    alpha: Several[PositiveFloat]
+    iterations: PositiveInt
+    targets: PositiveInt
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if round(min(self.m_over_dimension) * self.d * (self.d + 1) / 2) < 1:
-            yield between("m_over_dimension", "d", allowed="m of at least 1")
+            raise misfit(self, "m of at least 1", "m_over_dimension", "d")
+        return self
 
 
 KEYS = {

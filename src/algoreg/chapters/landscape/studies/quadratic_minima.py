@@ -7,6 +7,7 @@ from itertools import product
 from typing import Literal
 
 import numpy as np
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.chapters.landscape.minima import (
     least_squares_loss,
@@ -17,25 +18,26 @@ from algoreg.chapters.landscape.minima import (
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.problems import draw_factor, spectrum_target
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import StudyOptions, between, real, whole, wholes
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    m: int = whole()
+    d: int = Field(ge=2)
+    m: PositiveInt
     labels: Literal["planted", "positive", "normal"] = "planted"
-    rank: int = whole(1)
-    positive: list[int] = wholes()
-    negative: list[int] = wholes([0], ge=0)
-    size: float = real(1.0, gt=0)
-    targets: int = whole()
+    rank: PositiveInt = 1
+    positive: Several[PositiveInt]
+    negative: Several[NonNegativeInt] = Field([0])
+    size: PositiveFloat = 1.0
+    targets: PositiveInt
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if max(self.positive) > self.d or max(self.negative) > self.d:
-            yield between("positive", "negative", "d", allowed="at most d units of either sign")
+            raise misfit(self, "at most d units of either sign", "positive", "negative", "d")
+        return self
 
 
 KEYS = {

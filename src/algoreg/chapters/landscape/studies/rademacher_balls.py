@@ -2,19 +2,22 @@
 and what a ball of all matrices, can fit of random signs.
 """
 
+from typing import Annotated
+
 import numpy as np
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import StudyOptions, real, whole, wholes
+from algoreg.spec.base import Several, StudyOptions
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: list[int] = wholes(ge=2)
-    m_over_d: float = real(gt=0)
-    signs: int = whole()
+    d: Several[Annotated[int, Field(ge=2)]]
+    m_over_d: PositiveFloat
+    signs: PositiveInt
 
 
 KEYS = {"d": None, "m": None, "ensemble": None}

@@ -4,32 +4,34 @@ from itertools import product
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms import factored
 from algoreg.engine.observers import ErrorsByTime
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
-from algoreg.spec.base import StudyOptions, between, real, reals, whole, wholes
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole(1)
-    m_over_d: list[int] = wholes()
-    width: list[int] = wholes()
-    alpha: list[float] = reals(gt=0)
-    step: float = real(gt=0)
-    time: float = real(gt=0)
-    targets: int = whole()
+    d: int = Field(ge=2)
+    rank: PositiveInt = 1
+    m_over_d: Several[PositiveInt]
+    width: Several[PositiveInt]
+    alpha: Several[PositiveFloat]
+    step: PositiveFloat
+    time: PositiveFloat
+    targets: PositiveInt
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if max(self.rank, *self.width) > self.d:
-            yield between("rank", "width", "d", allowed="rank and widths at most d")
+            raise misfit(self, "rank and widths at most d", "rank", "width", "d")
         if self.step > self.time:
-            yield between("step", "time", allowed="step at most time")
+            raise misfit(self, "step at most time", "step", "time")
+        return self
 
 
 KEYS = {

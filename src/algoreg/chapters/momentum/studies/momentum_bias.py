@@ -3,26 +3,27 @@
 import math
 
 import numpy as np
+from pydantic import Field, PositiveFloat
 
 from algoreg.chapters.momentum.runs import descend
 from algoreg.engine.observers import Observer, begins, looks
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
-from algoreg.spec.base import StudyOptions, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    m_over_d: float = real(2.5, gt=0)
-    alpha: float = real(0.01, gt=0)
-    momentum: float = real(0.75, gt=0, lt=1)
-    step: list[float] = reals(gt=0)
-    train_error: float = real(0.01, gt=0)
+    d: int = Field(ge=2)
+    m_over_d: PositiveFloat = 2.5
+    alpha: PositiveFloat = 0.01
+    momentum: float = Field(0.75, gt=0, lt=1)
+    step: Several[PositiveFloat]
+    train_error: PositiveFloat = 0.01
     # η times the iterations, of plain descent.
-    time: float = real(300, gt=0)
-    targets: int = whole(ge=2)
+    time: PositiveFloat = 300
+    targets: int = Field(ge=2)
 
 
 KEYS = {

@@ -1,24 +1,28 @@
 """Where descents with momentum end, with labels as they are and with noise."""
 
+from typing import Annotated
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
 from algoreg.chapters.momentum.runs import descend
 from algoreg.engine.observers import LastErrors
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target, spoilt_labels
-from algoreg.spec.base import StudyOptions, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole(ge=2)
-    m_over_dr: float = real(6, gt=0)
-    kappa: float = real(2, ge=1)
-    momentum: list[float] = reals(ge=0, lt=1)
-    label_noise: list[float] = reals(ge=0)
-    step: float = real(gt=0)
-    iterations: int = whole()
-    targets: int = whole(ge=2)
+    d: int = Field(ge=2)
+    rank: int = Field(ge=2)
+    m_over_dr: PositiveFloat = 6
+    kappa: float = Field(2, ge=1)
+    momentum: Several[Annotated[float, Field(ge=0, lt=1)]]
+    label_noise: Several[NonNegativeFloat]
+    step: PositiveFloat
+    iterations: PositiveInt
+    targets: int = Field(ge=2)
 
 
 KEYS = {

@@ -1,26 +1,29 @@
 """Iterations to a tolerance of factored descent at the rank's width, by momentum and condition number, at one step."""
 
+from typing import Annotated
+
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from algoreg.chapters.momentum.runs import descend
 from algoreg.engine.observers import FirstBelow
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
-from algoreg.spec.base import StudyOptions, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole(ge=2)
-    m_over_dr: float = real(6, gt=0)
-    kappa: list[float] = reals(ge=1)
-    momentum: list[float] = reals(ge=0, lt=1)
-    step: float = real(gt=0)
-    tolerance: float = real(1e-6, gt=0)
-    iterations: int = whole()
-    targets: int = whole(ge=2)
+    d: int = Field(ge=2)
+    rank: int = Field(ge=2)
+    m_over_dr: PositiveFloat = 6
+    kappa: Several[Annotated[float, Field(ge=1)]]
+    momentum: Several[Annotated[float, Field(ge=0, lt=1)]]
+    step: PositiveFloat
+    tolerance: PositiveFloat = 1e-6
+    iterations: PositiveInt
+    targets: int = Field(ge=2)
 
 
 KEYS = {

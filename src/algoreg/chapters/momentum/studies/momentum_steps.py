@@ -1,25 +1,28 @@
 """Momentum beside plain descent at the same step and at one that is 1/(1 − μ) times as long."""
 
 import math
+from typing import Annotated
+
+from pydantic import Field, PositiveFloat
 
 from algoreg.chapters.momentum.runs import descend
 from algoreg.engine.observers import FirstBelow
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
-from algoreg.spec.base import StudyOptions, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    m_over_d: float = real(6, gt=0)
-    step: list[float] = reals(gt=0)
-    momentum: list[float] = reals(gt=0, lt=1)
-    tolerance: float = real(1e-4, gt=0)
+    d: int = Field(ge=2)
+    m_over_d: PositiveFloat = 6
+    step: Several[PositiveFloat]
+    momentum: Several[Annotated[float, Field(gt=0, lt=1)]]
+    tolerance: PositiveFloat = 1e-4
     # η times the iterations.
-    time: float = real(60, gt=0)
-    targets: int = whole(ge=2)
+    time: PositiveFloat = 60
+    targets: int = Field(ge=2)
 
 
 KEYS = {

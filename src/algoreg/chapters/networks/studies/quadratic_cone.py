@@ -5,6 +5,7 @@ by measurement ensemble.
 import math
 
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from algoreg.algorithms import accelerated_projected, explicit
 from algoreg.engine.observers import Ends
@@ -12,19 +13,19 @@ from algoreg.ensembles import gaussian, rank_one
 from algoreg.numerics.diagnostics import test_error
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.numerics.theory import psd_statistical_dimension
-from algoreg.spec.base import StudyOptions, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole()
-    m_over_d: list[float] = reals(gt=0)
-    targets: int = whole(ge=2)
-    iterations: int = whole()
-    alpha: float = real(gt=0)
-    time: float = real(gt=0, said="a number above 0: η·t of factored descent")
+    d: int = Field(ge=2)
+    rank: PositiveInt
+    m_over_d: Several[PositiveFloat]
+    targets: int = Field(ge=2)
+    iterations: PositiveInt
+    alpha: PositiveFloat
+    time: PositiveFloat = Field(description="η·t of factored descent")
 
 
 KEYS = {

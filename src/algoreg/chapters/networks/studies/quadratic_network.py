@@ -4,9 +4,10 @@ from any scale, at any width.
 
 import math
 from itertools import product
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from algoreg.algorithms.quadratic import Algorithm
 from algoreg.chapters.li2018 import quadratic_network_bound, theorem_11_window
@@ -16,18 +17,18 @@ from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.diagnostics import generalisation_error
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.numerics.theory import geometric_spectrum
-from algoreg.spec.base import StudyOptions, choices, real, reals, whole, wholes
+from algoreg.spec.base import Different, Several, StudyOptions
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole()
-    kappa: float = real(1.0, ge=1)
-    m: list[int] = wholes()
-    targets: int = whole(ge=2)
-    variant: list[
+    d: int = Field(ge=2)
+    rank: PositiveInt
+    kappa: float = Field(1.0, ge=1)
+    m: Several[PositiveInt]
+    targets: int = Field(ge=2)
+    variant: Several[
         Literal[
             "algorithm-1",
             "no-truncation",
@@ -41,29 +42,20 @@ class Options(StudyOptions):
             "wrong-sign",
             "permuted-labels",
         ]
-    ] = choices(said="a list of names of algoreg.chapters.networks.variants")
-    alpha: list[float] = reals(gt=0)
-    tau_error: list[float] = reals([0.0], gt=-1, said="a list of relative errors above -1")
-    width: list[int] = wholes([], least=0, said="a list of whole numbers of at least 1; empty for d alone")
-    step: float = real(gt=0)
-    time: float = real(gt=0, said="a number above 0: η·t at the end, or its multiple of κ log(d/α) with until: window")
+    ] = Field(description="of algoreg.chapters.networks.variants")
+    alpha: Several[PositiveFloat]
+    tau_error: Several[Annotated[float, Field(gt=-1)]] = Field([0.0], description="relative errors")
+    width: Different[PositiveInt] = Field([], description="empty for d alone")
+    step: PositiveFloat
+    time: PositiveFloat = Field(description="η·t at the end, or its multiple of κ log(d/α) with until: window")
     until: Literal["time", "window"] = "time"
-    record: int = whole(
-        1, said="a whole number of at least 1: how many iterations are recorded, log-spaced; 1 is the end alone"
+    record: PositiveInt = Field(1, description="how many iterations are recorded, log-spaced; 1 is the end alone")
+    multiples: Different[PositiveFloat] = Field(
+        [], description="further recorded iterations, over κ log(d/α)/η; beyond the end none"
     )
-    multiples: list[float] = reals(
-        [],
-        gt=0,
-        least=0,
-        said="a list of numbers above 0: further recorded iterations, over κ log(d/α)/η; beyond the end none",
-    )
-    look: int = whole(
+    look: NonNegativeInt = Field(
         0,
-        ge=0,
-        said=(
-            "a whole number: how many iterations lie between two looks at whether a run has diverged or found "
-            "half of X*, beside the recorded ones; 0 for these alone"
-        ),
+        description="how many iterations lie between two looks at whether a run has diverged or found half of X*, beside the recorded ones; 0 for these alone",
     )
 
 

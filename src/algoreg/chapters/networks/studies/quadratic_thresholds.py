@@ -2,9 +2,10 @@
 
 import math
 from itertools import product
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from algoreg.algorithms.quadratic import Algorithm
 from algoreg.chapters.networks.variants import run_of, seen_labels
@@ -14,24 +15,24 @@ from algoreg.numerics.diagnostics import test_error
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.numerics.svec import svec
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.spec.base import StudyOptions, choices, real, reals, whole, wholes
+from algoreg.spec.base import Different, Several, StudyOptions
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: list[int] = wholes(ge=2)
-    rank: list[int] = wholes()
+    d: Several[Annotated[int, Field(ge=2)]]
+    rank: Several[PositiveInt]
     # Targets of rank r are d·r^power in size: 0 crosses the lists d and rank.
-    dimension_power: int = whole(0, ge=0, le=3, said="0, 1, 2 or 3")
-    m_over_dr: list[float] = reals(gt=0, least=2, said="a list of at least two numbers above 0")
-    targets: int = whole(ge=2)
-    variant: list[Literal["algorithm-1", "plain", "permuted-labels"]] = choices()
-    alpha: float = real(gt=0)
-    step: float = real(gt=0, said="a number above 0: η at rank r is this over 1 + r")
-    time: float = real(gt=0, said="a number above 0: η·t at the end")
-    least_squares: list[int] = wholes(
-        [], ge=2, least=0, said="a list of whole numbers of at least 2: the d at which least squares is solved too"
+    dimension_power: int = Field(0, ge=0, le=3)
+    m_over_dr: Different[PositiveFloat] = Field(min_length=2)
+    targets: int = Field(ge=2)
+    variant: Several[Literal["algorithm-1", "plain", "permuted-labels"]]
+    alpha: PositiveFloat
+    step: PositiveFloat = Field(description="η at rank r is this over 1 + r")
+    time: PositiveFloat = Field(description="η·t at the end")
+    least_squares: Different[Annotated[int, Field(ge=2)]] = Field(
+        [], description="the d at which least squares is solved too"
     )
 
 

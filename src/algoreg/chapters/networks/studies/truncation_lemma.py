@@ -4,30 +4,32 @@ from a fixed and from adversarial directions [LMZ18, Lemma A.1].
 
 import math
 from itertools import product
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field, PositiveInt, model_validator
 
 from algoreg.chapters.li2018 import truncated_deviation, truncation_levels
 from algoreg.ensembles.rank_one import Ensemble
-from algoreg.spec.base import StudyOptions, between, choices, reals, whole, wholes
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: list[int] = wholes(ge=2)
-    m: list[int] = wholes()
-    delta: list[float] = reals(gt=0, lt=1, said="a list of numbers between 0 and 1")
-    truncation: list[Literal["printed", "three_logs", "four_logs", "proof", "none"]] = choices(
+    d: Several[Annotated[int, Field(ge=2)]]
+    m: Several[PositiveInt]
+    delta: Several[Annotated[float, Field(gt=0, lt=1)]]
+    truncation: Several[Literal["printed", "three_logs", "four_logs", "proof", "none"]] = Field(
         ["printed", "proof", "none"]
     )
-    directions: int = whole(said="a whole number from 1 to m: how many adversarial directions are tried")
+    directions: PositiveInt = Field(description="how many adversarial directions are tried, at most m")
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if self.directions > min(self.m):
-            yield between("directions", "m", allowed="directions at most the smallest m")
+            raise misfit(self, "directions at most the smallest m", "directions", "m")
+        return self
 
 
 KEYS = {

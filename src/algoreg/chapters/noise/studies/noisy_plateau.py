@@ -5,31 +5,33 @@ when it leaves it, and what says when.
 import math
 
 import numpy as np
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.chapters.noise.descents import descended, drawn
 from algoreg.numerics.theory import degrees_of_freedom
-from algoreg.spec.base import StudyOptions, between, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole()
-    m: int = whole()
-    label_noise: float = real(gt=0)
-    alpha: list[float] = reals(gt=0)
-    step: float = real(gt=0)
-    time: float = real(gt=0)
-    look: float = real(1.0, gt=0)
-    targets: int = whole()
+    d: int = Field(ge=2)
+    rank: PositiveInt
+    m: PositiveInt
+    label_noise: PositiveFloat
+    alpha: Several[PositiveFloat]
+    step: PositiveFloat
+    time: PositiveFloat
+    look: PositiveFloat = 1.0
+    targets: PositiveInt
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if self.rank >= self.d:
-            yield between("rank", "d", allowed="rank below d")
+            raise misfit(self, "rank below d", "rank", "d")
         if self.m < self.rank * self.d:
-            yield between("m", "d", "rank", allowed="m of at least dr, as a factor of rank r is fitted")
+            raise misfit(self, "m of at least dr, as a factor of rank r is fitted", "m", "d", "rank")
+        return self
 
 
 KEYS = {

@@ -4,31 +4,34 @@ and which ranks a χ² test rejects [shapiro2021].
 
 from typing import Literal
 
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
 from algoreg.chapters.noise.fits import fitted_factor, noisy_problems, residual_sum, spectral_factor
 from algoreg.ensembles import gaussian, rank_one
 from algoreg.numerics.problems import draw_factors, spectrum_target
 from algoreg.numerics.theory import degrees_of_freedom
-from algoreg.spec.base import StudyOptions, between, choices, real, whole
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    measurements: list[Literal["gaussian", "rank_one"]] = choices(["gaussian"])
-    d: int = whole(ge=2)
-    rank: int = whole()
-    m: int = whole()
-    label_noise: float = real(gt=0)
-    level: float = real(0.05, gt=0, lt=1)
-    targets: int = whole()
+    measurements: Several[Literal["gaussian", "rank_one"]] = Field(["gaussian"])
+    d: int = Field(ge=2)
+    rank: PositiveInt
+    m: PositiveInt
+    label_noise: PositiveFloat
+    level: float = Field(0.05, gt=0, lt=1)
+    targets: PositiveInt
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if self.rank >= self.d:
-            yield between("rank", "d", allowed="rank below d")
+            raise misfit(self, "rank below d", "rank", "d")
         # The naive count of degrees of freedom, m − d(r + 1), is the smallest that a test here has.
         if self.m < (self.rank + 1) * self.d + 5:
-            yield between("m", "d", "rank", allowed="m of at least d(r + 1) + 5: a χ² test needs degrees of freedom")
+            raise misfit(self, "m of at least d(r + 1) + 5: a χ² test needs degrees of freedom", "m", "d", "rank")
+        return self
 
 
 KEYS = {

@@ -7,35 +7,37 @@ large
 """
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from pydantic import Field, model_validator
 from scipy.integrate import solve_ivp
 
 from algoreg.algorithms.base import Algorithm
 from algoreg.engine.observers import Observer
 from algoreg.ensembles.gaussian_rectangular import Ensemble
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
     motion: Literal["flow", "descent"]
-    depth: list[int] = wholes(ge=2, le=6)
-    det: list[Literal["positive", "negative"]] = choices()
-    scale: float = real(gt=0, le=0.1)
-    step: float = real(0.003, gt=0, le=0.01)
-    loss: list[float] = reals(gt=0, lt=0.5)
-    most: float = real(1e4, ge=1, said="a number of at least 1, the largest η·t")
-    targets: int = whole(ge=2)
+    depth: Several[Annotated[int, Field(ge=2, le=6)]]
+    det: Several[Literal["positive", "negative"]]
+    scale: float = Field(gt=0, le=0.1)
+    step: float = Field(0.003, gt=0, le=0.01)
+    loss: Several[Annotated[float, Field(gt=0, lt=0.5)]]
+    most: float = Field(1e4, ge=1, description="the largest η·t")
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if self.motion == "descent" and self.most > 1e7 * self.step:
-            yield between("most", "step", allowed="most at most 10⁷ steps of descent")
+            raise misfit(self, "most at most 10⁷ steps of descent", "most", "step")
+        return self
 
 
 KEYS = {

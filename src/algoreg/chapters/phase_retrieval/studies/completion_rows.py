@@ -1,36 +1,36 @@
 """Matrix completion by descent from its spectral start: whether a projection of the factor's rows would ever act."""
 
 from itertools import product
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms import factored
 from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.entries import Ensemble
 from algoreg.numerics.problems import draw_factors, spectrum_target, target_numbers
-from algoreg.spec.base import DrawnTargets, at, choices, real, reals, whole, wholes
+from algoreg.spec.base import DrawnTargets, Several, misfit
 
 
 class Options(DrawnTargets):
     """What the study can be told."""
 
-    d: list[int] = wholes(ge=3)
-    rank: int = whole()
-    share: list[float] = reals(
-        gt=0, le=1, different=False, said="a list of numbers above 0 and at most 1, one for each d"
-    )
-    start: list[Literal["spectral", "spiky"]] = choices()
-    spike: float = real(1.0, gt=0)
-    bound: float = real(1.4142135623730951, gt=1)
-    step: float = real(0.5, gt=0)
-    iterations: int = whole()
+    d: Several[Annotated[int, Field(ge=3)]]
+    rank: PositiveInt
+    share: list[Annotated[float, Field(gt=0, le=1)]] = Field(min_length=1, description="one for each d")
+    start: Several[Literal["spectral", "spiky"]]
+    spike: PositiveFloat = 1.0
+    bound: float = Field(1.4142135623730951, gt=1)
+    step: PositiveFloat = 0.5
+    iterations: PositiveInt
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if len(self.share) != len(self.d):
-            yield at("share", allowed="a list of numbers above 0 and at most 1, one for each d")
+            raise misfit(self, "a list of numbers above 0 and at most 1, one for each d", "share")
+        return self
 
 
 KEYS = {

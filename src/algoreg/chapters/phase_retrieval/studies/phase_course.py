@@ -3,33 +3,35 @@ and full width from αI, on one axis.
 """
 
 from itertools import product
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms import factored
 from algoreg.chapters.phase_retrieval.vectors import Vectors, parts, planted
 from algoreg.engine.observers import Observer, begins
-from algoreg.spec.base import StudyOptions, between, choices, real, whole, wholes
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: list[int] = wholes(ge=3)
-    m_over_d: float = real(gt=0)
-    width: list[Literal["one", "full"]] = choices()
-    alpha: float = real(gt=0)
-    step: float = real(0.1, gt=0)
-    time: float = real(gt=0)
-    look: float = real(0.5, gt=0)
-    targets: int = whole()
+    d: Several[Annotated[int, Field(ge=3)]]
+    m_over_d: PositiveFloat
+    width: Several[Literal["one", "full"]]
+    alpha: PositiveFloat
+    step: PositiveFloat = 0.1
+    time: PositiveFloat
+    look: PositiveFloat = 0.5
+    targets: PositiveInt
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if not self.step <= self.look <= self.time:
-            yield between("step", "look", "time", allowed="step at most look, look at most time")
+            raise misfit(self, "step at most look, look at most time", "step", "look", "time")
+        return self
 
 
 KEYS = {

@@ -4,37 +4,39 @@ and what is met on the way.
 
 import math
 from itertools import product
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms import factored
 from algoreg.chapters.phase_retrieval.vectors import GROWTH, SPECTRAL_SCALE, Stages, Vectors, planted, starts_of
 from algoreg.numerics.problems import target_numbers
-from algoreg.spec.base import DrawnTargets, between, choices, real, reals, whole, wholes
+from algoreg.spec.base import DrawnTargets, Several, misfit
 
 
 class Options(DrawnTargets):
     """What the study can be told."""
 
-    d: list[int] = wholes(ge=3)
+    d: Several[Annotated[int, Field(ge=3)]]
     # Not `ratio` beside m: m of d log d is what the theorems ask for, m of d what their figures have.
     m_of: Literal["d", "d log d"] = "d"
-    m_ratio: list[float] = reals(gt=0)
-    start: list[Literal["spectral", "random", "coherent"]] = choices()
-    size: float = real(1.0, gt=0)
-    push: float = real(0.3, gt=0)
-    rule: list[Literal["constant", "falling"]] = choices(["constant"])
-    step: float = real(0.1, gt=0)
-    iterations: int = whole()
+    m_ratio: Several[PositiveFloat]
+    start: Several[Literal["spectral", "random", "coherent"]]
+    size: PositiveFloat = 1.0
+    push: PositiveFloat = 0.3
+    rule: Several[Literal["constant", "falling"]] = Field(["constant"])
+    step: PositiveFloat = 0.1
+    iterations: PositiveInt
     incoherence: bool = False
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if "coherent" in self.start and self.targets > min(self.m_ratio) * min(self.d):
-            yield between("targets", "m_ratio", "d", allowed="targets of at most m: each has a measurement of its own")
+            raise misfit(self, "targets of at most m: each has a measurement of its own", "targets", "m_ratio", "d")
         if "coherent" in self.start and self.own_targets:
-            yield between("start", "own_targets", allowed="own_targets: true without coherent starts")
+            raise misfit(self, "own_targets: true without coherent starts", "start", "own_targets")
+        return self
 
 
 KEYS = {

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms import factored, least_trace
 from algoreg.chapters.positivity import measurements, splitting
@@ -16,36 +17,37 @@ from algoreg.ensembles.pauli_hermitian import as_real
 from algoreg.numerics.problems import target_numbers
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
-from algoreg.spec.base import DrawnTargets, at, between, choices, real, reals, whole, wholes
+from algoreg.spec.base import DrawnTargets, Several, misfit
 
 
 class Options(DrawnTargets):
     """What the study can be told."""
 
-    kind: list[Literal["gaussian", "trace_row", "rank_one", "wishart", "pauli_effects", "hermitian"]] = choices()
-    d: list[int] = wholes()
-    rank: int = whole()
+    kind: Several[Literal["gaussian", "trace_row", "rank_one", "wishart", "pauli_effects", "hermitian"]]
+    d: Several[PositiveInt]
+    rank: PositiveInt
     # Of ``each``, the ratios are the numbers of measurements, one for each d.
     unit: Literal["dr", "psd", "trace", "each"] = "dr"
-    ratios: list[float] = reals(gt=0)
-    method: list[Literal["far", "least_frobenius", "least_trace", "descent"]] = choices(["far"])
-    iterations: int = whole()
-    time: float = real(100.0, gt=0)
+    ratios: Several[PositiveFloat]
+    method: Several[Literal["far", "least_frobenius", "least_trace", "descent"]] = Field(["far"])
+    iterations: PositiveInt
+    time: PositiveFloat = 100.0
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         hermitian = [kind in ("pauli_effects", "hermitian") for kind in self.kind]
         if any(hermitian) != all(hermitian):
-            yield at("kind", allowed="kinds of Hermitian matrices alone (pauli_effects, hermitian), or none of them")
+            raise misfit(self, "kinds of Hermitian matrices alone (pauli_effects, hermitian), or none of them", "kind")
         if self.targets < 2 and not self.own_targets:
-            yield at("targets", allowed="at least 2, or 1 with own_targets: true")
+            raise misfit(self, "at least 2, or 1 with own_targets: true", "targets")
         if self.unit == "each" and len(self.ratios) != len(self.d):
-            yield between("ratios", "d", allowed="a ratio for each d where the unit is each")
+            raise misfit(self, "a ratio for each d where the unit is each", "ratios", "d")
         slow = {"wishart", "pauli_effects", "hermitian"}.intersection(self.kind)
         if "descent" in self.method and slow:
-            yield between("method", "kind", allowed="descent with gaussian, trace_row and rank_one alone")
+            raise misfit(self, "descent with gaussian, trace_row and rank_one alone", "method", "kind")
         if "pauli_effects" in self.kind and any(d < 4 or d & (d - 1) for d in self.d):
-            yield between("kind", "d", allowed="every d a power of 2 and at least 4 for pauli_effects")
+            raise misfit(self, "every d a power of 2 and at least 4 for pauli_effects", "kind", "d")
+        return self
 
 
 KEYS = {

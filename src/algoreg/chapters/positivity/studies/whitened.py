@@ -5,21 +5,22 @@ on matrices of low rank.
 import math
 
 import torch
+from pydantic import Field, PositiveInt
 
 from algoreg.chapters.positivity.measurements import wishart_rows
 from algoreg.ensembles import gaussian
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import smat, svec
-from algoreg.spec.base import StudyOptions, whole, wholes
+from algoreg.spec.base import Several, StudyOptions
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    m: int = whole()
-    degrees: list[int] = wholes()
-    directions: int = whole(1500)
+    d: int = Field(ge=2)
+    m: PositiveInt
+    degrees: Several[PositiveInt]
+    directions: PositiveInt = 1500
 
 
 KEYS = {

@@ -2,37 +2,39 @@
 beside width 1, a spectral start and least trace.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from sklearn.datasets import load_digits
 
 from algoreg.algorithms import factored, least_trace
 from algoreg.engine.observers import Ends
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    m_over_n: list[float] = reals(ge=0.5)
-    method: list[Literal["full", "full, large start", "width 1", "width 1, large start", "spectral", "least trace"]] = (
-        choices(["full", "full, large start", "width 1", "width 1, large start", "spectral", "least trace"])
-    )
-    alpha: float = real(1e-6, gt=0)
-    large: float = real(0.1, gt=0)
-    step: float = real(0.06, gt=0)
-    time: float = real(gt=0)
-    trace_steps: int = whole(200)
-    targets: int = whole(ge=2, le=10, said="a whole number from 2 to 10")
+    m_over_n: Several[Annotated[float, Field(ge=0.5)]]
+    method: Several[
+        Literal["full", "full, large start", "width 1", "width 1, large start", "spectral", "least trace"]
+    ] = Field(["full", "full, large start", "width 1", "width 1, large start", "spectral", "least trace"])
+    alpha: PositiveFloat = 1e-6
+    large: PositiveFloat = 0.1
+    step: PositiveFloat = 0.06
+    time: PositiveFloat
+    trace_steps: PositiveInt = 200
+    targets: int = Field(ge=2, le=10)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if self.step > self.time:
-            yield between("step", "time", allowed="step at most time")
+            raise misfit(self, "step at most time", "step", "time")
+        return self
 
 
 KEYS = {

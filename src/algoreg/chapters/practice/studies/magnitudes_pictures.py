@@ -1,7 +1,9 @@
 """Pictures of the study ``magnitudes``, pixel by pixel: the true one and what every method makes of it."""
 
+from pydantic import Field, PositiveFloat
+
 from algoreg.chapters.practice.studies import magnitudes
-from algoreg.spec.base import StudyOptions, real, whole
+from algoreg.spec.base import StudyOptions
 
 
 class Options(StudyOptions):
@@ -9,9 +11,9 @@ class Options(StudyOptions):
     the other options of ``magnitudes`` keep their defaults.
     """
 
-    m_over_n: float = real(3.0, ge=0.5)
-    time: float = real(gt=0)
-    digit: int = whole(3, ge=1, le=9, said="a whole number from 1 to 9")
+    m_over_n: float = Field(3.0, ge=0.5)
+    time: PositiveFloat
+    digit: int = Field(3, ge=1, le=9)
 
 
 KEYS = {

@@ -2,21 +2,24 @@
 and the same with shuffled pixels.
 """
 
+from typing import Annotated
+
 import numpy as np
+from pydantic import Field, PositiveInt
 from sklearn.datasets import load_sample_image
 
 from algoreg.algorithms import factored, least_trace
 from algoreg.numerics.seeds import stream
 from algoreg.recover.completion import MatrixCompleter
-from algoreg.spec.base import StudyOptions, reals, whole
+from algoreg.spec.base import Several, StudyOptions
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    block: int = whole(ge=4, le=64, said="a whole number from 4 to 64")
-    share: list[float] = reals(ge=0.1, lt=1)
-    iterations: int = whole(1500)
+    block: int = Field(ge=4, le=64)
+    share: Several[Annotated[float, Field(ge=0.1, lt=1)]]
+    iterations: PositiveInt = 1500
 
 
 KEYS = {

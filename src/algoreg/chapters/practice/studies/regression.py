@@ -5,6 +5,7 @@ on rows that no fit has seen.
 from typing import Literal
 
 import numpy as np
+from pydantic import Field, PositiveInt
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
@@ -13,17 +14,17 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from algoreg.algorithms import signed, unprojected
 from algoreg.numerics.seeds import stream
 from algoreg.recover.quadratic import QuadraticRegressor
-from algoreg.spec.base import StudyOptions, choices, whole
+from algoreg.spec.base import Several, StudyOptions
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    data: list[Literal["diabetes", "wine", "planted", "planted, full rank"]] = choices(
+    data: Several[Literal["diabetes", "wine", "planted", "planted, full rank"]] = Field(
         ["diabetes", "wine", "planted", "planted, full rank"]
     )
-    iterations: int = whole(1000)
-    columns: int = whole(30, ge=4)
+    iterations: PositiveInt = 1000
+    columns: int = Field(30, ge=4)
 
 
 KEYS = {

@@ -4,34 +4,36 @@ full width told nothing beside methods that are told.
 
 import math
 from itertools import product
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms import accelerated, factored, least_trace
 from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.pauli_hermitian import Ensemble, as_complex, as_real
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    qubits: int = whole(ge=2, le=6, said="a whole number from 2 to 6")
-    state: list[Literal["ghz", "w", "random"]] = choices(["ghz", "w", "random"])
-    share: list[float] = reals(gt=0, le=1)
-    shots: list[int] = wholes()
-    alpha: float = real(1e-6, gt=0)
-    step: float = real(0.25, gt=0)
-    time: float = real(gt=0)
-    targets: int = whole(ge=2)
+    qubits: int = Field(ge=2, le=6)
+    state: Several[Literal["ghz", "w", "random"]] = Field(["ghz", "w", "random"])
+    share: Several[Annotated[float, Field(gt=0, le=1)]]
+    shots: Several[PositiveInt]
+    alpha: PositiveFloat = 1e-6
+    step: PositiveFloat = 0.25
+    time: PositiveFloat
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if self.step > self.time:
-            yield between("step", "time", allowed="step at most time")
+            raise misfit(self, "step at most time", "step", "time")
+        return self
 
 
 KEYS = {

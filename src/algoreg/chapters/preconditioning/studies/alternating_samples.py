@@ -5,42 +5,45 @@ damped ones, and descent.
 from itertools import product
 from typing import Literal
 
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
 from algoreg.algorithms.asymmetric import Algorithm
 from algoreg.engine.observers import ErrorsByTime
 from algoreg.ensembles.gaussian_rectangular import Ensemble
 from algoreg.numerics.problems import draw_rectangulars
-from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole, wholes
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole(ge=1)
+    d: int = Field(ge=2)
+    rank: PositiveInt
     # Of X*.
-    kappa: float = real(1.0, ge=1)
-    method: list[Literal["alternating", "damped", "descent"]] = choices(["alternating", "damped", "descent"])
+    kappa: float = Field(1.0, ge=1)
+    method: Several[Literal["alternating", "damped", "descent"]] = Field(["alternating", "damped", "descent"])
     # The columns of both factors over the rank.
-    widths: list[int] = wholes([1, 2, 4])
+    widths: Several[PositiveInt] = Field([1, 2, 4])
     # m over 2dr.
-    ratios: list[float] = reals(gt=0)
-    alpha: float = real(1.0e-6, gt=0)
+    ratios: Several[PositiveFloat]
+    alpha: PositiveFloat = 1.0e-6
     # λ of damped steps over the smallest singular value of X*.
-    damping: float = real(1.0, gt=0)
+    damping: PositiveFloat = 1.0
     # Of alternating steps, damped or not, and of descent.
-    alternating_step: float = real(0.5, gt=0, le=1)
-    descent_step: float = real(0.4, gt=0, le=0.5)
+    alternating_step: float = Field(0.5, gt=0, le=1)
+    descent_step: float = Field(0.4, gt=0, le=0.5)
     # η·t of alternating steps; of descent, κ times as long as needs to leave its start.
-    alternating_time: float = real(150.0, gt=0)
-    descent_time: float = real(200.0, gt=0)
-    targets: int = whole(ge=2)
+    alternating_time: PositiveFloat = 150.0
+    descent_time: PositiveFloat = 200.0
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if max(self.widths) * self.rank > self.d:
-            yield between("widths", "rank", "d", allowed="as many columns as d at most")
+            raise misfit(self, "as many columns as d at most", "widths", "rank", "d")
         if 2 * max(self.ratios) * self.rank >= self.d:
-            yield between("ratios", "rank", "d", allowed="m below d², where linear algebra does not find X*")
+            raise misfit(self, "m below d², where linear algebra does not find X*", "ratios", "rank", "d")
+        return self
 
 
 KEYS = {

@@ -3,32 +3,36 @@
 import math
 from collections import defaultdict
 from itertools import product
+from typing import Annotated
+
+from pydantic import Field, PositiveFloat, model_validator
 
 from algoreg.chapters.preconditioning.methods import METHODS
 from algoreg.engine.observers import FirstBelow
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factor, spectrum_target, stacked
-from algoreg.spec.base import StudyOptions, choices, determined, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions, refuse_determined
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole(ge=2)
+    d: int = Field(ge=2)
+    rank: int = Field(ge=2)
     # Of X*, not of its factor.
-    kappa: list[float] = reals(ge=1)
-    alpha: list[float] = reals([1.0e-6], gt=0)
-    m_over_dr: list[float] = reals([5.0], gt=0)
-    method: list[str] = choices(said="a list of methods")
-    tolerance: list[float] = reals(gt=0, lt=1)
+    kappa: Several[Annotated[float, Field(ge=1)]]
+    alpha: Several[PositiveFloat] = Field([1.0e-6])
+    m_over_dr: Several[PositiveFloat] = Field([5.0])
+    method: Several[str]
+    tolerance: Several[Annotated[float, Field(gt=0, lt=1)]]
     # η·t; times κ for plain descent.
-    time: float = real(gt=0)
-    targets: int = whole(ge=2)
+    time: PositiveFloat
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
-        yield from determined(self.d, max(self.m_over_dr), self.rank)
+    @model_validator(mode="after")
+    def _fits_together(self):
+        refuse_determined(self, max(self.m_over_dr), self.rank)
+        return self
 
 
 KEYS = {

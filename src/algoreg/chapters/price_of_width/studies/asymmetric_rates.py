@@ -2,37 +2,40 @@
 
 import math
 from itertools import product
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms.asymmetric import Algorithm
 from algoreg.engine.observers import FirstBelow
 from algoreg.ensembles.gaussian_rectangular import Ensemble
 from algoreg.numerics.problems import draw_rectangulars
-from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
+from algoreg.spec.base import Different, Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole(ge=1)
+    d: int = Field(ge=2)
+    rank: PositiveInt
     # Of X*.
-    kappa: float = real(2.0, ge=1)
-    m_over_dimension: float = real(3.0, gt=1, said="m/d² above 1: labels determine X*, the rate alone is judged")
-    width: list[Literal["r", "2r"]] = choices(["r", "2r"], said="a list of r and 2r")
-    alpha: list[float] = reals(gt=0)
-    balance: float = real(1 / 3, gt=0)
-    step: float = real(0.3, gt=0, le=0.5)
+    kappa: float = Field(2.0, ge=1)
+    m_over_dimension: float = Field(3.0, gt=1, description="m/d²: labels determine X*, the rate alone is judged")
+    width: Several[Literal["r", "2r"]] = Field(["r", "2r"])
+    alpha: Several[PositiveFloat]
+    balance: PositiveFloat = 1 / 3
+    step: float = Field(0.3, gt=0, le=0.5)
     # ηα²·t.
-    time: float = real(gt=0)
+    time: PositiveFloat
     # The relative errors between which the rate is read.
-    tolerance: list[float] = reals([1e-3, 1e-6], gt=0, lt=1, least=2)
-    targets: int = whole(ge=2)
+    tolerance: Different[Annotated[float, Field(gt=0, lt=1)]] = Field([1e-3, 1e-6], min_length=2)
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if 2 * self.rank > self.d:
-            yield between("rank", "d", allowed="twice the rank at most d")
+            raise misfit(self, "twice the rank at most d", "rank", "d")
+        return self
 
 
 KEYS = {

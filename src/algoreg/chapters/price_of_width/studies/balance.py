@@ -1,38 +1,41 @@
 """How far two factors get out of balance by descent with a finite step, from small and from larger starts."""
 
 from itertools import product
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms.asymmetric import Algorithm
 from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.gaussian_rectangular import Ensemble
 from algoreg.numerics.problems import draw_rectangulars
-from algoreg.spec.base import StudyOptions, between, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
     # X is d × columns.
-    d: int = whole(ge=2)
-    columns: int = whole(ge=2)
-    rank: int = whole(ge=1)
+    d: int = Field(ge=2)
+    columns: int = Field(ge=2)
+    rank: PositiveInt
     # Of X*.
-    kappa: float = real(2.0, ge=1)
+    kappa: float = Field(2.0, ge=1)
     # m over r(d + columns).
-    m_over_freedom: float = real(3.0, gt=1)
-    alpha: list[float] = reals(gt=0)
-    step: list[float] = reals(gt=0, le=0.2)
+    m_over_freedom: float = Field(3.0, gt=1)
+    alpha: Several[PositiveFloat]
+    step: Several[Annotated[float, Field(gt=0, le=0.2)]]
     # η·t.
-    time: float = real(gt=0)
-    targets: int = whole(ge=2)
+    time: PositiveFloat
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if 2 * self.rank > min(self.d, self.columns):
-            yield between("rank", "d", "columns", allowed="twice the rank at most the smaller side")
+            raise misfit(self, "twice the rank at most the smaller side", "rank", "d", "columns")
+        return self
 
 
 KEYS = {

@@ -7,35 +7,37 @@ from itertools import product
 from typing import Literal
 
 import numpy as np
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms.factored import Algorithm
 from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.gram import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.spec.base import StudyOptions, between, choices, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole(ge=1)
+    d: int = Field(ge=2)
+    rank: PositiveInt
     # Of X*, not of its factor.
-    kappa: float = real(2.0, ge=1)
-    m_over_dimension: float = real(
-        5.0, gt=1, said="m/D above 1, D = d(d+1)/2: labels determine X*, the rate alone is judged"
+    kappa: float = Field(2.0, ge=1)
+    m_over_dimension: float = Field(
+        5.0, gt=1, description="m/D, D = d(d+1)/2: labels determine X*, the rate alone is judged"
     )
-    width: list[Literal["r", "2r", "d"]] = choices(["r", "2r", "d"], said="a list of r, 2r and d")
-    alpha: list[float] = reals(gt=0)
-    step: float = real(0.2, gt=0, le=0.3)
-    iterations: int = whole(ge=100)
-    targets: int = whole(ge=2)
+    width: Several[Literal["r", "2r", "d"]] = Field(["r", "2r", "d"])
+    alpha: Several[PositiveFloat]
+    step: float = Field(0.2, gt=0, le=0.3)
+    iterations: int = Field(ge=100)
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if 2 * self.rank > self.d:
-            yield between("rank", "d", allowed="twice the rank at most d")
+            raise misfit(self, "twice the rank at most d", "rank", "d")
+        return self
 
 
 KEYS = {

@@ -1,37 +1,40 @@
 """Whole courses of signal, error, angle and singular values along gradient descent, thinned out for pictures."""
 
 import math
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms.explicit import Algorithm
 from algoreg.chapters.proof.studies.rank_r_dynamics import Split, planted_factors
 from algoreg.chapters.proof.studies.rip import bracket, gram_matrix
 from algoreg.engine.observers import Observer, begins
 from algoreg.numerics.diagnostics import effective_rank
-from algoreg.spec.base import StudyOptions, between, real, whole, wholes
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=8)
-    rank: list[int] = wholes(le=6, said="a list of whole numbers from 1 to 6")
-    kappa: float = real(ge=1)
-    alpha: float = real(gt=0)
-    m_over_dr: list[int] = wholes()
-    step: float = real(gt=0, le=0.5)
-    iterations: int = whole()
-    every: int = whole()
-    targets: int = whole()
+    d: int = Field(ge=8)
+    rank: Several[Annotated[int, Field(ge=1, le=6)]]
+    kappa: float = Field(ge=1)
+    alpha: PositiveFloat
+    m_over_dr: Several[PositiveInt]
+    step: float = Field(gt=0, le=0.5)
+    iterations: PositiveInt
+    every: PositiveInt
+    targets: PositiveInt
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if max(self.rank) >= self.d:
-            yield between("rank", "d", allowed="ranks below d")
+            raise misfit(self, "ranks below d", "rank", "d")
         if self.every > self.iterations:
-            yield between("every", "iterations", allowed="every at most iterations")
+            raise misfit(self, "every at most iterations", "every", "iterations")
+        return self
 
 
 KEYS = {"rank": None, "m_over_dr": None, "iteration": "iteration t, as it ran", "target": None, "ensemble": None}

@@ -3,31 +3,33 @@ and of the rank that is printed.
 """
 
 import torch
+from pydantic import Field, PositiveInt, model_validator
 
 from algoreg.chapters.proof.studies.rip import bracket, gram_matrix
 from algoreg.numerics import isometry
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import svec
-from algoreg.spec.base import StudyOptions, between, real, whole, wholes
+from algoreg.spec.base import Different, Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: list[int] = wholes()
-    practical: list[int] = wholes([], least=0)
-    certified: list[int] = wholes(said="a list of whole numbers of at least d(d+1)/2")
-    trace_weight: float = real(0.5, gt=0, lt=1)
-    starts: int = whole(8)
-    rounds: int = whole(40)
+    d: int = Field(ge=2)
+    rank: Several[PositiveInt]
+    practical: Different[PositiveInt] = Field([])
+    certified: Several[PositiveInt] = Field(description="at least d(d+1)/2 each")
+    trace_weight: float = Field(0.5, gt=0, lt=1)
+    starts: PositiveInt = 8
+    rounds: PositiveInt = 40
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if 2 * max(self.rank) > self.d:
-            yield between("rank", "d", allowed="ranks at most d/2")
+            raise misfit(self, "ranks at most d/2", "rank", "d")
         if min(self.certified) < self.d * (self.d + 1) // 2:
-            yield between("d", "certified", allowed="certified m of at least d(d+1)/2, where ‖G − I‖ can be below 1")
+            raise misfit(self, "certified m of at least d(d+1)/2, where ‖G − I‖ can be below 1", "d", "certified")
+        return self
 
 
 KEYS = {

@@ -4,6 +4,7 @@ import math
 from itertools import product
 
 import torch
+from pydantic import Field, PositiveInt, model_validator
 
 from algoreg.algorithms.explicit import Algorithm
 from algoreg.chapters.li2018 import rank_one_error_scale, rank_one_start
@@ -14,22 +15,23 @@ from algoreg.numerics.diagnostics import spectral_norm
 from algoreg.numerics.isometry import isometry_upper_bound
 from algoreg.numerics.problems import draw_factors
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import StudyOptions, between, real, whole, wholes
+from algoreg.spec.base import Different, Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=4)
-    practical: list[int] = wholes([], least=0)
-    certified: list[int] = wholes(said="a list of whole numbers of at least d(d+1)/2")
-    step: float = real(gt=0, le=0.5)
-    targets: int = whole(ge=2)
+    d: int = Field(ge=4)
+    practical: Different[PositiveInt] = Field([])
+    certified: Several[PositiveInt] = Field(description="at least d(d+1)/2 each")
+    step: float = Field(gt=0, le=0.5)
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if min(self.certified) < self.d * (self.d + 1) // 2:
-            yield between("d", "certified", allowed="certified m of at least d(d+1)/2, where ‖G − I‖ can be below 1")
+            raise misfit(self, "certified m of at least d(d+1)/2, where ‖G − I‖ can be below 1", "d", "certified")
+        return self
 
 
 # The options that list the values of columns.

@@ -4,8 +4,10 @@ dominance, rate, worst over the steps.
 
 import math
 from itertools import product
+from typing import Annotated
 
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms.explicit import Algorithm
 from algoreg.chapters.li2018 import angle_rate, signal_time
@@ -15,30 +17,31 @@ from algoreg.engine.observers import Observer
 from algoreg.numerics.diagnostics import spectral_norm
 from algoreg.numerics.problems import draw_factors, spectrum_target, stacked
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import StudyOptions, between, real, reals, whole, wholes
+from algoreg.spec.base import Different, Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=4)
-    rank: int = whole()
-    kappa: list[float] = reals(ge=1)
-    alpha: list[float] = reals(gt=0)
-    starved: list[int] = wholes([], least=0)
-    practical: list[int] = wholes([], least=0)
-    certified: list[int] = wholes(said="a list of whole numbers of at least d(d+1)/2")
-    step: float = real(gt=0, le=0.5)
-    targets: int = whole(ge=2)
+    d: int = Field(ge=4)
+    rank: PositiveInt
+    kappa: Several[Annotated[float, Field(ge=1)]]
+    alpha: Several[PositiveFloat]
+    starved: Different[PositiveInt] = Field([])
+    practical: Different[PositiveInt] = Field([])
+    certified: Several[PositiveInt] = Field(description="at least d(d+1)/2 each")
+    step: float = Field(gt=0, le=0.5)
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if self.rank >= self.d:
-            yield between("rank", "d", allowed="rank below d")
+            raise misfit(self, "rank below d", "rank", "d")
         if min(self.certified) < self.d * (self.d + 1) // 2:
-            yield between("d", "certified", allowed="certified m of at least d(d+1)/2, where ‖G − I‖ can be below 1")
+            raise misfit(self, "certified m of at least d(d+1)/2, where ‖G − I‖ can be below 1", "d", "certified")
         if max(self.alpha) >= self.d:
-            yield between("alpha", "d", allowed="α below d, where Theorem 4.2's log(d/α) is positive")
+            raise misfit(self, "α below d, where Theorem 4.2's log(d/α) is positive", "alpha", "d")
+        return self
 
 
 # The options that list the values of columns.

@@ -1,9 +1,10 @@
 """The restricted isometry constants of an ensemble, attacked from below and bounded from above, over d, rank and m."""
 
 import functools
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field, PositiveInt
 
 from algoreg.ensembles import gram, rank_one, wishart
 from algoreg.numerics import isometry
@@ -12,19 +13,19 @@ from algoreg.numerics.isometry import isometry_upper_bound
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import svec
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.spec.base import StudyOptions, whole, wholes
+from algoreg.spec.base import Different, Several, StudyOptions
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: list[int] = wholes(ge=2, said="a list of whole numbers of at least 2, the base's first")
-    rank: list[int] = wholes(said="a list of whole numbers of at least 1, the base's first")
-    m: list[int] = wholes(said="a list of whole numbers of at least 1, the base's first")
-    practical: list[int] = wholes([], least=0)
+    d: Several[Annotated[int, Field(ge=2)]] = Field(description="the base's first")
+    rank: Several[PositiveInt] = Field(description="the base's first")
+    m: Several[PositiveInt] = Field(description="the base's first")
+    practical: Different[PositiveInt] = Field([])
     measurements: Literal["gaussian", "rank_one"] = "gaussian"
-    starts: int = whole(8)
-    rounds: int = whole(60)
+    starts: PositiveInt = 8
+    rounds: PositiveInt = 60
 
 
 KEYS = {

@@ -14,7 +14,7 @@ from algoreg.chapters.race.methods import METHODS, Method
 from algoreg.chapters.race.words import NAMES
 from algoreg.spec import options as declared
 from algoreg.spec.files import SettingsError
-from algoreg.spec.messages import key, problems
+from algoreg.spec.messages import in_file, lines, problems
 
 ENSEMBLE = "gaussian"
 # Of an algorithm that says none itself: from one that is safe to one that most cannot take.
@@ -197,4 +197,4 @@ def _check(label, algorithm, method):
         } | {option: value for option, value in method.options.items() if option not in model.model_fields}
         settings = {option: value for option, value in settings.items() if value is not None} | chosen
         if found := problems(model, settings | {"iterations": 1, "m": 1}):
-            raise SettingsError([f"METHODS = {label}: {key(path)}{line}" for path, line in found])
+            raise SettingsError(lines(found, in_file(f"METHODS = {label}")))

@@ -1,31 +1,35 @@
 """Methods side by side: passes over the data until each has recovered the same targets from the same measurements."""
 
 import math
+from typing import Annotated
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.chapters.race.methods import METHODS
 from algoreg.chapters.race.runs import batch_of, raced
 from algoreg.engine.observers import FirstBelow
-from algoreg.spec.base import StudyOptions, between, choices, determined, real, reals, whole, wholes
+from algoreg.spec.base import Different, Several, StudyOptions, misfit, refuse_determined
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole(ge=2)
-    kappa: list[float] = reals(ge=1)
+    d: int = Field(ge=2)
+    rank: int = Field(ge=2)
+    kappa: Several[Annotated[float, Field(ge=1)]]
     # T at each κ: those that fall slowly with κ need more.
-    budget: list[int] = wholes()
-    m_over_dr: float = real(5, gt=0)
-    method: list[str] = choices([], said="a list of methods, or an empty one for all", least=0)
-    targets: int = whole(ge=2)
-    tuning_draws: int = whole(2)
+    budget: Several[PositiveInt]
+    m_over_dr: PositiveFloat = 5
+    method: Different[str] = Field([], description="none for all")
+    targets: int = Field(ge=2)
+    tuning_draws: PositiveInt = 2
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if len(self.budget) != len(self.kappa):
-            yield between("budget", "kappa", allowed="a budget for each κ")
-        yield from determined(self.d, self.m_over_dr, self.rank)
+            raise misfit(self, "a budget for each κ", "budget", "kappa")
+        refuse_determined(self, self.m_over_dr, self.rank)
+        return self
 
 
 KEYS = {

@@ -4,22 +4,22 @@ import math
 
 import numpy as np
 import torch
+from pydantic import PositiveFloat
 
 from algoreg.chapters.race.methods import METHODS
 from algoreg.chapters.race.runs import batch_of, known_measurements, raced
 from algoreg.chapters.race.studies import race
 from algoreg.engine.observers import HeldOut, looks
 from algoreg.numerics.problems import spoil
-from algoreg.spec.base import real
 
 
 class Options(race.Options):
     """What the study can be told."""
 
-    m_over_dr: float = real(4, gt=0)
+    m_over_dr: PositiveFloat = 4
     # Beyond what is known: of what no run knows.
-    held_out_over_dr: float = real(1, gt=0)
-    label_noise: float = real(0.1, gt=0)
+    held_out_over_dr: PositiveFloat = 1
+    label_noise: PositiveFloat = 0.1
 
 
 KEYS = {

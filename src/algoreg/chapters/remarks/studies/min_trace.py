@@ -3,8 +3,10 @@ beside the PSD matrix of least trace that fits the same labels.
 """
 
 from functools import partial
+from typing import Annotated
 
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms import factored
 from algoreg.engine.observers import Ends
@@ -12,29 +14,27 @@ from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.diagnostics import test_error
 from algoreg.numerics.problems import draw_targets
 from algoreg.numerics.trace_minimisation import FAILED, SOLVERS, minimum_trace
-from algoreg.spec.base import StudyOptions, between, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole()
-    m_over_dr: list[float] = reals(ge=1)
-    alpha: list[float] = reals(gt=0)
-    targets: int = whole(ge=2)
-    step: float = real(gt=0)
-    iterations: int = whole()
+    d: int = Field(ge=2)
+    rank: PositiveInt
+    m_over_dr: Several[Annotated[float, Field(ge=1)]]
+    alpha: Several[PositiveFloat]
+    targets: int = Field(ge=2)
+    step: PositiveFloat
+    iterations: PositiveInt
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if 2 * max(self.m_over_dr) * self.rank > self.d + 1:
-            yield between(
-                "m_over_dr",
-                "rank",
-                "d",
-                allowed="m = m_over_dr·d·r at most d(d+1)/2: beyond it X* is the only solution",
+            raise misfit(
+                self, "m = m_over_dr·d·r at most d(d+1)/2: beyond it X* is the only solution", "m_over_dr", "rank", "d"
             )
+        return self
 
 
 # Convex solutions, the limit that the conjecture names, have alpha = 0.

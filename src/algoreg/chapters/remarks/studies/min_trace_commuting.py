@@ -6,32 +6,34 @@ from functools import partial
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms.base import Algorithm
 from algoreg.chapters.diagonals import Diagonals
 from algoreg.chapters.remarks.studies.min_trace import compared_on
 from algoreg.numerics.problems import draw_flat_target
 from algoreg.numerics.trace_minimisation import minimum_trace_diagonal
-from algoreg.spec.base import StudyOptions, between, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    m: int = whole()
-    support: int = whole(ge=2)
-    alpha: list[float] = reals(gt=0)
-    targets: int = whole(ge=2)
-    step: float = real(gt=0)
-    iterations: int = whole()
+    d: int = Field(ge=2)
+    m: PositiveInt
+    support: int = Field(ge=2)
+    alpha: Several[PositiveFloat]
+    targets: int = Field(ge=2)
+    step: PositiveFloat
+    iterations: PositiveInt
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if self.m >= self.d:
-            yield between("m", "d", allowed="m below d: d diagonal matrices say all that diagonal matrices can say")
+            raise misfit(self, "m below d: d diagonal matrices say all that diagonal matrices can say", "m", "d")
         if self.support > self.d:
-            yield between("support", "d", allowed="support at most d")
+            raise misfit(self, "support at most d", "support", "d")
+        return self
 
 
 KEYS = {

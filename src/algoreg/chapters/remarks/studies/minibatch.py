@@ -1,6 +1,7 @@
 """Mini-batch SGD beside gradient descent on the same labels, at batch sizes from one to all measurements."""
 
 import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms import factored, stochastic
 from algoreg.engine.observers import Ends
@@ -9,31 +10,32 @@ from algoreg.numerics.diagnostics import test_error
 from algoreg.numerics.problems import draw_targets
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.spec.base import StudyOptions, between, real, reals, whole, wholes
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole()
-    m: int = whole()
-    targets: int = whole(ge=2)
-    alpha: list[float] = reals(gt=0)
-    largest_step: list[float] = reals(gt=0, different=False, said="a list of numbers above 0, one for each alpha")
-    batch: list[int] = wholes()
-    step_factor: list[float] = reals(gt=0)
-    label_noise: list[float] = reals(ge=0)
-    time: float = real(gt=0)
+    d: int = Field(ge=2)
+    rank: PositiveInt
+    m: PositiveInt
+    targets: int = Field(ge=2)
+    alpha: Several[PositiveFloat]
+    largest_step: list[PositiveFloat] = Field(min_length=1, description="one for each alpha")
+    batch: Several[PositiveInt]
+    step_factor: Several[PositiveFloat]
+    label_noise: Several[NonNegativeFloat]
+    time: PositiveFloat
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if max(self.batch) > self.m:
-            yield between("batch", "m", allowed="batches of at most m")
+            raise misfit(self, "batches of at most m", "batch", "m")
         if len(self.alpha) != len(self.largest_step):
-            yield between("alpha", "largest_step", allowed="as many steps in largest_step as there are starts in alpha")
+            raise misfit(self, "as many steps in largest_step as there are starts in alpha", "alpha", "largest_step")
         if min(self.label_noise) != 0:
-            yield between("label_noise", allowed="0 among label_noise: the starts are compared without noise")
+            raise misfit(self, "0 among label_noise: the starts are compared without noise", "label_noise")
+        return self
 
 
 KEYS = {

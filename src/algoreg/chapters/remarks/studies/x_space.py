@@ -6,6 +6,7 @@ import math
 from typing import Literal
 
 import torch
+from pydantic import Field, PositiveInt
 
 from algoreg.algorithms import factored, unprojected
 from algoreg.engine.observers import Ends
@@ -13,19 +14,19 @@ from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.diagnostics import test_error
 from algoreg.numerics.problems import draw_targets
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.spec.base import StudyOptions, whole, wholes
+from algoreg.spec.base import Several, StudyOptions
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole()
-    m: list[int] = wholes()
+    d: int = Field(ge=2)
+    rank: PositiveInt
+    m: Several[PositiveInt]
     # What descends: X itself, or U of X = UUᵀ from a small start.
     of: Literal["X", "U"] = "X"
-    targets: int = whole(ge=2)
-    iterations: int = whole()
+    targets: int = Field(ge=2)
+    iterations: PositiveInt
 
 
 KEYS = {"d": None, "rank": None, "m": None, "target": None, "ensemble": None}

@@ -3,38 +3,38 @@
 from itertools import product
 
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms.factored import Algorithm
 from algoreg.engine.observers import HeldOut
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target, spoilt_labels
-from algoreg.spec.base import StudyOptions, between, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole(ge=1)
+    d: int = Field(ge=2)
+    rank: PositiveInt
     # Of X*.
-    kappa: float = real(2.0, ge=1)
-    m_over_dr: float = real(gt=0)
-    hold_out: float = real(0.1, gt=0, lt=0.5)
-    label_noise: list[float] = reals(gt=0)
-    alpha: float = real(1.0e-4, gt=0)
-    step: float = real(0.25, gt=0)
+    kappa: float = Field(2.0, ge=1)
+    m_over_dr: PositiveFloat
+    hold_out: float = Field(0.1, gt=0, lt=0.5)
+    label_noise: Several[PositiveFloat]
+    alpha: PositiveFloat = 1.0e-4
+    step: PositiveFloat = 0.25
     # η·t, long enough for a wide factor to fit the noise.
-    time: float = real(gt=0)
-    targets: int = whole(ge=2)
+    time: PositiveFloat
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if 2 * self.rank > self.d:
-            yield between("rank", "d", allowed="twice the rank at most d")
+            raise misfit(self, "twice the rank at most d", "rank", "d")
         if 2 * self.m_over_dr * self.rank >= self.d + 1:
-            yield between(
-                "m_over_dr", "rank", "d", allowed="m below d(d+1)/2: with more a wide factor cannot fit noise"
-            )
+            raise misfit(self, "m below d(d+1)/2: with more a wide factor cannot fit noise", "m_over_dr", "rank", "d")
+        return self
 
 
 KEYS = {

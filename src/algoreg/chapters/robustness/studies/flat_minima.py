@@ -4,30 +4,32 @@ that of least trace, and another.
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.ensembles.gaussian import packed_rows
 from algoreg.numerics.problems import draw_factor, spectrum_target
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import smat, svec
 from algoreg.numerics.trace_minimisation import FAILED, minimum_trace
-from algoreg.spec.base import StudyOptions, determined, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions, refuse_determined
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole(ge=1)
+    d: int = Field(ge=2)
+    rank: PositiveInt
     # Of X*.
-    kappa: float = real(1.0, ge=1)
-    m_over_dr: list[float] = reals(gt=0)
+    kappa: float = Field(1.0, ge=1)
+    m_over_dr: Several[PositiveFloat]
     # Of the random weight.
-    condition: float = real(100.0, ge=1)
-    targets: int = whole(ge=2)
+    condition: float = Field(100.0, ge=1)
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
-        yield from determined(self.d, max(self.m_over_dr), self.rank)
+    @model_validator(mode="after")
+    def _fits_together(self):
+        refuse_determined(self, max(self.m_over_dr), self.rank)
+        return self
 
 
 KEYS = {

@@ -1,44 +1,44 @@
 """Labels of which some are far off: descent of the squared loss beside subgradient descent of the absolute one."""
 
 from itertools import product
+from typing import Annotated
 
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms import factored, subgradient
 from algoreg.engine.observers import LastErrors
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target, spoilt_labels
-from algoreg.spec.base import StudyOptions, between, determined, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions, misfit, refuse_determined
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole(ge=1)
+    d: int = Field(ge=2)
+    rank: PositiveInt
     # Of X*.
-    kappa: float = real(2.0, ge=1)
-    m_over_dr: float = real(gt=0)
-    share: list[float] = reals(ge=0, lt=1)
-    size: float = real(10.0, gt=0)
-    alpha: float = real(1.0e-6, gt=0)
+    kappa: float = Field(2.0, ge=1)
+    m_over_dr: PositiveFloat
+    share: Several[Annotated[float, Field(ge=0, lt=1)]]
+    size: PositiveFloat = 10.0
+    alpha: PositiveFloat = 1.0e-6
     # η and T of the squared loss; η and ρ of the absolute one, whose steps are ηρ^t.
-    step: float = real(0.1, gt=0)
-    absolute_step: float = real(0.4, gt=0)
-    decay: float = real(0.99, gt=0, lt=1)
-    iterations: int = whole(ge=1)
-    targets: int = whole(ge=2)
+    step: PositiveFloat = 0.1
+    absolute_step: PositiveFloat = 0.4
+    decay: float = Field(0.99, gt=0, lt=1)
+    iterations: PositiveInt
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
-        yield from determined(self.d, self.m_over_dr, self.rank)
+    @model_validator(mode="after")
+    def _fits_together(self):
+        refuse_determined(self, self.m_over_dr, self.rank)
         if self.absolute_step < 25 * self.kappa * (1 - self.decay) / 3:
-            yield between(
-                "absolute_step",
-                "decay",
-                "kappa",
-                allowed="steps whose sum is at least 8κ: fewer do not leave the start",
+            raise misfit(
+                self, "steps whose sum is at least 8κ: fewer do not leave the start", "absolute_step", "decay", "kappa"
             )
+        return self
 
 
 KEYS = {

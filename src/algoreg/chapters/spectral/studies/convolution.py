@@ -4,29 +4,31 @@ from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveInt, model_validator
 
 from algoreg.algorithms.base import Algorithm
 from algoreg.chapters.spectral.ends import LongEnds
 from algoreg.ensembles.gaussian_rectangular import Ensemble
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import StudyOptions, at, choices, real, whole
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=4)
-    m: int = whole(ge=2)
-    network: list[Literal["convolutional", "fully_connected", "linear"]] = choices()
-    start: float = real(0.1, gt=0, le=1)
-    step: float = real(0.1, gt=0, le=0.5)
-    iterations: int = whole(ge=10)
-    targets: int = whole(ge=1)
+    d: int = Field(ge=4)
+    m: int = Field(ge=2)
+    network: Several[Literal["convolutional", "fully_connected", "linear"]]
+    start: float = Field(0.1, gt=0, le=1)
+    step: float = Field(0.1, gt=0, le=0.5)
+    iterations: int = Field(ge=10)
+    targets: PositiveInt
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if self.m > self.d:
-            yield at("m", allowed="at most d: random labels of more points need not be separable")
+            raise misfit(self, "at most d: random labels of more points need not be separable", "m")
+        return self
 
 
 KEYS = {

@@ -1,9 +1,11 @@
 """Spectral networks where all commutes: x = Σ_l a_l tanh(u_l²) beside the least Σx that fits [chu2024]."""
 
 from itertools import product
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveInt, model_validator
 
 from algoreg.algorithms.base import Algorithm
 from algoreg.chapters.diagonals import Diagonals
@@ -11,31 +13,30 @@ from algoreg.chapters.spectral.ends import LongEnds
 from algoreg.engine.observers import begins
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.trace_minimisation import minimum_trace_diagonal
-from algoreg.spec.base import StudyOptions, at, between, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    m: int = whole(ge=1)
-    support: int = whole(ge=1)
-    size: list[float] = reals(gt=0, le=20)
-    start: list[float] = reals(
-        gt=0, le=0.5, said="a list of different numbers above 0, at most 0.5: tanh is linear there"
-    )
-    blocks: int = whole(3, ge=1)
-    step: float = real(0.02, gt=0, le=0.1)
-    iterations: int = whole(ge=10)
-    tolerance: float = real(1e-3, gt=0, lt=0.1)
-    targets: int = whole(ge=1)
+    d: int = Field(ge=2)
+    m: PositiveInt
+    support: PositiveInt
+    size: Several[Annotated[float, Field(gt=0, le=20)]]
+    start: Several[Annotated[float, Field(gt=0, le=0.5)]] = Field(description="tanh is linear there")
+    blocks: PositiveInt = 3
+    step: float = Field(0.02, gt=0, le=0.1)
+    iterations: int = Field(ge=10)
+    tolerance: float = Field(1e-3, gt=0, lt=0.1)
+    targets: PositiveInt
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if self.m >= self.d:
-            yield at("m", allowed="below d: else one x alone fits")
+            raise misfit(self, "below d: else one x alone fits", "m")
         if self.support > self.d:
-            yield between("support", "d", allowed="a support of at most d")
+            raise misfit(self, "a support of at most d", "support", "d")
+        return self
 
 
 KEYS = {

@@ -1,32 +1,36 @@
 """Matrix sensing by spectral networks, plain factors and linear descent, from starts of one size [chu2024]."""
 
+from typing import Annotated
+
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms.base import Algorithm
 from algoreg.chapters.spectral.ends import LongEnds
 from algoreg.chapters.spectral.layers import pulled_back, spectral
 from algoreg.ensembles.gaussian_rectangular import Ensemble
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import StudyOptions, between, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole(ge=1)
-    m_over_dof: list[float] = reals(gt=0)
-    start: list[float] = reals(gt=0, le=1, said="a list of different numbers above 0, at most 1: tanh saturates beyond")
-    step: float = real(0.1, gt=0, le=0.2)
-    iterations: int = whole(ge=10)
-    tolerance: float = real(0.01, gt=0, lt=1)
-    targets: int = whole(ge=1)
+    d: int = Field(ge=2)
+    rank: PositiveInt
+    m_over_dof: Several[PositiveFloat]
+    start: Several[Annotated[float, Field(gt=0, le=1)]] = Field(description="tanh saturates beyond")
+    step: float = Field(0.1, gt=0, le=0.2)
+    iterations: int = Field(ge=10)
+    tolerance: float = Field(0.01, gt=0, lt=1)
+    targets: PositiveInt
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if max(self.m_over_dof) * self.rank * (2 * self.d - self.rank) >= self.d**2:
-            yield between("m_over_dof", "rank", "d", allowed="m below d², from where on one matrix alone fits")
+            raise misfit(self, "m below d², from where on one matrix alone fits", "m_over_dof", "rank", "d")
+        return self
 
 
 KEYS = {

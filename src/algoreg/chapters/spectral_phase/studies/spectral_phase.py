@@ -8,31 +8,33 @@ from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms.factored import Algorithm
 from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.eigen import leading
 from algoreg.numerics.problems import draw_factors, spectrum_target
-from algoreg.spec.base import StudyOptions, between, choices, determined, real, reals, whole
+from algoreg.spec.base import Several, StudyOptions, misfit, refuse_determined
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole(ge=1)
-    m_over_dr: float = real(gt=0)
-    width: list[Literal["r", "2r", "d"]] = choices(["r", "2r", "d"], said="a list of r, 2r and d")
-    alpha: list[float] = reals(gt=0)
-    step: float = real(0.5, gt=0)
-    targets: int = whole(ge=2)
+    d: int = Field(ge=2)
+    rank: PositiveInt
+    m_over_dr: PositiveFloat
+    width: Several[Literal["r", "2r", "d"]] = Field(["r", "2r", "d"])
+    alpha: Several[PositiveFloat]
+    step: PositiveFloat = 0.5
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if 2 * self.rank > self.d:
-            yield between("rank", "d", allowed="twice the rank at most d")
-        yield from determined(self.d, self.m_over_dr, self.rank)
+            raise misfit(self, "twice the rank at most d", "rank", "d")
+        refuse_determined(self, self.m_over_dr, self.rank)
+        return self
 
 
 KEYS = {

@@ -2,9 +2,11 @@
 
 import math
 from itertools import product
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms.factored import Algorithm
 from algoreg.analysis.isometry import isometry_bounds
@@ -12,28 +14,29 @@ from algoreg.chapters.li2018 import theorem_11_constant, theorem_11_error, theor
 from algoreg.chapters.theorem.runs import count_of, ensembles_of, initial_factors
 from algoreg.engine.observers import Observer
 from algoreg.numerics.problems import draw_factors, spectrum_target
-from algoreg.spec.base import StudyOptions, between, real, reals, too_large, whole, wholes
+from algoreg.spec.base import Several, StudyOptions, misfit, refuse_too_large
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: list[int] = wholes(ge=2)
-    rank: int = whole()
-    kappa: list[float] = reals(ge=1)
-    alpha: list[float] = reals(gt=0)
-    m_over_dr: list[float] = reals(gt=0)
-    time: list[float] = reals(gt=0)
-    step: float = real(gt=0)
-    targets: int = whole(ge=2)
+    d: Several[Annotated[int, Field(ge=2)]]
+    rank: PositiveInt
+    kappa: Several[Annotated[float, Field(ge=1)]]
+    alpha: Several[PositiveFloat]
+    m_over_dr: Several[PositiveFloat]
+    time: Several[PositiveFloat]
+    step: PositiveFloat
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if max(self.alpha) >= min(self.d):
-            yield between("alpha", "d", allowed="alphas below every d")
+            raise misfit(self, "alphas below every d", "alpha", "d")
         if len(self.alpha) * len(self.d) < 3:
-            yield between("alpha", "d", allowed="at least three alphas or dimensions: an exponent needs them")
-        yield from too_large(max(self.d), max(self.m_over_dr) * max(self.d) * self.rank, gram=True)
+            raise misfit(self, "at least three alphas or dimensions: an exponent needs them", "alpha", "d")
+        refuse_too_large(self, max(self.d), max(self.m_over_dr) * max(self.d) * self.rank, gram=True)
+        return self
 
 
 KEYS = {

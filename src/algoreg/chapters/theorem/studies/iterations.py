@@ -2,10 +2,11 @@
 
 import math
 from itertools import product
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms.factored import Algorithm
 from algoreg.analysis.isometry import isometry_bounds, largest_stable_step
@@ -13,17 +14,17 @@ from algoreg.chapters.li2018 import theorem_11_constant, theorem_11_window
 from algoreg.chapters.theorem.runs import count_of, ensembles_of, initial_factors
 from algoreg.engine.observers import FirstBelow
 from algoreg.numerics.problems import draw_factors, spectrum_target
-from algoreg.spec.base import StudyOptions, between, choices, real, reals, too_large, whole, wholes
+from algoreg.spec.base import Several, StudyOptions, misfit, refuse_too_large
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: list[int] = wholes()
-    kappa: list[float] = reals([1], ge=1)
-    alpha: list[float] = reals(gt=0)
-    rule: list[
+    d: int = Field(ge=2)
+    rank: Several[PositiveInt]
+    kappa: Several[Annotated[float, Field(ge=1)]] = Field([1])
+    alpha: Several[PositiveFloat]
+    rule: Several[
         Literal[
             "constant",
             "inverse_root_rank",
@@ -33,25 +34,26 @@ class Options(StudyOptions):
             "inverse_log",
             "largest",
         ]
-    ] = choices(["constant"])
-    step: float = real(gt=0)
-    m_over_dr: float = real(gt=0)
-    tolerance: float = real(gt=0)
+    ] = Field(["constant"])
+    step: PositiveFloat
+    m_over_dr: PositiveFloat
+    tolerance: PositiveFloat
     relative_to: Literal["frobenius", "sigma_r"]
-    iterations: int = whole()
-    targets: int = whole(ge=2)
+    iterations: PositiveInt
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if min(self.rank) == 1 and max(self.kappa) > 1:
-            yield between("rank", "kappa", allowed="kappas of 1 alone where a rank is 1")
+            raise misfit(self, "kappas of 1 alone where a rank is 1", "rank", "kappa")
         if len(self.rank) * len(self.kappa) * len(self.alpha) < 3:
-            yield between(
-                "rank", "kappa", "alpha", allowed="at least three ranks, kappas or alphas: an exponent needs them"
+            raise misfit(
+                self, "at least three ranks, kappas or alphas: an exponent needs them", "rank", "kappa", "alpha"
             )
         if max(self.alpha) >= self.d:
-            yield between("alpha", "d", allowed="alphas below d")
-        yield from too_large(self.d, self.m_over_dr * self.d * max(self.rank), gram=True)
+            raise misfit(self, "alphas below d", "alpha", "d")
+        refuse_too_large(self, self.d, self.m_over_dr * self.d * max(self.rank), gram=True)
+        return self
 
 
 # The options that list the values of columns.

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveFloat, model_validator
 
 from algoreg.algorithms.factored import Algorithm
 from algoreg.chapters.li2018 import theorem_11_window
@@ -11,27 +12,28 @@ from algoreg.chapters.theorem.runs import count_of, initial_factors, recorded
 from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factors, spectrum_target
-from algoreg.spec.base import StudyOptions, between, real, too_large, whole
+from algoreg.spec.base import StudyOptions, misfit, refuse_too_large
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole(ge=2)
-    kappa: float = real(ge=1)
-    alpha: float = real(gt=0)
-    m_over_dr: float = real(gt=0)
-    step: float = real(gt=0)
-    time: float = real(gt=0)
-    points: int = whole(ge=2)
-    targets: int = whole(ge=2)
+    d: int = Field(ge=2)
+    rank: int = Field(ge=2)
+    kappa: float = Field(ge=1)
+    alpha: PositiveFloat
+    m_over_dr: PositiveFloat
+    step: PositiveFloat
+    time: PositiveFloat
+    points: int = Field(ge=2)
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if self.alpha >= self.d:
-            yield between("alpha", "d", allowed="alpha below d")
-        yield from too_large(self.d, self.m_over_dr * self.d * self.rank)
+            raise misfit(self, "alpha below d", "alpha", "d")
+        refuse_too_large(self, self.d, self.m_over_dr * self.d * self.rank)
+        return self
 
 
 KEYS = {

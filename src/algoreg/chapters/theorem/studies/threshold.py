@@ -4,36 +4,39 @@ import math
 from itertools import product
 from typing import Literal
 
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
 from algoreg import plugins
 from algoreg.engine.observers import ErrorsByTime
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factor, spectrum_target, stacked
 from algoreg.numerics.theory import psd_statistical_dimension
 from algoreg.spec import options as declared
-from algoreg.spec.base import StudyOptions, between, choices, name, reals, whole, wholes, words
+from algoreg.spec.base import Different, Name, Several, StudyOptions, misfit
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: list[int] = wholes()
-    rank: list[int] = wholes()
+    d: Several[PositiveInt]
+    rank: Several[PositiveInt]
     # Targets of rank r are d·r^power in size: 0 crosses the lists d and rank.
-    dimension_power: int = whole(0, ge=0, le=3, said="0, 1, 2 or 3")
-    spectrum: list[Literal["flat", "columns"]] = choices(said="a list of flat and columns")
-    algorithm: str = name("factored", said="the name of an algorithm")
-    algorithm_options: dict = words("a mapping of the algorithm's own options", {})
-    ratios: list[float] = reals(gt=0, least=2, said="a list of two or more different numbers above 0")
+    dimension_power: int = Field(0, ge=0, le=3)
+    spectrum: Several[Literal["flat", "columns"]]
+    algorithm: Name = "factored"
+    algorithm_options: dict = Field({}, description="the algorithm's own options")
+    ratios: Different[PositiveFloat] = Field(min_length=2)
     unit: Literal["dr", "psd"] = "dr"
-    alpha: list[float] = reals([1e-06], gt=0)
-    step: list[float] = reals([0.25], gt=0)
-    time: list[float] = reals([60.0], gt=0)
-    targets: int = whole(ge=2)
+    alpha: Several[PositiveFloat] = Field([1e-06])
+    step: Several[PositiveFloat] = Field([0.25])
+    time: Several[PositiveFloat] = Field([60.0])
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
+    @model_validator(mode="after")
+    def _fits_together(self):
         if max(self.step) > min(self.time):
-            yield between("step", "time", allowed="every step at most every time")
+            raise misfit(self, "every step at most every time", "step", "time")
+        return self
 
 
 # Which option names a module of which folder; see algoreg.plugins.

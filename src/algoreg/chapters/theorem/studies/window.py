@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms.factored import Algorithm
 from algoreg.chapters.li2018 import theorem_11_window
@@ -13,25 +14,26 @@ from algoreg.engine.observers import Observer, begins
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factors, spectrum_target
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import StudyOptions, real, reals, too_large, whole
+from algoreg.spec.base import Several, StudyOptions, refuse_too_large
 
 
 class Options(StudyOptions):
     """What the study can be told."""
 
-    d: int = whole(ge=2)
-    rank: int = whole()
-    kappa: float = real(ge=1)
-    alpha_power: float = real(5, gt=1, said="a number above 1 (α is d to the minus that)")
-    label_noise: list[float] = reals(ge=0)
-    m_over_dr: float = real(gt=0)
-    step: float = real(gt=0)
-    points: int = whole(ge=2)
-    targets: int = whole(ge=2)
+    d: int = Field(ge=2)
+    rank: PositiveInt
+    kappa: float = Field(ge=1)
+    alpha_power: float = Field(5, gt=1, description="α is d to the minus that")
+    label_noise: Several[NonNegativeFloat]
+    m_over_dr: PositiveFloat
+    step: PositiveFloat
+    points: int = Field(ge=2)
+    targets: int = Field(ge=2)
 
-    def wrong(self):
-        """Yield what does not fit together."""
-        yield from too_large(self.d, self.m_over_dr * self.d * self.rank)
+    @model_validator(mode="after")
+    def _fits_together(self):
+        refuse_too_large(self, self.d, self.m_over_dr * self.d * self.rank)
+        return self
 
 
 KEYS = {
