@@ -213,7 +213,8 @@ def test_bad_settings_stop_before_any_job_with_all_problems(tmp_path):
     done = snakemake(folder)
     output = done.stdout + done.stderr
     assert done.returncode != 0
-    assert 'config/smoke.yaml: dtype = "float16": allowed is float32 or float64' in output
+    assert 'config/smoke.yaml: dtype = "float16": Input should be ' in output
+    assert "'float32' or 'float64'" in output
     set_yaml(path, "dtype", to="float32")
     path.write_text(f"{path.read_text()}seed: 2019\n")
     done = snakemake(folder)
