@@ -14,7 +14,8 @@ from conftest import ROOT, SCRATCH_CHAPTERS, copy_repository, registered_claims,
 from test_workflow import planned
 
 from algoreg import jobs
-from algoreg.spec.chapters import load_chapters
+from algoreg.spec.chapters import compose, load_chapters
+from algoreg.spec.files import load_yaml
 
 pytestmark = pytest.mark.workflow
 
@@ -66,7 +67,7 @@ def test_another_workflow_can_import_this_one(tmp_path):
     targets = [f"ar_{target}" for target in TARGETS]
     plan = planned(other, *targets, environment={"PYTHONPATH": str(tmp_path / "repository" / "src")})
     assert {target: plan.get(target) for target in targets} == dict.fromkeys(targets, 1)
-    assert {f"ar_{name}" for name in ("descend", "build_page", "execute_notebook")} <= set(plan)
+    assert {f"ar_{name}" for name in ("measure_part", "build_page", "execute_notebook")} <= set(plan)
 
 
 def test_an_importing_workflow_may_hand_over_a_part_of_its_settings(smoke, tmp_path):
@@ -207,9 +208,8 @@ def test_executed_notebooks_fetch_nothing(smoke):
     # Scratch repositories lack the chapters that some of them read.
     found = load_chapters(SCRATCH_CHAPTERS)
     claims = [entry for entry in registered_claims() if entry["chapter"] in SCRATCH_CHAPTERS]
-    sections = ("experiments", "studies", "figures")
-    there = {key: {name: 1 for part in found for name in part.experiments.get(key, {})} for key in sections}
-    reads = jobs.notebooks(there, claims, ROOT / "notebooks")
+    tier = compose(load_yaml(ROOT / "config" / "smoke.yaml"), found)
+    reads = jobs.notebooks(tier, claims, ROOT / "notebooks")
     assert {page.stem for page in pages} == {name for name, one in reads.items() if not one["lacking"]}
     for page in pages:
         text = page.read_text(encoding="utf-8")

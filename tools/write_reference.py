@@ -10,7 +10,7 @@ from pathlib import Path
 from algoreg import jobs
 from algoreg.judge import references, rejudge, snapshots
 from algoreg.recipes import Recipes
-from algoreg.spec import settings
+from algoreg.spec import plan, settings
 from algoreg.spec.chapters import load_chapters
 from algoreg.spec.tier import TIERS
 from algoreg.store import chain, records
@@ -30,7 +30,7 @@ def made_files(tier, results, partial):
         The folder ``results/<tier>``.
     partial : bool
     """
-    tables = [results / "tables" / f"{name}.csv" for name in jobs.tables(tier)]
+    tables = [results / "tables" / f"{name}.csv" for name in plan.tables(tier)]
     if partial:
         return [*(path for path in tables if path.exists()), *sorted((results / "claims").glob("*.json"))]
     figures = [results / "figures" / f"{name}.svg" for name in tier["figures"]]

@@ -45,6 +45,7 @@ use rule measure as measure_part with:
         study=one_of(MEASURED_IN_PARTS),
     # Before the small ones: what is dealt out takes longest.
     priority: 7
+    cache: True
     params:
         job=lambda wildcards: RECIPES.measure(
             wildcards.study, int(wildcards.part)
