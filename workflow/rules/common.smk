@@ -30,7 +30,7 @@ if set("{}") & set(str(ROOT)):
         f"{ROOT}: Snakemake reads braces in the path of a workflow as wildcards. Move the checkout to a path without."
     )
 try:
-    from algoreg import jobs
+    from algoreg import jobs, plugins
     from algoreg.judge import references
     from algoreg.judge.claims import criterion
     from algoreg.recipes import Recipes

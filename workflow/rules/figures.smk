@@ -13,7 +13,7 @@ for chapter, shown in RECIPES.chapter_figures.items():
                     caption="../report/figure.rst",
                     category="Figures",
                     subcategory=chapter.capitalize(),
-                    labels={"figure": figure},
+                    labels={"figure": figure, "shows": plugins.figure_title(figure)},
                 )
                 for figure in shown
             ],
