@@ -44,8 +44,10 @@ endif
 RUN := PATH="$$PWD/$(BIN):$$PATH"
 SNAKEMAKE = $(OPTIONS); mkdir -p .snakemake "$$HOME" || exit 2; $(RUN) snakemake --cores "$$CORES"
 # Prints the verdicts after every run, also after one that failed or had nothing to do, and keeps the exit status.
+# Every look of Snakemake's scheduler sets a timer for the next one, a timespan later: with the default of a second that is
+# a third of a core in a run of hundreds of jobs. The last timer delays the end by ten seconds at most.
 define snakemake
-@$(SNAKEMAKE) $(ARGS) "$${config[@]}"; status=$$?; \
+@$(SNAKEMAKE) --max-jobs-per-timespan 1000/10s $(ARGS) "$${config[@]}"; status=$$?; \
 $(BIN)/python tools/show_verdicts.py "$$tier" --status $$status; exit $$status
 endef
 # The same for the one chapter that the shell's NAME says.
