@@ -43,9 +43,9 @@ use rule measure as measure_part with:
         log_path("measure/{study}-{part}"),
     wildcard_constraints:
         study=one_of(MEASURED_IN_PARTS),
+    cache: True
     # Before the small ones: what is dealt out takes longest.
     priority: 7
-    cache: True
     params:
         job=lambda wildcards: RECIPES.measure(
             wildcards.study, int(wildcards.part)

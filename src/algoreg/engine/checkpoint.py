@@ -15,12 +15,12 @@ def job_fingerprint(params, data, device):
     Parameters
     ----------
     params : mapping
-        The rule's, of which where the checkpoint lies and how the job is announced do not count.
+        The job's, of which where the checkpoint lies does not count.
     data : sequence of str
         Digests of the data that are generated for it.
     device : torch.device
     """
-    what = {name: value for name, value in params.items() if name not in ("checkpoint", "title")}
+    what = {name: value for name, value in params.items() if name != "checkpoint"}
     return settings_hash({**what, "data_sha256": list(data), "computed_on": str(device)})
 
 

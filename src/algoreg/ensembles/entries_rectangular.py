@@ -1,6 +1,6 @@
 """Entries of a rectangular matrix, no one twice: √(d1·d2)·X_ij at m different places [candes2009].
 
-A problem of the settings has d1 = d2 = d; :meth:`Ensemble.draw` takes any number of columns. Matrices are not
+In the settings d1 = d2 = d; :meth:`Ensemble.draw` takes any number of columns. Matrices are not
 symmetric, and so M is not: what descends on UUᵀ does not fit.
 """
 
@@ -11,7 +11,7 @@ from algoreg.spec.base import EnsembleLimits
 
 
 class Limits(EnsembleLimits):
-    """What a problem may ask of it."""
+    """What settings may ask of it."""
 
     @staticmethod
     def most_m(d):

@@ -1,6 +1,6 @@
 """Gaussian measurements of rectangular matrices: A_i of d1 × d2 iid N(0, 1) entries, not symmetric, whole.
 
-A problem of the settings has d1 = d2 = d; :meth:`Ensemble.draw` takes any number of columns. Matrices are not
+In the settings d1 = d2 = d; :meth:`Ensemble.draw` takes any number of columns. Matrices are not
 symmetric, and so M is not: what descends on UUᵀ does not fit.
 """
 
@@ -16,7 +16,7 @@ BLOCK_ROWS = 128
 
 
 class Limits(EnsembleLimits):
-    """What a problem may ask of it."""
+    """What settings may ask of it."""
 
     @staticmethod
     def stored(d, m):

@@ -21,7 +21,7 @@ from algoreg.spec.base import EnsembleLimits
 
 
 class Limits(EnsembleLimits):
-    """What a problem may ask of it."""
+    """What settings may ask of it."""
 
     smallest_train_error: ClassVar = {"float32": 1e-3, "float64": 1e-7}
 

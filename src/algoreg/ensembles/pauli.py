@@ -22,7 +22,7 @@ from algoreg.store import refusals
 
 
 class Limits(EnsembleLimits):
-    """What a problem may ask of it."""
+    """What settings may ask of it."""
 
     @staticmethod
     def refused_d(d):

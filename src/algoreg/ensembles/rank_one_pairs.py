@@ -8,7 +8,7 @@ from algoreg.spec.base import EnsembleLimits
 
 
 class Limits(EnsembleLimits):
-    """What a problem may ask of it."""
+    """What settings may ask of it."""
 
     @staticmethod
     def stored(d, m):

@@ -18,7 +18,7 @@ from algoreg.numerics.theory import symmetric_dimension
 
 
 class Limits(gram.Limits):
-    """What a problem may ask of it."""
+    """What settings may ask of it."""
 
     @staticmethod
     def least_m(d):

@@ -113,4 +113,4 @@ def duration(tier):
     if "cpu_seconds" not in cost:
         return f"All of tier {tier} takes hours: make estimate TIER={tier} says how long its descents take here."
     minutes = cost["cpu_seconds"] / 60
-    return f"All of tier {tier} took {minutes:.0f} minutes of CPU time where its reference was made, {minutes / 2:.0f} on two idle cores."
+    return f"All of tier {tier} took {minutes:.0f} minutes of CPU time where its reference was made, less the start of each job."

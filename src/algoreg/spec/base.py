@@ -156,7 +156,7 @@ class RunOptions(Strict):
 
 
 class EnsembleLimits:
-    """What a problem may ask of an ensemble: the class ``Limits`` of its module overrides what is different there."""
+    """What settings may ask of an ensemble: the class ``Limits`` of its module overrides what is different there."""
 
     # The smallest relative training error that it resolves, by data type.
     smallest_train_error: ClassVar[dict] = {}

@@ -15,7 +15,7 @@ _Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class SettingsError(ValueError):
-    """All problems of settings, one line each: ``file: key = value: what is allowed``."""
+    """All problems of settings, one line each: ``file: key = value: what pydantic or a check of ours says``."""
 
     def __init__(self, problems):
         self.problems = list(problems)

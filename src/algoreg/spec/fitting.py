@@ -14,7 +14,7 @@ from algoreg.spec.plan import study_options
 from algoreg.spec.selection import SELECTORS, at_end, clock, points, selects
 from algoreg.spec.tier import size_of
 
-# Of a paper's iterations in one table: more is a slip of the pen.
+# Of the iterations in one table: more is a slip of the pen.
 MOST_POINTS = descents.MOST_POINTS
 
 

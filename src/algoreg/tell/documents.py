@@ -180,7 +180,7 @@ def _lines_of_runs(runs):
         "",
         "## Runs",
         "",
-        "Runs that are selected from recorded descents, in the paper's units: one table per entry with `select`.",
+        "Runs that are selected from recorded descents: one table per entry with `select`.",
     ]
     for columns, names in runs.items():
         lines += ["", f"{_listed(names)}: {', '.join(f'`{name}`' for name in columns)}."]
@@ -199,7 +199,7 @@ def _lines_of_comparisons(compared, scanned):
 
 
 def _lines_of_studies(studies):
-    lines = ["", "## Studies", "", "Measurements of a shape of their own, one table per block under `studies:`."]
+    lines = ["", "## Studies", "", "Measurements of a shape of their own, one table per entry with `study`."]
     modules = plugins.modules("studies")
     for chapter in load_chapters():
         own = sorted(study for study in studies if plugins.chapter_of(modules[study]) == chapter.name)

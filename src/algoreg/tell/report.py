@@ -169,7 +169,7 @@ def costs(references):
         minutes = cost["cpu_seconds"] / 60 if "cpu_seconds" in cost else None
         times = ["–", "–"] if minutes is None else [f"{minutes:.1f} min", f"{minutes / 2:.1f} min"]
         rows.append([f"`{tier}`", *times, f"{cost['peak_mib']} MiB"])
-    return markdown(["tier", "CPU time of all jobs", "so on two idle cores", "largest job"], rows)
+    return markdown(["tier", "CPU time of all jobs", "half of it", "largest job"], rows)
 
 
 def chapter_costs(references):
