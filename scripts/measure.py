@@ -14,10 +14,9 @@ if __name__ == "__main__":
     facts, settings, job = begin_job(snakemake), snakemake.config, snakemake.params.job
     device, dtype = devices.configure(settings["device"], job["dtype"], settings["threads"])
     facts |= {"dtype": job["dtype"], "device": str(device)}
-    files = list(snakemake.input.get("generated", []))
-    fingerprint = job_fingerprint(job, map(records.sha256, files), device)
+    fingerprint = job_fingerprint(job, map(records.sha256, snakemake.input), device)
     checkpoint = Checkpoint(job["checkpoint"], fingerprint, settings["checkpoint_seconds"])
-    data = generated.of_ensembles(files, job["seed"])
+    data = generated.of_ensembles(snakemake.input.get("generated", []), job["seed"])
     context = study.Context(job["seed"], job["ensembles"], device, dtype, checkpoint=checkpoint, data=data)
     frame, module = pd.DataFrame(study.measure(job["study"], job["options"], context)), plugins.study(job["study"])
     table = study_tables.collect([frame], job["study"], module.KEYS, study_tables.columns(module))

@@ -278,6 +278,8 @@ def test_plugins_of_all_kinds_are_taken_and_found_by_name(own_chapter):
         ("studies/own.py", '"algorithms"}', '"algorithm"}', ': FINDS.algorithm = "algorithm": unknown kind of module; allowed are'),
         ("studies/own.py", "KEYS =", 'AXES = {"log_d": "algorithm"}\nKEYS =', ': AXES = "log_d": unknown column; allowed are d, ensemble, test_error'),
         ("studies/own.py", "KEYS =", 'AXES = {"d": "size"}\nKEYS =', ': AXES.d = "size": unknown option; allowed are algorithm'),
+        ("studies/own.py", "KEYS =", 'READS = ("data")\nKEYS =', ': READS = "data": allowed is a tuple of algorithm'),
+        ("studies/own.py", "KEYS =", 'GENERATED_FROM = ("d",)\nKEYS =', ': GENERATED_FROM = ["d"]: allowed is a tuple of algorithm'),
         ("studies/own.py", "KEYS =", 'ENSEMBLE = "gausian"\nKEYS =', ': ENSEMBLE = "gausian": unknown ensemble; allowed are'),
         ("studies/own.py", "def measure", "def measures", ": has no function measure(options, context, number)"),
         ("studies/own.py", "context)", "context, number, size)", ':17: measure = "size": unknown option; allowed are algorithm'),

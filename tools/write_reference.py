@@ -60,6 +60,10 @@ def require_current(tier, claims, results, wanted):
     with contextlib.chdir(results.resolve().parents[1]):
         files = [os.path.relpath(path.resolve()) for path in wanted]
         required = Recipes(tier, claims, ROOT).required(files)
+        if strange := [file for file in files if file not in required]:
+            raise SystemExit(
+                f"{', '.join(strange)}: no result of tier {tier['tier']}: delete it, or move it to its place"
+            )
         try:
             chain.require(required)
         except chain.BrokenChain as error:

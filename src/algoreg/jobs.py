@@ -100,7 +100,8 @@ def notebooks(tier: dict, claims: list[dict], folder: Path) -> dict[str, dict[st
     """Return what each of a folder's notebooks reads of a tier, by name, and what of it the tier lacks.
 
     A notebook's metadata name it: ``tables``, ``figures``, and the chapters of the ``claims``. A name with an asterisk
-    is all that the tier has of such names, and may be nothing. Who says nothing reads everything.
+    is all that the tier has of such names, and may be nothing. If the metadata are missing, the notebook is assumed to
+    read every result.
 
     Returns
     -------

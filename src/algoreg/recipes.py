@@ -15,6 +15,7 @@ from typing import Any
 
 from algoreg import code_hash, jobs, plugins
 from algoreg.judge import references, replications
+from algoreg.judge.claims import criterion
 from algoreg.spec import plan
 from algoreg.spec.chapters import load_chapters
 from algoreg.store import chain, study_tables
@@ -23,7 +24,7 @@ from algoreg.tell import papers
 from algoreg.tell.charts.claims import claims_of
 
 # Libraries whose version a result depends on. ziglang compiles the kernels.
-NUMERICS = ("numpy", "scipy", "torch")
+NUMERICS = ("numpy", "scipy", "pandas", "torch")
 KERNELS = (*NUMERICS, "ziglang")
 MEASURING = (*KERNELS, "cvxpy", "clarabel", "scs", "scikit-learn")
 
@@ -72,14 +73,16 @@ class Recipes:
     """
 
     def __init__(self, tier: dict[str, Any], claims: list[dict[str, Any]], root: Path) -> None:
-        self.tier, self.claims, self.root = tier, claims, root
+        self.tier, self.root = tier, root
+        # In words, as jobs that judge nothing import no estimand.
+        self.claims = [{**entry, "criterion": criterion(entry)} for entry in claims]
         self.chapters = load_chapters({entry["chapter"] for entry in claims})
         self._titles = {chapter.name: chapter.title for chapter in self.chapters}
         self._settings = [
             os.path.relpath(file) for one in load_chapters() for file in sorted(one.folder.glob("*.yaml"))
         ]
-        self.judged = [entry for entry in claims if plan.judged(entry, tier)]
-        self.skipped = [entry for entry in claims if entry not in self.judged]
+        self.judged = [entry for entry in self.claims if plan.judged(entry, tier)]
+        self.skipped = [entry for entry in self.claims if entry not in self.judged]
         self.published = {path.stem: os.path.relpath(path) for path in jobs.published_files()}
         # What the files of published curves do not say themselves.
         self._facts = {name: dict(facts) for one in load_chapters() for name, facts in one.published.items()}
@@ -142,7 +145,7 @@ class Recipes:
         return Recipe(
             {"data": data},
             {
-                # Snakemake's cache knows an entry by its parameters.
+                # Two tables with equal options share no entry of Snakemake's cache: a sidecar names its result.
                 "table": study,
                 "study": block["study"],
                 "options": drawn,
@@ -186,6 +189,7 @@ class Recipes:
                 "key_columns": list(module.KEYS),
                 "columns": study_tables.columns(module),
                 "code": self._code("tabulate_study.py"),
+                "versions": versions(["pandas"]),
             },
         )
 
@@ -201,7 +205,12 @@ class Recipes:
         block, curve = self.tier["studies"][table], self.tier["studies"][table]["published"]
         return Recipe(
             {"table": self.table(block["compare"]), "curve": self.published[curve]},
-            {"block": block, "published": self._facts[curve], "code": self._code("compare_published.py")},
+            {
+                "block": block,
+                "published": self._facts[curve],
+                "code": self._code("compare_published.py"),
+                "versions": versions(NUMERICS),
+            },
         )
 
     # Verdicts
@@ -253,7 +262,7 @@ class Recipes:
                 "published": {name: self._facts[name] for name in curves},
                 "claims": {name: claims_of(name, self.claims) for name in shown},
                 "code": self._code("draw_figures.py", drawings.values()),
-                "versions": versions(["matplotlib"]),
+                "versions": versions([*NUMERICS, "matplotlib"]),
             },
         )
 
@@ -336,6 +345,7 @@ class Recipes:
             {
                 "tier": self.tier["tier"],
                 "code": self._code("execute_notebook.py", jobs.modules_of_notebook(source)),
+                "versions": versions([*MEASURING, "matplotlib"]),
             },
         )
 
@@ -394,10 +404,13 @@ class Recipes:
             case "tables":
                 return self._table_recipe(name)
             case "claims":
-                entry = next(entry for entry in self.claims if entry["id"] == name)
+                entry = next((entry for entry in self.claims if entry["id"] == name), None)
+                if entry is None:
+                    return None
                 return self.skip_claims() if entry in self.skipped else self.judge(entry)
             case "figures":
-                return self.draw_figures(next(key for key, names in self.chapter_figures.items() if name in names))
+                chapter = next((key for key, names in self.chapter_figures.items() if name in names), None)
+                return self.draw_figures(chapter) if chapter else None
         single = {"claims.json": self.collect_claims, "controls.json": self.check_controls}
         return single[path]() if path in single else None
 

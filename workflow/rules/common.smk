@@ -1,7 +1,6 @@
 # Settings, checked before any job, and what the rules of all stages ask of them.
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -32,7 +31,6 @@ if set("{}") & set(str(ROOT)):
 try:
     from algoreg import jobs, plugins
     from algoreg.judge import references
-    from algoreg.judge.claims import criterion
     from algoreg.recipes import Recipes
     from algoreg.spec import plan, settings
     from algoreg.spec.workflow import checked
@@ -54,7 +52,7 @@ def checked_settings():
     except settings.SettingsError as error:
         raise WorkflowError(f"The settings cannot be used:{error}") from error
     config.update(complete)
-    return [{**entry, "criterion": criterion(entry)} for entry in claims]
+    return claims
 
 
 RECIPES = Recipes(config, checked_settings(), ROOT)
@@ -102,7 +100,7 @@ def required(files):
 
 
 def gpus_per_job():
-    """Return how many GPUs a measuring job takes, so that local jobs share one by turns; torch is not asked while parsing."""
+    """Return how many GPUs a measuring job takes, so that local jobs share one by turns."""
     wanted = config["device"] == "cuda" or (
         config["device"] == "auto" and shutil.which("nvidia-smi")
     )
@@ -114,8 +112,9 @@ def check_device():
     # Not while parsing: which executor will run the jobs is known only then, and a cluster's submit host needs no GPU.
     if config["device"] != "cuda" or not workflow.local_exec:
         return
-    question = "import torch, sys; sys.exit(not torch.cuda.is_available())"
-    if subprocess.run([sys.executable, "-P", "-c", question]).returncode:
+    import torch
+
+    if not torch.cuda.is_available():
         raise WorkflowError(
             "device = cuda: torch sees no CUDA device here. Use --config device=cpu or device=auto."
         )

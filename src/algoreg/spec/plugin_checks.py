@@ -132,6 +132,10 @@ def _study(module: ModuleType) -> Iterator[str]:
     yield from problems
     if not problems:
         options = getattr(module, "Options", StudyOptions).model_fields
+        for name, more in {"READS": (), "GENERATED_FROM": (), "FROM_TIER": ("dtype",)}.items():
+            value, allowed = getattr(module, name, ()), [*options, *more]
+            if not isinstance(value, tuple) or not {*value} <= {*allowed}:
+                yield f"{_place(module)}: {name} = {show(value)}: allowed is a tuple of {', '.join(allowed)}"
         for option in list(inspect.signature(measure).parameters)[3:]:
             if option not in options:
                 yield f"{_place(module, measure)}: measure{unknown(option, options, 'option')}"

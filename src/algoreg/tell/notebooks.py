@@ -14,7 +14,7 @@ from algoreg.judge import references
 from algoreg.spec.chapters import load_chapters
 from algoreg.spec.plan import study_options
 from algoreg.store import records, study_tables
-from algoreg.tell import report, wording
+from algoreg.tell import captions, report, wording
 
 # A figure's file has 160 dots per inch. So wide, its letters are those of the page.
 SHOWN, WIDEST = 0.62, 980
@@ -59,8 +59,9 @@ class Tier:
     def figure(self, name):
         """Return a figure of the tier as a picture that a notebook shows."""
         picture = Image(self._file(f"figures/{name}.png"))
+        titles, _ = captions.read(self._file(f"figures/{name}.svg").read_text(encoding="utf-8"))
         wide = int.from_bytes(picture.data[16:20])
-        return Image(picture.data, width=min(round(SHOWN * wide), WIDEST), alt=plugins.figure_title(name))
+        return Image(picture.data, width=min(round(SHOWN * wide), WIDEST), alt=titles)
 
     def verdicts(self, *chapters, claims=None) -> Verdicts:
         """Return the verdicts of chapters' claims, or of these of them, for a notebook to show.

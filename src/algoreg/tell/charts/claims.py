@@ -1,4 +1,4 @@
-"""Which claims a figure shows. Loads no drawing library: the workflow asks before any job."""
+"""Which claims a figure shows. Jobs that draw nothing ask it, too, and need no drawing library for it."""
 
 from algoreg.spec.chapters import load_chapters
 
