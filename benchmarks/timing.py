@@ -13,7 +13,8 @@ import torch
 from algoreg.engine.kernels import build
 from algoreg.engine.kernels.library import REALS
 from algoreg.engine.kernels.passes import VECTOR_BYTES, padded_rows
-from algoreg.store.records import machine, write_text
+from algoreg.store import machine
+from algoreg.store.records import write_text
 from algoreg.tell import report
 
 Timing = namedtuple("Timing", "median low high iterations")
@@ -174,7 +175,7 @@ def free_memory(device="cpu"):
 
 def describe(device="cpu"):
     """Return what the measurement ran on."""
-    known = machine()
+    known = machine.description()
     name = known["processor"] or platform.machine()
     affinity = getattr(os, "sched_getaffinity", None)
     return {

@@ -162,9 +162,11 @@ def test_what_is_allowed_arrives(folder, tmp_path):
         assert done.returncode == 0, done.stderr
         return [line for line in done.stdout.splitlines() if line.startswith("<snakemake>")]
 
-    assert called("reproduce") == ["<snakemake><--cores><2>"]
-    assert called("quick", "CORES=3") == ["<snakemake><--cores><3><--configfile><config/quick.yaml>"]
-    assert called("smoke", TIER="x; y") == ["<snakemake><--cores><2><--configfile><config/smoke.yaml>"]
+    # Targets of a whole tier look for jobs less often.
+    seldom = "<--max-jobs-per-timespan><1000/10s>"
+    assert called("reproduce") == [f"<snakemake><--cores><2>{seldom}"]
+    assert called("quick", "CORES=3") == [f"<snakemake><--cores><3>{seldom}<--configfile><config/quick.yaml>"]
+    assert called("smoke", TIER="x; y") == [f"<snakemake><--cores><2>{seldom}<--configfile><config/smoke.yaml>"]
     claim = called("claim", "ID=lemA1-as-printed", "TIER=quick", "ARGS=-n --quiet")
     assert claim == ["<snakemake><--cores><2><claim_lemA1_as_printed><-n><--quiet><--configfile><config/quick.yaml>"]
     chapter = called("chapter", "NAME=theorem", "TIER=smoke")
@@ -180,7 +182,7 @@ def test_what_is_allowed_arrives(folder, tmp_path):
         assert called("claim", "ID=my-claim", **given) == ["<snakemake><--cores><2><claim_my_claim>"]
     own = tmp_path / "my tier's.yaml"
     own.write_text("# mine\ntier: mine  # a name\nseed: 1\n")
-    assert called("reproduce", f"TIER={own}") == [f"<snakemake><--cores><2><--configfile><{own}>"]
+    assert called("reproduce", f"TIER={own}") == [f"<snakemake><--cores><2>{seldom}<--configfile><{own}>"]
     done = make(folder, "verify", f"TIER={own}")
     assert "no reference for tier mine" in done.stdout
     done = make(folder, "replicate", "SEED=11 12")

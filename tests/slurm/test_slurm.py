@@ -124,7 +124,7 @@ def test_a_lost_node_costs_no_more_than_the_time_since_the_last_checkpoint(finis
     # The descent waits at this iteration, so that there is time to lose the node.
     (folder / "hold").write_text("200")
     process = start(folder, cluster, TINY_DESCENT, tier="tiny")
-    checkpoint = folder / "results" / "tiny" / "checkpoints" / "tiny-0.npz"
+    checkpoint = folder / "results" / "tiny" / "checkpoints" / "measure-tiny_runs-0.npz"
     wait_until(lambda: checkpoint.exists() or process.poll() is not None, "there is a checkpoint")
     assert process.poll() is None, (folder / "run.txt").read_text()[-3000:]
     scontrol(cluster, "update", "NodeName=node1", "State=DOWN", "Reason=lost")
@@ -136,7 +136,7 @@ def test_a_lost_node_costs_no_more_than_the_time_since_the_last_checkpoint(finis
     assert status == 0, output[-3000:]
     assert "Restarts=1" in scontrol(cluster, "show", "job")
     assert (folder / TINY_DESCENT).read_bytes() == (finished_tiny / TINY_DESCENT).read_bytes()
-    log = (folder / "results" / "tiny" / "logs" / "descend" / "tiny-0.log").read_text()
+    log = (folder / "results" / "tiny" / "logs" / "measure" / "tiny_runs-0.log").read_text()
     assert "continuing from iteration" in log
 
 
@@ -147,7 +147,7 @@ def test_descents_on_a_gpu_ask_slurm_for_one(cluster, tmp_path):
     import torch
 
     folder = copy_repository(tmp_path / "repository")
-    targets = [DESCENT, DESCENT.replace("ensemble-0", "ensemble-1")]
+    targets = [DESCENT, DESCENT.replace("part-0", "part-1")]
     status, output = finish(start(folder, cluster, *targets, "--retries", "0", "--config", "device=cuda"), folder)
     number = output.split("has been submitted with SLURM jobid ", 1)[1].split()[0]
     assert output.count("has been submitted with SLURM jobid") == 1, output[-3000:]
@@ -155,7 +155,7 @@ def test_descents_on_a_gpu_ask_slurm_for_one(cluster, tmp_path):
     if not torch.cuda.is_available():
         assert status != 0
         # The one that went first has failed, and the other was not begun.
-        logs = (folder / "results" / "smoke" / "logs" / "descend").glob("gaussian-*.log")
+        logs = (folder / "results" / "smoke" / "logs" / "measure").glob("gaussian-*.log")
         assert sum("torch sees no CUDA device here" in log.read_text() for log in logs) == 1
 
 
