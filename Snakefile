@@ -18,20 +18,6 @@ include: "workflow/rules/claims.smk"
 include: "workflow/rules/report.smk"
 
 
-def all_notebooks():
-    """Return the executed notebooks whose results this tier has, as pages; say which are left out for what they lack."""
-    for name, reads in RECIPES.notebooks.items():
-        if reads["lacking"] and IS_MAIN_PROCESS:
-            logger.info(
-                f"Notebook {name} left out: tier {TIER} has no {', no '.join(reads['lacking'])}."
-            )
-    return [
-        result(f"notebooks/{name}.html")
-        for name, reads in RECIPES.notebooks.items()
-        if not reads["lacking"]
-    ]
-
-
 rule figures:
     input:
         RECIPES.figures_of(config["figures"]),

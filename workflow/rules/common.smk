@@ -99,6 +99,20 @@ def required(files):
     return result_chain.as_params(RECIPES.required(files))
 
 
+def all_notebooks():
+    """Return the executed notebooks whose results this tier has, as pages; say which are left out for what they lack."""
+    for name, reads in RECIPES.notebooks.items():
+        if reads["lacking"] and IS_MAIN_PROCESS:
+            logger.info(
+                f"Notebook {name} left out: tier {TIER} has no {', no '.join(reads['lacking'])}."
+            )
+    return [
+        result(f"notebooks/{name}.html")
+        for name, reads in RECIPES.notebooks.items()
+        if not reads["lacking"]
+    ]
+
+
 def gpus_per_job():
     """Return how many GPUs a measuring job takes, so that local jobs share one by turns."""
     wanted = config["device"] == "cuda" or (
