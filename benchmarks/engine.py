@@ -23,8 +23,8 @@ from algoreg.ensembles.gaussian import BLOCK_ROWS, Ensemble
 from algoreg.numerics.devices import DTYPES, configure
 from algoreg.numerics.svec import smat
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.store.records import atomic, dump_json, write_text
-from algoreg.tell.figures import save
+from algoreg.reporting.figures import save
+from algoreg.results.records import atomic, dump_json, write_text
 from timing import Limits, describe, free_memory, interleave, last_level_cache, repeat
 
 KEYS = (

@@ -18,11 +18,11 @@ from statistics import fmean
 import torch
 
 from algoreg.engine.loop import Descent
+from algoreg.experiments import descents
 from algoreg.numerics import devices, problems
-from algoreg.spec import plan, settings
-from algoreg.store import records
-from algoreg.store.provenance import settings_hash
-from algoreg.studies import descents
+from algoreg.results import records
+from algoreg.results.provenance import settings_hash
+from algoreg.settings import checking, plan
 from timing import fill_block
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,9 +47,10 @@ def seconds_per_step(batch):
 
 
 def estimate(tier, name):
-    """Return a row for one study of descents: jobs, seconds of a job, whether runs may stop before their budget."""
-    block = tier["studies"][name]
-    options = plan.study_options(block, tier)
+    """Return a row for one experiment of descents: jobs, seconds of a job, whether runs may stop before their
+    budget."""
+    block = tier["experiments"][name]
+    options = plan.experiment_options(block, tier)
     problem = descents.problem_of(options)
     device, dtype = devices.configure(tier["device"], plan.dtype_of(block, tier), tier["threads"])
     arrays = problems.draw_problem(problem, tier["seed"], 0)
@@ -67,7 +68,7 @@ def estimate(tier, name):
         "descent": name,
         "d": problem["d"],
         "runs": len(runs),
-        "jobs": len(plan.study_parts(block)),
+        "jobs": len(plan.experiment_parts(block)),
         "seconds_per_job": float(f"{total:.3g}"),
         "may_stop_early": options["stop_below_train_error"] is not None,
     }
@@ -91,7 +92,7 @@ def measured_seconds(tier, name, results):
     list of float
     """
     own, seconds = settings_hash(tier), []
-    for number, file in enumerate(plan.part_files(name, tier["studies"][name])):
+    for number, file in enumerate(plan.part_files(name, tier["experiments"][name])):
         log = results / "logs" / "measure" / f"{name}-{number}.log"
         try:
             if "continuing from iteration" in log.read_text(encoding="utf-8"):
@@ -133,7 +134,7 @@ def per_figure(tier, rows):
     """Return (figure, names of the descents that it reads, their rows)."""
     found = []
     for figure, tables in tier["figures"].items():
-        blocks = [tier["studies"][table] for table in tables]
+        blocks = [tier["experiments"][table] for table in tables]
         names = list(dict.fromkeys(name for block in blocks for name in block.get("select", ())))
         if names:
             found.append((figure, names, [row for row in rows if row["descent"] in names]))
@@ -193,7 +194,7 @@ def main():
     path = Path(options.tier) if options.tier.endswith(".yaml") else ROOT / "config" / f"{options.tier}.yaml"
     if not path.is_file():
         parser.error(f"--tier {options.tier}: {path} does not exist")
-    tier = settings.load_tier(path)
+    tier = checking.load_tier(path)
     results = options.results or ROOT / "results" / tier["tier"]
     # Once: every process would say it again.
     tier["device"] = devices.resolve_device(tier["device"]).type

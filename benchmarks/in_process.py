@@ -8,13 +8,13 @@ import pandas as pd
 import torch
 
 from algoreg import plugins
-from algoreg.engine import study
-from algoreg.judge import snapshots
+from algoreg.engine import experiment
+from algoreg.experiments import descents
 from algoreg.numerics import devices, problems
-from algoreg.spec import descents as settings
-from algoreg.spec import plan
-from algoreg.store import records, study_tables, tables
-from algoreg.studies import descents
+from algoreg.regression import snapshots
+from algoreg.results import experiment_tables, records, tables
+from algoreg.settings import descents as settings
+from algoreg.settings import plan
 
 
 def _as_read(rows):
@@ -23,19 +23,20 @@ def _as_read(rows):
 
 
 def measured(tier, name, numbers, *, dtype, threads, batches):
-    """Return the table of a study as it is read, its ensembles in one call or, with other batches, in one each."""
-    block = tier["studies"][name]
+    """Return the table of an experiment as it is read, its ensembles in one call or, with other batches, in one
+    each."""
+    block = tier["experiments"][name]
     device, precision = devices.configure("cpu", dtype or plan.dtype_of(block, tier), threads)
-    options, frames = plan.study_options(block, tier), []
+    options, frames = plan.experiment_options(block, tier), []
     for part in [numbers] if batches == 1 else [[number] for number in numbers]:
-        context = study.Context(tier["seed"], part, device, precision, say=lambda line: None)
+        context = experiment.Context(tier["seed"], part, device, precision, say=lambda line: None)
         if plan.records_descents(block) and batches != 1:
             rows = [row for number in part for row in _in_batches(options, context, number, batches)]
         else:
-            rows = study.measure(block["study"], options, context)
+            rows = experiment.measure(block["experiment"], options, context)
         frames.append(_as_read(rows))
-    module = plugins.study(block["study"])
-    return study_tables.collect(frames, block["study"], module.KEYS, study_tables.columns(module))
+    module = plugins.experiment(block["experiment"])
+    return experiment_tables.collect(frames, block["experiment"], module.KEYS, experiment_tables.columns(module))
 
 
 def _in_batches(options, context, number, batches):
@@ -69,32 +70,32 @@ def _as_text(table):
 
 
 def tables_of(tier, names, *, dtype=None, threads=None, batches=1):
-    """Return the committed form (see :func:`algoreg.judge.snapshots.snapshot`) of some of a tier's tables.
+    """Return the committed form (see :func:`algoreg.regression.snapshots.snapshot`) of some of a tier's tables.
 
     Parameters
     ----------
     tier : mapping
         Validated settings.
     names : iterable of str
-        Tables of runs and of studies; comparisons aside.
+        Tables of runs and of experiments; comparisons aside.
     dtype : str, optional
         Instead of each block's own.
     threads : int, optional
         Instead of the tier's.
     batches : int, optional
         How many batches the runs of a descent are dealt out to; None: every run has its own. If not 1, every ensemble
-        of a study has a call of its own.
+        of an experiment has a call of its own.
     """
     measure = partial(measured, tier, dtype=dtype, threads=threads or tier["threads"], batches=batches)
     recorded, found = {}, {}
     for name in names:
-        block = tier["studies"][name]
+        block = tier["experiments"][name]
         if "select" not in block:
-            found[name] = snapshots.of_study(measure(name, range(block["ensembles"])), block["study"])
+            found[name] = snapshots.of_experiment(measure(name, range(block["ensembles"])), block["experiment"])
             continue
         for one in block["select"]:
             if one not in recorded:
-                recorded[one] = _as_text(measure(one, range(tier["studies"][one]["ensembles"])))
+                recorded[one] = _as_text(measure(one, range(tier["experiments"][one]["ensembles"])))
         rows = tables.select(block, [recorded[one] for one in block["select"]])
         found[name] = snapshots.of_runs(_as_read(rows), block["by"])
     torch.set_num_threads(tier["threads"])
@@ -103,5 +104,5 @@ def tables_of(tier, names, *, dtype=None, threads=None, batches=1):
 
 
 def measured_tables(tier):
-    """Return the names of the tables that runs and studies make, comparisons with published curves aside."""
-    return [name for name in plan.tables(tier) if "compare" not in tier["studies"][name]]
+    """Return the names of the tables that runs and experiments make, comparisons with published curves aside."""
+    return [name for name in plan.tables(tier) if "compare" not in tier["experiments"][name]]

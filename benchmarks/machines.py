@@ -6,7 +6,7 @@ from pathlib import Path
 from textwrap import fill
 
 import methods
-from algoreg.store.records import dump_json, write_text
+from algoreg.results.records import dump_json, write_text
 from timing import fill_block
 
 KEPT, DOCUMENT = Path("reference/bench"), Path("docs/scaling.md")

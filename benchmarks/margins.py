@@ -16,7 +16,7 @@ def _descents(problem, algorithm, factor, runs, stop=None):
     runs = [{**run, "paper_iterations": 10000} for run in runs]
     options = {"algorithm": algorithm, "step_factor": factor, "runs": runs, "record": {"errors": {"log_spaced": 5}}}
     options |= {"d": 100, "targets": TARGETS, **problem, **({"stop_below_train_error": stop} if stop else {})}
-    return {"study": "descents", "ensembles": ENSEMBLES, "options": options}
+    return {"experiment": "descents", "ensembles": ENSEMBLES, "options": options}
 
 
 RANK_5, RANK_1, FEW = {"rank": 5, "m": 2500}, {"rank": 1, "m": 3500}, {"rank": 1, "m": 1000}
@@ -26,7 +26,7 @@ TIER = {
     "seed": SEED,
     "dtype": "float32",
     "threads": 1,
-    "studies": {
+    "experiments": {
         "figure_1": _descents(RANK_5, "factored", 10, [{"alpha": [0.3162, 0.03162, 0.01, 0.001], "paper_step": 0.01}]),
         "figure_1_large": _descents(RANK_5, "factored", 5, [{"alpha": 1.0, "paper_step": 0.01}]),
         "figure_3": _descents(RANK_5, "factored", 10, [{"alpha": 0.01, "paper_step": 0.01}]),

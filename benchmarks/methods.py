@@ -3,7 +3,7 @@
 from functools import partial
 
 from algoreg import plugins
-from algoreg.spec import options
+from algoreg.settings import options
 from timing import repeat
 
 # A row's name to the algorithm and what its runs are told otherwise than by default.

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.tell.charts.style import COLOURS, style
+from algoreg.reporting.charts.style import COLOURS, style
 
 
 def work(d, m, batch, itemsize):

@@ -17,11 +17,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import kernels as libraries
-from algoreg.judge import comparison, rejudge, snapshots
-from algoreg.judge.tolerances import Tolerances
-from algoreg.spec import settings
-from algoreg.spec.chapters import load_chapters
-from algoreg.store import machine, records
+from algoreg.regression import comparison, rejudge, snapshots
+from algoreg.regression.tolerances import Tolerances
+from algoreg.results import machine, records
+from algoreg.settings import checking
+from algoreg.settings.chapters import load_chapters
 from in_process import measured_tables, tables_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -72,7 +72,7 @@ def chosen_tables(tier, patterns):
 def judged(tier, tables):
     """Return the verdicts of the claims that read these tables alone, comparisons with published curves aside."""
     frames = {name: snapshots.frame_of(table) for name, table in tables.items()}
-    return rejudge.judged(frames, tier, settings.load_claims())
+    return rejudge.judged(frames, tier, checking.load_claims())
 
 
 def claim_rows(name, new, old, tolerances):
@@ -179,7 +179,7 @@ def main():
     parser.add_argument("--options", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     file = ROOT / "config" / f"{arguments.tier}.yaml"
-    tier = settings.complete_tier({**settings.load_yaml(file), "chapters": arguments.chapters or "all"}, str(file))
+    tier = checking.complete_tier({**checking.load_yaml(file), "chapters": arguments.chapters or "all"}, str(file))
     try:
         names = chosen_tables(tier, arguments.tables or ["*"])
     except ValueError as wrong:

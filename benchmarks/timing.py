@@ -13,9 +13,9 @@ import torch
 from algoreg.engine.kernels import build
 from algoreg.engine.kernels.library import REALS
 from algoreg.engine.kernels.passes import VECTOR_BYTES, padded_rows
-from algoreg.store import machine
-from algoreg.store.records import write_text
-from algoreg.tell import report
+from algoreg.reporting import report
+from algoreg.results import machine
+from algoreg.results.records import write_text
 
 Timing = namedtuple("Timing", "median low high iterations")
 Timing.__doc__ = "Median, smallest and largest seconds per iteration, and the iterations in each timing."

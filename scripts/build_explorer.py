@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from algoreg.judge.references import read
-from algoreg.judge.snapshots import frame_of
-from algoreg.store import records
-from algoreg.store.provenance import begin_job
-from algoreg.tell.explorer import render
+from algoreg.regression.references import read
+from algoreg.regression.snapshots import frame_of
+from algoreg.reporting.explorer import render
+from algoreg.results import records
+from algoreg.results.provenance import begin_job
 
 facts = begin_job(snakemake)
 table = frame_of(read(snakemake.input.reference)["tables"][snakemake.params.job["table"]])

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from algoreg.judge import references, replications
-from algoreg.spec.settings import chosen_chapters
-from algoreg.store import chain, records
-from algoreg.store.provenance import begin_job
-from algoreg.tell.page.render import render
+from algoreg.regression import references, replications
+from algoreg.reporting.page.render import render
+from algoreg.results import chain, records
+from algoreg.results.provenance import begin_job
+from algoreg.settings.checking import chosen_chapters
 
 facts = begin_job(snakemake)
 made = chain.from_params(snakemake.params.required)

@@ -1,8 +1,7 @@
 """Fail if a control came out other than it must, or without an estimate: then the judge, not the paper, is at fault."""
 
-from algoreg.judge import claims
-from algoreg.store import records
-from algoreg.store.provenance import begin_job
+from algoreg.results import records
+from algoreg.results.provenance import begin_job
 
 facts = begin_job(snakemake)
 collected = records.read_json(snakemake.input.claims)

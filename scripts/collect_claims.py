@@ -1,8 +1,8 @@
 """Gather the claims of a tier in registry order and print the verdict table."""
 
-from algoreg.store import records
-from algoreg.store.provenance import begin_job
-from algoreg.tell.wording import verdict_table
+from algoreg.reporting.wording import verdict_table
+from algoreg.results import records
+from algoreg.results.provenance import begin_job
 
 facts = begin_job(snakemake)
 collected = [records.read_json(path) for path in snakemake.input.claims]

@@ -1,8 +1,8 @@
 """Compare one of our tables with the published curve, point by point or over the grid of α."""
 
-from algoreg.judge import published
-from algoreg.store import records
-from algoreg.store.provenance import begin_job
+from algoreg.claims import published
+from algoreg.results import records
+from algoreg.results.provenance import begin_job
 
 facts, job = begin_job(snakemake), snakemake.params.job
 table = records.read_table(snakemake.input.table)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from algoreg.judge import comparison, references, snapshots
-from algoreg.judge.tolerances import Tolerances
-from algoreg.spec.chapters import load_chapters
-from algoreg.store import chain, joblog, records
+from algoreg.regression import comparison, references, snapshots
+from algoreg.regression.tolerances import Tolerances
+from algoreg.results import chain, joblog, records
+from algoreg.settings.chapters import load_chapters
 
 joblog.write_to(snakemake.log[0])
 

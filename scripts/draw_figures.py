@@ -1,9 +1,9 @@
 """Draw all figures of a chapter from their tables, each as SVG, PDF and PNG."""
 
-from algoreg.judge import published
-from algoreg.store import records
-from algoreg.store.provenance import begin_job
-from algoreg.tell import figures
+from algoreg.claims import published
+from algoreg.reporting import figures
+from algoreg.results import records
+from algoreg.results.provenance import begin_job
 
 facts, job, made = begin_job(snakemake), snakemake.params.job, snakemake.output
 tables = records.read_tables(snakemake.input.tables)

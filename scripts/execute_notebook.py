@@ -9,9 +9,9 @@ import nbformat
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
-from algoreg.store import records
-from algoreg.store.provenance import begin_job
-from algoreg.tell import executed, opened
+from algoreg.reporting import executed, opened
+from algoreg.results import records
+from algoreg.results.provenance import begin_job
 
 facts = begin_job(snakemake)
 os.environ["ALGOREG_TIER"] = snakemake.params.job["tier"]

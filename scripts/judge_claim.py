@@ -1,9 +1,9 @@
 """Judge one claim of the registry, with its controls."""
 
 from algoreg import plugins
-from algoreg.judge import claims, published
-from algoreg.store import records
-from algoreg.store.provenance import begin_job
+from algoreg.claims import published
+from algoreg.results import records
+from algoreg.results.provenance import begin_job
 
 facts, job = begin_job(snakemake), snakemake.params.job
 tables = records.read_tables(snakemake.input.tables)

@@ -1,15 +1,15 @@
-"""Measure some ensembles of a study, with checkpoints."""
+"""Measure some ensembles of an experiment, with checkpoints."""
 
-# A study may start processes, each of which imports this script: it must load and run nothing there.
+# An experiment may start processes, each of which imports this script: it must load and run nothing there.
 if __name__ == "__main__":
     import pandas as pd
 
     from algoreg import plugins
-    from algoreg.engine import study
+    from algoreg.engine import experiment
     from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
     from algoreg.numerics import devices
-    from algoreg.store import generated, records, study_tables
-    from algoreg.store.provenance import begin_job
+    from algoreg.results import experiment_tables, generated, records
+    from algoreg.results.provenance import begin_job
 
     facts, settings, job = begin_job(snakemake), snakemake.config, snakemake.params.job
     device, dtype = devices.configure(settings["device"], job["dtype"], settings["threads"])
@@ -17,8 +17,11 @@ if __name__ == "__main__":
     fingerprint = job_fingerprint(job, map(records.sha256, snakemake.input), device)
     checkpoint = Checkpoint(job["checkpoint"], fingerprint, settings["checkpoint_seconds"])
     data = generated.of_ensembles(snakemake.input.get("generated", []), job["seed"])
-    context = study.Context(job["seed"], job["ensembles"], device, dtype, checkpoint=checkpoint, data=data)
-    frame, module = pd.DataFrame(study.measure(job["study"], job["options"], context)), plugins.study(job["study"])
-    table = study_tables.collect([frame], job["study"], module.KEYS, study_tables.columns(module))
+    context = experiment.Context(job["seed"], job["ensembles"], device, dtype, checkpoint=checkpoint, data=data)
+    frame, module = (
+        pd.DataFrame(experiment.measure(job["experiment"], job["options"], context)),
+        plugins.experiment(job["experiment"]),
+    )
+    table = experiment_tables.collect([frame], job["experiment"], module.KEYS, experiment_tables.columns(module))
     records.write_table(snakemake.output.table, list(table), table.to_dict("records"), facts)
     checkpoint.remove()

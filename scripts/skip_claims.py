@@ -1,8 +1,7 @@
 """Write the verdict "not judged" of every claim whose runs this tier lacks."""
 
-from algoreg.judge import claims
-from algoreg.store import records
-from algoreg.store.provenance import begin_job
+from algoreg.results import records
+from algoreg.results.provenance import begin_job
 
 facts = begin_job(snakemake)
 for entry, path in zip(snakemake.params.job["entries"], snakemake.output.claims, strict=True):

@@ -1,8 +1,8 @@
 """Select the rows of a table of runs from recorded descents."""
 
-from algoreg.spec import selection
-from algoreg.store import records, tables
-from algoreg.store.provenance import begin_job
+from algoreg.results import records, tables
+from algoreg.results.provenance import begin_job
+from algoreg.settings import selection
 
 facts, block = begin_job(snakemake), snakemake.params.job["block"]
 rows = tables.select(block, map(records.read_rows, snakemake.input.parts))

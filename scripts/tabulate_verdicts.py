@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from algoreg.store import records
-from algoreg.store.provenance import begin_job
-from algoreg.tell import verdict_page
+from algoreg.reporting import verdict_page
+from algoreg.results import records
+from algoreg.results.provenance import begin_job
 
 facts = begin_job(snakemake)
 claims = records.read_json(snakemake.input.claims)

@@ -21,18 +21,18 @@ import yaml
 from hypothesis import settings
 
 from algoreg import plugins
-from algoreg.analysis import intervals
-from algoreg.engine import study
+from algoreg.claims import intervals, published
+from algoreg.engine import experiment
 from algoreg.ensembles.gaussian import packed_rows
-from algoreg.judge import published, references, snapshots
 from algoreg.numerics.problems import draw_factor
-from algoreg.spec import chapters as chapter_files
-from algoreg.spec import settings as tiers
-from algoreg.spec.chapters import compose, load_chapter, load_chapters
-from algoreg.spec.files import load_yaml
-from algoreg.spec.messages import in_file
-from algoreg.spec.plan import study_options
-from algoreg.store import records, study_tables
+from algoreg.regression import references, snapshots
+from algoreg.results import experiment_tables, records
+from algoreg.settings import chapters as chapter_files
+from algoreg.settings import checking as tiers
+from algoreg.settings.chapters import compose, load_chapter, load_chapters
+from algoreg.settings.files import load_yaml
+from algoreg.settings.messages import in_file
+from algoreg.settings.plan import experiment_options
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
@@ -113,7 +113,7 @@ def recorded_descents(ensembles=2, dtype="float64", **options):
     """Return an entry of recorded descents, small ones unless the options say otherwise."""
     small = {"d": 6, "rank": 1, "m": 20, "targets": 2, "algorithm": "factored"}
     small |= {"runs": [{"alpha": 0.1, "step": 0.1, "iterations": 20}], "record": {"errors": {"every": 10}}}
-    return {"study": "descents", "ensembles": ensembles, "dtype": dtype, "options": {**small, **options}}
+    return {"experiment": "descents", "ensembles": ensembles, "dtype": dtype, "options": {**small, **options}}
 
 
 def as_text(rows):
@@ -122,37 +122,37 @@ def as_text(rows):
 
 
 def option_problems(name, **changes):
-    """Return the lines that say what is wrong with the smoke tier when options of a study are others."""
+    """Return the lines that say what is wrong with the smoke tier when options of an experiment are others."""
     content = tier_settings("smoke")
-    content["studies"][name]["options"] |= changes
+    content["experiments"][name]["options"] |= changes
     return setting_problems(content)
 
 
 def refused(name, said, **changes):
-    """Assert that other options of a study are refused in one line, which says so."""
+    """Assert that other options of an experiment are refused in one line, which says so."""
     (line,) = option_problems(name, **changes)
     assert said in line
 
 
 def measured(name, options, *, seed, ensembles=(0,), dtype=torch.float64, device=CPU):
-    """Return a study's table as the workflow makes it: options completed, rows in order.
+    """Return an experiment's table as the workflow makes it: options completed, rows in order.
 
     Parameters
     ----------
     name : str
-        The study.
+        The experiment.
     options : dict
-        Of the study; defaults may be left out.
+        Of the experiment; defaults may be left out.
     seed : int
     ensembles : iterable of int
         The numbers of the ensembles that are measured.
     dtype : torch.dtype
     device : torch.device
     """
-    complete = study_options({"study": name, "options": options})
-    context = study.Context(seed, list(ensembles), device, dtype, lambda line: None)
-    frame, module = pd.DataFrame(study.measure(name, complete, context)), plugins.study(name)
-    return study_tables.collect([frame], name, module.KEYS, study_tables.columns(module))
+    complete = experiment_options({"experiment": name, "options": options})
+    context = experiment.Context(seed, list(ensembles), device, dtype, lambda line: None)
+    frame, module = pd.DataFrame(experiment.measure(name, complete, context)), plugins.experiment(name)
+    return experiment_tables.collect([frame], name, module.KEYS, experiment_tables.columns(module))
 
 
 def published_curves(figure):
@@ -167,12 +167,12 @@ def passage_of(passage, tables):
 
 
 def gaussian_matrices(d, m, seed, ensemble=0):
-    """Return the Gaussian measurement matrices of a study, drawn by the name of their stream, shape (m, d, d)."""
+    """Return the Gaussian measurement matrices of an experiment, drawn by the name of their stream, shape (m, d, d)."""
     return plain.unpack(np.concatenate(list(packed_rows(d, m, seed, ensemble))), d)
 
 
 def gaussian_problem(d, eigenvalues, m, seed, target, ensemble=0):
-    """Return the Gaussian measurement matrices, labels and X* of a study, X* with these eigenvalues."""
+    """Return the Gaussian measurement matrices, labels and X* of an experiment, X* with these eigenvalues."""
     matrices = gaussian_matrices(d, m, seed, ensemble)
     factor = draw_factor({"kind": "spectrum", "eigenvalues": eigenvalues}, d, len(eigenvalues), seed, target)
     x = factor @ factor.T
@@ -318,7 +318,7 @@ def repository(smoke, tmp_path):
 def _run_tiny(folder):
     """Run a tier of a scratch repository's own chapter, commit its reference and verify it."""
     tiny_repository(folder)
-    done = snakemake(folder, "claims", "figures", "results/tiny/tables/tiny_study.csv", tier="tiny")
+    done = snakemake(folder, "claims", "figures", "results/tiny/tables/tiny_experiment.csv", tier="tiny")
     assert done.returncode == 0, done.stderr[-3000:]
     chapter = load_chapter("tiny", folder / "chapters" / "tiny")
     content = snapshots.snapshot(folder / "results" / "tiny", tiny_settings(folder), chapter, partial=True)

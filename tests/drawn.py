@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from algoreg.spec.chapters import load_chapters
+from algoreg.settings.chapters import load_chapters
 
 
 def crossed(values, seed=0, **axes):

@@ -6,9 +6,9 @@ import torch
 from algoreg.algorithms import stochastic
 from algoreg.engine.loop import Descent
 from algoreg.ensembles.gaussian import BLOCK_ROWS, Ensemble
+from algoreg.experiments.descents import recorded, recorded_batch, result
 from algoreg.numerics import problems
 from algoreg.numerics.eigen import project
-from algoreg.studies.descents import recorded, recorded_batch, result
 
 D, M, SEED = 7, 60, 5
 PROBLEM = {"ensemble": "gaussian", "d": D, "rank": 2, "m": M, "target": {"kind": "columns"}, "targets": 3}

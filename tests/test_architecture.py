@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 
 from algoreg import code_hash, plugins
-from algoreg.spec.chapters import load_chapters
+from algoreg.settings.chapters import load_chapters
 
 pytestmark = pytest.mark.any_kernels
 
@@ -20,23 +20,24 @@ pytestmark = pytest.mark.any_kernels
 FLOORS = (
     "plugins",
     "code_hash",
-    "spec",
-    "store",
+    "settings",
+    "recover.io",
+    "results",
     "jobs",
     "numerics",
     "engine.kernels",
     "ensembles",
     "algorithms",
     "engine",
-    "studies",
-    "analysis",
-    "judge",
-    "tell",
+    "experiments",
+    "claims",
+    "regression",
+    "reporting",
     "recipes",
     "recover",
     "chapters",
 )
-NAME_A_CHAPTERS_WORK = {"spec.fitting", "tell.page"}
+NAME_A_CHAPTERS_WORK = {"settings.fitting", "reporting.page"}
 
 # Without its docstring: what is said of a function costs it no line.
 LONGEST_FUNCTION = 45
@@ -106,8 +107,8 @@ def chapters_words():
     words = set()
     for chapter in load_chapters():
         words |= {entry["id"] for entry in chapter.claims} | set(chapter.papers) | set(chapter.published)
-        for section in ("experiments", "studies", "figures"):
-            words |= set(chapter.experiments.get(section, {}))
+        for section in ("experiments", "figures"):
+            words |= set(chapter.entries.get(section, {}))
     return {word for word in words if re.search(r"[\d_-]", word)}
 
 

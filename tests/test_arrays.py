@@ -8,7 +8,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from algoreg.store import arrays, measurement_files
+from algoreg.recover.io import measurement_files
+from algoreg.results import arrays
 
 pytestmark = pytest.mark.any_kernels
 

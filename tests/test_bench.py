@@ -8,8 +8,8 @@ import pytest
 import torch
 from conftest import ROOT, recorded_descents
 
-from algoreg.store import records
-from algoreg.store.provenance import settings_hash
+from algoreg.results import records
+from algoreg.results.provenance import settings_hash
 
 KEYS = {
     "name", "d", "m", "batch", "dtype", "device", "ms_per_run_iteration",
@@ -197,7 +197,7 @@ def test_an_estimate_fills_its_jobs_and_names_what_a_figure_reads(bench):
     assert estimate.makespan(estimate.computed(rows), 1) == pytest.approx(6 + 2 + 10)
     tier = {
         "figures": {"figure_a": ["table_a", "published"], "figure_b": ["published"], "figure_c": ["table_c"]},
-        "studies": {"table_a": {"select": ["long", "short"]}, "table_c": {"select": ["long"]}, "published": {}},
+        "experiments": {"table_a": {"select": ["long", "short"]}, "table_c": {"select": ["long"]}, "published": {}},
     }
     found = estimate.per_figure(tier, rows)
     assert found == [("figure_a", ["long", "short"], rows[:2]), ("figure_c", ["long"], rows[:1])]
@@ -223,11 +223,11 @@ def test_an_estimate_fills_its_jobs_and_names_what_a_figure_reads(bench):
 
 def test_what_jobs_took_is_read_where_they_ran_with_these_settings_from_their_start(bench, tmp_path):
     estimate, results = bench("estimate"), tmp_path / "results" / "tier"
-    tier = {"device": "cpu", "seed": 1, "studies": {"one": recorded_descents(ensembles=3)}}
+    tier = {"device": "cpu", "seed": 1, "experiments": {"one": recorded_descents(ensembles=3)}}
     assert estimate.measured_seconds(tier, "one", results) == []
     for number in range(3):
         known = {"config_sha256": settings_hash(tier), "device": "cpu", "seconds": 100.0 + number}
-        records.write_table(results / "studies" / "one" / f"part-{number}.csv", ["a"], [{"a": 1}], known)
+        records.write_table(results / "experiments" / "one" / f"part-{number}.csv", ["a"], [{"a": 1}], known)
         records.write_text(results / "logs" / "measure" / f"one-{number}.log", "ended: 3 budget\n")
     assert estimate.measured_seconds(tier, "one", results) == [100.0, 101.0, 102.0]
     records.write_text(results / "logs" / "measure" / "one-1.log", "continuing from iteration 70 (checkpoint.npz)\n")

@@ -10,8 +10,8 @@ from conftest import ROOT, browser_module
 from test_page import CHAPTERS, SCRIPT, many_claims, rendered
 from test_page import claim as claim_of
 
-from algoreg.tell.page.verdicts import texts
-from algoreg.tell.wording import apart
+from algoreg.reporting.page.verdicts import texts
+from algoreg.reporting.wording import apart
 
 pytestmark = pytest.mark.browser
 PHONE = {"width": 390, "height": 844}

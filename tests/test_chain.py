@@ -13,14 +13,14 @@ import pytest
 from conftest import append_code, set_yaml, snakemake, tiny_repository
 from test_workflow import planned
 
-from algoreg.store import chain, generated, records
+from algoreg.results import chain, generated, records
 
 pytestmark = pytest.mark.workflow
 
 LONG_AGO = (1577836800, 1577836800)
-TABLE, EARLY, STUDY = (f"results/tiny/tables/{name}.csv" for name in ("tiny", "tiny_early", "tiny_study"))
+TABLE, EARLY, EXPERIMENT = (f"results/tiny/tables/{name}.csv" for name in ("tiny", "tiny_early", "tiny_experiment"))
 DATA = [f"results/tiny/data/tiny_runs/ensemble-{number}.npz" for number in (0, 1)]
-DESCENT = "results/tiny/studies/tiny_runs/part-0.csv"
+DESCENT = "results/tiny/experiments/tiny_runs/part-0.csv"
 DESCENTS_AND_AFTER = {"measure_part": 2, "tabulate": 2, "claim_tiny_start": 1}
 
 
@@ -57,7 +57,7 @@ def test_right_results_are_kept_without_any_memory_of_them(tiny):
     # A copy has stamps of its own.
     for path in (tiny / "results").rglob("*"):
         os.utime(path, LONG_AGO)
-    assert plan_of(tiny, TABLE, STUDY) == {}
+    assert plan_of(tiny, TABLE, EXPERIMENT) == {}
     done = snakemake(tiny, "verify", "--allowed-rules", "compare_with_reference", "verify", tier="tiny")
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -81,8 +81,8 @@ def written(folder):
     """Ask tools/write_reference.py whether it would write the tiny tier's results as a reference."""
     code = (
         "import sys; sys.path.insert(0, 'tools'); from pathlib import Path; import write_reference\n"
-        "from algoreg.spec import settings\n"
-        "tier = settings.load_tier(Path('config/tiny.yaml')); claims = settings.load_claims(tier['chapters'])\n"
+        "from algoreg.settings import checking\n"
+        "tier = checking.load_tier(Path('config/tiny.yaml')); claims = checking.load_claims(tier['chapters'])\n"
         "results = Path('results/tiny'); files = write_reference.made_files(tier, results, True); "
         "write_reference.require_current(tier, claims, results, files)"
     )
@@ -109,15 +109,17 @@ def test_only_results_of_the_present_settings_and_contents_become_a_reference(ti
 
 
 def test_a_part_that_was_made_again_with_old_time_stamps_is_noticed(tiny):
-    parts = [f"results/tiny/studies/tiny_study/part-{part}.csv" for part in (0, 1)]
+    parts = [f"results/tiny/experiments/tiny_experiment/part-{part}.csv" for part in (0, 1)]
     set_yaml(
-        tiny / "chapters" / "tiny" / "experiments.yaml", *("studies", "tiny_study", "options", "iterations"), to=31
+        tiny / "chapters" / "tiny" / "experiments.yaml",
+        *("experiments", "tiny_experiment", "options", "iterations"),
+        to=31,
     )
     assert snakemake(tiny, *parts, tier="tiny").returncode == 0
     for part in parts:
         for path in (tiny / part, records.sidecar_path(tiny / part)):
             os.utime(path, LONG_AGO)
-    assert f"{STUDY}: it was made from another {parts[0]}. Delete {STUDY} and rerun" in refused(tiny)
+    assert f"{EXPERIMENT}: it was made from another {parts[0]}. Delete {EXPERIMENT} and rerun" in refused(tiny)
 
 
 def test_another_checkouts_results_are_not_taken_for_ones_own(tiny, tmp_path):
@@ -126,7 +128,7 @@ def test_another_checkouts_results_are_not_taken_for_ones_own(tiny, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     before = (tiny / TABLE).read_bytes()
     made = other / "results" / "tiny"
-    for path in [*made.glob("data/*/*.npz"), *made.glob("studies/tiny_runs/*.csv"), other / TABLE]:
+    for path in [*made.glob("data/*/*.npz"), *made.glob("experiments/tiny_runs/*.csv"), other / TABLE]:
         put_in_place(path, tiny / path.relative_to(other))
     assert (tiny / TABLE).read_bytes() != before
     # The table is what these descents make: it is the links before it that break.
@@ -145,7 +147,7 @@ def test_generated_data_swapped_with_their_sidecar_are_refused(tiny):
 
 
 def test_verify_reads_contents_and_refuses_what_was_made_from_an_exchanged_input(tiny):
-    part = tiny / "results" / "tiny" / "studies" / "tiny_study" / "part-0.csv"
+    part = tiny / "results" / "tiny" / "experiments" / "tiny_experiment" / "part-0.csv"
     forget(tiny)
     stamp = part.stat()
     part.write_bytes(part.read_bytes().replace(b"budget", b"wudget", 1))
@@ -153,13 +155,17 @@ def test_verify_reads_contents_and_refuses_what_was_made_from_an_exchanged_input
     assert "part-0.csv: its content does not match the checksum in its sidecar" in refused(tiny)
     sidecar = records.sidecar_path(part)
     sidecar.write_text(json.dumps({**json.loads(sidecar.read_text()), "sha256": records.sha256(part)}))
-    assert f"{STUDY}: it was made from another results/tiny/studies/tiny_study/part-0.csv" in refused(tiny)
+    assert f"{EXPERIMENT}: it was made from another results/tiny/experiments/tiny_experiment/part-0.csv" in refused(
+        tiny
+    )
 
 
 def test_sidecars_hold_the_chain_and_no_absolute_path(finished_tiny):
     results = finished_tiny / "results" / "tiny"
     sidecars = list((results / "provenance").rglob("*.json"))
-    assert {records.sidecar_path(results.parents[1] / path) for path in (*DATA, DESCENT, TABLE, STUDY)} <= {*sidecars}
+    assert {records.sidecar_path(results.parents[1] / path) for path in (*DATA, DESCENT, TABLE, EXPERIMENT)} <= {
+        *sidecars
+    }
     for path in sidecars:
         record = json.loads(path.read_text())
         assert len(record["params_sha256"]) == 64, path
@@ -169,7 +175,7 @@ def test_sidecars_hold_the_chain_and_no_absolute_path(finished_tiny):
         assert not any(os.path.isabs(name) for name in record["inputs"])
     record = records.read_provenance(finished_tiny / DESCENT)
     assert record["inputs"] == {DATA[0]: records.sha256(finished_tiny / DATA[0])}
-    assert record["result"] == "studies/tiny_runs/part-0.csv"
+    assert record["result"] == "experiments/tiny_runs/part-0.csv"
 
 
 def test_generated_data_of_another_ensemble_or_seed_are_refused(tmp_path):
@@ -192,7 +198,7 @@ def refusal(jobs):
 
 def test_each_link_is_checked(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    source, table = "results/t/studies/part.csv", "results/t/tables/a.csv"
+    source, table = "results/t/experiments/part.csv", "results/t/tables/a.csv"
     records.write_table(source, ["x"], [{"x": 1}])
     facts = {"params_sha256": chain.params_digest({"seed": 1}), "inputs": chain.input_digests([source])}
     records.write_table(table, ["x"], [{"x": 1}], facts)
@@ -237,11 +243,11 @@ def test_a_file_of_ones_own_in_a_folder_named_results_is_no_result(tmp_path, mon
 
 
 def test_another_version_of_a_library_is_seen(tiny, tmp_path):
-    measured = {"measure_part": 4, "tabulate_study": 1, "tabulate": 1}
+    measured = {"measure_part": 4, "tabulate_experiment": 1, "tabulate": 1}
     for name, plan in (("scikit_learn", measured), ("ziglang", {**measured, "generate": 2})):
         (tmp_path / name / f"{name}-99.dist-info").mkdir(parents=True)
         (tmp_path / name / f"{name}-99.dist-info" / "METADATA").write_text(f"Name: {name}\nVersion: 99\n")
         found = planned(
-            tiny, TABLE, STUDY, tier="tiny", environment={"PYTHONPATH": f"{tmp_path / name}:{tiny / 'src'}"}
+            tiny, TABLE, EXPERIMENT, tier="tiny", environment={"PYTHONPATH": f"{tmp_path / name}:{tiny / 'src'}"}
         )
         assert found == plan

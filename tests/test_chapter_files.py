@@ -9,10 +9,10 @@ import yaml
 from conftest import ROOT, TIERS
 
 from algoreg import plugins
-from algoreg.judge import claims
-from algoreg.spec import chapters, settings, workflow
-from algoreg.spec.claims import registry_problems
-from algoreg.spec.files import SettingsError
+from algoreg.claims import judging
+from algoreg.settings import chapters, checking, workflow
+from algoreg.settings.claims import registry_problems
+from algoreg.settings.files import SettingsError
 
 pytestmark = pytest.mark.any_kernels
 
@@ -83,14 +83,14 @@ def test_a_claim_may_name_its_remedy_and_say_why_it_is_deterministic(tmp_path):
     chapter = simulations(tmp_path, "claims.yaml", "  table: figure_1\n", more)
     assert not registry_problems([chapter])
     entry = {**chapter.claims[0], "chapter": "simulations"}
-    judged = claims.judge(entry, None, {}, 0)
+    judged = judging.judge(entry, None, {}, 0)
     assert (judged["remedy"], judged["deterministic"]) == ("fig1-published", "no random number is in it")
 
 
 def refused(**tier):
     """Return the lines with which settings and claims are refused."""
     lines, names = [], tier.get("chapters")
-    for read in (lambda: settings.complete_tier({**SMOKE, **tier}, "tier.yaml"), lambda: settings.load_claims(names)):
+    for read in (lambda: checking.complete_tier({**SMOKE, **tier}, "tier.yaml"), lambda: checking.load_claims(names)):
         try:
             read()
         except SettingsError as error:
@@ -101,7 +101,7 @@ def refused(**tier):
 def test_a_chapter_of_ones_own_is_taken(own_chapter):
     own_chapter()
     assert not refused(chapters=["tiny"])
-    assert {claim["chapter"] for claim in settings.load_claims(["tiny"])} == {"tiny"}
+    assert {claim["chapter"] for claim in checking.load_claims(["tiny"])} == {"tiny"}
 
 
 @pytest.mark.parametrize(
@@ -112,18 +112,18 @@ def test_a_chapter_of_ones_own_is_taken(own_chapter):
         (("chapter.yaml", "order:", "ordre:"), "own/tiny/chapter.yaml: ordre = 90: unknown key; did you mean order?"),
         (("claims.yaml", "paper: li2018", "paper: ma2018"), 'paper = "ma2018": unknown paper; allowed are li2018'),
         (("chapter.yaml", None, "- 1\n"), "own/tiny/chapter.yaml: (the whole file) = [1]: Input should be a mapping of title"),
-        (("experiments.yaml", None, "studies: {a: {study: rip}}\n"), "own/tiny/experiments.yaml: studies.a: allowed is a mapping with either sizes or tiers"),
-        (("experiments.yaml", None, "studies: {a: {tiers: [smoke, large]}}\n"), "studies.a.tiers[1] = \"large\": Input should be 'smoke', 'quick', 'standard' or 'full'"),
-        (("experiments.yaml", None, "studies: {a: {sizes: {large: {d: 2}}}}\n"), "studies.a.sizes.large = \"large\": Input should be 'smoke', 'quick', 'standard' or 'full'"),
-        (("experiments.yaml", None, "studies: {a: {sizes: {smoke: {d: 2}, quick: smoke, full: quick}}}\n"), 'studies.a: sizes.full = "quick": allowed is a mapping, or a tier that has one here: smoke'),
-        (("experiments.yaml", None, "studys: {}\n"), "own/tiny/experiments.yaml: studys = {}: unknown key; did you mean studies? allowed are grids, studies, figures"),
-        (("experiments.yaml", None, "studies: [a]\n"), "own/tiny/experiments.yaml: studies = [\"a\"]: Input should be a valid dictionary"),
+        (("experiments.yaml", None, "experiments: {a: {experiment: rip}}\n"), "own/tiny/experiments.yaml: experiments.a: allowed is a mapping with either sizes or tiers"),
+        (("experiments.yaml", None, "experiments: {a: {tiers: [smoke, large]}}\n"), "experiments.a.tiers[1] = \"large\": Input should be 'smoke', 'quick', 'standard' or 'full'"),
+        (("experiments.yaml", None, "experiments: {a: {sizes: {large: {d: 2}}}}\n"), "experiments.a.sizes.large = \"large\": Input should be 'smoke', 'quick', 'standard' or 'full'"),
+        (("experiments.yaml", None, "experiments: {a: {sizes: {smoke: {d: 2}, quick: smoke, full: quick}}}\n"), 'experiments.a: sizes.full = "quick": allowed is a mapping, or a tier that has one here: smoke'),
+        (("experiments.yaml", None, "experiments: {}\n"), "own/tiny/experiments.yaml: experiments = {}: unknown key; did you mean experiments? allowed are grids, experiments, figures"),
+        (("experiments.yaml", None, "experiments: [a]\n"), "own/tiny/experiments.yaml: experiments = [\"a\"]: Input should be a valid dictionary"),
         (("experiments.yaml", None, "a: [1\n"), "own/tiny/experiments.yaml: not valid YAML"),
-        (("experiments.yaml", None, "studies: {rip: {study: rip, tiers: [full]}}\n"), "own/tiny/experiments.yaml: studies.rip: /"),
-        (("experiments.yaml", None, "studies: {gaussian: {tiers: [full]}}\n"), "studies.gaussian: "),
-        (("experiments.yaml", "tiny: [tiny, tiny_study]", "tiny: [tiny, tiny_studdy]"), 'own/tiny/experiments.yaml: figures.tiny = "tiny_studdy": unknown table; allowed are tiny_runs, tiny, tiny_early, tiny_study'),
-        (("experiments.yaml", "tiny: [tiny, tiny_study]", "tiny: tiny"), 'figures.tiny = "tiny": Input should be a list of tables'),
-        (("experiments.yaml", "tiny: [tiny, tiny_study]", "tiny:"), "figures.tiny = null: Input should be a list of tables"),
+        (("experiments.yaml", None, "experiments: {rip: {experiment: rip, tiers: [full]}}\n"), "own/tiny/experiments.yaml: experiments.rip: /"),
+        (("experiments.yaml", None, "experiments: {gaussian: {tiers: [full]}}\n"), "experiments.gaussian: "),
+        (("experiments.yaml", "tiny: [tiny, tiny_experiment]", "tiny: [tiny, tiny_studdy]"), 'own/tiny/experiments.yaml: figures.tiny = "tiny_studdy": unknown table; allowed are tiny_runs, tiny, tiny_early, tiny_experiment'),
+        (("experiments.yaml", "tiny: [tiny, tiny_experiment]", "tiny: tiny"), 'figures.tiny = "tiny": Input should be a list of tables'),
+        (("experiments.yaml", "tiny: [tiny, tiny_experiment]", "tiny:"), "figures.tiny = null: Input should be a list of tables"),
         (("claims.yaml", "value: test_error", "value: test_eror"), 'tiny-start.estimand.value = "test_eror": unknown column; allowed are d, alpha, target'),
         (("claims.yaml", "value: test_error", "value: [test_error]"), 'estimand.value = ["test_error"]: unknown column'),
         (("claims.yaml", "by: [alpha]", "by: [alpa]"), 'tiny-start.estimand.by = "alpa": unknown column'),
@@ -156,12 +156,12 @@ def test_a_table_that_has_the_name_of_one_elsewhere_is_refused_by_that(own_chapt
     folder = own_chapter()
     path = folder / "experiments.yaml"
     content = yaml.safe_load(path.read_text())
-    content["studies"] = {"balance": content["studies"]["tiny"]}
+    content["experiments"] = {"balance": content["experiments"]["tiny"]}
     path.write_text(yaml.safe_dump(content))
     chapters.load_chapter.cache_clear()
     (line,) = chapters.clashes(chapters.load_chapters(["price_of_width", "tiny"]))
     other = OURS / "price_of_width" / "experiments.yaml"
-    assert line == f"own/tiny/experiments.yaml: studies.balance: {other} has one of this name; choose another"
+    assert line == f"own/tiny/experiments.yaml: experiments.balance: {other} has one of this name; choose another"
 
 
 @pytest.mark.parametrize("name", ["a.b", "a b", "{c}", "<img src=x onerror=alert(1)>", "Mine", "1st", "_mine"])
@@ -184,7 +184,7 @@ def test_an_unknown_chapter_is_named_with_those_there_are(own_chapter):
 def test_a_claim_in_two_chapters_and_one_without_a_size_are_refused(own_chapter):
     folder = own_chapter()
     own = yaml.safe_load((folder / "claims.yaml").read_text())
-    taken = settings.load_claims(["proof"])[0]["id"]
+    taken = checking.load_claims(["proof"])[0]["id"]
     own[0]["id"] = taken
     (folder / "claims.yaml").write_text(yaml.safe_dump(own))
     chapters.load_chapter.cache_clear()
@@ -207,7 +207,7 @@ def test_a_claim_whose_figure_its_tiers_do_not_draw_is_refused():
     ):
         entry = {**next(claim for claim in chapter.claims if claim["figure"] == "rip"), "tiers": ["quick", "standard"]}
         entry["experiments"] = ["rip"]
-        changed = {**vars(chapter), "experiments": {**chapter.experiments, "figures": figures}, "claims": [entry]}
+        changed = {**vars(chapter), "experiments": {**chapter.entries, "figures": figures}, "claims": [entry]}
         found = [line for line in registry_problems([chapters.Chapter(**changed)]) if ".figure" in line]
         assert (said is None and not found) or f"{entry['id']}{said}" in found[0], (figures, found)
 
@@ -215,7 +215,7 @@ def test_a_claim_whose_figure_its_tiers_do_not_draw_is_refused():
 def test_a_figure_is_drawn_where_its_first_table_is():
     chapter = chapters.load_chapter("race", OURS / "race")
     drawn = chapters.compose({"tier": "quick"}, [chapter])["figures"]
-    assert "race_thresholds" not in chapter.experiments["studies"]
+    assert "race_thresholds" not in chapter.entries["experiments"]
     assert "race_thresholds" in drawn
 
 
@@ -223,16 +223,16 @@ def test_a_message_names_the_file_and_the_place_where_a_value_stands(monkeypatch
     monkeypatch.chdir(ROOT)
     found = chapters.load_chapters(["proof"])
     where = chapters.places({"tier": "quick"}, "config/quick.yaml", found)
-    own = "src/algoreg/chapters/proof/experiments.yaml: studies"
-    assert where(("studies", "rip", "options", "d")) == f"{own}.rip.sizes.quick.options.d"
-    assert where(("studies", "rip", "study")) == f"{own}.rip.study"
-    assert where(("studies", "rip", "options", "widht")) == f"{own}.rip.options.widht"
-    assert where(("studies", "rank_r_dynamics", "options", "step")) == f"{own}.rank_r_dynamics.options.step"
+    own = "src/algoreg/chapters/proof/experiments.yaml: experiments"
+    assert where(("experiments", "rip", "options", "d")) == f"{own}.rip.sizes.quick.options.d"
+    assert where(("experiments", "rip", "experiment")) == f"{own}.rip.experiment"
+    assert where(("experiments", "rip", "options", "widht")) == f"{own}.rip.options.widht"
+    assert where(("experiments", "rank_r_dynamics", "options", "step")) == f"{own}.rank_r_dynamics.options.step"
     assert where(("seed",)) == "config/quick.yaml: seed"
     where = chapters.places({"tier": "mine", "like": "full"}, "mine.yaml", found)
     # The full tier has the standard's sizes here.
     assert (
-        where(("studies", "dynamics_course", "options", "every"))
+        where(("experiments", "dynamics_course", "options", "every"))
         == f"{own}.dynamics_course.sizes.standard.options.every"
     )
 
@@ -245,7 +245,7 @@ def test_papers_are_keys_of_the_bibliography(tmp_path):
 
 def test_every_size_of_every_chapter_is_of_a_tier_and_every_entry_says_what_it_is():
     for chapter in chapters.load_chapters():
-        for section, entries in chapter.experiments.items():
+        for section, entries in chapter.entries.items():
             for name, entry in entries.items():
                 if section != "figures":
                     assert set(chapters.tiers_of(entry)) <= set(TIERS)

@@ -1,5 +1,5 @@
 """A chapter of the user's own: made from the template, outside the repository,
-with a study and an algorithm of its own.
+with an experiment and an algorithm of its own.
 """
 
 import importlib
@@ -12,17 +12,17 @@ import pytest
 import yaml
 from conftest import ROOT, copy_repository, load_yaml, recorded_descents, snakemake
 
-STUDY = '''"""How large X* is."""
+EXPERIMENT = '''"""How large X* is."""
 
 import torch
 from pydantic import PositiveInt
 
 from algoreg.numerics.problems import draw_factor
-from algoreg.spec.base import StudyOptions
+from algoreg.settings.base import ExperimentOptions
 
 
-class Options(StudyOptions):
-    """What the study can be told."""
+class Options(ExperimentOptions):
+    """What the experiment can be told."""
 
     d: PositiveInt
 
@@ -45,7 +45,7 @@ from typing import Literal
 from pydantic import PositiveFloat
 
 from algoreg.algorithms import factored
-from algoreg.spec.base import RunOptions
+from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):
@@ -84,7 +84,7 @@ def test_names_that_cannot_be_are_refused(tmp_path):
         assert f"NAME = {name}: there is one of this name; taken are " in said
         assert "__init__" not in said
     # Entries of the template would have the name of a table of another chapter.
-    said = "src/algoreg/chapters/price_of_width/experiments.yaml has studies.balance; choose another"
+    said = "src/algoreg/chapters/price_of_width/experiments.yaml has experiments.balance; choose another"
     assert new_chapter("balance", str(tmp_path)) == (f"NAME = balance: {said}\n", 2)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
@@ -108,21 +108,21 @@ def test_a_place_that_cannot_be_written_is_said_and_nothing_is_left(tmp_path, mo
 
 
 @pytest.mark.workflow
-def test_a_chapter_outside_the_repository_runs_alone_with_its_own_study_and_algorithm(tmp_path):
+def test_a_chapter_outside_the_repository_runs_alone_with_its_own_experiment_and_algorithm(tmp_path):
     repository, place = copy_repository(tmp_path / "repository"), tmp_path / "elsewhere"
     said, status = new_chapter("my_own", str(place))
     assert status == 0, said
     chapter = place / "my_own"
-    for kind, name, text in (("studies", "my_norm", STUDY), ("algorithms", "my_half", ALGORITHM)):
+    for kind, name, text in (("experiments", "my_norm", EXPERIMENT), ("algorithms", "my_half", ALGORITHM)):
         (chapter / kind).mkdir(exist_ok=True)
         (chapter / kind / f"{name}.py").write_text(text)
     path = chapter / "experiments.yaml"
-    norm = {"study": "my_norm", "ensembles": 2, "options": {"d": 5}, "tiers": ["smoke"]}
+    norm = {"experiment": "my_norm", "ensembles": 2, "options": {"d": 5}, "tiers": ["smoke"]}
     runs = [{"alpha": 0.1, "step": 0.05, "iterations": 20}]
     more = {"my_norm": norm, "my_runs": {**recorded_descents(algorithm="my_half", runs=runs), "tiers": ["smoke"]}}
     more["my_ends"] = {"select": ["my_runs"], "by": ["alpha"], "iterations": "end", "tiers": ["smoke"]}
     content = load_yaml(path)
-    path.write_text(yaml.safe_dump({**content, "studies": {**content["studies"], **more}}, sort_keys=False))
+    path.write_text(yaml.safe_dump({**content, "experiments": {**content["experiments"], **more}}, sort_keys=False))
     done = snakemake(repository, "chapter_my_own", "--config", f"chapter_path={place}", 'chapters=["my_own"]')
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
     results = repository / "results" / "smoke"
@@ -131,7 +131,7 @@ def test_a_chapter_outside_the_repository_runs_alone_with_its_own_study_and_algo
         f"my_own.{kind}" for kind in ("pdf", "png", "svg")
     ]
     assert [path.name for path in (results / "claims").iterdir()] == ["my-own-small-start.json"]
-    code = load_yaml(results / "provenance" / "studies" / "my_runs" / "part-0.csv.json")["code"]
+    code = load_yaml(results / "provenance" / "experiments" / "my_runs" / "part-0.csv.json")["code"]
     assert "algoreg.chapters.my_own.algorithms.my_half" in code
 
 

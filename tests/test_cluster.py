@@ -9,11 +9,11 @@ import pytest
 import yaml
 from conftest import CACHE, ROOT, copy_repository, registered_claims, set_yaml, snakemake, tier_settings
 
-from algoreg.spec import plan
+from algoreg.settings import plan
 
 pytestmark = pytest.mark.workflow
 
-DESCENT = "results/smoke/studies/other_starts/part-0.csv"
+DESCENT = "results/smoke/experiments/other_starts/part-0.csv"
 
 
 def profile(name):
@@ -48,7 +48,7 @@ def overlaps(folder):
     return sum(later[0] < earlier[1] for earlier, later in pairwise(times)), len(times)
 
 
-DESCENTS = [f"results/smoke/studies/gaussian/part-{number}.csv" for number in (0, 1)]
+DESCENTS = [f"results/smoke/experiments/gaussian/part-{number}.csv" for number in (0, 1)]
 
 
 def test_local_jobs_take_turns_on_one_gpu(tmp_path, monkeypatch):
@@ -112,7 +112,7 @@ def test_what_follows_the_runs_asks_for_less_than_a_day():
     turns = (sum(map(len, parts)) + len(groups())) / slurm["cores"] + len(levels)
     assert 2 * turns * minutes < 24 * 60
     # What takes longer says so.
-    runs = {rule for rule, group in groups().items() if group == "studies"}
+    runs = {rule for rule, group in groups().items() if group == "experiments"}
     assert set(slurm["set-resources"]) == {*runs, "measure_part"}
 
 
@@ -163,7 +163,7 @@ def test_a_cache_for_a_gpu_is_refused(tmp_path):
 
 
 def test_a_damaged_cached_result_is_named_with_its_place(tmp_path):
-    from algoreg.store import records
+    from algoreg.results import records
 
     real, link = tmp_path / "results" / "t" / "a.csv", tmp_path / "results" / "t" / "b.csv"
     records.write_table(real, ["x"], [{"x": 1}])

@@ -53,7 +53,7 @@ def test_comments_docstrings_and_layout_do_not_change_a_hash(path):
         ("by=1", "by=2"),
         ("@cache\n", ""),
         ("@cache\n", "@cache\n@cache\n"),
-        ("import algoreg.jobs", "import algoreg.spec.plan"),
+        ("import algoreg.jobs", "import algoreg.settings.plan"),
         ("def f(x, by=1)", "def f(x, *, by=1)"),
         ("def f(x, by=1)", "def f(x, by: int = 1)"),
         ("def f(", "def g("),
@@ -81,7 +81,7 @@ def test_a_script_has_the_hashes_of_what_it_imports_and_of_the_plugins_that_it_i
     names = code_hash.code_hashes(ROOT / "scripts" / "generate.py", ["algoreg.ensembles.gaussian"])
     wanted = {"scripts/generate.py", "algoreg", "algoreg.ensembles.gaussian", "algoreg.numerics.devices"}
     assert wanted | {"algoreg.numerics.seeds", "algoreg.numerics.svec"} <= names.keys()
-    assert "algoreg.tell.figures" not in names
+    assert "algoreg.reporting.figures" not in names
     assert list(names) == sorted(names)
     with pytest.raises(ModuleNotFoundError, match=r"algoreg\.ensembles\.nothing"):
         code_hash.code_hashes(ROOT / "scripts" / "generate.py", ["algoreg.ensembles.nothing"])
@@ -89,15 +89,15 @@ def test_a_script_has_the_hashes_of_what_it_imports_and_of_the_plugins_that_it_i
 
 def test_relative_imports_of_a_chapter_of_ones_own_are_followed(tmp_path, monkeypatch):
     folder = tmp_path / "mine"
-    (folder / "studies").mkdir(parents=True)
+    (folder / "experiments").mkdir(parents=True)
     (folder / "chapter.yaml").touch()
     (folder / "words.py").write_text("from algoreg.numerics import seeds\n")
-    (folder / "studies" / "far.py").write_text("from ..words import one\nfrom . import near\n")
-    (folder / "studies" / "near.py").write_text("")
+    (folder / "experiments" / "far.py").write_text("from ..words import one\nfrom . import near\n")
+    (folder / "experiments" / "near.py").write_text("")
     monkeypatch.setenv(plugins.CHAPTER_PATH, str(tmp_path))
     plugins.forget()
-    names = code_hash.code_hashes(None, ["algoreg.chapters.mine.studies.far"])
-    assert {f"algoreg.chapters.mine.{name}" for name in ("words", "studies.near")} <= names.keys()
+    names = code_hash.code_hashes(None, ["algoreg.chapters.mine.experiments.far"])
+    assert {f"algoreg.chapters.mine.{name}" for name in ("words", "experiments.near")} <= names.keys()
     assert "algoreg.numerics.seeds" in names
     # Folders without an __init__.py have no code.
     assert "algoreg.chapters.mine" not in names

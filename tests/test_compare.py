@@ -14,8 +14,8 @@ from algoreg import plugins
 from algoreg.algorithms import factored
 from algoreg.chapters.race.compare import contenders, measuring, outcomes, page
 from algoreg.chapters.race.methods import METHODS
-from algoreg.engine.study import Context
-from algoreg.spec.files import SettingsError
+from algoreg.engine.experiment import Context
+from algoreg.settings.files import SettingsError
 
 sys.path.insert(0, str(ROOT / "tools"))
 import compare as tool

@@ -7,15 +7,15 @@ import torch
 from conftest import measured, option_problems, refused
 from drawn import RUNS, crossed, curve, geometric, level, margin, same, where, whiskers
 
-from algoreg.analysis.predictions import prediction_interval
 from algoreg.chapters.completion import convex, factors, graph, ledger
+from algoreg.chapters.completion.experiments import completion_course
 from algoreg.chapters.completion.repeated import Repeated
-from algoreg.chapters.completion.studies import completion_course
+from algoreg.claims.predictions import prediction_interval
+from algoreg.claims.published import load_published
 from algoreg.ensembles.entries_rectangular import Ensemble
-from algoreg.judge.published import load_published
-from algoreg.spec.chapters import load_chapters
-from algoreg.tell import figures
-from algoreg.tell.charts.law import ratio_of_pair
+from algoreg.reporting import figures
+from algoreg.reporting.charts.law import ratio_of_pair
+from algoreg.settings.chapters import load_chapters
 
 D, RANK, SEED, TARGET = 8, 1, 5, 1
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from conftest import ROOT, copy_repository, snakemake, tiny_repository
 
-from algoreg.tell import verdict_page
+from algoreg.reporting import verdict_page
 
 sys.path.insert(0, str(ROOT / "tools"))
 import draw_rule_graph as rules

@@ -1,4 +1,5 @@
-"""Depth: stages and start thresholds against plain loops, what the study of thresholds takes, and what is drawn."""
+"""Depth: stages and start thresholds against plain loops, what the experiment of thresholds takes, and what is
+drawn."""
 
 import math
 
@@ -8,11 +9,11 @@ import pytest
 from conftest import measured, option_problems
 from drawn import RUNS, crossed, curve, drawn_law, geometric, level, margin, mean, same, where
 
-from algoreg.chapters.depth.studies import start_threshold
+from algoreg.chapters.depth.experiments import start_threshold
 from algoreg.chapters.race import estimands as race
-from algoreg.spec.chapters import load_chapters
-from algoreg.tell import figures
-from algoreg.tell.charts.text import rounded
+from algoreg.reporting import figures
+from algoreg.reporting.charts.text import rounded
+from algoreg.settings.chapters import load_chapters
 
 STAGES = {"d": 6, "eigenvalues": [1.0, 0.5], "m_over_dr": 1e8, "alpha": 1e-2, "time": 60.0, "targets": 2}
 STARTS = {"d": 6, "m_over_dr": 1e8, "closeness": [2, 4], "targets": 2}
@@ -106,7 +107,7 @@ def test_the_largest_start_is_interpolated_and_a_lost_run_below_it_leaves_none()
 
 
 @pytest.mark.parametrize(
-    ("study", "changes", "said"),
+    ("experiment", "changes", "said"),
     [
         ("depth_stages", {"depth": [1]}, "depth"),
         ("depth_stages", {"eigenvalues": [1.0, 0.9]}, "eigenvalues"),
@@ -116,10 +117,10 @@ def test_the_largest_start_is_interpolated_and_a_lost_run_below_it_leaves_none()
         ("depth_3", {"algorithm_options": {"depth": 1}}, "depth"),
     ],
 )
-def test_bad_input_is_named_before_the_run(study, changes, said):
-    problems = option_problems(study, **changes)
+def test_bad_input_is_named_before_the_run(experiment, changes, said):
+    problems = option_problems(experiment, **changes)
     assert len(problems) == 1
-    assert study in problems[0]
+    assert experiment in problems[0]
     assert said in problems[0]
 
 
@@ -133,7 +134,7 @@ def test_a_product_of_three_takes_fewer_measurements_than_two_from_the_same_star
 
 
 def threshold_table(ratio, alphas=(1e-2,), time=500):
-    """Return a table of the study of thresholds whose errors fall through 0.1 at these multiples of dr, by α."""
+    """Return a table of the experiment of thresholds whose errors fall through 0.1 at these multiples of dr, by α."""
     rows = [
         {"d": 10, "rank": 2, "m": 20 * k, "alpha": alpha, "time": time, "target": target, "ensemble": ensemble}
         | {"test_error": 0.1 * (ratio[alpha] / k) ** 2, "status": "budget"}

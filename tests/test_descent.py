@@ -10,16 +10,16 @@ import torch
 from conftest import as_text, recorded_descents
 
 from algoreg.algorithms.factored import start_matrix
-from algoreg.engine import study
+from algoreg.engine import experiment
 from algoreg.engine.checkpoint import Checkpoint
+from algoreg.engine.experiment import Context
 from algoreg.engine.loop import Descent
-from algoreg.engine.study import Context
+from algoreg.experiments.descents import generate, recorded, recorded_batch, result
 from algoreg.numerics import problems
 from algoreg.numerics.diagnostics import effective_rank
 from algoreg.numerics.svec import smat
-from algoreg.spec.plan import study_options
-from algoreg.store import tables
-from algoreg.studies.descents import generate, recorded, recorded_batch, result
+from algoreg.results import tables
+from algoreg.settings.plan import experiment_options
 
 PROBLEM = {"ensemble": "gaussian", "d": 7, "rank": 2, "m": 60, "target": {"kind": "columns"}, "targets": 3}
 RECORD = {"errors": {"every": 10}, "spectrum": {"log_spaced": 4}}
@@ -38,21 +38,23 @@ def run(alpha=0.1, step=0.1, iterations=60, target=0, start="identity", m=60):
 
 def test_with_own_targets_every_ensemble_has_another_target_and_tables_name_it():
     own = {"d": 7, "rank": 2, "m": 60, "targets": 1, "own_targets": True}
-    options = study_options(recorded_descents(**own, runs=[{"alpha": 0.1, "step": 0.1, "iterations": 40}]))
+    options = experiment_options(recorded_descents(**own, runs=[{"alpha": 0.1, "step": 0.1, "iterations": 40}]))
     shared, parts = problems.draw_problem(PROBLEM, 5, 0)["factors"], []
     for number in range(3):
         assert np.array_equal(generate(options, 5, number)["factors"], shared[number : number + 1])
         context = Context(5, [number], torch.device("cpu"), torch.float64, lambda line: None)
-        parts.append(as_text(study.measure("descents", options, context)))
+        parts.append(as_text(experiment.measure("descents", options, context)))
     rows = tables.select({"by": ["alpha", "iteration"], "select": ["x"], "iterations": [40]}, parts)
     assert [(row["target"], row["ensemble"]) for row in rows] == [("0", "0"), ("1", "1"), ("2", "2")]
 
 
 def test_a_table_of_runs_has_the_cells_of_what_is_recorded_and_an_empty_one_beyond_divergence():
     runs = [{"alpha": [0.3162, 0.1], "step": 0.1, "iterations": 40}, {"alpha": 1.0, "step": 50.0, "iterations": 40}]
-    options = study_options(recorded_descents(runs=runs, record={"errors": {"every": 20}, "spectrum": {"at": [5]}}))
+    options = experiment_options(
+        recorded_descents(runs=runs, record={"errors": {"every": 20}, "spectrum": {"at": [5]}})
+    )
     context = Context(5, [0], torch.device("cpu"), torch.float64, lambda line: None)
-    recorded = as_text(study.measure("descents", options, context))
+    recorded = as_text(experiment.measure("descents", options, context))
     # Only eigenvalues are recorded at 5, and they fall.
     (early, *_) = [row for row in recorded if row["own_iteration"] == "5"]
     assert early["train_error"] == ""
@@ -79,9 +81,9 @@ def test_a_table_of_runs_has_the_cells_of_what_is_recorded_and_an_empty_one_beyo
 
 def test_in_a_papers_unit_iterations_count_as_the_papers():
     runs = [{"alpha": 0.1, "paper_step": 0.02, "paper_iterations": 200}]
-    options = study_options(recorded_descents(runs=runs, step_factor=5, record={"errors": {"every": 100}}))
+    options = experiment_options(recorded_descents(runs=runs, step_factor=5, record={"errors": {"every": 100}}))
     context = Context(5, [0], torch.device("cpu"), torch.float64, lambda line: None)
-    recorded = as_text(study.measure("descents", options, context))
+    recorded = as_text(experiment.measure("descents", options, context))
     assert {(row["iteration"], row["own_iteration"], row["step"]) for row in recorded} == {
         ("0", "0", "0.1"), ("100", "20", "0.1"), ("200", "40", "0.1"),
     }  # fmt: skip

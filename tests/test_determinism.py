@@ -52,13 +52,13 @@ def test_equal_settings_give_equal_bytes(smoke, tmp_path):
         "claims.json",
         "notebooks",
         "data",
-        "studies",
+        "experiments",
     }
     assert set(mine) == set(theirs)
     assert [name for name in sorted(theirs) if mine[name] != theirs[name]] == []
     if CACHED:
         results = folder / "results" / "smoke"
-        made = [*results.rglob("*.npz"), *results.glob("studies/*/*.csv")]
+        made = [*results.rglob("*.npz"), *results.glob("experiments/*/*.csv")]
         places = {path.resolve() for path in made}
         assert len(places) == len(made) > 2
         assert all(path.is_relative_to(cache.resolve()) for path in places)

@@ -10,10 +10,10 @@ from conftest import ROOT, registered_claims, tier_settings
 
 from algoreg import plugins
 from algoreg.chapters.race.methods import METHODS
-from algoreg.judge import claims
-from algoreg.spec import columns, plan, selection
-from algoreg.spec.experiments import Selected
-from algoreg.tell import claim_documents, documents, report
+from algoreg.claims import judging
+from algoreg.reporting import claim_documents, documents, report
+from algoreg.settings import columns, plan, selection
+from algoreg.settings.experiments import Selected
 
 pytestmark = pytest.mark.any_kernels
 
@@ -40,13 +40,13 @@ def test_a_chapters_papers_are_one_sentence():
 
 
 def test_a_docstrings_roles_are_code_in_a_document():
-    assert "Rows like those of `algoreg.chapters.remarks.studies.min_trace`" in generated()["docs/tables.md"]
+    assert "Rows like those of `algoreg.chapters.remarks.experiments.min_trace`" in generated()["docs/tables.md"]
     assert not [
         name for name, text in generated().items() if name.endswith(".md") and re.search(r":(mod|func|class):`", text)
     ]
 
 
-def test_every_claim_table_and_study_is_described():
+def test_every_claim_table_and_experiment_is_described():
     found = generated()
     for entry in registered_claims():
         assert f"\n### {entry['id']}\n" in found["docs/claims.md"]
@@ -145,7 +145,7 @@ def _registry():
 
 def test_criteria_are_sentences_for_readers():
     for entry in _registry():
-        text = claims.criterion(entry)
+        text = judging.criterion(entry)
         assert not re.search(r"\['|[a-z]_[a-z]", text), f"{entry['id']}: {text}"
         assert text.endswith(f": {entry['direction']} {entry['margin']:g} with the whole 95 % interval")
 
@@ -156,17 +156,17 @@ def test_columns_have_a_readers_name_beside_their_meaning():
         "along": "κ",
         "by": "κ, α and time",
     }
-    # One name in two studies: the columns that pick the rows tell them apart.
+    # One name in two experiments: the columns that pick the rows tell them apart.
     ratios = [{"value": "ratio", "where": {key: 1}} for key in ("label_noise", "truncation", "d")]
     assert [columns.readable(one)["value"] for one in ratios] == [
         "SGD's test error over that of gradient descent",
         "the deviation over δ",
         "ratio",
     ]
-    # What picks rows is no column: `signal` is one of another study.
+    # What picks rows is no column: `signal` is one of another experiment.
     where = {"inequality": "signal", "split": "planted"}
     assert columns.readable({"low": "over_low", "where": where})["low"].startswith("the δ that the worst step needs")
-    own = [columns.columns_of(study) for study in plugins.modules("studies")]
+    own = [columns.columns_of(experiment) for experiment in plugins.modules("experiments")]
     named = [value for one in own for value in one.values() if isinstance(value, tuple)]
     for name, meaning in [*named, *(value for value in columns.COLUMNS.values() if isinstance(value, tuple))]:
         assert meaning
@@ -217,21 +217,23 @@ def _tables():
     return documents.tables_document(tiers)
 
 
-def test_a_study_takes_columns_in_its_own_sense(monkeypatch):
+def test_a_experiment_takes_columns_in_its_own_sense(monkeypatch):
     own = {"m": "so many", "test_error": "foretold | so"}
-    monkeypatch.setattr(documents, "columns_of", lambda study: own if study == "x_space" else columns.columns_of(study))
+    monkeypatch.setattr(
+        documents, "columns_of", lambda experiment: own if experiment == "x_space" else columns.columns_of(experiment)
+    )
     assert "| `test_error` | foretold \\| so |" in _tables()
 
 
 def test_every_column_has_a_meaning_and_every_meaning_a_column():
-    for name in plugins.modules("studies"):
-        own = {**plugins.study(name).KEYS, **plugins.study(name).VALUES}
+    for name in plugins.modules("experiments"):
+        own = {**plugins.experiment(name).KEYS, **plugins.experiment(name).VALUES}
         assert not own.items() & columns.COLUMNS.items(), f"{name} repeats what a column means everywhere: write None"
         assert [column for column, said in own.items() if said is None and column not in columns.COLUMNS] == [], name
-    of_studies = {column for name in plugins.modules("studies") for column in columns.columns_of(name)}
+    of_experiments = {column for name in plugins.modules("experiments") for column in columns.columns_of(name)}
     axes = get_args(get_args(Selected.model_fields["by"].annotation)[0])
     of_runs = {*axes, "iterations", *selection.columns({"by": axes, "paper_iterations": [0], "hold_out_error": True})}
-    assert columns.COLUMNS.keys() <= of_studies | of_runs
+    assert columns.COLUMNS.keys() <= of_experiments | of_runs
     # Tables of columns have two cells in a row, those of options three.
     assert not re.findall(r"^\| `(\w+)` \| – \|$", _tables(), re.MULTILINE)
 

@@ -28,9 +28,9 @@ from drawn import (
 from scipy.stats import chi2
 
 from algoreg import plugins
-from algoreg.judge.published import compare, curves, load_published
-from algoreg.tell import figures
-from algoreg.tell.charts.claims import claims_of
+from algoreg.claims.published import compare, curves, load_published
+from algoreg.reporting import figures
+from algoreg.reporting.charts.claims import claims_of
 
 pytestmark = [pytest.mark.replicates(50), pytest.mark.any_kernels]
 
@@ -387,7 +387,7 @@ def test_iterations_in_alpha_shows_iterations_over_the_theorems_bound():
     table = iterating(alpha=alphas, rule=("constant", "inverse_log"))
     certified = iterating(seed=1, alpha=alphas).assign(delta_up=0.01)
     tables = {"iterations_in_alpha": table, "iterations_in_alpha_certified": certified}
-    # Numbers of their own: the study computes the ratio, the figure shows it.
+    # Numbers of their own: the experiment computes the ratio, the figure shows it.
     for shown in tables.values():
         shown["over_bound"] = np.random.default_rng(len(shown)).uniform(0.1, 1, len(shown))
     left, right = figures.draw("iterations_in_alpha", tables).axes

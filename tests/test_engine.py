@@ -1,5 +1,5 @@
 """The engine's contract: every algorithm on every ensemble that fits, observers,
-and what a killed study continues from.
+and what a killed experiment continues from.
 """
 
 import json
@@ -17,12 +17,12 @@ from conftest import measured
 
 from algoreg import plugins
 from algoreg.algorithms import base
-from algoreg.engine import study
+from algoreg.engine import experiment
 from algoreg.engine.checkpoint import Checkpoint
 from algoreg.engine.loop import Batch, Descent
 from algoreg.engine.observers import Ends, FirstBelow, Observer
 from algoreg.numerics.problems import draw_factor
-from algoreg.spec import options as declared
+from algoreg.settings import options as declared
 
 CPU = torch.device("cpu")
 D, M, SEED = 4, 24, 3
@@ -262,10 +262,10 @@ def test_runs_leave_as_what_they_are():
     assert 0 < descent.ended[2] < 400
 
 
-STUDY = """
+EXPERIMENT = """
 import json, sys, time
 import torch
-from algoreg.engine import study, progress
+from algoreg.engine import experiment, progress
 from algoreg.engine.checkpoint import Checkpoint
 from algoreg.algorithms import factored
 options, path, slow = json.loads(sys.argv[1]), sys.argv[2], float(sys.argv[3])
@@ -280,12 +280,12 @@ held = []
 def say(line):
     print(line, flush=True)
     held.extend([line] if line.startswith("ensemble 0:") else [])
-context = study.Context(5, [0, 1], torch.device("cpu"), torch.float64, say, Checkpoint(path, "job", 0.0))
-print("ROWS", json.dumps(study.measure("iterations", options, context)))
+context = experiment.Context(5, [0, 1], torch.device("cpu"), torch.float64, say, Checkpoint(path, "job", 0.0))
+print("ROWS", json.dumps(experiment.measure("iterations", options, context)))
 """
 
 
-# Studies whose descents are of algorithms of their own, with options for some looks on the way.
+# Experiments whose descents are of algorithms of their own, with options for some looks on the way.
 OWN_DESCENTS = {
     "commuting_depth": {"d": 8, "m": 4, "support": 4, "depth": [3], "start": [0.1, 0.01], "targets": 2, "most": 3000},
     "two_by_two": {"motion": "descent", "depth": [2], "det": ["positive"], "scale": 1e-3, "loss": [0.01], "targets": 2},
@@ -304,7 +304,7 @@ OWN_DESCENTS = {
 
 
 @pytest.mark.parametrize("name", OWN_DESCENTS)
-def test_algorithms_of_a_studys_own_continue_from_what_was_saved_with_the_same_bits(monkeypatch, name):
+def test_algorithms_of_a_experiments_own_continue_from_what_was_saved_with_the_same_bits(monkeypatch, name):
     whole, halfway = measured(name, OWN_DESCENTS[name], seed=SEED), []
 
     def descend_in_two(self, batch):
@@ -317,12 +317,12 @@ def test_algorithms_of_a_studys_own_continue_from_what_was_saved_with_the_same_b
         again.restore(saved)
         return again.run()
 
-    monkeypatch.setattr(study.Context, "descend", descend_in_two)
+    monkeypatch.setattr(experiment.Context, "descend", descend_in_two)
     pd.testing.assert_frame_equal(measured(name, OWN_DESCENTS[name], seed=SEED), whole, check_exact=True)
     assert any(halfway)
 
 
-def test_a_killed_study_continues_with_the_same_bits_and_its_log_shows_progress(tmp_path):
+def test_a_killed_experiment_continues_with_the_same_bits_and_its_log_shows_progress(tmp_path):
     options = {
         "d": 6,
         "rank": [1, 2],
@@ -341,7 +341,7 @@ def test_a_killed_study_continues_with_the_same_bits_and_its_log_shows_progress(
     }
 
     def start(path, slow):
-        command = [sys.executable, "-c", STUDY, json.dumps(options), str(path), str(slow)]
+        command = [sys.executable, "-c", EXPERIMENT, json.dumps(options), str(path), str(slow)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
 
     def rows(text):
@@ -372,7 +372,7 @@ def test_finished_parts_are_read_back_as_they_were(tmp_path):
 
     def run():
         checkpoint = Checkpoint(tmp_path / "c.npz", "job")
-        context = study.Context(0, [0, 1], torch.device("cpu"), torch.float64, lambda line: None, checkpoint)
+        context = experiment.Context(0, [0, 1], torch.device("cpu"), torch.float64, lambda line: None, checkpoint)
         return [row for number in context.ensembles for row in context.part(f"ensemble {number}", measured, number)]
 
     first, second = run(), run()
@@ -381,16 +381,16 @@ def test_finished_parts_are_read_back_as_they_were(tmp_path):
     assert np.isnan([row["c"] for row in second]).all()
 
 
-def test_a_study_is_dealt_out_by_the_parameters_of_its_measure():
+def test_a_experiment_is_dealt_out_by_the_parameters_of_its_measure():
     said, options = [], {"depth": [2, 3]}
-    context = study.Context(0, [4, 5], torch.device("cpu"), torch.float64, said.append)
+    context = experiment.Context(0, [4, 5], torch.device("cpu"), torch.float64, said.append)
     ways = {
         lambda options, context: ["all"]: ["all"],
         lambda options, context, number: [number]: [4, 5],
         lambda options, context, number, depth: [[number, depth]]: [[4, 2], [4, 3], [5, 2], [5, 3]],
     }
     for measure, rows in ways.items():
-        assert list(study._dealt_out(measure, options, context)) == rows
+        assert list(experiment._dealt_out(measure, options, context)) == rows
     assert said == [
         *(f"ensemble {number}: 1 rows done" for number in (4, 5)),
         *(f"ensemble {number}, depth = {depth}: 1 rows done" for number in (4, 5) for depth in (2, 3)),
@@ -402,16 +402,17 @@ def test_any_algorithm_stands_on_the_sample_axis():
         "d": [6], "rank": [1], "dimension_power": 0, "spectrum": ["flat"], "ratios": [4.0, 1.0], "unit": "dr", "alpha": [0.1],
         "step": [0.1], "time": [1.0], "targets": 2,
     }  # fmt: skip
-    context = study.Context(5, [0], torch.device("cpu"), torch.float64, lambda line: None)
+    context = experiment.Context(5, [0], torch.device("cpu"), torch.float64, lambda line: None)
     for algorithm in plugins.modules("algorithms"):
         if declared.lacks(algorithm, "gaussian"):
             continue
-        rows = study.measure("threshold", {**options, "algorithm": algorithm}, context)
+        rows = experiment.measure("threshold", {**options, "algorithm": algorithm}, context)
         assert len(rows) == 4
         assert all(np.isfinite(row["test_error"]) for row in rows), algorithm
         assert {row["alpha"] for row in rows} == {0.1 if "alpha" in declared.of_runs(algorithm) else 0.0}
     start = {"algorithm": "projected", "algorithm_options": {"start": "identity"}}
     one, two = (
-        study.measure("threshold", {**options, **change}, context) for change in ({"algorithm": "projected"}, start)
+        experiment.measure("threshold", {**options, **change}, context)
+        for change in ({"algorithm": "projected"}, start)
     )
     assert [row["test_error"] for row in one] != [row["test_error"] for row in two]

@@ -5,15 +5,16 @@ import pandas as pd
 import pytest
 from conftest import registered_claims
 
-from algoreg.analysis.cells import cells, chosen, geometric_mean
-from algoreg.analysis.intervals import PLAIN_LOG_SPREAD, UNDEFINED, Estimate, crossed_interval
-from algoreg.analysis.predictions import prediction_interval, variance_components
-from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.chapters.simulations import estimands as simulations
-from algoreg.judge import claims, published, references
-from algoreg.judge.published import match
-from algoreg.judge.snapshots import frame_of
-from algoreg.tell import wording
+from algoreg.claims import judging, published
+from algoreg.claims.cells import cells, chosen, geometric_mean
+from algoreg.claims.intervals import PLAIN_LOG_SPREAD, UNDEFINED, Estimate, crossed_interval
+from algoreg.claims.predictions import prediction_interval, variance_components
+from algoreg.claims.published import match
+from algoreg.claims.thresholds import THRESHOLD_ERROR, thresholds
+from algoreg.regression import references
+from algoreg.regression.snapshots import frame_of
+from algoreg.reporting import wording
 
 pytestmark = pytest.mark.any_kernels
 
@@ -352,7 +353,7 @@ def test_one_wrong_point_of_fourteen_takes_the_support_from_fig4_published():
     verdicts = {}
     for wrong in (1.0, 1.6, 3.0):
         frame, curve = fourteen(wrong)
-        verdicts[wrong] = claims.judge(entry, {"figure_4": frame}, {"figure_4": curve}, 0)
+        verdicts[wrong] = judging.judge(entry, {"figure_4": frame}, {"figure_4": curve}, 0)
         assert verdicts[wrong]["control_verdict"] == "refuted"
         # The mean that was judged before would have been below its margin of 1.25 every time.
         options = {"table": "figure_4", "figure": "figure_4", "errors": ["test_error"]}
@@ -623,7 +624,7 @@ def test_diverged_runs_leave_an_estimand_undefined_and_the_verdict_inconclusive(
     frame.loc[0, "test_error"] = np.nan
     gain = simulations.smallest_gain({"x": frame}, {}, np.random.default_rng(0), table="x", error="test_error")
     assert gain == UNDEFINED
-    assert claims.verdict(gain, "above", 0.1) == "inconclusive"
+    assert judging.verdict(gain, "above", 0.1) == "inconclusive"
 
 
 def test_cells_refuse_what_is_not_crossed():
@@ -647,7 +648,7 @@ def test_cells_refuse_what_is_not_crossed():
 )
 def test_verdicts(interval, direction, expected):
     low, high = interval
-    assert claims.verdict(Estimate((low + high) / 2, low, high), direction, 0.1) == expected
+    assert judging.verdict(Estimate((low + high) / 2, low, high), direction, 0.1) == expected
 
 
 ENTRY = {
@@ -660,21 +661,21 @@ ENTRY = {
 
 def test_judging_and_what_makes_a_claim_invalid():
     tables = {"x": table({1.0: 1.0, 0.1: 0.1, 0.01: 0.01}), "flat": table({1.0: 1.0, 0.1: 1.0, 0.01: 1.0})}
-    good = claims.judge(ENTRY, tables, {}, 0)
+    good = judging.judge(ENTRY, tables, {}, 0)
     assert (good["verdict"], good["control_verdict"]) == ("supported", "refuted")
-    assert good == claims.judge(ENTRY, tables, {}, 0)
+    assert good == judging.judge(ENTRY, tables, {}, 0)
     blind = {**ENTRY, "control": {"statement": "no change", "estimand": {}}}
-    assert claims.judge(blind, tables, {}, 0)["verdict"] == "invalid"
+    assert judging.judge(blind, tables, {}, 0)["verdict"] == "invalid"
     deaf = {**ENTRY, "positive_control": {"statement": "must hold", "estimand": {"table": "flat"}}}
-    assert claims.judge(deaf, tables, {}, 0)["verdict"] == "invalid"
+    assert judging.judge(deaf, tables, {}, 0)["verdict"] == "invalid"
     lost = {**tables, "lost": tables["flat"].assign(test_error=math.nan)}
     mute = {**ENTRY, "control": {"statement": "no value", "estimand": {"table": "lost"}}}
     unheard = {**ENTRY, "positive_control": {"statement": "no value", "estimand": {"table": "lost"}}}
     for entry, part in ((mute, "control"), (unheard, "positive_control")):
-        judged = claims.judge(entry, lost, {}, 0)
+        judged = judging.judge(entry, lost, {}, 0)
         assert (judged["verdict"], judged[f"{part}_estimate"]) == ("invalid", None)
         assert getattr(wording.say(judged), part) == "undefined"
-    nothing = claims.judge(ENTRY, None, {}, 0)
+    nothing = judging.judge(ENTRY, None, {}, 0)
     assert nothing["verdict"] == "not-judged"
     assert nothing.keys() == good.keys()
     assert "a-claim" in wording.verdict_table([good, nothing])
@@ -682,10 +683,10 @@ def test_judging_and_what_makes_a_claim_invalid():
 
 def test_an_estimand_that_gives_no_number_is_named():
     def judged(found):
-        return claims.judge(ENTRY, {}, {}, 0, {"smallest_gain": lambda *_, **options: found})
+        return judging.judge(ENTRY, {}, {}, 0, {"smallest_gain": lambda *_, **options: found})
 
     for found in (Estimate(math.nan, math.nan, math.nan), Estimate(0.5, 0.4, math.inf), Estimate(0.5, None, None), 0.5):
-        with pytest.raises(claims.CannotJudge, match=r"a-claim\.estimand: smallest_gain cannot be measured"):
+        with pytest.raises(judging.CannotJudge, match=r"a-claim\.estimand: smallest_gain cannot be measured"):
             judged(found)
     undefined = judged(UNDEFINED)
     assert (undefined["verdict"], undefined["estimate"]) == ("inconclusive", None)

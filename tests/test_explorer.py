@@ -12,11 +12,11 @@ from conftest import ROOT, browser_module
 
 from algoreg import plugins
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.judge import references, snapshots
 from algoreg.numerics.diagnostics import test_error as error_of
 from algoreg.numerics.trace_minimisation import minimum_trace
-from algoreg.spec import options as declared
-from algoreg.tell import explorer
+from algoreg.regression import references, snapshots
+from algoreg.reporting import explorer
+from algoreg.settings import options as declared
 
 PARTS = ROOT / "workflow" / "report" / "explorer"
 PHONE = {"width": 390, "height": 844}

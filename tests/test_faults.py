@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from conftest import set_yaml, snakemake
 
-from algoreg.store import joblog, records
+from algoreg.results import joblog, records
 
 pytestmark = pytest.mark.workflow
 
-DESCENT = "results/tiny/studies/tiny_runs/part-0.csv"
-OTHER = "results/tiny/studies/tiny_runs/part-1.csv"
+DESCENT = "results/tiny/experiments/tiny_runs/part-0.csv"
+OTHER = "results/tiny/experiments/tiny_runs/part-1.csv"
 CHECKPOINT = "results/tiny/checkpoints/measure-tiny_runs-0.npz"
 LOG = "results/tiny/logs/measure/tiny_runs-0.log"
 PROBLEM = "results/tiny/data/tiny_runs/ensemble-0.npz"

@@ -10,17 +10,17 @@ import pandas as pd
 import pytest
 from conftest import ROOT, published_curves, tier_settings
 
-from algoreg.judge import references
-from algoreg.judge.published import compare, load_sizes
-from algoreg.judge.snapshots import frame_of
-from algoreg.spec.chapters import load_chapters
-from algoreg.tell import captions, figures
-from algoreg.tell.charts.comparison import agreement, comparison
-from algoreg.tell.charts.heat import edges, heat
-from algoreg.tell.charts.law import grows
-from algoreg.tell.charts.panels import describe, finish, panels
-from algoreg.tell.charts.style import plt
-from algoreg.tell.charts.text import draws, fold, isometry, isometry_bracket, number, raised
+from algoreg.claims.published import compare, load_sizes
+from algoreg.regression import references
+from algoreg.regression.snapshots import frame_of
+from algoreg.reporting import captions, figures
+from algoreg.reporting.charts.comparison import agreement, comparison
+from algoreg.reporting.charts.heat import edges, heat
+from algoreg.reporting.charts.law import grows
+from algoreg.reporting.charts.panels import describe, finish, panels
+from algoreg.reporting.charts.style import plt
+from algoreg.reporting.charts.text import draws, fold, isometry, isometry_bracket, number, raised
+from algoreg.settings.chapters import load_chapters
 
 pytestmark = pytest.mark.any_kernels
 DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
@@ -291,7 +291,7 @@ CONCLUDING = [
     name
     for chapter in load_chapters()
     if chapter.name != "simulations"
-    for name in chapter.experiments["figures"]
+    for name in chapter.entries["figures"]
     if name in tier_settings("standard")["figures"]
 ]
 
@@ -395,11 +395,11 @@ def test_the_users_own_style_reaches_no_figure(tmp_path):
 import sys
 import matplotlib
 import pandas as pd
-from algoreg.spec.chapters import load_chapters
-from algoreg.tell import captions, figures
-from algoreg.tell.charts.panels import finish, panels
-from algoreg.tell.charts.course import course
-from algoreg.tell.charts.style import plt, style
+from algoreg.settings.chapters import load_chapters
+from algoreg.reporting import captions, figures
+from algoreg.reporting.charts.panels import finish, panels
+from algoreg.reporting.charts.course import course
+from algoreg.reporting.charts.style import plt, style
 matplotlib.use("agg")
 before = dict(matplotlib.rcParams)
 row = {"method": "factored", "d": 100, "rank": 5, "alpha": 1.0, "target": 0, "ensemble": 0, "status": "budget"}

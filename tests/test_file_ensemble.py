@@ -13,7 +13,7 @@ from conftest import ROOT, recorded_descents, setting_problems, snakemake, tier_
 from algoreg.ensembles.file import Ensemble, standardised
 from algoreg.numerics import problems
 from algoreg.numerics.svec import smat
-from algoreg.store import records
+from algoreg.results import records
 
 D, M, SEED = 4, 12, 5
 
@@ -97,7 +97,7 @@ def test_a_file_is_measured_as_plain_matrices_are(tmp_path, kind):
     np.testing.assert_allclose(dense_of(drawn), size * matrices[order], atol=1e-12)
     np.testing.assert_allclose(drawn.given, label[order])
     content = tier_settings("smoke")
-    content["studies"]["mine"] = recorded_descents(**block_of(data, d))
+    content["experiments"]["mine"] = recorded_descents(**block_of(data, d))
     assert setting_problems(content) == []
 
 
@@ -185,7 +185,7 @@ def test_settings_that_do_not_fit_are_named_before_any_job(tmp_path, changes, sa
     block = {key: value for key, value in {**block_of(data, d), **changes}.items() if value is not None}
     if "data" not in block:
         block["target"] = {"kind": "columns"}
-    content["studies"]["mine"] = recorded_descents(**block)
+    content["experiments"]["mine"] = recorded_descents(**block)
     assert any(said in line for line in setting_problems(content)), setting_problems(content)
 
 
@@ -193,7 +193,7 @@ def test_a_method_that_must_be_told_what_nobody_knows_is_refused(tmp_path):
     data, d, _, _ = written(tmp_path, "symmetric")
     content = tier_settings("smoke")
     run = {"step": 0.01, "iterations": 10}
-    content["studies"]["mine"] = recorded_descents(**block_of(data, d), algorithm="frank_wolfe", runs=[run])
+    content["experiments"]["mine"] = recorded_descents(**block_of(data, d), algorithm="frank_wolfe", runs=[run])
     assert any("must be told trace" in line for line in setting_problems(content))
     # θ stands in for it.
     run["theta"] = [0.5, 1.0]
@@ -205,9 +205,9 @@ def test_a_method_that_must_be_told_what_nobody_knows_is_refused(tmp_path):
 def test_a_matrix_of_which_entries_are_known_may_be_square(tmp_path):
     data, *_ = written(tmp_path, "entries")
     content = tier_settings("smoke")
-    content["studies"]["mine"] = recorded_descents(**block_of({**data, "shape": [5, 5]}, 10))
+    content["experiments"]["mine"] = recorded_descents(**block_of({**data, "shape": [5, 5]}, 10))
     assert setting_problems(content) == []
-    content["studies"]["mine"]["options"]["data"]["shape"] = [5]
+    content["experiments"]["mine"]["options"]["data"]["shape"] = [5]
     (line,) = setting_problems(content)
     assert "data.shape = [5]: List should have at least 2 items" in line
 
@@ -230,7 +230,7 @@ def test_a_shape_that_is_not_the_files_is_named(tmp_path, kind, changes, said):
 def test_what_a_table_is_has_three_names(tmp_path):
     data, d, *_ = written(tmp_path, "gaps of a table")
     content = tier_settings("smoke")
-    content["studies"]["mine"] = recorded_descents(**block_of({**data, "table": "rows"}, d))
+    content["experiments"]["mine"] = recorded_descents(**block_of({**data, "table": "rows"}, d))
     (line,) = setting_problems(content)
     assert "data.table = \"rows\": Input should be 'features', 'vectors' or 'matrix'" in line
 
@@ -296,7 +296,7 @@ def test_a_chapter_that_is_there_stands_for_one_file_and_target(tmp_path):
     table[:20].to_csv(tmp_path / "data.csv", index=False)
     status, said = own_data(tmp_path, "data.csv", "own", "a")
     assert (status, said.count("\n")) == (2, 1)
-    assert "own/data/experiments.yaml: studies.data_runs: options.m = 30: the file now has 20 measurements" in said
+    assert "own/data/experiments.yaml: experiments.data_runs: options.m = 30: the file now has 20 measurements" in said
     (tmp_path / "data.csv").unlink()
     assert own_data(tmp_path, "data.csv", "own", "a") == (2, "DATA = data.csv: no such file\n")
 

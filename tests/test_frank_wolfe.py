@@ -16,17 +16,17 @@ import pytest
 from conftest import ROOT, gaussian_problem, measured, option_problems
 from drawn import RUNS, crossed, curve, drawn_law, geometric, has_band, margin, same, where
 
-from algoreg.analysis.intervals import Estimate
-from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.frank_wolfe import estimands, master, worker
-from algoreg.chapters.frank_wolfe.studies import frank_wolfe_messages
+from algoreg.chapters.frank_wolfe.experiments import frank_wolfe_messages
+from algoreg.claims import judging
+from algoreg.claims.intervals import Estimate
+from algoreg.claims.thresholds import find_thresholds
 from algoreg.ensembles.rank_one import Ensemble
-from algoreg.judge import claims
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
-from algoreg.spec.chapters import load_chapters
-from algoreg.tell.figures import draw
-from algoreg.tell.wording import verdict_table
+from algoreg.reporting.figures import draw
+from algoreg.reporting.wording import verdict_table
+from algoreg.settings.chapters import load_chapters
 
 pytestmark = pytest.mark.replicates(100)
 
@@ -136,7 +136,7 @@ def test_the_exponent_of_what_was_sent_is_not_measured_where_the_machine_allows_
         found = estimands.exponent_of_messages({"t": frame}, {}, rng, where={"method": method}, **asked)
         assert found.value == pytest.approx(power)
     some = frame.assign(sockets=(frame["d"] > 10).astype(int))
-    with pytest.raises(claims.NotMeasured, match="the machine allows no sockets"):
+    with pytest.raises(judging.NotMeasured, match="the machine allows no sockets"):
         estimands.exponent_of_messages({"t": some}, {}, rng, where={"method": "vectors"}, **asked)
 
 
@@ -342,12 +342,12 @@ def _entry(name):
 def test_a_claim_whose_control_the_machine_does_not_allow_is_not_judged():
     def estimand(tables, published, rng, *, where, **others):
         if where["protocol"] == "synchronous":
-            raise claims.NotMeasured("no sockets")
+            raise judging.NotMeasured("no sockets")
         return Estimate(1.0, 0.9, 1.1)
 
     entry = _entry("sfw-asyn-bytes")
-    judged = claims.judge(entry, {}, {}, SEED, {entry["estimand"]["name"]: estimand})
-    assert (judged["verdict"], judged["not_judged"]) == (claims.NOT_JUDGED, "no sockets")
+    judged = judging.judge(entry, {}, {}, SEED, {entry["estimand"]["name"]: estimand})
+    assert (judged["verdict"], judged["not_judged"]) == (judging.NOT_JUDGED, "no sockets")
     assert judged["estimate"] is None
 
 
@@ -363,15 +363,15 @@ def test_without_sockets_there_are_no_values_and_no_verdict(monkeypatch):
     # Nothing was measured, so nothing is judged, and it is said why: not inconclusive, as bytes that are lost
     # otherwise.
     tables, reason = {"frank_wolfe_messages": table}, "the machine allows no sockets, so that nothing was sent"
-    judged = claims.judge(_entry("sfw-asyn-bytes"), tables, {}, SEED)
-    assert (judged["verdict"], judged["not_judged"]) == (claims.NOT_JUDGED, reason)
+    judged = judging.judge(_entry("sfw-asyn-bytes"), tables, {}, SEED)
+    assert (judged["verdict"], judged["not_judged"]) == (judging.NOT_JUDGED, reason)
     assert judged["table"] is judged["estimate"] is judged["control_verdict"] is None
     assert f"sfw-asyn-bytes: not judged, as {reason}" in verdict_table([judged])
     # A machine that refused them to one job alone has not measured the exponent either.
     some = {"frank_wolfe_messages": table.assign(sockets=(table.index > 0).astype(int))}
-    assert claims.judge(_entry("sfw-asyn-bytes"), some, {}, SEED)["not_judged"] == reason
+    assert judging.judge(_entry("sfw-asyn-bytes"), some, {}, SEED)["not_judged"] == reason
     lost = {"frank_wolfe_messages": table.assign(sockets=1)}
-    assert claims.judge(_entry("sfw-asyn-bytes"), lost, {}, SEED)["verdict"] == claims.INCONCLUSIVE
+    assert judging.judge(_entry("sfw-asyn-bytes"), lost, {}, SEED)["verdict"] == judging.INCONCLUSIVE
 
 
 def test_the_ratio_of_errors_is_on_the_same_draws():

@@ -22,22 +22,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from algoreg import code_hash, jobs, plugins
-from algoreg.engine import study
+from algoreg.claims import judging
+from algoreg.engine import experiment
 from algoreg.engine.loop import Descent
-from algoreg.judge import claims
+from algoreg.experiments.descents import problem_of, recorded_batch, rows_of, runs_on_targets
 from algoreg.numerics import problems
 from algoreg.numerics.devices import configure
 from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor
 from algoreg.recover.base import root_mean_square
 from algoreg.recover.plan import DEFAULT_METHODS
-from algoreg.spec import descents, messages, selection
-from algoreg.spec import plan as planned
-from algoreg.spec import settings as algoreg_settings
-from algoreg.spec.claims import claim_problems, remedy_problems
-from algoreg.spec.experiments import SECTIONS
-from algoreg.spec.tier import Tier
-from algoreg.store import records, tables
-from algoreg.studies.descents import problem_of, recorded_batch, rows_of, runs_on_targets
+from algoreg.results import records, tables
+from algoreg.settings import checking as algoreg_settings
+from algoreg.settings import descents, messages, selection
+from algoreg.settings import plan as planned
+from algoreg.settings.claims import claim_problems, remedy_problems
+from algoreg.settings.experiments import SECTIONS
+from algoreg.settings.tier import Tier
 
 pytestmark = pytest.mark.any_kernels
 
@@ -156,15 +156,15 @@ def plan(tier):
         assert selection.columns(block)
         assert jobs.selected_files(tier, name)
     for name, block in planned.measured(tier).items():
-        made += [f"tables/{name}.csv", f"studies/{name}/part-0.csv"]
+        made += [f"tables/{name}.csv", f"experiments/{name}/part-0.csv"]
         made += planned.generated_files(name, block, range(min(block["ensembles"], 3)))
-        options = planned.study_options(block, tier)
-        code_hash.code_hashes(ROOT / "scripts/measure.py", plugins.modules_of_study(block["study"], options))
-        dealt = planned.study_parts(block)
+        options = planned.experiment_options(block, tier)
+        code_hash.code_hashes(ROOT / "scripts/measure.py", plugins.modules_of_experiment(block["experiment"], options))
+        dealt = planned.experiment_parts(block)
         assert sorted(n for part in dealt for n in part) == list(range(block["ensembles"]))
         assert all(dealt)
-        study.columns(plugins.study(block["study"]))
-        plugins.module_title("studies", block["study"])
+        experiment.columns(plugins.experiment(block["experiment"]))
+        plugins.module_title("experiments", block["experiment"])
         if planned.records_descents(block):
             assert descents.expand_runs(options)
             assert descents.record_as_run(options)["errors"]
@@ -183,7 +183,7 @@ def run_little(tier):
     """
     recorded = {}
     for name, block in planned.recorded(tier).items():
-        options = planned.study_options(block, tier)
+        options = planned.experiment_options(block, tier)
         problem, runs = problem_of(options), runs_on_targets(options)
         points = descents.errors_recorded(options)
         if len(points) * len(runs) > 20_000:
@@ -206,13 +206,13 @@ def run_little(tier):
         keys = [*block["by"], "target", "ensemble"]
         assert len({tuple(row[key] for key in keys) for row in rows}) == len(rows)
     for block in planned.measured(tier).values():
-        options = planned.study_options(block)
+        options = planned.experiment_options(block)
         if (
-            block["study"] == "x_space"
+            block["experiment"] == "x_space"
             and max(options["d"], *options["m"], options["targets"], options["iterations"]) <= 100
         ):
-            context = study.Context(tier["seed"], [0], *configure("cpu", "float64", 1), say=lambda line: None)
-            assert study.measure("x_space", options, context)
+            context = experiment.Context(tier["seed"], [0], *configure("cpu", "float64", 1), say=lambda line: None)
+            assert experiment.measure("x_space", options, context)
 
 
 def little(tier):
@@ -228,18 +228,20 @@ def little(tier):
 
 
 LITTLE = little(TIERS["smoke"])
-LITTLE["studies"] = {
+LITTLE["experiments"] = {
     **planned.recorded(LITTLE),
     **planned.selected(LITTLE),
     **planned.compared(LITTLE),
     "x_space": {
-        "study": "x_space",
+        "experiment": "x_space",
         "ensembles": 2,
         "options": {"d": 4, "rank": 1, "m": [2, 8], "targets": 2, "iterations": 5},
     },
 }
-LITTLE["studies"]["figure_4"]["by"] = ["d", "m", "method"]
-LITTLE["figures"] = {name: shown for name, shown in LITTLE["figures"].items() if LITTLE["studies"].keys() >= set(shown)}
+LITTLE["experiments"]["figure_4"]["by"] = ["d", "m", "method"]
+LITTLE["figures"] = {
+    name: shown for name, shown in LITTLE["figures"].items() if LITTLE["experiments"].keys() >= set(shown)
+}
 
 
 def whole(content):
@@ -294,12 +296,12 @@ def test_a_damaged_registry_is_refused_by_name_or_has_rules_and_criteria(mutant)
     assert len({planned.rule_name(name) for name in ids}) == len(ids)
     for entry in content:
         assert inside(f"results/smoke/claims/{entry['id']}.json", "smoke")
-        assert claims.criterion(entry)
+        assert judging.criterion(entry)
         for tier in TIERS.values():
             planned.judged(entry, tier)
         # There are no tables here: that, too, is said with the entry's name.
-        with pytest.raises(claims.CannotJudge, match=re.escape(entry["id"])):
-            claims.judge(entry, {}, {}, 0)
+        with pytest.raises(judging.CannotJudge, match=re.escape(entry["id"])):
+            judging.judge(entry, {}, {}, 0)
 
 
 @settings(**FUZZ)
@@ -344,17 +346,17 @@ def test_yaml_that_python_cannot_hold_is_refused(tmp_path, text, line):
     [
         (("tier",), "results", "tier = \"results\": this name is taken"),
         (("tier",), "smoke\n", "tier = \"smoke\\n\": String should match pattern"),
-        (("studies", "results"), LITTLE["studies"]["gaussian"], "studies.results = \"results\": this name is taken"),
-        (("studies", "figure_2", "paper_iterations"), {"from": 0, "to": 10**9, "every": 1}, "iterations; allowed are 100000"),
-        (("studies", "gaussian", "options", "runs", 0, "paper_iterations"), 10**9, "10000000 iterations recorded; allowed are 100000"),
-        (("studies", "gaussian", "options", "targets"), 10_000, None),
+        (("experiments", "results"), LITTLE["experiments"]["gaussian"], "experiments.results = \"results\": this name is taken"),
+        (("experiments", "figure_2", "paper_iterations"), {"from": 0, "to": 10**9, "every": 1}, "iterations; allowed are 100000"),
+        (("experiments", "gaussian", "options", "runs", 0, "paper_iterations"), 10**9, "10000000 iterations recorded; allowed are 100000"),
+        (("experiments", "gaussian", "options", "targets"), 10_000, None),
     ],
 )  # fmt: skip
 def test_what_fuzzing_found(path, value, line):
     content = copy.deepcopy(TIERS["smoke"])
     at(content, path[:-1])[path[-1]] = value
     if line is None:
-        content["studies"]["gaussian"]["options"].update(d=1000, m=10)
+        content["experiments"]["gaussian"]["options"].update(d=1000, m=10)
         line = "targets of d = 1000 would take"
     with pytest.raises(algoreg_settings.SettingsError) as caught:
         algoreg_settings.check_tier(content, "tier.yaml")

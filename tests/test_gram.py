@@ -11,10 +11,10 @@ from test_ensembles import symmetric
 
 from algoreg.ensembles import gaussian, gram, wishart
 from algoreg.ensembles.gaussian import BLOCK_ROWS
+from algoreg.experiments.descents import recorded, recorded_batch
 from algoreg.numerics import problems
 from algoreg.numerics.svec import svec
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.studies.descents import recorded, recorded_batch
 
 SMOKE = tier_settings("smoke")
 
@@ -182,23 +182,23 @@ def test_a_wishart_draw_needs_as_many_measurements_as_dimensions():
 
 
 def tier(ensemble, d=10, m=60, dtype="float32", **asked):
-    """The smoke tier with one more study of descents."""
+    """The smoke tier with one more experiment of descents."""
     content = copy.deepcopy(SMOKE)
     runs = [{"alpha": 1.0, "step": 0.1, "iterations": 300}]
-    content["studies"]["more"] = recorded_descents(**{"ensemble": ensemble, "d": d, "m": m, "runs": runs, **asked})
-    content["studies"]["more"]["dtype"] = dtype
+    content["experiments"]["more"] = recorded_descents(**{"ensemble": ensemble, "d": d, "m": m, "runs": runs, **asked})
+    content["experiments"]["more"]["dtype"] = dtype
     return content
 
 
 @pytest.mark.parametrize(
     ("block", "line"),
     [
-        ({"ensemble": "wishart", "m": 54}, "studies.more.options.m = 54: allowed is at least 55 with ensemble: wishart at d = 10"),
-        ({"ensemble": "gram", "d": 1000}, "studies.more.options.d = 1000: the ensemble would take 1866 GiB; allowed is 64 GiB"),
-        ({"ensemble": "gaussian", "m": 10**9}, "studies.more.options.m = 1000000000: the ensemble would take"),
-        ({"ensemble": "gram", "runs": [{"alpha": 1.0, "step": 0.1, "iterations": 10, "m": [60, 50]}]}, "studies.more.options.runs[0].m = [60, 50]: allowed is the problem's m = 60 with ensemble: gram"),
-        ({"ensemble": "wishart", "algorithm": "stochastic"}, "studies.more.options.algorithm = \"stochastic\": it needs single measurements, which ensemble wishart does not provide"),
-        ({"ensemble": "gram", "stop_below_train_error": 1e-4}, "studies.more.options.stop_below_train_error = 0.0001: allowed is at least 0.001: ensemble gram does not resolve"),
+        ({"ensemble": "wishart", "m": 54}, "experiments.more.options.m = 54: allowed is at least 55 with ensemble: wishart at d = 10"),
+        ({"ensemble": "gram", "d": 1000}, "experiments.more.options.d = 1000: the ensemble would take 1866 GiB; allowed is 64 GiB"),
+        ({"ensemble": "gaussian", "m": 10**9}, "experiments.more.options.m = 1000000000: the ensemble would take"),
+        ({"ensemble": "gram", "runs": [{"alpha": 1.0, "step": 0.1, "iterations": 10, "m": [60, 50]}]}, "experiments.more.options.runs[0].m = [60, 50]: allowed is the problem's m = 60 with ensemble: gram"),
+        ({"ensemble": "wishart", "algorithm": "stochastic"}, "experiments.more.options.algorithm = \"stochastic\": it needs single measurements, which ensemble wishart does not provide"),
+        ({"ensemble": "gram", "stop_below_train_error": 1e-4}, "experiments.more.options.stop_below_train_error = 0.0001: allowed is at least 0.001: ensemble gram does not resolve"),
     ],
 )  # fmt: skip
 def test_settings_that_an_ensemble_does_not_serve_are_named_before_any_job(block, line):

@@ -12,12 +12,12 @@ from drawn import crossed, curve, drawn_law, geometric, margin, same, where
 from scipy.optimize import minimize
 
 from algoreg.chapters.diagonals import Diagonals
-from algoreg.chapters.greedy.studies import commuting_depth, greedy
-from algoreg.engine.study import Context
+from algoreg.chapters.greedy.experiments import commuting_depth, greedy
+from algoreg.engine.experiment import Context
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets
-from algoreg.spec.chapters import load_chapters
-from algoreg.tell import figures
+from algoreg.reporting import figures
+from algoreg.settings.chapters import load_chapters
 
 SEED = 3
 ENDS = {"d": 6, "rank": 1, "m_over_dr": 1.4, "alpha": [1e-1, 1e-4], "targets": 2, "step": 0.25, "iterations": 3000}
@@ -170,7 +170,7 @@ def test_the_least_trace_is_not_the_target_of_the_commuting_draws():
 
 
 @pytest.mark.parametrize(
-    ("study", "changes", "said"),
+    ("experiment", "changes", "said"),
     [
         ("greedy_ends", {"m_over_dr": 9.0}, "beyond it X* is the only solution"),
         ("greedy_ends", {"rank": 9}, "rank at most d"),
@@ -182,10 +182,10 @@ def test_the_least_trace_is_not_the_target_of_the_commuting_draws():
         ("greedy_commuting", {"d": 30, "m": 20, "support": 3}, "support at least m/4"),
     ],
 )
-def test_bad_input_is_named_before_the_run(study, changes, said):
-    problems = option_problems(study, **changes)
+def test_bad_input_is_named_before_the_run(experiment, changes, said):
+    problems = option_problems(experiment, **changes)
     assert problems
-    assert any(study in problem and said in problem for problem in problems)
+    assert any(experiment in problem and said in problem for problem in problems)
 
 
 ALPHAS = [1e-1, 1e-4, 1e-6, 1e-8, 1e-10]

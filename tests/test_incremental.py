@@ -6,7 +6,7 @@ import pytest
 from conftest import gaussian_matrices, measured, refused
 
 from algoreg.algorithms.factored import start_matrix
-from algoreg.chapters.incremental.studies.incremental import FITTING
+from algoreg.chapters.incremental.experiments.incremental import FITTING
 from algoreg.numerics.problems import draw_factor
 
 D, VALUES, M, SEED, TARGET, ALPHA, STEP = 12, [1.0, 0.5], 72, 5, 1, 1e-4, 0.4

@@ -1,4 +1,4 @@
-"""The studies of Theorem 1.1 against a plain implementation, their bad input, what is read from their tables."""
+"""The experiments of Theorem 1.1 against a plain implementation, their bad input, what is read from their tables."""
 
 from itertools import islice
 
@@ -11,27 +11,27 @@ import torch
 from conftest import ROOT, gaussian_matrices, passage_of, registered_claims, setting_problems, tier_settings
 
 from algoreg import plugins
-from algoreg.analysis.intervals import UNDEFINED, Estimate, distance_from
-from algoreg.analysis.isometry import isometry_bounds
 from algoreg.chapters import li2018
 from algoreg.chapters.theorem import runs
 from algoreg.chapters.theorem.estimands import iterations as estimands
+from algoreg.chapters.theorem.experiments import iterations
 from algoreg.chapters.theorem.ledger import iterations as passages
-from algoreg.chapters.theorem.studies import iterations
-from algoreg.engine import study
+from algoreg.claims import estimands as shared
+from algoreg.claims.estimands import largest_geometric_mean
+from algoreg.claims.intervals import UNDEFINED, Estimate, distance_from
+from algoreg.engine import experiment
 from algoreg.ensembles import gaussian, gram, wishart
-from algoreg.judge import estimands as shared
-from algoreg.judge.estimands import largest_geometric_mean
 from algoreg.numerics import isometry, theory
+from algoreg.numerics.isometry_bounds import isometry_bounds
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
-from algoreg.spec import plan
-from algoreg.spec.chapters import load_chapters
-from algoreg.tell import figures
+from algoreg.reporting import figures
+from algoreg.settings import plan
+from algoreg.settings.chapters import load_chapters
 
 pytestmark = pytest.mark.replicates(200)
 
-STUDIES = ("iterations", "error_at_time", "window", "starts")
+EXPERIMENTS = ("iterations", "error_at_time", "window", "starts")
 ITERATIONS = {
     "d": 8,
     "rank": [2],
@@ -77,13 +77,13 @@ STARTS = {
 
 
 def measured(name, options, ensembles=1, **changes):
-    """Return a study's table."""
+    """Return an experiment's table."""
     frame = conftest.measured(name, {**options, **changes}, seed=5, ensembles=range(ensembles))
-    return frame.astype(dict.fromkeys(plugins.study(name).VALUES, float))
+    return frame.astype(dict.fromkeys(plugins.experiment(name).VALUES, float))
 
 
 class Dense:
-    """A problem as the studies draw it, on full matrices, and plain descents on it."""
+    """A problem as the experiments draw it, on full matrices, and plain descents on it."""
 
     def __init__(self, d, rank, kappa, m, target, ensemble, noise=0.0):
         self.matrices = gaussian_matrices(d, m, 5, ensemble)
@@ -197,7 +197,7 @@ def test_runs_that_do_not_arrive_have_a_status_and_no_value():
     assert lost["iterations"].isna().all()
     for name, options in (("error_at_time", ERRORS), ("window", {**WINDOW, "alpha_power": 8}), ("starts", STARTS)):
         table = measured(name, options, step=5.0, **({"time": 20} if name == "starts" else {}))
-        values = plugins.study(name).VALUES
+        values = plugins.experiment(name).VALUES
         error = "squared_error" if name == "error_at_time" else "test_error"
         assert error in values
         assert "diverged" in set(table["status"])
@@ -210,7 +210,7 @@ def test_a_window_of_less_than_one_iteration_is_one():
 
 
 def test_from_as_many_measurements_as_dimensions_on_the_ensemble_is_its_gram_matrix():
-    context = study.Context(5, [0], torch.device("cpu"), torch.float64)
+    context = experiment.Context(5, [0], torch.device("cpu"), torch.float64)
     found = list(runs.ensembles_of(4, [100, 3, 9, 10, 9], context, 2))
     assert [(type(one), known) for one, known in found] == [
         (gaussian.Ensemble, [9, 3]),
@@ -285,8 +285,8 @@ def test_the_theorems_constants():
 
 def tier(name, **changes):
     content = tier_settings("smoke")
-    block = {"study": name, "ensembles": 2, "options": changes}
-    return {**content, "studies": {"one": block}, "figures": {}}
+    block = {"experiment": name, "ensembles": 2, "options": changes}
+    return {**content, "experiments": {"one": block}, "figures": {}}
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_what_cannot_be_measured_is_named(name, options, change, message):
     if message is None:
         assert not found
     else:
-        assert any("studies.one" in line and message in line for line in found), found
+        assert any("experiments.one" in line and message in line for line in found), found
 
 
 def crossed(slopes, seed, targets=4, ensembles=5, noise=0.1):
@@ -513,7 +513,7 @@ def test_every_passage_is_filled_from_its_tables(tables):
     stored = {}
     for name, frame in tables.items():
         kind = kinds.get(name, "error_at_time" if name.startswith("error") else "iterations")
-        keys, values = plugins.study(kind).KEYS, plugins.study(kind).VALUES
+        keys, values = plugins.experiment(kind).KEYS, plugins.experiment(kind).VALUES
         columns = {value: [None if np.isnan(x) else x for x in frame[value]] for value in values}
         stored[name] = {
             "keys": {key: frame[key].tolist() for key in keys},
@@ -545,15 +545,15 @@ def test_every_passage_is_filled_from_its_tables(tables):
     assert text.count("| no |") + text.count("| yes |") == 6
 
 
-def test_the_ledger_names_the_studies_that_share_ensembles():
-    own = [name for chapter in load_chapters(["theorem", "remarks"]) for name in chapter.experiments["studies"]]
-    blocks = {name: block for name, block in tier_settings("standard")["studies"].items() if name in own}
+def test_the_ledger_names_the_experiments_that_share_ensembles():
+    own = [name for chapter in load_chapters(["theorem", "remarks"]) for name in chapter.entries["experiments"]]
+    blocks = {name: block for name, block in tier_settings("standard")["experiments"].items() if name in own}
     kinds = ("iterations", "error_at_time", "starts", "window", "minibatch", "threshold", "x_space", "min_trace")
     sizes = {}
     for name, block in blocks.items():
-        options = plan.study_options(block)
+        options = plan.experiment_options(block)
         # Certified ones are Gram matrices, drawn from streams of their own.
-        if block["study"] not in kinds or options.get("dimension_power") or name.endswith("_certified"):
+        if block["experiment"] not in kinds or options.get("dimension_power") or name.endswith("_certified"):
             continue
         known = options.get("d")
         for d in known if isinstance(known, list) else [known]:

@@ -9,13 +9,13 @@ import pytest
 from conftest import gaussian_matrices, measured, refused
 from drawn import RUNS, crossed, curve, drawn_law, geometric, level, margin, mean, same, where, whiskers
 
-from algoreg.analysis.intervals import UNDEFINED, exact_shares
 from algoreg.chapters.landscape import estimands, minima
 from algoreg.chapters.networks import estimands as of_networks
+from algoreg.claims.intervals import UNDEFINED, exact_shares
 from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
-from algoreg.tell.figures import draw
+from algoreg.reporting.figures import draw
 
 pytestmark = pytest.mark.replicates(200)
 

@@ -11,11 +11,11 @@ from algoreg.chapters.norms import ledger as norms
 from algoreg.chapters.race import ledger as race
 from algoreg.chapters.simulations.ledger.figure_4 import figure_4
 from algoreg.chapters.spectral_phase import ledger as spectral_phase
-from algoreg.judge import estimands
-from algoreg.judge import references as committed
-from algoreg.judge.snapshots import frame_of
-from algoreg.spec.chapters import load_chapters
-from algoreg.tell import figures, ledger, papers
+from algoreg.claims import estimands
+from algoreg.regression import references as committed
+from algoreg.regression.snapshots import frame_of
+from algoreg.reporting import figures, ledger, papers
+from algoreg.settings.chapters import load_chapters
 
 pytestmark = pytest.mark.any_kernels
 

@@ -8,8 +8,8 @@ from conftest import ROOT, recorded_descents, registered_claims, tier_settings
 from traced import loaded
 
 from algoreg import code_hash, plugins
-from algoreg.spec import options as declared
-from algoreg.spec import plan
+from algoreg.settings import options as declared
+from algoreg.settings import plan
 
 pytestmark = pytest.mark.any_kernels
 
@@ -18,25 +18,25 @@ QUICK = tier_settings("quick")
 CLAIMS = registered_claims()
 
 MEASURE = """
-from algoreg.engine import study
+from algoreg.engine import experiment
 from algoreg.engine.checkpoint import Checkpoint, job_fingerprint
 from algoreg.numerics import devices
-from algoreg.store import generated, records
-from algoreg.store.provenance import begin_job
+from algoreg.results import generated, records
+from algoreg.results.provenance import begin_job
 name, options, seed = what
 device, dtype = devices.configure("cpu", "float64", 1)
-rows = study.measure(name, options, study.Context(seed, [0], device, dtype))
+rows = experiment.measure(name, options, experiment.Context(seed, [0], device, dtype))
 assert rows
 """
 GENERATE = """
 import numpy as np
 from algoreg import plugins
 from algoreg.numerics import devices
-from algoreg.store import records
-from algoreg.store.provenance import begin_job
+from algoreg.results import records
+from algoreg.results.provenance import begin_job
 name, options, seed = what
 devices.configure("cpu", "float64", 1)
-assert plugins.study(name).generate(options, seed, 0)
+assert plugins.experiment(name).generate(options, seed, 0)
 """
 
 
@@ -47,25 +47,25 @@ def require_same(seen, script, named):
     assert hashed <= seen, f"hashed, never loaded: {sorted(hashed - seen)}"
 
 
-def tiny_studies():
-    """Return ``{case: (module, options)}``: every study once, and once for each module that an option names."""
-    blocks = {block["study"]: block for tier in (QUICK, SMOKE) for block in plan.measured(tier).values()}
+def tiny_experiments():
+    """Return ``{case: (module, options)}``: every experiment once, and once for each module that an option names."""
+    blocks = {block["experiment"]: block for tier in (QUICK, SMOKE) for block in plan.measured(tier).values()}
     found = {}
-    for name in plugins.modules("studies"):
-        options = plan.study_options(blocks[name])
+    for name in plugins.modules("experiments"):
+        options = plan.experiment_options(blocks[name])
         found[name] = (name, options)
-        for option, folder in getattr(plugins.study(name), "FINDS", {}).items():
-            allowed = get_args(declared.of_study(name).model_fields[option].annotation)
+        for option, folder in getattr(plugins.experiment(name), "FINDS", {}).items():
+            allowed = get_args(declared.of_experiment(name).model_fields[option].annotation)
             assert set(allowed) <= set(plugins.modules(folder))
             found.update({f"{name}-{one}": (name, {**options, option: one}) for one in allowed})
     return found
 
 
-@pytest.mark.parametrize("case", tiny_studies())
-def test_a_study_loads_what_its_hashes_hold(case):
-    name, options = tiny_studies()[case]
+@pytest.mark.parametrize("case", tiny_experiments())
+def test_a_experiment_loads_what_its_hashes_hold(case):
+    name, options = tiny_experiments()[case]
     require_same(
-        loaded(MEASURE, [name, options, 1]), "measure.py", plugins.modules_of_study(name, options)
+        loaded(MEASURE, [name, options, 1]), "measure.py", plugins.modules_of_experiment(name, options)
     )  # fmt: skip
 
 
@@ -84,15 +84,15 @@ DESCENTS = [
 def test_recorded_descents_load_what_their_hashes_hold(algorithm, ensemble, start):
     run = {"start": "identity", **start, "step": 0.01, "iterations": 2}
     block = recorded_descents(ensemble=ensemble, d=4, m=12, algorithm=algorithm, runs=[run])
-    options = plan.study_options(block)
-    named = plugins.modules_of_study("descents", options)
+    options = plan.experiment_options(block)
+    named = plugins.modules_of_experiment("descents", options)
     require_same(loaded(MEASURE, ["descents", options, 1]), "measure.py", named)
 
 
 def test_generating_data_loads_what_its_hashes_hold():
-    options = plan.generated_from("descents", plan.study_options(recorded_descents()))
-    named = plugins.modules_of_study("descents", options)
-    assert named == ["algoreg.studies.descents", "algoreg.ensembles.gaussian"]
+    options = plan.generated_from("descents", plan.experiment_options(recorded_descents()))
+    named = plugins.modules_of_experiment("descents", options)
+    assert named == ["algoreg.experiments.descents", "algoreg.ensembles.gaussian"]
     seen = loaded(GENERATE, ["descents", options, 1])
     hashed = code_hash.code_hashes(ROOT / "scripts/generate.py", named).keys()
     assert seen <= hashed, sorted(seen - hashed)
@@ -103,13 +103,13 @@ def test_estimands_and_drawings_load_what_their_hashes_hold(folder):
     """Both import all that they need when they are imported: one process for each module."""
     script = {"estimands": "judge_claim.py", "figures": "draw_figures.py"}[folder]
     head = {
-        "estimands": "from algoreg.judge import claims, published; from algoreg.store import records",
-        "figures": "from algoreg.judge import published; from algoreg.tell import figures; from algoreg.store import records",
+        "estimands": "from algoreg.claims import judging, published; from algoreg.results import records",
+        "figures": "from algoreg.claims import published; from algoreg.reporting import figures; from algoreg.results import records",
     }[folder]
     one_of = {function.__module__: name for name, function in plugins.functions(folder).items()}
     for module, name in one_of.items():
         code = (
-            f"{head}\nfrom algoreg import plugins\nfrom algoreg.store.provenance import begin_job\nplugins.load(what)"
+            f"{head}\nfrom algoreg import plugins\nfrom algoreg.results.provenance import begin_job\nplugins.load(what)"
         )
         require_same(loaded(code, plugins.reference(folder, name)), script, [module])
 
@@ -135,12 +135,12 @@ def test_code_that_is_imported_by_name_is_imported_by_plugins():
                 assert "import_module" not in [alias.name for alias in node.names], path
 
 
-def test_every_tiers_studies_have_the_modules_they_find():
+def test_every_tiers_experiments_have_the_modules_they_find():
     for tier in ("smoke", "quick", "standard", "full"):
         for block in plan.measured(tier_settings(tier)).values():
-            found = plugins.modules_of_study(block["study"], plan.study_options(block))
-            assert plugins.modules("studies")[block["study"]] in found
-            if block["study"] == "threshold":
+            found = plugins.modules_of_experiment(block["experiment"], plan.experiment_options(block))
+            assert plugins.modules("experiments")[block["experiment"]] in found
+            if block["experiment"] == "threshold":
                 assert f"algoreg.algorithms.{block['options'].get('algorithm', 'factored')}" in found
 
 

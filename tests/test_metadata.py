@@ -10,7 +10,7 @@ import yaml
 from conftest import ROOT
 from packaging.specifiers import SpecifierSet
 
-from algoreg.tell import badges
+from algoreg.reporting import badges
 
 pytestmark = pytest.mark.any_kernels
 

@@ -19,8 +19,8 @@ from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics import eigen
 from algoreg.numerics.eigen import leading
 from algoreg.numerics.problems import draw_factor
-from algoreg.spec import options
-from algoreg.spec.messages import problems
+from algoreg.settings import options
+from algoreg.settings.messages import problems
 
 D, M, RANK, SEED = 8, 60, 2, 5
 FACTORS = [draw_factor({"kind": "spectrum", "eigenvalues": [1.0, 0.5]}, D, RANK, SEED, target) for target in range(3)]
@@ -404,18 +404,18 @@ SIZED = [
 @pytest.mark.parametrize(("algorithm", "key"), [*SIZED, ("asymmetric", "width")])
 def test_more_columns_or_eigenvalues_than_d_are_refused_in_a_descent(algorithm, key):
     content = tier_settings("smoke")
-    asked = content["studies"]["other_starts"]["options"]
+    asked = content["experiments"]["other_starts"]["options"]
     d, run = asked["d"], asked["runs"][0]
     asked["algorithm"] = algorithm
     known = {"paper_step": run["paper_step"], "paper_iterations": run["paper_iterations"], key: [d, d + 1]}
     asked["runs"] = [known if algorithm == "hard_thresholding" else {**known, "alpha": 0.1}]
-    lines = [line for line in setting_problems(content) if "studies.other_starts.options.runs" in line]
+    lines = [line for line in setting_problems(content) if "experiments.other_starts.options.runs" in line]
     assert [line for line in lines if f"runs[0].{key} = {d + 1}: allowed is at most d = {d}" in line] == lines != []
 
 
 @pytest.mark.parametrize(("algorithm", "key"), SIZED)
-def test_more_columns_or_eigenvalues_than_d_are_refused_in_a_study(algorithm, key):
-    smallest = min(tier_settings("smoke")["studies"]["samples_r"]["options"]["d"])
+def test_more_columns_or_eigenvalues_than_d_are_refused_in_a_experiment(algorithm, key):
+    smallest = min(tier_settings("smoke")["experiments"]["samples_r"]["options"]["d"])
     assert not option_problems("samples_r", algorithm=algorithm, algorithm_options={key: smallest})
     (line,) = option_problems("samples_r", algorithm=algorithm, algorithm_options={key: smallest + 1})
     assert f"algorithm_options.{key} = {smallest + 1}: allowed is at most d = {smallest}" in line
@@ -423,9 +423,9 @@ def test_more_columns_or_eigenvalues_than_d_are_refused_in_a_study(algorithm, ke
     assert f"algorithm_options.{key} = [1]: allowed is one value" in line
 
 
-def test_a_study_refuses_options_that_its_algorithm_does_not_allow():
+def test_a_experiment_refuses_options_that_its_algorithm_does_not_allow():
     (line,) = option_problems("samples_r", algorithm="accelerated", algorithm_options={"momentum": 1.5})
-    assert "studies.samples_r.options.algorithm_options.momentum = 1.5: Input should be less than 1" in line
+    assert "experiments.samples_r.options.algorithm_options.momentum = 1.5: Input should be less than 1" in line
     (line,) = option_problems("samples_r", algorithm="preconditioned", algorithm_options={"damping": "none"})
     assert 'algorithm_options: damping = "none": allowed' in line
     assert "a small start is forgotten" in line

@@ -7,11 +7,11 @@ import pytest
 from conftest import gaussian_problem, measured, refused
 from drawn import RUNS, crossed, curve, drawn_law, geometric, has_band, level, margin, same, where
 
-from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.momentum import estimands
-from algoreg.judge.published import load_published
+from algoreg.claims.intervals import UNDEFINED
+from algoreg.claims.published import load_published
 from algoreg.numerics.theory import geometric_spectrum
-from algoreg.tell.figures import draw
+from algoreg.reporting.figures import draw
 
 pytestmark = pytest.mark.replicates(100)
 

@@ -15,17 +15,17 @@ import yaml
 from conftest import ROOT, registered_claims, tier_settings
 
 from algoreg.algorithms.factored import Algorithm
-from algoreg.analysis import intervals, thresholds
 from algoreg.chapters.simulations import estimands as simulations
-from algoreg.judge import claims, comparison, references
-from algoreg.judge.snapshots import frame_of
-from algoreg.judge.tolerances import TOLERANCES, Tolerances
-from algoreg.spec import plan
-from algoreg.spec.chapters import load_chapters
+from algoreg.claims import intervals, judging, thresholds
+from algoreg.regression import comparison, references
+from algoreg.regression.snapshots import frame_of
+from algoreg.regression.tolerances import TOLERANCES, Tolerances
+from algoreg.settings import plan
+from algoreg.settings.chapters import load_chapters
 
 SMOKE = tier_settings("smoke")
 REFERENCES = {tier: references.read_tier(tier) for tier in ("smoke", "quick", "standard", "full")}
-# One table per algorithm, the one that ends by a stopping rule, the one in float64, and a study.
+# One table per algorithm, the one that ends by a stopping rule, the one in float64, and an experiment.
 TABLES = ("figure_1", "figure_3", "figure_4", "figure_5a", "x_space")
 CLAIMS = (
     "fig1-initialisation",
@@ -109,11 +109,11 @@ def test_a_swapped_sign_of_the_step_is_red(tables_of, monkeypatch):
 def test_a_dropped_ensemble_and_a_dropped_target_are_red(tables_of):
     for key in ("ensembles", "targets"):
         tier = copy.deepcopy(SMOKE)
-        block = tier["studies"]["gaussian"]
+        block = tier["experiments"]["gaussian"]
         (block if key == "ensembles" else block["options"])[key] = 1
         assert red(tables_of(tier, ["figure_1"])) == {"figure_1"}
     tier = copy.deepcopy(SMOKE)
-    tier["studies"]["x_space"]["ensembles"] = 1
+    tier["experiments"]["x_space"]["ensembles"] = 1
     assert red(tables_of(tier, ["x_space"])) == {"x_space"}
 
 
@@ -134,7 +134,7 @@ def green(evidence, ids, change=None, tables=None):
         entry = copy.deepcopy(entries[name])
         if change is not None:
             change(entry)
-        judged.append(claims.judge(entry, tables or committed, {}, seed))
+        judged.append(judging.judge(entry, tables or committed, {}, seed))
     return verified({}, judged, "quick")[1]
 
 
@@ -208,11 +208,11 @@ def test_tables_computed_in_float32_have_a_floor_for_it():
     for tier in REFERENCES:
         settled = tier_settings(tier)
         for name, block in plan.selected(settled).items():
-            types = {plan.dtype_of(settled["studies"][one], settled) for one in block["select"]}
+            types = {plan.dtype_of(settled["experiments"][one], settled) for one in block["select"]}
             if "float32" in types:
                 assert tolerances.of(name, "train_error")["smallest"] >= 1e-4, name
         for name in plan.measured(settled).keys() - plan.recorded(settled).keys():
-            if settled["studies"][name].get("dtype") == "float32":
+            if settled["experiments"][name].get("dtype") == "float32":
                 assert tolerances.of(name, "anything") != tolerances.default, f"{name}: name its float32 floor"
 
 
@@ -220,12 +220,12 @@ def test_a_column_of_any_scale_is_compared_relatively_with_a_floor_of_its_own():
     tolerances = Tolerances.load()
     for scale in (1e-5, 1.0, 1e5):
         column = scale * np.array([1.0, 2.0, 1e-9, np.nan])
-        allowed = tolerances.allowed("a_study", "a_column", column, ["budget"] * 3 + ["diverged"])
+        allowed = tolerances.allowed("a_experiment", "a_column", column, ["budget"] * 3 + ["diverged"])
         np.testing.assert_allclose(allowed[:3], scale * np.array([2e-3, 4e-3, 2e-3 * 2.5e-4]))
     noise = np.array([1e-16, 3e-15])
-    assert (tolerances.allowed("a_study", "a_column", noise, ["budget"] * 2) > 1e-12).all()
+    assert (tolerances.allowed("a_experiment", "a_column", noise, ["budget"] * 2) > 1e-12).all()
     empty = np.array([np.nan, np.nan])
-    assert np.isnan(tolerances.allowed("a_study", "a_column", empty, ["diverged"] * 2)).all()
+    assert np.isnan(tolerances.allowed("a_experiment", "a_column", empty, ["diverged"] * 2)).all()
 
 
 def test_an_exception_is_for_the_rows_that_it_names():

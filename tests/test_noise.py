@@ -7,13 +7,13 @@ import pytest
 import torch
 from conftest import as_text, recorded_descents
 
+from algoreg.experiments.descents import problem_of, recorded, recorded_batch, rows_of
 from algoreg.numerics import problems
-from algoreg.spec import descents, selection
-from algoreg.spec.messages import key
-from algoreg.spec.messages import problems as found_in
-from algoreg.spec.plan import study_options
-from algoreg.store import tables
-from algoreg.studies.descents import problem_of, recorded, recorded_batch, rows_of
+from algoreg.results import tables
+from algoreg.settings import descents, selection
+from algoreg.settings.messages import key
+from algoreg.settings.messages import problems as found_in
+from algoreg.settings.plan import experiment_options
 
 PROBLEM = {
     "ensemble": "gaussian", "d": 6, "rank": 1, "m": 4000, "target": {"kind": "columns"}, "targets": 2,
@@ -48,7 +48,7 @@ def test_outliers_hit_a_share_of_the_labels_and_no_others():
 def test_held_out_labels_have_an_error_of_their_own_and_no_influence(ensemble):
     run = {"step": 0.1, "iterations": 20, "alpha": 0.1, "start": "identity"}
     block = recorded_descents(ensemble=ensemble, m=20, hold_out=0.25, label_noise=0.1, runs=[run])
-    options = study_options(block)
+    options = experiment_options(block)
     problem = problem_of(options)
     assert descents.known_measurements(options) == 15
     arrays = problems.draw_problem(problem, SEED, 0)
@@ -106,6 +106,6 @@ def test_what_a_problem_may_not_ask_for_is_named(keys, said):
 def test_what_an_ensemble_cannot_give_is_named(keys, key, said):
     size = {"m": 30, "runs": [{"alpha": 0.1, "step": 0.1, "iterations": 20}]}
     block = recorded_descents(**{**PROBLEM, **size, **keys})
-    found = list(descents.unfit(block, study_options(block), {"tier": "smoke", "dtype": "float64"}))
+    found = list(descents.unfit(block, experiment_options(block), {"tier": "smoke", "dtype": "float64"}))
     assert [path[-1] for path, _ in found] == ([] if key is None else [key])
     assert key is None or said in found[0][1]

@@ -15,16 +15,16 @@ from scipy.optimize import brentq, minimize
 from scipy.optimize import least_squares as minimise
 from scipy.stats import chi2
 
-from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.noise import estimands, fits
+from algoreg.chapters.noise.experiments import noisy_plateau
+from algoreg.chapters.noise.experiments.noisy_plateau import rates
 from algoreg.chapters.noise.fits import NoisyProblem, fitted_factor, noisy_problems, residual_sum, spectral_factor
-from algoreg.chapters.noise.studies import noisy_plateau
-from algoreg.chapters.noise.studies.noisy_plateau import rates
+from algoreg.claims import estimands as shared
+from algoreg.claims.intervals import UNDEFINED
 from algoreg.ensembles import gaussian, rank_one
-from algoreg.judge import estimands as shared
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
-from algoreg.tell.figures import draw
+from algoreg.reporting.figures import draw
 
 pytestmark = pytest.mark.replicates(200)
 

@@ -10,9 +10,9 @@ import torch
 from conftest import measured, refused
 from drawn import crossed, curve, drawn_law, geometric, level, margin, mean, same, where
 
-from algoreg.chapters.norms.studies import two_by_two
+from algoreg.chapters.norms.experiments import two_by_two
 from algoreg.numerics.seeds import stream
-from algoreg.tell import figures
+from algoreg.reporting import figures
 
 START = {"scale": 1e-3, "targets": 2}
 

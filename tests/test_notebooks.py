@@ -1,4 +1,4 @@
-"""What notebooks share: a tier's figures and verdicts, and studies that are measured in a cell."""
+"""What notebooks share: a tier's figures and verdicts, and experiments that are measured in a cell."""
 
 import ast
 import base64
@@ -20,14 +20,15 @@ from conftest import ROOT, measured, registered_claims
 from nbconvert import HTMLExporter
 from pydantic import TypeAdapter, ValidationError
 
-from algoreg.analysis.cells import cells as cells_of_tables
-from algoreg.analysis.predictions import variance_components
-from algoreg.judge import claims, references
-from algoreg.spec import options
-from algoreg.spec.chapters import load_chapters
-from algoreg.store import records
-from algoreg.tell import executed, notebooks, opened
-from algoreg.tell.charts.style import plt
+from algoreg.claims import judging
+from algoreg.claims.cells import cells as cells_of_tables
+from algoreg.claims.predictions import variance_components
+from algoreg.regression import references
+from algoreg.reporting import executed, notebooks, opened
+from algoreg.reporting.charts.style import plt
+from algoreg.results import records
+from algoreg.settings import options
+from algoreg.settings.chapters import load_chapters
 
 pytestmark = pytest.mark.any_kernels
 CHAPTER = "depth"
@@ -117,7 +118,7 @@ def test_tables_of_the_tier_are_read_by_name_and_checked(results):
 
 
 def test_who_reads_a_tier_does_not_wait_for_torch():
-    code = "import sys; from algoreg.tell import notebooks; sys.exit('torch' in sys.modules)"
+    code = "import sys; from algoreg.reporting import notebooks; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
@@ -242,8 +243,8 @@ def literal(call):
 
 
 def takes(call, tried):
-    """Return whether a study that is measured so takes these options in place of its own."""
-    model, (own, whole) = options.of_study(call.args[0].value), literal(call)
+    """Return whether an experiment that is measured so takes these options in place of its own."""
+    model, (own, whole) = options.of_experiment(call.args[0].value), literal(call)
     if not tried.keys() <= model.model_fields.keys():
         return False
     fields = [(model.model_fields[name], value) for name, value in tried.items()]
@@ -257,12 +258,12 @@ def takes(call, tried):
     return True
 
 
-def test_what_notebooks_say_to_try_next_is_taken_by_one_of_their_studies():
+def test_what_notebooks_say_to_try_next_is_taken_by_one_of_their_experiments():
     count = 0
     for path in sorted((ROOT / "notebooks").glob("[01][0-9]_*.ipynb")):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-        if "from algoreg.tell.notebooks import" not in code:
+        if "from algoreg.reporting.notebooks import" not in code:
             continue
         calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
         calls = [call for call in calls if ast.unparse(call.func).rpartition(".")[2] == "measure"]
@@ -300,7 +301,7 @@ def test_the_claims_that_a_notebook_says_to_judge_again_need_tables_alone():
     assert ids
     for known in ids:
         tables = {name: committed_table(name) for name in entries[known]["experiments"]}
-        assert claims.judge(entries[known], tables, {}, 2018)["verdict"] == "supported"
+        assert judging.judge(entries[known], tables, {}, 2018)["verdict"] == "supported"
 
 
 def run_cell(name, mark, *changes, **known):

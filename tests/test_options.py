@@ -4,14 +4,14 @@ import pytest
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg import plugins
-from algoreg.spec import messages, options
-from algoreg.spec.base import Different, Several, StudyOptions, misfit
-from algoreg.tell.documents import allowed
+from algoreg.reporting.documents import allowed
+from algoreg.settings import messages, options
+from algoreg.settings.base import Different, ExperimentOptions, Several, misfit
 
 pytestmark = pytest.mark.any_kernels
 
 
-class Example(StudyOptions):
+class Example(ExperimentOptions):
     d: int = Field(ge=2)
     ranks: Several[PositiveInt]
     few: Different[PositiveFloat] = Field([])
@@ -93,8 +93,8 @@ def test_a_table_of_options_says_what_each_allows():
     }
 
 
-def test_every_option_of_every_study_and_algorithm_says_its_type():
-    for kind, look_up in (("studies", options.of_study), ("algorithms", options.of_algorithm)):
+def test_every_option_of_every_experiment_and_algorithm_says_its_type():
+    for kind, look_up in (("experiments", options.of_experiment), ("algorithms", options.of_algorithm)):
         for name in plugins.modules(kind):
             for key, schema in look_up(name).model_json_schema()["properties"].items():
                 assert {"type", "enum", "const", "anyOf", "oneOf", "$ref"} & schema.keys(), (name, key)

@@ -15,7 +15,7 @@ from algoreg.engine.observers import Ends
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics import trace_minimisation
 from algoreg.numerics.problems import draw_factor
-from algoreg.spec import options as declared
+from algoreg.settings import options as declared
 
 D, M, RANK, SEED = 6, 40, 2, 5
 

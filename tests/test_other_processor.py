@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from algoreg.judge import references
-from algoreg.judge.tolerances import Tolerances
+from algoreg.regression import references
+from algoreg.regression.tolerances import Tolerances
 
 TOLERANCES = Tolerances.load()
 FOLDER = ROOT / "reference" / "other_processor"

@@ -13,10 +13,11 @@ from conftest import ROOT, snakemake, tier_settings
 from markupsafe import escape
 
 from algoreg import jobs, plugins
-from algoreg.judge import published, replications
-from algoreg.store import records
-from algoreg.tell.charts.comparison import agreement
-from algoreg.tell.page import ledger, plots, provenance, render, verdicts
+from algoreg.claims import published
+from algoreg.regression import replications
+from algoreg.reporting.charts.comparison import agreement
+from algoreg.reporting.page import ledger, plots, provenance, render, verdicts
+from algoreg.results import records
 
 pytestmark = pytest.mark.any_kernels
 
@@ -125,8 +126,8 @@ def fake_results(folder, claims):
 
 
 def fake_tier():
-    studies = {"figure_1": {"by": ["d", "alpha"], "select": [], "paper_iterations": [100]}}
-    return {"tier": "fake", "studies": studies, "figures": {"figure_1": ["figure_1"]}}
+    experiments = {"figure_1": {"by": ["d", "alpha"], "select": [], "paper_iterations": [100]}}
+    return {"tier": "fake", "experiments": experiments, "figures": {"figure_1": ["figure_1"]}}
 
 
 def registry_of(claims):
@@ -143,7 +144,7 @@ def rendered(folder, claims=None, registry=None, tier=None, fresh=MappingProxyTy
     documents = {"first": DOCUMENT}
     made = ["claims.json", "tables/figure_1.csv", *(f"claims/{one['id']}.json" for one in claims)]
     parts = (TEMPLATES, CHAPTERS, documents, made)
-    settings = {"studies": {}, "seed": 0, **(tier or fake_tier())}
+    settings = {"experiments": {}, "seed": 0, **(tier or fake_tier())}
     return render.render(results, entries, claims, settings, tables, *parts, fresh, jobs.page_labels(settings))
 
 
@@ -401,13 +402,13 @@ def test_where_a_table_comes_from():
     tier = tier_settings("standard")
     paths = jobs.lineage(tier, "figure_3_published")
     assert paths[-2:] == ["tables/figure_3.csv", "tables/figure_3_published.csv"]
-    first = tier["studies"]["figure_3"]["select"][0]
+    first = tier["experiments"]["figure_3"]["select"][0]
     made = [f"data/{first}/ensemble-{number}.npz" for number in range(3)]
-    assert paths[:6] == [*made, *(f"studies/{first}/part-{number}.csv" for number in range(3))]
+    assert paths[:6] == [*made, *(f"experiments/{first}/part-{number}.csv" for number in range(3))]
     smoke = tier_settings("smoke")
     assert jobs.lineage(smoke, "lemma_printed") == [
-        "studies/lemma_printed/part-0.csv",
-        "studies/lemma_printed/part-1.csv",
+        "experiments/lemma_printed/part-0.csv",
+        "experiments/lemma_printed/part-1.csv",
         "tables/lemma_printed.csv",
     ]
 
@@ -430,16 +431,16 @@ def test_eigenvalues_are_those_recorded(smoke):
     tier = tier_settings("smoke")
     (panel,) = plots.spectra(results, tier["seed"], jobs.spectra(tier))
     assert [run["alpha"] for run in panel["runs"]] == [1.0, 0.1, 0.01]
-    recorded = records.read_rows(results / "studies" / "gaussian" / "part-0.csv")
+    recorded = records.read_rows(results / "experiments" / "gaussian" / "part-0.csv")
     last = panel["runs"][0]
     named = {"run": "0", "target": "0", "iteration": str(last["iteration"][-1])}
     (row,) = [row for row in recorded if named.items() <= row.items()]
     values = np.array(row["eigenvalues"].split(), dtype=float)
     np.testing.assert_allclose(last["eigenvalues"][-1], np.maximum(values, 1e-12), rtol=1e-3)
-    assert len(panel["planted"]) == tier["studies"]["gaussian"]["options"]["rank"]
+    assert len(panel["planted"]) == tier["experiments"]["gaussian"]["options"]["rank"]
 
 
-def test_signal_and_error_are_drawn_where_a_study_has_them(monkeypatch):
+def test_signal_and_error_are_drawn_where_a_experiment_has_them(monkeypatch):
     rows = [
         {
             "d": 10,
@@ -455,7 +456,7 @@ def test_signal_and_error_are_drawn_where_a_study_has_them(monkeypatch):
         for t in (1, 2, 4)
         for e in range(2)
     ]
-    tier = {"studies": {"dynamics": {"study": "dynamics"}, "x_space": {"study": "x_space"}}}
+    tier = {"experiments": {"dynamics": {"experiment": "dynamics"}, "x_space": {"experiment": "x_space"}}}
     keys = ("d", "alpha", "iteration", "target", "ensemble")
     tables = {"dynamics": pd.DataFrame(rows), "x_space": pd.DataFrame({"m": [1]})}
     (plot,) = plots.dynamics(tables, tier, {"dynamics": keys})
@@ -463,12 +464,12 @@ def test_signal_and_error_are_drawn_where_a_study_has_them(monkeypatch):
     assert [curve["name"] for curve in plot["curves"]] == names
     assert plot["curves"][2]["y"] == [0.1, 0.2, 0.4]
     assert plot["title"] == "Signal and error along the run: d = 10"
-    assert plots.dynamics({}, {"studies": {}}, {}) == []
+    assert plots.dynamics({}, {"experiments": {}}, {}) == []
 
 
 def test_ours_beside_the_published_points():
     tier = tier_settings("standard")
-    from algoreg.judge.published import compare, load_published
+    from algoreg.claims.published import compare, load_published
 
     grid = load_published("figure_1")["alpha"].unique()
     rows = [
@@ -516,8 +517,8 @@ def test_where_every_run_diverged_the_comparison_has_dashes():
     runs = pd.DataFrame(points, columns=["alpha", "target", "ensemble"])
     runs = runs.assign(d=100, train_error=np.nan, test_error=np.nan, status="diverged")
     rows = pd.DataFrame(published.compare(runs, published.load_published("figure_1")))
-    studies = {"figure_1": {"by": ["d", "alpha"]}, "compared": {"compare": "figure_1"}}
-    tier = {"studies": studies, "figures": {"figure_1": ["figure_1"]}}
+    experiments = {"figure_1": {"by": ["d", "alpha"]}, "compared": {"compare": "figure_1"}}
+    tier = {"experiments": experiments, "figures": {"figure_1": ["figure_1"]}}
     labels = {"titles": {"figure_1": "Runs"}, "chapters": {"figure_1": "simulations"}}
     (found,) = plots.comparisons({"figure_1": runs, "compared": rows}, tier, labels)
     assert [(row["inside"], row["factor"]) for row in found["rows"]] == [(0, "–")] * 2

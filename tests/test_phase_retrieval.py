@@ -11,15 +11,15 @@ from conftest import measured, option_problems, refused
 from drawn import RUNS, crossed, curve, drawn_law, geometric, level, margin, mean, same, where
 from scipy import stats
 
-from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.phase_retrieval import estimands, ledger
+from algoreg.claims.intervals import UNDEFINED
 from algoreg.ensembles.entries import Ensemble as Entries
 from algoreg.ensembles.rank_one import Ensemble
-from algoreg.judge import references
-from algoreg.judge.snapshots import frame_of
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
-from algoreg.tell.figures import draw
+from algoreg.regression import references
+from algoreg.regression.snapshots import frame_of
+from algoreg.reporting.figures import draw
 
 pytestmark = pytest.mark.replicates(200)
 

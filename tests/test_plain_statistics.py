@@ -8,11 +8,11 @@ import pytest
 from scipy.stats import binomtest
 from scipy.stats import t as student
 
-from algoreg.analysis import thresholds
-from algoreg.analysis.intervals import crossed_interval, interval_of, share_interval
-from algoreg.analysis.predictions import prediction_interval
 from algoreg.chapters.simulations import estimands as simulations
-from algoreg.judge.estimands import smallest_mean, smallest_share_below
+from algoreg.claims import thresholds
+from algoreg.claims.estimands import smallest_mean, smallest_share_below
+from algoreg.claims.intervals import crossed_interval, interval_of, share_interval
+from algoreg.claims.predictions import prediction_interval
 
 
 def half_width(variances, freedoms):

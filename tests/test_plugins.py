@@ -10,10 +10,10 @@ import pytest
 from conftest import ROOT, copy_repository, load_yaml, snakemake
 
 from algoreg import code_hash, plugins
-from algoreg.spec import options, workflow
-from algoreg.spec.files import SettingsError
-from algoreg.spec.plugin_checks import plugin_problems
-from algoreg.store import records
+from algoreg.results import records
+from algoreg.settings import options, workflow
+from algoreg.settings.files import SettingsError
+from algoreg.settings.plugin_checks import plugin_problems
 
 SMOKE = load_yaml(ROOT / "config" / "smoke.yaml")
 HALVED = '''"""Factored descent at half the step."""
@@ -21,7 +21,7 @@ HALVED = '''"""Factored descent at half the step."""
 from pydantic import PositiveFloat
 
 from algoreg.algorithms import factored
-from algoreg.spec.base import RunOptions
+from algoreg.settings.base import RunOptions
 {imports}
 
 class Options(RunOptions):
@@ -175,12 +175,12 @@ def test_folders_without_chapters_and_files_without_algorithms_are_refused_as_se
         workflow.checked({}, ["config/smoke.yaml"], ROOT, True)
 
 
-STUDY = '''"""A study."""
+EXPERIMENT = '''"""An experiment."""
 
-from algoreg.spec.base import Name, StudyOptions
+from algoreg.settings.base import Name, ExperimentOptions
 
 
-class Options(StudyOptions):
+class Options(ExperimentOptions):
     """What it can be told."""
 
     algorithm: Name = "factored"
@@ -215,7 +215,7 @@ class Algorithm(factored.Algorithm):
 '''
 LEDGER = '''"""Passages."""
 
-from algoreg.tell.report import passage
+from algoreg.reporting.report import passage
 
 
 @passage("tiny")
@@ -224,14 +224,14 @@ def own(table):
 '''
 ESTIMANDS = '''"""Estimands."""
 
-from algoreg.judge.estimands import estimand
+from algoreg.claims.estimands import estimand
 
 
 @estimand("x")
 def own(tables, published, rng): ...
 '''
 FILES = {
-    "studies/own.py": STUDY,
+    "experiments/own.py": EXPERIMENT,
     "ensembles/own.py": ENSEMBLE,
     "algorithms/own.py": ALGORITHM,
     "ledger.py": LEDGER,
@@ -256,13 +256,13 @@ def refused():
 def test_plugins_of_all_kinds_are_taken_and_found_by_name(own_chapter):
     write_plugins(own_chapter())
     assert plugin_problems() == []
-    assert plugins.study("own").KEYS == {"d": None, "ensemble": None}
+    assert plugins.experiment("own").KEYS == {"d": None, "ensemble": None}
     assert plugins.reference("estimands", "own") == "algoreg.chapters.tiny.estimands:own"
     assert plugins.load("algoreg.chapters.tiny.estimands:own").label == "x"
     assert plugins.figure_chapter("tiny") == "tiny"
     assert plugins.figure_title("tiny") == "The test error against α"
-    assert plugins.module_title("studies", "own") == "A study"
-    for look_up, what in ((plugins.algorithm, "algorithms"), (plugins.study, "studies")):
+    assert plugins.module_title("experiments", "own") == "An experiment"
+    for look_up, what in ((plugins.algorithm, "algorithms"), (plugins.experiment, "experiments")):
         with pytest.raises(ValueError, match=f"{what}: none: allowed are .*own"):
             look_up("none")
 
@@ -270,28 +270,28 @@ def test_plugins_of_all_kinds_are_taken_and_found_by_name(own_chapter):
 @pytest.mark.parametrize(
     ("file", "old", "new", "said"),
     [
-        ("studies/own.py", "KEYS =", "KEY =", ": KEYS is missing: allowed is a mapping of columns to their meanings"),
-        ("studies/own.py", 'VALUES = {"test_error": None}', "VALUES = {}", ": VALUES = {}: allowed is a mapping of columns"),
-        ("studies/own.py", 'VALUES = {"test_error": None}', "VALUES = ['a']", ': VALUES = ["a"]: allowed is a mapping'),
-        ("studies/own.py", 'FINDS = {"algorithm": "algorithms"}', "FINDS = 1", ": FINDS = 1: allowed is a mapping of options to kinds of plugins"),
-        ("studies/own.py", 'FINDS = {"algorithm"', 'FINDS = {"algoritm"', ': FINDS = "algoritm": unknown option; allowed are algorithm'),
-        ("studies/own.py", '"algorithms"}', '"algorithm"}', ': FINDS.algorithm = "algorithm": unknown kind of module; allowed are'),
-        ("studies/own.py", "KEYS =", 'AXES = {"log_d": "algorithm"}\nKEYS =', ': AXES = "log_d": unknown column; allowed are d, ensemble, test_error'),
-        ("studies/own.py", "KEYS =", 'AXES = {"d": "size"}\nKEYS =', ': AXES.d = "size": unknown option; allowed are algorithm'),
-        ("studies/own.py", "KEYS =", 'READS = ("data")\nKEYS =', ': READS = "data": allowed is a tuple of algorithm'),
-        ("studies/own.py", "KEYS =", 'GENERATED_FROM = ("d",)\nKEYS =', ': GENERATED_FROM = ["d"]: allowed is a tuple of algorithm'),
-        ("studies/own.py", "KEYS =", 'ENSEMBLE = "gausian"\nKEYS =', ': ENSEMBLE = "gausian": unknown ensemble; allowed are'),
-        ("studies/own.py", "def measure", "def measures", ": has no function measure(options, context, number)"),
-        ("studies/own.py", "context)", "context, number, size)", ':17: measure = "size": unknown option; allowed are algorithm'),
-        ("studies/own.py", "(StudyOptions)", "", ":6: Options: allowed is a class made from algoreg.spec.base.StudyOptions"),
-        ("studies/own.py", "Options(StudyOptions", "Options(StudyOption", ":6: cannot be imported: NameError: name 'StudyOption' is not defined"),
-        ("studies/own.py", "import Name, StudyOptions", "import Nam, StudyOptions", ":3: cannot be imported: ImportError: cannot import name 'Nam'"),
+        ("experiments/own.py", "KEYS =", "KEY =", ": KEYS is missing: allowed is a mapping of columns to their meanings"),
+        ("experiments/own.py", 'VALUES = {"test_error": None}', "VALUES = {}", ": VALUES = {}: allowed is a mapping of columns"),
+        ("experiments/own.py", 'VALUES = {"test_error": None}', "VALUES = ['a']", ': VALUES = ["a"]: allowed is a mapping'),
+        ("experiments/own.py", 'FINDS = {"algorithm": "algorithms"}', "FINDS = 1", ": FINDS = 1: allowed is a mapping of options to kinds of plugins"),
+        ("experiments/own.py", 'FINDS = {"algorithm"', 'FINDS = {"algoritm"', ': FINDS = "algoritm": unknown option; allowed are algorithm'),
+        ("experiments/own.py", '"algorithms"}', '"algorithm"}', ': FINDS.algorithm = "algorithm": unknown kind of module; allowed are'),
+        ("experiments/own.py", "KEYS =", 'AXES = {"log_d": "algorithm"}\nKEYS =', ': AXES = "log_d": unknown column; allowed are d, ensemble, test_error'),
+        ("experiments/own.py", "KEYS =", 'AXES = {"d": "size"}\nKEYS =', ': AXES.d = "size": unknown option; allowed are algorithm'),
+        ("experiments/own.py", "KEYS =", 'READS = ("data")\nKEYS =', ': READS = "data": allowed is a tuple of algorithm'),
+        ("experiments/own.py", "KEYS =", 'GENERATED_FROM = ("d",)\nKEYS =', ': GENERATED_FROM = ["d"]: allowed is a tuple of algorithm'),
+        ("experiments/own.py", "KEYS =", 'ENSEMBLE = "gausian"\nKEYS =', ': ENSEMBLE = "gausian": unknown ensemble; allowed are'),
+        ("experiments/own.py", "def measure", "def measures", ": has no function measure(options, context, number)"),
+        ("experiments/own.py", "context)", "context, number, size)", ':17: measure = "size": unknown option; allowed are algorithm'),
+        ("experiments/own.py", "(ExperimentOptions)", "", ":6: Options: allowed is a class made from algoreg.settings.base.ExperimentOptions"),
+        ("experiments/own.py", "Options(ExperimentOptions", "Options(ExperimentOption", ":6: cannot be imported: NameError: name 'ExperimentOption' is not defined"),
+        ("experiments/own.py", "import Name, ExperimentOptions", "import Nam, ExperimentOptions", ":3: cannot be imported: ImportError: cannot import name 'Nam'"),
         ("ensembles/own.py", 'frozenset({"gradient"})', '"gradient"', ':6: provides = "gradient": allowed is a frozenset of names'),
         ("ensembles/own.py", '"symmetric"', '"symetric"', ':6: acts_on = "symetric": unknown word; allowed are psd, symmetric, rectangular'),
         ("ensembles/own.py", "class Ensemble(", "class Ensembl(", ": has no class Ensemble"),
         ("ensembles/own.py", "(gaussian.Ensemble)", "", ":6: Ensemble: allowed is a class made from algoreg.ensembles.base.Ensemble"),
         ("ensembles/own.py", "(gaussian.Ensemble)", "(gaussian.Measurements)", ":6: Ensemble has no adjoint: allowed is a method, as its base class describes it"),
-        ("ensembles/own.py", "class Ensemble(", "Limits = 1\n\n\nclass Ensemble(", ": Limits: allowed is a class made from algoreg.spec.base.EnsembleLimits"),
+        ("ensembles/own.py", "class Ensemble(", "Limits = 1\n\n\nclass Ensemble(", ": Limits: allowed is a class made from algoreg.settings.base.EnsembleLimits"),
         ("algorithms/own.py", "class Algorithm(", "class Algorithm((", ":6: cannot be imported: SyntaxError: "),
         ("algorithms/own.py", "class Algorithm(", "import nothing_like_it\n\n\nclass Algorithm(", ":6: cannot be imported: ModuleNotFoundError: No module named 'nothing_like_it'"),
         ("algorithms/own.py", "class Algorithm(", "raise SystemExit(3)\n\n\nclass Algorithm(", ":6: cannot be imported: SystemExit: 3"),
@@ -300,10 +300,10 @@ def test_plugins_of_all_kinds_are_taken_and_found_by_name(own_chapter):
         ("algorithms/own.py", "    requires", "    error = 'rises'\n    requires", ':6: error = "rises": unknown word; allowed are falls'),
         ("algorithms/own.py", 'frozenset({"gradient"})', '"gradient"', ':6: requires = "gradient": allowed is a frozenset of names'),
         ("algorithms/own.py", "(factored.Algorithm)", "", ":6: Algorithm: allowed is a class made from algoreg.algorithms.base.Algorithm"),
-        ("algorithms/own.py", "class Algorithm(", "class Options:\n    pass\n\n\nclass Algorithm(", ":6: Options: allowed is a class made from algoreg.spec.base.RunOptions"),
+        ("algorithms/own.py", "class Algorithm(", "class Options:\n    pass\n\n\nclass Algorithm(", ":6: Options: allowed is a class made from algoreg.settings.base.RunOptions"),
         ("estimands.py", '@estimand("x")', "@estimand", ':6: cannot be imported: TypeError: allowed is @estimand("what it is")'),
         ("estimands.py", '@estimand("x")', "@estimand()", ":6: cannot be imported: TypeError: "),
-        ("estimands.py", "def own", "def exponent", ":6: estimands: exponent: algoreg.judge.estimands has one of this name; choose another"),
+        ("estimands.py", "def own", "def exponent", ":6: estimands: exponent: algoreg.claims.estimands has one of this name; choose another"),
         ("ledger.py", '@passage("tiny")', "@passages", ":6: cannot be imported: NameError: name 'passages' is not defined"),
     ],
 )  # fmt: skip
@@ -319,7 +319,7 @@ def test_what_is_wrong_with_a_plugin_is_named_before_any_job(own_chapter, file, 
 def test_a_name_that_two_plugins_have_is_named(own_chapter):
     folder = own_chapter()
     write_plugins(folder)
-    (folder / "studies" / "rip.py").write_text(STUDY)
+    (folder / "experiments" / "rip.py").write_text(EXPERIMENT)
     (folder / "figures.py").write_text(
         (folder / "figures.py").read_text().replace("def tiny(", "def figure_1(")
         + "\n\n@drawing\ndef tiny(tables, claims): ...\n"
@@ -327,7 +327,7 @@ def test_a_name_that_two_plugins_have_is_named(own_chapter):
     first, second = refused()
     assert (
         first
-        == "own/tiny/studies/rip.py: studies: rip: algoreg.chapters.proof.studies.rip has one of this name; choose another"
+        == "own/tiny/experiments/rip.py: experiments: rip: algoreg.chapters.proof.experiments.rip has one of this name; choose another"
     )
     assert re.fullmatch(
         r"own/tiny/figures\.py:8: figures: figure_1: algoreg\.chapters\.simulations\S* has one of .*", second
@@ -336,7 +336,7 @@ def test_a_name_that_two_plugins_have_is_named(own_chapter):
 
 def test_all_plugins_that_are_wrong_are_named_at_once(own_chapter):
     wrong = {
-        "studies/own.py": STUDY.replace("KEYS =", "KEY =").replace("def measure", "def measures"),
+        "experiments/own.py": EXPERIMENT.replace("KEYS =", "KEY =").replace("def measure", "def measures"),
         "algorithms/own.py": "1 / 0\n",
         "ensembles/own.py": ENSEMBLE.replace("symmetric", "symetric"),
     }
@@ -344,8 +344,8 @@ def test_all_plugins_that_are_wrong_are_named_at_once(own_chapter):
     assert sorted(line.partition(":")[0] for line in refused()) == [
         "own/tiny/algorithms/own.py",
         "own/tiny/ensembles/own.py",
-        "own/tiny/studies/own.py",
-        "own/tiny/studies/own.py",
+        "own/tiny/experiments/own.py",
+        "own/tiny/experiments/own.py",
     ]
 
 

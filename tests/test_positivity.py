@@ -10,13 +10,13 @@ import torch
 from conftest import measured, refused
 from drawn import RUNS, crossed, curve, drawn_law, geometric, level, margin, same, where, whiskers
 
-from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.positivity import estimands, measurements
+from algoreg.chapters.positivity.experiments import uniqueness
 from algoreg.chapters.positivity.splitting import far_point
-from algoreg.chapters.positivity.studies import uniqueness
-from algoreg.judge.published import load_published
+from algoreg.claims.intervals import UNDEFINED
+from algoreg.claims.published import load_published
 from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
-from algoreg.tell.figures import draw
+from algoreg.reporting.figures import draw
 
 pytestmark = pytest.mark.replicates(100)
 

@@ -12,12 +12,12 @@ import torch
 from conftest import measured, option_problems
 from drawn import RUNS, crossed, curve, geometric, where
 
-from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.practice import estimands
-from algoreg.chapters.practice.studies import magnitudes, photograph, regression, tomography
+from algoreg.chapters.practice.experiments import magnitudes, photograph, regression, tomography
+from algoreg.claims.intervals import UNDEFINED
 from algoreg.numerics.seeds import stream
-from algoreg.tell.figures import draw
-from algoreg.tell.wording import outwards
+from algoreg.reporting.figures import draw
+from algoreg.reporting.wording import outwards
 
 pytestmark = pytest.mark.replicates(200)
 
@@ -50,7 +50,7 @@ def strings():
 
 
 def plain_run(psi, width_one, steps):
-    """Return infidelities of a plain complex descent with the study's labels:
+    """Return infidelities of a plain complex descent with the experiment's labels:
     where the residual is noise, at the end, and the smallest at every fifth step.
     """
     paulis, d = strings(), 2**QUBITS
@@ -59,7 +59,7 @@ def plain_run(psi, width_one, steps):
     draw = stream("shots", **names)
     y = 2 * draw.binomial(300, np.clip((1 + exact) / 2, 0, 1)) / 300 - 1
     if width_one:
-        # The study's width is that of a real factor of twice the rows: u = x + iy, and ρ = uu†/2.
+        # The experiment's width is that of a real factor of twice the rows: u = x + iy, and ρ = uu†/2.
         real = stream("start", kind="gaussian", d=2 * d, seed=SEED, target=1).standard_normal((2 * d, 2 * d))[:, :1]
         real = 1e-6 * real / np.sqrt(2 * d)
         u = (real[:d] + 1j * real[d:]) / np.sqrt(2)
@@ -271,7 +271,7 @@ def test_ratios_and_leads_against_plain_means():
 
 
 @pytest.mark.parametrize(
-    ("study", "changes", "said"),
+    ("experiment", "changes", "said"),
     [
         ("tomography", {"qubits": 9}, "qubits = 9: Input should be less than or equal to 6"),
         ("tomography", {"step": 50.0}, "step at most time"),
@@ -283,8 +283,8 @@ def test_ratios_and_leads_against_plain_means():
         ("magnitudes_pictures", {"digit": 0}, "digit = 0: Input should be greater than or equal to 1"),
     ],
 )
-def test_bad_options_are_named_before_the_run(study, changes, said):
-    assert any(said in line for line in option_problems(study, **changes))
+def test_bad_options_are_named_before_the_run(experiment, changes, said):
+    assert any(said in line for line in option_problems(experiment, **changes))
 
 
 def at_shares(drawn, expected):

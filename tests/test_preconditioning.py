@@ -9,13 +9,13 @@ from drawn import RUNS, crossed, curve, where
 
 from algoreg.algorithms.asymmetric import start_factor
 from algoreg.algorithms.factored import start_matrix
-from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.preconditioning import estimands, ledger
 from algoreg.chapters.preconditioning.methods import METHODS, STEP
 from algoreg.chapters.preconditioning.words import NAMES
+from algoreg.claims.intervals import UNDEFINED
 from algoreg.ensembles import gaussian_rectangular
 from algoreg.numerics.problems import draw_rectangular
-from algoreg.tell import figures
+from algoreg.reporting import figures
 
 pytestmark = pytest.mark.replicates(200)
 

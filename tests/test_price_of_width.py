@@ -14,7 +14,7 @@ from algoreg.algorithms.asymmetric import start_factor
 from algoreg.algorithms.factored import start_matrix
 from algoreg.ensembles import gaussian_rectangular
 from algoreg.numerics.problems import draw_rectangular
-from algoreg.tell import figures
+from algoreg.reporting import figures
 
 pytestmark = pytest.mark.replicates(200)
 

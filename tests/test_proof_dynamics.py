@@ -11,7 +11,7 @@ from test_ensembles import symmetric
 
 from algoreg.chapters import li2018
 from algoreg.chapters.proof import decompositions
-from algoreg.chapters.proof.studies import dynamics_course, rank_one_dynamics, rank_r_dynamics
+from algoreg.chapters.proof.experiments import dynamics_course, rank_one_dynamics, rank_r_dynamics
 from algoreg.ensembles import gram, wishart
 from algoreg.numerics import diagnostics, isometry
 from algoreg.numerics.problems import draw_factor
@@ -323,7 +323,7 @@ def test_the_least_rates_of_rows_are_those_of_a_plain_descent():
 
 
 @pytest.mark.parametrize(
-    ("study_name", "claims"),
+    ("experiment_name", "claims"),
     [
         ("isometry_lemmas", ("lem22-inner-products", "lem23-operator")),
         ("rank_one_dynamics", ("thm31-rank-one", "prop32-error-growth", "prop33-signal-growth")),
@@ -333,11 +333,11 @@ def test_the_least_rates_of_rows_are_those_of_a_plain_descent():
         ),
     ],
 )
-def test_statements_name_the_fewest_measurements_of_their_regime(study_name, claims):
+def test_statements_name_the_fewest_measurements_of_their_regime(experiment_name, claims):
     registry = {entry["id"]: entry for entry in registered_claims()}
     least = math.inf
     for tier in ("quick", "standard", "full"):
-        options = tier_settings(tier)["studies"][study_name]["options"]
+        options = tier_settings(tier)["experiments"][experiment_name]["options"]
         ranks = options.get("rank", 1)
         rank = max(ranks) if isinstance(ranks, list) else ranks
         least = min(least, min(options["certified"]) / (options["d"] * rank))

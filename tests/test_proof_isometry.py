@@ -7,10 +7,10 @@ import torch
 from conftest import measured, option_problems
 from test_ensembles import symmetric
 
-from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.proof import estimands as proof
-from algoreg.chapters.proof.studies import isometry_lemmas, rip
-from algoreg.engine.study import Context
+from algoreg.chapters.proof.experiments import isometry_lemmas, rip
+from algoreg.claims.intervals import UNDEFINED
+from algoreg.engine.experiment import Context
 from algoreg.ensembles import gaussian, gram, wishart
 from algoreg.numerics import isometry
 from algoreg.numerics.svec import smat, svec
@@ -136,7 +136,7 @@ def needs(low, up, ensembles=4):
     ("low", "up", "outcome"), [(0.5, 0.3, "supported"), (9.0, 2.0, "refuted"), (1.5, 0.7, "inconclusive")]
 )
 def test_the_rule_of_judgement_with_a_bracket(low, up, outcome):
-    from algoreg.judge.claims import verdict
+    from algoreg.claims.judging import verdict
 
     found = proof.bracketed_need(needs(low, up), {}, np.random.default_rng(0), table="x", low="low", up="up", by=["m"])
     assert found.low <= found.value <= found.high
@@ -191,9 +191,9 @@ def test_options_that_cannot_be_are_named_before_any_job():
     ]
     for name, change, message in cases:
         found = option_problems(name, **change)
-        assert any(f"studies.{name}.options" in line and message in line for line in found), (change, found)
+        assert any(f"experiments.{name}.options" in line and message in line for line in found), (change, found)
     with pytest.raises(ValueError, match="a Wishart draw for d = 8 needs at least"):
         wishart.Ensemble.draw(8, 30, 0, 0)
-    # Where Bartlett's factor does not exist the study draws the measurements themselves.
+    # Where Bartlett's factor does not exist the experiment draws the measurements themselves.
     direct = rip.gram_matrix(8, 30, CONTEXT, 0)
     torch.testing.assert_close(direct.gram, gram.Ensemble.draw(8, 30, 0, 0).gram)

@@ -5,22 +5,22 @@ from conftest import measured, tier_settings
 
 from algoreg import plugins
 from algoreg.chapters.proof import ledger as proof
-from algoreg.tell import figures
+from algoreg.reporting import figures
 
 FIGURES = ("rip", "isometry_lemmas", "rank_one_dynamics", "rank_r_dynamics", "dynamics_course")
 
 
 @pytest.fixture(scope="module")
 def tables():
-    """Return the tables of the smoke tier's studies of the proofs, and rank-one measurements beside them."""
-    blocks = dict(tier_settings("smoke")["studies"])
+    """Return the tables of the smoke tier's experiments of the proofs, and rank-one measurements beside them."""
+    blocks = dict(tier_settings("smoke")["experiments"])
     blocks["rip_rank_one"] = {
-        "study": "rip", "ensembles": 2, "options": {"d": [6], "rank": [1], "m": [100, 50, 200], "measurements": "rank_one"}
+        "experiment": "rip", "ensembles": 2, "options": {"d": [6], "rank": [1], "m": [100, 50, 200], "measurements": "rank_one"}
     }  # fmt: skip
     found = {}
     for name in (*FIGURES, "rip_rank_one"):
         block = blocks[name]
-        found[name] = measured(block["study"], block["options"], seed=1, ensembles=range(block["ensembles"]))
+        found[name] = measured(block["experiment"], block["options"], seed=1, ensembles=range(block["ensembles"]))
     return found
 
 

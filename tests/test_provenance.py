@@ -10,12 +10,12 @@ import sys
 import pytest
 from conftest import copy_repository
 
-from algoreg.store import records
-from algoreg.tell.page import provenance as page
+from algoreg.reporting.page import provenance as page
+from algoreg.results import records
 
 pytestmark = pytest.mark.any_kernels
 
-QUESTION = "from algoreg.store.provenance import commit; import json; print(json.dumps(commit()))"
+QUESTION = "from algoreg.results.provenance import commit; import json; print(json.dumps(commit()))"
 
 
 def git(folder, *words):

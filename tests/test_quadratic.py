@@ -12,15 +12,20 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from algoreg.algorithms import quadratic
-from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters import li2018
 from algoreg.chapters.networks import estimands
-from algoreg.chapters.networks.studies import quadratic_cone, quadratic_network, quadratic_thresholds, truncation_lemma
+from algoreg.chapters.networks.experiments import (
+    quadratic_cone,
+    quadratic_network,
+    quadratic_thresholds,
+    truncation_lemma,
+)
 from algoreg.chapters.networks.variants import VARIANTS, labels_of, moments, run_of
+from algoreg.claims.intervals import UNDEFINED
 from algoreg.ensembles.rank_one import Ensemble
+from algoreg.experiments.descents import recorded, recorded_batch
 from algoreg.numerics import diagnostics
 from algoreg.numerics.problems import draw_factor
-from algoreg.studies.descents import recorded, recorded_batch
 
 D, M, SEED = 6, 70, 3
 pytestmark = pytest.mark.replicates(100)
@@ -168,10 +173,10 @@ def test_bad_settings_are_named_before_any_job():
     bad = {"alpha": 0.1, "step": 0.1, "iterations": 100, "truncation": 0, "tau": 0, "width": 0, "rescaling": 2}
     bad |= {"batch_size": 0, "coefficient": 0, "tau_error": -1}
     network = recorded_descents(ensemble="rank_one", rank=9, m=70, algorithm="quadratic", runs=[bad])
-    tier["studies"]["network"] = network
-    assert any("studies.network.options: rank = 9" in line for line in setting_problems(tier))
+    tier["experiments"]["network"] = network
+    assert any("experiments.network.options: rank = 9" in line for line in setting_problems(tier))
     network["options"]["rank"] = 2
-    tier["studies"]["quadratic_recovery"]["options"] |= {"rank": 9}
+    tier["experiments"]["quadratic_recovery"]["options"] |= {"rank": 9}
     text = "\n".join(setting_problems(tier))
     for key in bad.keys() - {"alpha", "step", "iterations"}:
         assert f"runs[0].{key} = {bad[key]}: Input should be" in text, (key, text)
@@ -236,7 +241,7 @@ def rows_of(name, options, ensembles=(0, 1), dtype=torch.float64):
 NETWORK = {"d": 8, "rank": 2, "m": [60, 120], "targets": 2, "step": 0.1, "time": 20.0, "alpha": [1e-3]}
 
 
-def test_the_study_of_networks_is_the_algorithm_run_by_run():
+def test_the_experiment_of_networks_is_the_algorithm_run_by_run():
     frame = rows_of(
         "quadratic_network",
         NETWORK | {"variant": ["algorithm-1", "plain", "permuted-labels"], "kappa": 2.0, "record": 3},
@@ -439,7 +444,7 @@ def test_exponents_in_the_error_of_tau_by_sign():
         assert found.value == pytest.approx(expected, abs=1e-9)
 
 
-def test_studies_name_the_variants_that_there_are():
+def test_experiments_name_the_variants_that_there_are():
     named = get_args(get_args(quadratic_network.Options.model_fields["variant"].annotation)[0])
     assert list(named) == list(VARIANTS)
 

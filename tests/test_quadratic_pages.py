@@ -3,7 +3,7 @@ import pytest
 from conftest import measured
 
 from algoreg.chapters.networks import ledger as passages
-from algoreg.tell import figures
+from algoreg.reporting import figures
 
 NETWORK = {"d": 6, "rank": 2, "m": [60], "targets": 2, "step": 0.1, "time": 8.0, "alpha": [1e-3]}
 VARIANTS = ["algorithm-1", "no-truncation", "plain", "mean-label", "coefficient-4", "wrong-sign", "level-2.5"]

@@ -8,11 +8,11 @@ import plain
 import pytest
 from conftest import gaussian_problem, measured, refused
 
-from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.race import estimands, runs
+from algoreg.chapters.race.experiments import race
 from algoreg.chapters.race.methods import METHODS, Method
-from algoreg.chapters.race.studies import race
 from algoreg.chapters.race.words import NAMES, TOLD
+from algoreg.claims.intervals import UNDEFINED
 from algoreg.ensembles import gaussian
 from algoreg.numerics import problems
 

@@ -11,7 +11,7 @@ from conftest import gaussian_problem, measured, refused
 from algoreg.chapters.race.words import NAMES
 from algoreg.engine.observers import looks
 from algoreg.numerics.problems import spoil
-from algoreg.tell import figures
+from algoreg.reporting import figures
 
 pytestmark = pytest.mark.replicates(200)
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from algoreg.algorithms import stochastic
 from algoreg.ensembles import rank_one, rank_one_pairs
 from algoreg.ensembles.rank_one import BLOCK_ROWS
+from algoreg.experiments.descents import recorded, recorded_batch
 from algoreg.numerics import problems
-from algoreg.spec import options
-from algoreg.studies.descents import recorded, recorded_batch
+from algoreg.settings import options
 
 KINDS = {"rank_one": rank_one.Ensemble, "rank_one_pairs": rank_one_pairs.Ensemble}
 D, M, SEED = 6, 70, 5

@@ -11,11 +11,11 @@ from conftest import registered_claims, tier_settings
 
 from algoreg.chapters.simulations.ledger import figure_4
 from algoreg.chapters.simulations.ledger import figures as passages
-from algoreg.judge import comparison, references, rejudge, snapshots
-from algoreg.judge.tolerances import Tolerances
-from algoreg.spec.chapters import load_chapters
-from algoreg.store import provenance, records
-from algoreg.tell import figures, report
+from algoreg.regression import comparison, references, rejudge, snapshots
+from algoreg.regression.tolerances import Tolerances
+from algoreg.reporting import figures, report
+from algoreg.results import provenance, records
+from algoreg.settings.chapters import load_chapters
 
 
 @pytest.fixture
@@ -404,7 +404,7 @@ def sidecars(folder, **seconds):
 def test_the_results_of_a_process_add_up_to_what_it_used(tmp_path):
     script = (
         "import json, resource, subprocess, sys\n"
-        "from algoreg.store import records\n"
+        "from algoreg.results import records\n"
         "for name in 'ab':\n"
         "    subprocess.run([sys.executable, '-c', 'sum(range(4_000_000)); held = bytes(300 << 20)'])\n"
         "    records.write_json(f'results/tiny/{name}.json', {}, {})\n"
@@ -424,7 +424,7 @@ def test_costs_are_the_sums_of_the_sidecars(tmp_path):
     # Of an older version, without the number.
     (tmp_path / "tables" / "c.csv.json").write_text("{}")
     # Of earlier settings; a page is of no kind that a reference is made of.
-    sidecars(tmp_path, **{"tables__old.csv": 99, "data__one__ensemble-1.npz": 99, "studies__old__part-0.csv": 99})
+    sidecars(tmp_path, **{"tables__old.csv": 99, "data__one__ensemble-1.npz": 99, "experiments__old__part-0.csv": 99})
     sidecars(tmp_path, **{"notebooks__01.html": 0.75, "data__one__ensemble-0.npz": 1, "figures__a.pdf": 0.25})
     found = references.cost_of(tmp_path, made)
     assert found == {"cpu_seconds": 42, "peak_mib": 372}
@@ -439,17 +439,17 @@ def test_a_run_begins_with_how_long_its_tier_takes(monkeypatch):
         "took 10 minutes of CPU time where its reference was made, less the start of each job"
         in references.duration("quick")
     )
-    # Not of all of it: `make estimate` measures no studies.
+    # Not of all of it: `make estimate` measures no experiments.
     assert references.duration("full").endswith("make estimate TIER=full says how long its descents take here.")
     assert references.duration("mine") is None
 
 
 def test_what_a_chapter_costs_are_its_tables_without_figures(tmp_path):
-    used = {"data/gaussian/0.npz": 0.25, "data/gaussian/1.npz": 0.5, "studies/gaussian/part-0.csv": 0.5}
+    used = {"data/gaussian/0.npz": 0.25, "data/gaussian/1.npz": 0.5, "experiments/gaussian/part-0.csv": 0.5}
     used |= {"tables/min_trace.csv": 7, "figures/min_trace.svg": 9, "claims.json": 9}
     sidecars(tmp_path, **{name.replace("/", "__"): seconds for name, seconds in used.items()})
-    # Of a study that had more parts once.
-    sidecars(tmp_path, **{"studies__min_trace__part-9.csv": 99})
+    # Of an experiment that had more parts once.
+    sidecars(tmp_path, **{"experiments__min_trace__part-9.csv": 99})
     found = references.chapter_costs(tmp_path, load_chapters(), used)
     assert found == {"simulations": 1, "remarks": 7}
     shown = report.chapter_costs({"quick": {"cost": {"chapters": found}}})

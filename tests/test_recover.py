@@ -32,7 +32,8 @@ from algoreg.recover import (
     watching,
 )
 from algoreg.recover.command import app
-from algoreg.store import measurement_files, records
+from algoreg.recover.io import measurement_files
+from algoreg.results import records
 
 D, M = 8, 150
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -412,7 +413,7 @@ def test_a_fit_of_another_target_does_not_go_on_from_this_one(tmp_path, monkeypa
     # Nor one by other code, or other libraries.
     for name, other in (
         ("algoreg.code_hash.code_hashes", {"algoreg.algorithms.signed": "edited"}),
-        ("algoreg.store.machine.versions", {"torch": "3.0"}),
+        ("algoreg.results.machine.versions", {"torch": "3.0"}),
     ):
         monkeypatch.setattr(name, lambda *_, other=other: other)
         CliRunner().invoke(app, ["recover", "table.csv", "--out", "x", "--target", "b"])

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter
 from algoreg.recover.command import app
-from algoreg.store import measurement_files, records
+from algoreg.recover.io import measurement_files
+from algoreg.results import records
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -9,7 +9,7 @@ from algoreg import plugins
 from algoreg.algorithms.asymmetric import start_factor
 from algoreg.ensembles import entries, entries_rectangular
 from algoreg.ensembles.base import Measurements
-from algoreg.spec import options as declared
+from algoreg.settings import options as declared
 
 D, COLUMNS, SEED = 5, 7, 3
 

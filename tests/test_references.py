@@ -8,10 +8,10 @@ import pytest
 from conftest import ROOT, tier_settings
 
 from algoreg import jobs, plugins
-from algoreg.judge import references, snapshots
-from algoreg.judge.tolerances import Tolerances
-from algoreg.spec import plan
-from algoreg.spec.chapters import load_chapters
+from algoreg.regression import references, snapshots
+from algoreg.regression.tolerances import Tolerances
+from algoreg.settings import plan
+from algoreg.settings.chapters import load_chapters
 
 pytestmark = pytest.mark.any_kernels
 
@@ -58,7 +58,7 @@ def test_what_is_committed_is_written_as_a_snapshot_is(tier):
 
 def test_a_chapter_of_ones_own_has_its_reference_and_its_tolerances_in_its_folder(tmp_path):
     (chapter,) = load_chapters(["proof"])
-    measured = {"studies": {"my_table": {}}}
+    measured = {"experiments": {"my_table": {}}}
     own = replace(chapter, name="mine", folder=tmp_path / "mine", experiments=measured, claims=[{"id": "my-claim"}])
     assert references.path_of(chapter, "quick") == ROOT / "reference" / "runs" / "quick" / "proof.json"
     assert references.path_of(own, "quick") == tmp_path / "mine" / "reference" / "quick.json"

@@ -7,19 +7,19 @@ from conftest import measured, option_problems
 from scipy.optimize import linprog
 
 from algoreg.algorithms.stochastic import samples
-from algoreg.analysis.cells import chosen
-from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.diagonals import Diagonals
 from algoreg.chapters.remarks import estimands as remarks
 from algoreg.chapters.remarks import ledger as passages
-from algoreg.chapters.remarks.studies import min_trace_commuting, minibatch
+from algoreg.chapters.remarks.experiments import min_trace_commuting, minibatch
+from algoreg.claims.cells import chosen
+from algoreg.claims.intervals import UNDEFINED
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics import trace_minimisation
 from algoreg.numerics.draws import draw_diagonals
 from algoreg.numerics.eigen import project
 from algoreg.numerics.problems import draw_factor, draw_flat_target
 from algoreg.numerics.svec import smat, svec
-from algoreg.tell import figures
+from algoreg.reporting import figures
 
 pytestmark = pytest.mark.replicates(200)
 
@@ -212,7 +212,7 @@ def test_descent_on_x_recovers_only_with_all_measurements(tables):
     np.testing.assert_allclose(table["m_over_dimension"], table["m"] / 21)
 
 
-def test_what_the_studies_cannot_be_is_named():
+def test_what_the_experiments_cannot_be_is_named():
     cases = [
         ("min_trace", {"m_over_dr": [9]}, "beyond it X* is the only solution"),
         ("min_trace", {"rank": 9}, "rank at most d"),
@@ -226,7 +226,7 @@ def test_what_the_studies_cannot_be_is_named():
     ]
     for name, change, message in cases:
         found = option_problems(name, **change)
-        assert any(f"studies.{name}.options" in line and message in line for line in found), (change, found)
+        assert any(f"experiments.{name}.options" in line and message in line for line in found), (change, found)
 
 
 def test_figures_say_what_is_missing(tables):

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from conftest import ROOT, registered_claims
 
-from algoreg.judge import references, replications
-from algoreg.store import records
-from algoreg.tell import claim_documents, fresh_seeds
+from algoreg.regression import references, replications
+from algoreg.reporting import claim_documents, fresh_seeds
+from algoreg.results import records
 
 pytestmark = pytest.mark.any_kernels
 

@@ -8,14 +8,14 @@ from conftest import gaussian_matrices, measured, refused
 from drawn import RUNS, crossed, curve, where
 
 from algoreg.algorithms.factored import start_matrix
-from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.robustness import estimands
-from algoreg.chapters.robustness.studies import flat_minima
-from algoreg.chapters.robustness.studies.early_stopping import STRIDE
+from algoreg.chapters.robustness.experiments import flat_minima
+from algoreg.chapters.robustness.experiments.early_stopping import STRIDE
+from algoreg.claims import estimands as shared
+from algoreg.claims.intervals import UNDEFINED
 from algoreg.ensembles import gaussian
-from algoreg.judge import estimands as shared
 from algoreg.numerics.problems import draw_factor, spoil
-from algoreg.tell import figures
+from algoreg.reporting import figures
 
 pytestmark = pytest.mark.replicates(200)
 

@@ -7,16 +7,16 @@ from conftest import gaussian_matrices, option_problems
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE, censored_slope
-from algoreg.analysis.intervals import UNDEFINED
-from algoreg.analysis.thresholds import Thresholds, exponent_of, find_thresholds
 from algoreg.chapters.theorem import readings
 from algoreg.chapters.theorem.estimands import samples
+from algoreg.chapters.theorem.experiments import threshold
 from algoreg.chapters.theorem.ledger import samples as passages
-from algoreg.chapters.theorem.studies import threshold
+from algoreg.claims.censoring import ABOVE, BELOW, INSIDE, censored_slope
+from algoreg.claims.intervals import UNDEFINED
+from algoreg.claims.thresholds import Thresholds, exponent_of, find_thresholds
 from algoreg.numerics import theory
 from algoreg.numerics.problems import draw_factor
-from algoreg.tell.figures import draw
+from algoreg.reporting.figures import draw
 
 OPTIONS = {
     "d": [6],
@@ -53,7 +53,7 @@ def plain_error(row, seed, iterations, projected=False):
     return plain.relative_error(estimate, planted)
 
 
-def test_the_study_agrees_with_plain_descent():
+def test_the_experiment_agrees_with_plain_descent():
     table = measured(d=[6, 9], ensembles=(0, 1))
     stopped = table[(table["status"] == "converged") & (table["elapsed"] < table["time"])]
     cells = [table.iloc[0], table[table["time"] == 10].iloc[-1], stopped.iloc[0], stopped.iloc[-1]]

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from algoreg.analysis.intervals import UNDEFINED
-from algoreg.judge import estimands as scaling
+from algoreg.claims import estimands as scaling
+from algoreg.claims.intervals import UNDEFINED
 
 pytestmark = pytest.mark.replicates(200)
 

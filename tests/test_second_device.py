@@ -18,22 +18,22 @@ from test_engine import FITS, batch_of
 from algoreg import plugins
 from algoreg.engine.loop import Descent
 from algoreg.engine.observers import Ends
-from algoreg.judge import snapshots
-from algoreg.judge.comparison import ratios, same_rows
-from algoreg.judge.tolerances import Tolerances
+from algoreg.experiments import descents as recording
 from algoreg.numerics import problems
 from algoreg.numerics.devices import DTYPES
 from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor, StateRegressor, base
-from algoreg.spec import plan
-from algoreg.studies import descents as recording
+from algoreg.regression import snapshots
+from algoreg.regression.comparison import ratios, same_rows
+from algoreg.regression.tolerances import Tolerances
+from algoreg.settings import plan
 
 # It stands on torch's hooks for back ends in Python, which 2.9 does not have.
 stand_in = pytest.importorskip("second_device", exc_type=ImportError)
 CROSSED, second_device = stand_in.CROSSED, stand_in.second_device
 pytestmark = pytest.mark.filterwarnings("ignore")
 TIER = tier_settings("smoke")
-# Of every study the first table of the smoke tier.
-TABLES = {block["study"]: name for name, block in reversed(plan.measured(TIER).items())}
+# Of every experiment the first table of the smoke tier.
+TABLES = {block["experiment"]: name for name, block in reversed(plan.measured(TIER).items())}
 # Of those whose steps are many and small: fewer. Every operation takes longer here.
 SHORTER = {
     "alternating_samples": {"ratios": [1.7], "alternating_time": 20, "descent_time": 20},
@@ -155,47 +155,49 @@ def test_a_recorded_descent_is_that_of_the_cpu(algorithm):
         np.testing.assert_allclose(there[name], here[name], rtol=1e-8, atol=1e-12)
 
 
-def _as_committed(study, **told):
-    """Return a study's table in its committed form, by way of the text that the workflow writes."""
-    frame = pd.read_csv(io.StringIO(measured(study, **told).to_csv(index=False)))
+def _as_committed(experiment, **told):
+    """Return an experiment's table in its committed form, by way of the text that the workflow writes."""
+    frame = pd.read_csv(io.StringIO(measured(experiment, **told).to_csv(index=False)))
     # Committed values are numbers. Recorded descents, which are not committed, have texts among theirs.
-    texts = [column for column in plugins.study(study).VALUES if not pd.api.types.is_numeric_dtype(frame[column])]
-    return snapshots.of_study(frame.assign(**dict.fromkeys(texts, np.nan)), study)
+    texts = [
+        column for column in plugins.experiment(experiment).VALUES if not pd.api.types.is_numeric_dtype(frame[column])
+    ]
+    return snapshots.of_experiment(frame.assign(**dict.fromkeys(texts, np.nan)), experiment)
 
 
-def _told(study):
-    """Return the table of a study, and what the study is told there."""
-    name = TABLES[study]
-    block = TIER["studies"][name]
-    options = plan.study_options(block) | SHORTER.get(name, {})
+def _told(experiment):
+    """Return the table of an experiment, and what the experiment is told there."""
+    name = TABLES[experiment]
+    block = TIER["experiments"][name]
+    options = plan.experiment_options(block) | SHORTER.get(name, {})
     return name, {"options": options, "seed": TIER["seed"], "dtype": DTYPES[block.get("dtype", "float64")]}
 
 
 @cache
-def _of_the_cpu(study):
-    """Return the table that a study comes to on the CPU, for both of the tests below."""
-    return _as_committed(study, **_told(study)[1])
+def _of_the_cpu(experiment):
+    """Return the table that an experiment comes to on the CPU, for both of the tests below."""
+    return _as_committed(experiment, **_told(experiment)[1])
 
 
-@pytest.mark.parametrize("study", sorted(TABLES))
-def test_every_study_measures_on_the_device_that_it_is_given(study, monkeypatch):
-    name, told = _told(study)
-    here = _of_the_cpu(study)
+@pytest.mark.parametrize("experiment", sorted(TABLES))
+def test_every_experiment_measures_on_the_device_that_it_is_given(experiment, monkeypatch):
+    name, told = _told(experiment)
+    here = _of_the_cpu(experiment)
     with second_device() as far:
         # What the estimators ask: they know devices by the names that a user writes.
         monkeypatch.setattr(base, "resolve_device", torch.device)
-        there = _as_committed(study, **told, device=far)
+        there = _as_committed(experiment, **told, device=far)
     tolerances = Tolerances.load()
     assert same_rows(there, here, name, tolerances)
     for column, found in ratios(there, here, name, tolerances).items():
         assert np.sum(found > 1) <= tolerances.allowed_over(name, column, len(found)), column
 
 
-@pytest.mark.parametrize("study", sorted(TABLES))
-def test_every_study_measures_in_the_numbers_that_it_is_given(study):
-    _, told = _told(study)
+@pytest.mark.parametrize("experiment", sorted(TABLES))
+def test_every_experiment_measures_in_the_numbers_that_it_is_given(experiment):
+    _, told = _told(experiment)
     other = {torch.float32: torch.float64, torch.float64: torch.float32}[told["dtype"]]
-    assert _as_committed(study, **{**told, "dtype": other})["keys"] == _of_the_cpu(study)["keys"]
+    assert _as_committed(experiment, **{**told, "dtype": other})["keys"] == _of_the_cpu(experiment)["keys"]
 
 
 RNG = np.random.default_rng(0)

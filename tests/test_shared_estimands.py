@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from algoreg.analysis.intervals import UNDEFINED
-from algoreg.judge import estimands
+from algoreg.claims import estimands
+from algoreg.claims.intervals import UNDEFINED
 
 pytestmark = pytest.mark.replicates(200)
 

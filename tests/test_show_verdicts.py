@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 
 from algoreg import plugins
-from algoreg.spec.chapters import load_chapters
+from algoreg.settings.chapters import load_chapters
 
 pytestmark = pytest.mark.any_kernels
 

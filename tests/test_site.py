@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 from algoreg import plugins
-from algoreg.spec.chapters import load_chapters
+from algoreg.settings.chapters import load_chapters
 
 sys.path.insert(0, str(ROOT / "tools"))
 import build_site
@@ -86,9 +86,7 @@ def test_a_chapter_shows_its_committed_figures_before_its_verdicts(repository, t
         page = stage / "docs" / "chapters" / f"{chapter.name}.md"
         text = page.read_text(encoding="utf-8") if page.exists() else ""
         shown = re.findall(r"\(\.\./figures/(\w+)\.svg\)", text.split("\n## Verdicts", 1)[0])
-        there = [
-            name for name in chapter.experiments.get("figures", {}) if (ROOT / f"docs/figures/{name}.svg").exists()
-        ]
+        there = [name for name in chapter.entries.get("figures", {}) if (ROOT / f"docs/figures/{name}.svg").exists()]
         assert set(there) <= set(shown) or not page.exists(), chapter.name
 
 

@@ -55,7 +55,7 @@ def test_lock_meets_pyproject_and_is_hashed():
 
 
 def test_published_curves_are_complete():
-    from algoreg.judge.published import curves, load_published
+    from algoreg.claims.published import curves, load_published
 
     for name in curves():
         # Three points, at least, make a curve: the tables that a paper prints have no more rows.

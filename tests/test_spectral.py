@@ -6,8 +6,8 @@ from conftest import measured, refused
 from drawn import RUNS, crossed, curve, geometric, level, margin, mean, where
 
 from algoreg.chapters.spectral import layers
-from algoreg.chapters.spectral.studies import convolution, spectral_commuting, spectral_network
-from algoreg.tell import figures
+from algoreg.chapters.spectral.experiments import convolution, spectral_commuting, spectral_network
+from algoreg.reporting import figures
 
 D, SEED, TARGET = 5, 3, 1
 

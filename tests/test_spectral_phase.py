@@ -8,9 +8,9 @@ import torch
 from conftest import gaussian_matrices, measured, refused
 
 from algoreg.algorithms.factored import start_matrix
-from algoreg.analysis.intervals import UNDEFINED
 from algoreg.chapters.spectral_phase import estimands
-from algoreg.chapters.spectral_phase.studies import spectral_phase
+from algoreg.chapters.spectral_phase.experiments import spectral_phase
+from algoreg.claims.intervals import UNDEFINED
 from algoreg.numerics.problems import draw_factor
 
 pytestmark = pytest.mark.replicates(200)

@@ -9,7 +9,7 @@ import pytest
 from conftest import TIERS, tier_settings
 
 from algoreg import plugins
-from algoreg.spec import plan
+from algoreg.settings import plan
 
 # What stands for a kind that is not written at the call.
 COMPUTED = "…"
@@ -31,7 +31,7 @@ SHARED = {
     ),
     ("ensemble", "diagonal"): (
         "the axes are the same, too, but no d is; see the test below",
-        {"numerics.draws.draw_diagonals", "chapters.spectral.studies.spectral_commuting.measure"},
+        {"numerics.draws.draw_diagonals", "chapters.spectral.experiments.spectral_commuting.measure"},
     ),
     ("ensemble", COMPUTED): (
         "every ensemble has a kind of its own; a Gram matrix of rank-one measurements is meant to be of those that descents see",
@@ -39,7 +39,7 @@ SHARED = {
             "ensembles.entries.Entries.draw",
             "ensembles.pauli.Ensemble.draw",
             "ensembles.rank_one.Ensemble.draw",
-            "chapters.proof.studies.rip.rank_one_gram",
+            "chapters.proof.experiments.rip.rank_one_gram",
             "chapters.completion.repeated.Repeated.draw",
         },
     ),
@@ -48,7 +48,7 @@ SHARED = {
         {
             "algorithms.factored.start_matrix",
             "algorithms.asymmetric.start_factor",
-            "chapters.spectral.studies.convolution.draw_start",
+            "chapters.spectral.experiments.convolution.draw_start",
         },
     ),
     ("target", COMPUTED): (
@@ -100,9 +100,9 @@ def test_diagonal_measurements_of_one_stream_have_no_dimension_in_common():
     """If they had, the networks and the factors would be judged on the same draws, scaled and not."""
     own, others = set(), set()
     for block in (block for tier in TIERS for block in plan.measured(tier_settings(tier)).values()):
-        if block["study"] == "spectral_commuting":
+        if block["experiment"] == "spectral_commuting":
             own.add(block["options"]["d"])
-        elif block["study"] in ("commuting_depth", "min_trace_commuting"):
+        elif block["experiment"] in ("commuting_depth", "min_trace_commuting"):
             others.add(block["options"]["d"])
     assert own
     assert others

@@ -14,8 +14,8 @@ from conftest import ROOT, SCRATCH_CHAPTERS, copy_repository, registered_claims,
 from test_workflow import planned
 
 from algoreg import jobs
-from algoreg.spec.chapters import compose, load_chapters
-from algoreg.spec.files import load_yaml
+from algoreg.settings.chapters import compose, load_chapters
+from algoreg.settings.files import load_yaml
 
 pytestmark = pytest.mark.workflow
 

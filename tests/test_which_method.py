@@ -6,11 +6,11 @@ import pytest
 
 from algoreg.chapters.race import ledger, which_method
 from algoreg.chapters.race.words import SAMPLES
-from algoreg.judge import references
-from algoreg.spec import settings
-from algoreg.spec.chapters import load_chapters
-from algoreg.tell.ledger import Ledgers
-from algoreg.tell.report import BEST
+from algoreg.regression import references
+from algoreg.reporting.ledger import Ledgers
+from algoreg.reporting.report import BEST
+from algoreg.settings import checking
+from algoreg.settings.chapters import load_chapters
 
 pytestmark = pytest.mark.any_kernels
 
@@ -126,7 +126,7 @@ def test_every_algorithm_and_ensemble_of_the_package_is_there():
 
 
 def test_the_document_and_the_chapters_page_have_it_from_the_largest_tier_that_has_the_race():
-    entries = settings.load_claims()
+    entries = checking.load_claims()
     (chapter,) = (one for one in load_chapters() if one.name == "race")
     found = {tier: references.read_tier(tier) for tier in ("smoke", "quick", "standard", "full")}
     committed = {tier: content for tier, content in found.items() if content}

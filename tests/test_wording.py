@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from algoreg.tell import wording
+from algoreg.reporting import wording
 
 pytestmark = pytest.mark.any_kernels
 

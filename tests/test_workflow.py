@@ -21,12 +21,12 @@ from conftest import (
 )
 
 from algoreg import code_hash, plugins
-from algoreg.judge import snapshots
-from algoreg.store import records
+from algoreg.regression import snapshots
+from algoreg.results import records
 
 pytestmark = pytest.mark.workflow
 
-DESCENT, STUDY = "results/tiny/studies/tiny_runs/part-0.csv", "results/tiny/tables/tiny_study.csv"
+DESCENT, EXPERIMENT = "results/tiny/experiments/tiny_runs/part-0.csv", "results/tiny/tables/tiny_experiment.csv"
 
 
 def planned(folder, *arguments, **options):
@@ -52,7 +52,7 @@ def test_everything_is_there_with_provenance(smoke):
         p
         for p in results.rglob("*")
         if p.is_file()
-        and p.parts[len(results.parts)] in ("tables", "figures", "claims", "data", "studies", "notebooks", "report")
+        and p.parts[len(results.parts)] in ("tables", "figures", "claims", "data", "experiments", "notebooks", "report")
     ]
     assert len(made) > 25
     for path in made:
@@ -65,10 +65,10 @@ def test_everything_is_there_with_provenance(smoke):
 
 def named_modules(script):
     """Return the modules that a script finds by name: any of a kind, as the trace does not say which job it was."""
-    kinds = {"draw_figures.py": "figures", "compare_with_reference.py": "studies"}
+    kinds = {"draw_figures.py": "figures", "compare_with_reference.py": "experiments"}
     if script in ("measure.py", "generate.py"):
         algorithms = [f"algoreg.algorithms.{name}" for name in ("factored", "projected", "stochastic")]
-        return [*plugins.modules("studies").values(), "algoreg.ensembles.gaussian", *algorithms]
+        return [*plugins.modules("experiments").values(), "algoreg.ensembles.gaussian", *algorithms]
     return plugins.all_modules(kinds[script]) if script in kinds else []
 
 
@@ -87,7 +87,7 @@ def test_scripts_load_only_what_their_rules_declare(smoke):
     assert seen == {
         "generate.py",
         "measure.py",
-        "tabulate_study.py",
+        "tabulate_experiment.py",
         "tabulate.py",
         "skip_claims.py",
         "collect_claims.py",
@@ -124,7 +124,7 @@ def test_scripts_read_only_what_their_rules_declare(smoke):
 
 def test_edits_rerun_exactly_their_dependents(tiny):
     def plan():
-        return planned(tiny, "claims", "figures", STUDY, tier="tiny")
+        return planned(tiny, "claims", "figures", EXPERIMENT, tier="tiny")
 
     chapter, core = tiny / "chapters" / "tiny", tiny / "src" / "algoreg"
     judging = {"claim_tiny_start", "collect_claims", "check_controls", "claims"}
@@ -137,8 +137,8 @@ def test_edits_rerun_exactly_their_dependents(tiny):
         ({core / "tell" / "figures.py": line}, drawing),
         ({core / "judge" / "estimands.py": line}, judging),
         (
-            {core / "chapters" / "remarks" / "studies" / "x_space.py": line},
-            {"measure_part", "tabulate_study", *drawing},
+            {core / "chapters" / "remarks" / "experiments" / "x_space.py": line},
+            {"measure_part", "tabulate_experiment", *drawing},
         ),
         ({held: line}, {"measure_part", "tabulate", *judging, *drawing}),
     ]
@@ -228,7 +228,7 @@ def test_bad_settings_of_a_chapter_stop_before_any_job(tmp_path):
     folder = tiny_repository(tmp_path / "repository")
     set_yaml(
         folder / "chapters" / "tiny" / "experiments.yaml",
-        "studies",
+        "experiments",
         "tiny_runs",
         "options",
         "runs",

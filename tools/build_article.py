@@ -17,12 +17,12 @@ from pathlib import Path
 
 import matplotlib
 
-from algoreg.judge import references
-from algoreg.judge.claims import exact
-from algoreg.spec import plan, settings
-from algoreg.spec.files import bibliography
-from algoreg.tell.report import said_of
-from algoreg.tell.wording import bound
+from algoreg.claims.judging import exact
+from algoreg.regression import references
+from algoreg.reporting.report import said_of
+from algoreg.reporting.wording import bound
+from algoreg.settings import checking, plan
+from algoreg.settings.files import bibliography
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = ROOT / "docs" / "article" / "article.typ"
@@ -56,7 +56,7 @@ def said(claim, entry):
 
 def numbers():
     """Return all that the article takes from elsewhere."""
-    entries = {entry["id"]: entry for entry in settings.load_claims(CHAPTERS)}
+    entries = {entry["id"]: entry for entry in checking.load_claims(CHAPTERS)}
     committed = {claim["id"]: claim for claim in references.read_tier(TIER)["claims"]}
     claims = {name: said(committed[name], entry) for name, entry in entries.items() if name in committed}
     counts = Counter(claim["verdict"] for claim in claims.values())
@@ -65,7 +65,7 @@ def numbers():
         "title": "Gradient descent on UUᵀ, measured",
         "authors": [author["name"] for author in about["author"]],
         "version": tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"],
-        "step-factor": settings.load_tier(ROOT / "config" / f"{TIER}.yaml")["step_factor"],
+        "step-factor": checking.load_tier(ROOT / "config" / f"{TIER}.yaml")["step_factor"],
         "total": len(claims),
         "judged": len(claims) - counts["not-judged"],
         "counts": {name: counts[name] for name in ("supported", "refuted", "inconclusive")},

@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 
 from algoreg import plugins
-from algoreg.spec.chapters import load_chapters
-from algoreg.tell import captions
-from algoreg.tell.report import literal
+from algoreg.reporting import captions
+from algoreg.reporting.report import literal
+from algoreg.settings.chapters import load_chapters
 from check_site import problems
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,7 +52,7 @@ def _captioned(name, svg):
 
 def pictures(root, chapter):
     """Return a chapter's committed figures as Markdown, none where it has none."""
-    names = [name for name in chapter.experiments.get("figures", {}) if (root / f"docs/figures/{name}.svg").exists()]
+    names = [name for name in chapter.entries.get("figures", {}) if (root / f"docs/figures/{name}.svg").exists()]
     shown = [_captioned(name, (root / f"docs/figures/{name}.svg").read_text(encoding="utf-8")) for name in names]
     return "\n\n".join(["", "## Figures", *shown, ""]) if shown else ""
 

@@ -19,30 +19,30 @@ import torch
 
 from algoreg import code_hash, plugins
 from algoreg.chapters.race.compare import contenders, measuring, page
-from algoreg.engine import study
+from algoreg.engine import experiment
 from algoreg.numerics import devices
-from algoreg.spec.chapters import load_chapter, sized
-from algoreg.spec.files import SettingsError
-from algoreg.spec.plan import study_options
-from algoreg.spec.plugin_checks import plugin_problems
-from algoreg.spec.settings import load_tier
-from algoreg.spec.tier import size_of
-from algoreg.store import records
+from algoreg.results import records
+from algoreg.settings.chapters import load_chapter, sized
+from algoreg.settings.checking import load_tier
+from algoreg.settings.files import SettingsError
+from algoreg.settings.plan import experiment_options
+from algoreg.settings.plugin_checks import plugin_problems
+from algoreg.settings.tier import size_of
 
 ROOT = Path(__file__).resolve().parents[1]
 # Whose sizes are taken, of the chapter race: the courses', and the thresholds'.
 CHAPTER, COURSES, THRESHOLDS = "race", "race", "race_samples_full"
 KINDS = ("courses", "thresholds", "sensitivity")
-MEASURING, STUDY = "algoreg.chapters.race.compare.measuring", "algoreg.chapters.theorem.studies.threshold"
+MEASURING, EXPERIMENT = "algoreg.chapters.race.compare.measuring", "algoreg.chapters.theorem.experiments.threshold"
 
 
 def sizes_of(tier):
     """Return the sizes of a comparison: those of the race in this tier."""
-    experiments = load_chapter(CHAPTER, plugins.chapters()[CHAPTER]).experiments["studies"]
+    experiments = load_chapter(CHAPTER, plugins.chapters()[CHAPTER]).entries["experiments"]
     course, needed = (sized(experiments[name], size_of(tier)) for name in (COURSES, THRESHOLDS))
     (d,) = needed["options"]["d"]
     return {
-        **study_options(course),
+        **experiment_options(course),
         "ensembles": course["ensembles"],
         "sizes": sorted({max(d // 2, 4), d}),
         "ranks": [1, 2],
@@ -59,7 +59,7 @@ class Kept:
     def path(self, contender, kind):
         """Return where a table lies."""
         # An edit of the page measures nothing again.
-        modules = [MEASURING, STUDY, plugins.module_name("algorithms", contender.algorithm)]
+        modules = [MEASURING, EXPERIMENT, plugins.module_name("algorithms", contender.algorithm)]
         method = {**dataclasses.asdict(contender.method), "algorithm": contender.algorithm}
         made_of = [
             kind,
@@ -141,7 +141,7 @@ def main():
     devices.configure("cpu", "float64", tier["threads"])
     sizes = sizes_of(tier)
     folder = Path("results") / tier["tier"] / "compare"
-    context = study.Context(
+    context = experiment.Context(
         tier["seed"], range(sizes["ensembles"]), torch.device("cpu"), torch.float64, lambda line: None
     )
     try:

@@ -22,10 +22,10 @@ TARGETS = {"replication", "verify"}
 # What each rule makes, and its column and row in the picture; a test holds the names to the workflow's.
 RULES = {
     "generate": ("targets and labels", -0.1, 1.0),
-    "measure": ("tables of studies", 2.2, 2.6),
-    "measure_part": ("parts of studies", 1.1, 1.0),
+    "measure": ("tables of experiments", 2.2, 2.6),
+    "measure_part": ("parts of experiments", 1.1, 1.0),
     "tabulate": ("tables of runs", 2.2, 0),
-    "tabulate_study": ("their tables", 2.2, 1.75),
+    "tabulate_experiment": ("their tables", 2.2, 1.75),
     "compare_published": ("beside published curves", 2.4, 0.85),
     FIGURES: ("one rule per chapter: its figures", 4, 0.2),
     CLAIM: ("one rule per claim: its verdict", 3.95, 2),

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from algoreg import plugins
-from algoreg.spec.chapters import load_chapter
+from algoreg.settings.chapters import load_chapter
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "tools" / "template_chapter"
@@ -38,11 +38,11 @@ def refusal(name, folder):
     # The template's entries have the chapter's name. Chapters of the user's own are not read: they may be broken.
     ours = [load_chapter(*one) for one in plugins.chapters().items() if one[1].parent == plugins.PACKAGE / "chapters"]
     for chapter in ours:
-        for section, entries in chapter.experiments.items():
+        for section, entries in chapter.entries.items():
             if name in entries:
                 return f"NAME = {name}: {chapter.file('experiments.yaml')} has {section}.{name}; choose another"
-    if name in plugins.modules("studies"):
-        return f"NAME = {name}: there is a study of this name, {plugins.modules('studies')[name]}; choose another"
+    if name in plugins.modules("experiments"):
+        return f"NAME = {name}: there is an experiment of this name, {plugins.modules('experiments')[name]}; choose another"
     return None
 
 

@@ -18,9 +18,9 @@ from algoreg import plugins
 from algoreg.ensembles import file
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.recover import fitting
-from algoreg.spec import settings
-from algoreg.spec.chapters import load_chapter, sized, tiers_of
-from algoreg.store import measurement_files
+from algoreg.recover.io import measurement_files
+from algoreg.settings import checking
+from algoreg.settings.chapters import load_chapter, sized, tiers_of
 from new_chapter import ROOT, make, refusal
 
 TEMPLATE = Path(__file__).resolve().with_name("template_data")
@@ -82,12 +82,12 @@ def check(name, folder):
     os.environ[plugins.CHAPTER_PATH] = str(folder)
     # They were found without it.
     plugins.forget()
-    claims = settings.load_claims([name])
+    claims = checking.load_claims([name])
     for path in sorted((ROOT / "config").glob("*.yaml")):
-        tier = settings.complete_tier({**settings.load_yaml(path), "chapters": [name]}, str(path))
-        problems = settings.unfit_claims(claims, tier, str(path))
+        tier = checking.complete_tier({**checking.load_yaml(path), "chapters": [name]}, str(path))
+        problems = checking.unfit_claims(claims, tier, str(path))
         if problems:
-            raise settings.SettingsError(problems)
+            raise checking.SettingsError(problems)
 
 
 def same(its, asked):
@@ -101,7 +101,7 @@ def refuse_another(place, asked):
     """Raise a ValueError if the chapter that is there is not of this file, read so,
     or the file no longer has its sizes.
     """
-    entries = load_chapter(place.name, place).experiments.get("studies", {})
+    entries = load_chapter(place.name, place).entries.get("experiments", {})
     known = {name: its for name, entry in entries.items() if (its := entry.get("options", {}).get("data"))}
     if known and not any(same(its, asked) for its in known.values()):
         its = next(iter(known.values()))
@@ -109,11 +109,12 @@ def refuse_another(place, asked):
         raise ValueError(f"{place} is of {of}: rename the file or delete {place}")
     for name, its in known.items():
         if same(its, asked):
-            refuse_sizes(f"{place / 'experiments.yaml'}: studies.{name}: options", entries[name], file.read(its))
+            refuse_sizes(f"{place / 'experiments.yaml'}: experiments.{name}: options", entries[name], file.read(its))
 
 
 def refuse_sizes(where, entry, found):
-    """Raise a ValueError if a study has another d than the file's matrices, or more measurements than the file."""
+    """Raise a ValueError if an experiment has another d than the file's matrices, or more measurements than the
+    file."""
     d, m = file.size_of(found), len(found.y)
     for tier in tiers_of(entry):
         own = sized(entry, tier)["options"]
@@ -124,7 +125,8 @@ def refuse_sizes(where, entry, found):
 
 
 def prepare(data, folder):
-    """Make the chapter of a file, named as a study's ``data`` does, or check the one that is there; return its name.
+    """Make the chapter of a file, named as an experiment's ``data`` does, or check the one that is there; return its
+    name.
 
     Raises
     ------

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import yaml
 
-from algoreg.judge import references, replications
-from algoreg.judge.claims import NOT_JUDGED
-from algoreg.spec import settings
-from algoreg.spec.files import json_by_lines, shown
-from algoreg.store import records
+from algoreg.claims.judging import NOT_JUDGED
+from algoreg.regression import references, replications
+from algoreg.results import records
+from algoreg.settings import checking
+from algoreg.settings.files import json_by_lines, shown
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -30,7 +30,7 @@ def fresh_tier(tier, seed):
     SystemExit
         If the seed is the committed one, or out of range.
     """
-    content = settings.load_yaml(ROOT / "config" / f"{tier}.yaml")
+    content = checking.load_yaml(ROOT / "config" / f"{tier}.yaml")
     if seed == content["seed"]:
         raise SystemExit(f"SEED = {seed}: this is the committed run's; a fresh one is any other")
     if not 0 <= seed < 2**31:

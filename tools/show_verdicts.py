@@ -5,11 +5,11 @@ python tools/show_verdicts.py TIER [ID | --chapter NAME].
 import argparse
 from pathlib import Path
 
-from algoreg.spec.chapters import load_chapters
-from algoreg.spec.files import SettingsError
-from algoreg.spec.tier import JUDGING
-from algoreg.store import records
-from algoreg.tell.wording import verdict_table
+from algoreg.reporting.wording import verdict_table
+from algoreg.results import records
+from algoreg.settings.chapters import load_chapters
+from algoreg.settings.files import SettingsError
+from algoreg.settings.tier import JUDGING
 
 
 def finished(results, wanted):

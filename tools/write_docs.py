@@ -5,8 +5,8 @@ import os
 from pathlib import Path
 
 from algoreg import plugins
-from algoreg.store import records
-from algoreg.tell import documents
+from algoreg.reporting import documents
+from algoreg.results import records
 
 ROOT = Path(__file__).resolve().parents[1]
 

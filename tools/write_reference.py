@@ -8,12 +8,12 @@ import shutil
 from pathlib import Path
 
 from algoreg import jobs
-from algoreg.judge import references, rejudge, snapshots
 from algoreg.recipes import Recipes
-from algoreg.spec import plan, settings
-from algoreg.spec.chapters import load_chapters
-from algoreg.spec.tier import TIERS
-from algoreg.store import chain, records
+from algoreg.regression import references, rejudge, snapshots
+from algoreg.results import chain, records
+from algoreg.settings import checking, plan
+from algoreg.settings.chapters import load_chapters
+from algoreg.settings.tier import TIERS
 from write_docs import refresh_documents
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -128,7 +128,7 @@ def rejudge_references(blocks, chapters, tier):
     for chapter in chapters:
         path = references.path_of(chapter, tier)
         if path.exists():
-            entries = settings.load_claims([chapter.name])
+            entries = checking.load_claims([chapter.name])
             keep(chapter, tier, rejudge.rejudged(references.read(path), blocks, entries))
 
 
@@ -142,7 +142,7 @@ def write_references(blocks, chapters, options):
     else:
         wanted = made_files(blocks, results, partial)
     wanted = [path.resolve() for path in wanted]
-    made = require_current(blocks, settings.load_claims(), results, wanted)
+    made = require_current(blocks, checking.load_claims(), results, wanted)
     keep_costs(tier, results / "provenance", chapters, made, whole=not options.chapter)
     for chapter in chapters:
         content, path = snapshots.snapshot(results, blocks, chapter, partial), references.path_of(chapter, tier)
@@ -156,11 +156,9 @@ def copy_figures(blocks, chapters, results):
     and of full those that standard does not draw.
     """
     (ROOT / "docs" / "figures").mkdir(exist_ok=True)
-    own = {name for chapter in ours(chapters) for name in chapter.experiments.get("figures", {})} & set(
-        blocks["figures"]
-    )
+    own = {name for chapter in ours(chapters) for name in chapter.entries.get("figures", {})} & set(blocks["figures"])
     if blocks["tier"] == "full":
-        own -= set(settings.load_tier(ROOT / "config" / "standard.yaml")["figures"])
+        own -= set(checking.load_tier(ROOT / "config" / "standard.yaml")["figures"])
     for figure in (results / "figures" / f"{name}.svg" for name in sorted(own)):
         with records.atomic(ROOT / "docs" / "figures" / figure.name) as temporary:
             shutil.copyfile(records.check(figure), temporary)
@@ -172,7 +170,7 @@ def main():
     for standard and full also docs/figures.
     """
     options = read_options()
-    blocks = settings.load_tier(ROOT / "config" / f"{options.tier}.yaml")
+    blocks = checking.load_tier(ROOT / "config" / f"{options.tier}.yaml")
     chapters = load_chapters(options.chapter and [options.chapter])
     if options.rejudge:
         rejudge_references(blocks, chapters, options.tier)

@@ -8,40 +8,44 @@ from pathlib import Path
 from typing import Any
 
 from algoreg import code_hash, plugins
-from algoreg.spec import plan
-from algoreg.spec.chapters import SECTIONS, Chapter
+from algoreg.settings import plan
+from algoreg.settings.chapters import SECTIONS, Chapter
 
 KINDS = ("svg", "pdf", "png")
 
 
-def data_files(study: str, settled: dict) -> list[str]:
-    """Return the files of the user's own that a study's options name: those that its module lists in ``READS``."""
-    named = getattr(plugins.study(study), "READS", ())
+def data_files(experiment: str, settled: dict) -> list[str]:
+    """Return the files of the user's own that an experiment's options name: those that its module lists in
+    ``READS``."""
+    named = getattr(plugins.experiment(experiment), "READS", ())
     return [settled[key]["path"] for key in named if settled.get(key)]
 
 
 def selected_files(tier: dict, name: str) -> list[str]:
     """Return the files below ``results/<tier>`` that the rows of a table of runs are selected from."""
     return [
-        file for study in tier["studies"][name]["select"] for file in plan.part_files(study, tier["studies"][study])
+        file
+        for experiment in tier["experiments"][name]["select"]
+        for file in plan.part_files(experiment, tier["experiments"][experiment])
     ]
 
 
 def spectra(tier: dict) -> list[dict]:
-    """Return what the page shows eigenvalues of: the studies that record those of factored descents.
+    """Return what the page shows eigenvalues of: the experiments that record those of factored descents.
 
     Returns
     -------
     list of dict
-        ``runs`` and ``drawn``, files below ``results/<tier>``: what is recorded of the study's first ensemble, and what
+        ``runs`` and ``drawn``, files below ``results/<tier>``: what is recorded of the experiment's first ensemble,
+        and what
         was drawn for it; ``problem``, the options that say what was drawn.
     """
     found = []
     for name, block in plan.recorded(tier).items():
-        options = plan.study_options(block, tier)
+        options = plan.experiment_options(block, tier)
         if "spectrum" in options["record"] and options["algorithm"] == "factored":
             (drawn,) = plan.generated_files(name, block, [0])
-            problem = plan.generated_from(block["study"], options)
+            problem = plan.generated_from(block["experiment"], options)
             found.append({"runs": plan.part_files(name, block)[0], "drawn": drawn, "problem": problem})
     return found
 
@@ -50,10 +54,10 @@ def lineage(tier: dict, table: str) -> list[str]:
     """Return the results that a table comes from and itself, as paths below the tier's folder, in the order they are
     made.
     """
-    block, own = tier["studies"][table], f"tables/{table}.csv"
+    block, own = tier["experiments"][table], f"tables/{table}.csv"
     if "compare" in block:
         return [*lineage(tier, block["compare"]), own]
-    measured = [(name, tier["studies"][name]) for name in block.get("select", [table])]
+    measured = [(name, tier["experiments"][name]) for name in block.get("select", [table])]
     paths = [
         path
         for name, each in measured
@@ -64,7 +68,7 @@ def lineage(tier: dict, table: str) -> list[str]:
 
 def chapter_files(tier: dict, chapter: Chapter) -> list[str]:
     """Return the files below ``results/<tier>`` that are a chapter's: its claims, tables and figures."""
-    own = {name for section in SECTIONS for name in chapter.experiments.get(section, ())}
+    own = {name for section in SECTIONS for name in chapter.entries.get(section, ())}
     return [
         *(f"claims/{entry['id']}.json" for entry in chapter.claims),
         *(f"tables/{name}.csv" for name in plan.tables(tier) if name in own),
@@ -145,10 +149,10 @@ def modules_of_notebook(path: Path) -> list[str]:
             names |= {str(node.value) for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     if "algoreg.recover" in found:
         names |= set(plugins.modules("algorithms"))
-    if "algoreg.judge.claims" in found:
+    if "algoreg.claims.judging" in found:
         found |= set(plugins.all_modules("estimands"))
-    for study in names & set(plugins.modules("studies")):
-        for kind in getattr(plugins.study(study), "FINDS", {}).values():
+    for experiment in names & set(plugins.modules("experiments")):
+        for kind in getattr(plugins.experiment(experiment), "FINDS", {}).values():
             names |= set(plugins.modules(kind))
     for kind in plugins.MODULE_KINDS:
         found |= {module for name, module in plugins.modules(kind).items() if name in names}
@@ -161,14 +165,17 @@ def page_labels(tier: dict) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``titles`` and ``chapters`` of the figures; ``keys``, the columns that name a row, of the studies' tables; what
+        ``titles`` and ``chapters`` of the figures; ``keys``, the columns that name a row, of the experiments'
+        tables; what
         each table comes from (:func:`lineage`); and :func:`spectra`.
     """
     figures = tier["figures"]
     return {
         "titles": {name: plugins.figure_title(name) for name in figures},
         "chapters": {name: plugins.figure_chapter(name) for name in figures},
-        "keys": {name: list(plugins.study(block["study"]).KEYS) for name, block in plan.measured(tier).items()},
+        "keys": {
+            name: list(plugins.experiment(block["experiment"]).KEYS) for name, block in plan.measured(tier).items()
+        },
         "lineage": {name: lineage(tier, name) for name in plan.tables(tier)},
         "spectra": spectra(tier),
     }

@@ -1,9 +1,11 @@
-"""Finds and imports plugins: algorithms, ensembles, studies, estimands, drawings of figures and passages of ledgers.
+"""Finds and imports plugins: algorithms, ensembles, experiments, estimands, drawings of figures and passages of
+ledgers.
 
-Algorithms, ensembles and studies are modules that settings name by their file name, in a folder ``algorithms``,
-``ensembles`` or ``studies`` of this package or of a chapter. Estimands, drawings and passages are functions of the
+Algorithms, ensembles and experiments are modules that settings name by their file name, in a folder ``algorithms``,
+``ensembles`` or ``experiments`` of this package or of a chapter. Estimands, drawings and passages are functions of the
 modules ``estimands``, ``figures`` and ``ledger`` of a chapter (or of the modules in a folder of that name), marked by a
-decorator. The main process imports all of them and checks them (:mod:`algoreg.spec.plugin_checks`). A job imports only
+decorator. The main process imports all of them and checks them (:mod:`algoreg.settings.plugin_checks`). A job
+imports only
 what it is told: a module by its file name, or a function by ``module:name`` (:func:`load`).
 
 Plugins of the user's own need no fork. ``ALGOREG_CHAPTER_PATH`` names folders with chapters, ``ALGOREG_ALGORITHM_PATH``
@@ -14,7 +16,7 @@ algorithms by an entry point, every module of which but ``base`` is one::
     mine = "mypackage.algorithms"
 
 A job may load no code that its rule does not know, so the rules ask here for the modules that no import statement
-shows. A study says by ``FINDS = {option: kind}`` which of its options name a module.
+shows. An experiment says by ``FINDS = {option: kind}`` which of its options name a module.
 """
 
 import inspect
@@ -38,11 +40,11 @@ GROUP = "algoreg.algorithms"
 FILE_PACKAGE = "algoreg.own"
 ALLOWED_FILES = "files that exist, named by a-z, 0-9 and _ with .py"
 
-MODULE_KINDS = ("algorithms", "ensembles", "studies")
+MODULE_KINDS = ("algorithms", "ensembles", "experiments")
 # The kinds of functions, each with the attribute that its decorator sets.
 FUNCTION_KINDS = {"estimands": "label", "figures": "draws_figure", "ledger": "tables"}
 # Functions that all chapters share.
-SHARED = {"estimands": ("algoreg.judge.estimands",)}
+SHARED = {"estimands": ("algoreg.claims.estimands",)}
 
 
 def paths_in(variable: str) -> list[str]:
@@ -164,7 +166,7 @@ def all_modules(kind: str) -> list[str]:
 
 @cache
 def modules(kind: str) -> dict[str, str]:
-    """Return ``{name: module}`` of the algorithms, ensembles or studies, by the names that settings give them.
+    """Return ``{name: module}`` of the algorithms, ensembles or experiments, by the names that settings give them.
 
     Raises
     ------
@@ -202,12 +204,12 @@ def _named(kind: str, known: Mapping[str, Any], name: str) -> Any:
 
 
 def module_name(kind: str, name: str) -> str:
-    """Return the dotted name of an algorithm's, an ensemble's or a study's module."""
+    """Return the dotted name of an algorithm's, an ensemble's or an experiment's module."""
     return _named(kind, modules(kind), name)
 
 
 def module(kind: str, name: str) -> ModuleType:
-    """Return the module of an algorithm, an ensemble or a study."""
+    """Return the module of an algorithm, an ensemble or an experiment."""
     return import_plugin(module_name(kind, name))
 
 
@@ -221,9 +223,9 @@ def ensemble(name: str) -> Any:
     return module("ensembles", name).Ensemble
 
 
-def study(name: str) -> ModuleType:
-    """Return the study's module."""
-    return module("studies", name)
+def experiment(name: str) -> ModuleType:
+    """Return the experiment's module."""
+    return module("experiments", name)
 
 
 def functions_in(kind: str, module: ModuleType) -> list[Callable]:
@@ -262,11 +264,11 @@ def estimands_of(entry: Mapping[str, Any]) -> dict[str, str]:
     return {name: reference("estimands", name) for name in names}
 
 
-def modules_of_study(name: str, options: Mapping[str, Any]) -> list[str]:
-    """Return the modules that a study finds by name, given its complete options, or those that a job takes."""
-    finds = getattr(study(name), "FINDS", {})
+def modules_of_experiment(name: str, options: Mapping[str, Any]) -> list[str]:
+    """Return the modules that an experiment finds by name, given its complete options, or those that a job takes."""
+    finds = getattr(experiment(name), "FINDS", {})
     found = [module_name(kind, options[option]) for option, kind in finds.items() if option in options]
-    return [module_name("studies", name), *found]
+    return [module_name("experiments", name), *found]
 
 
 def first_paragraph(documented: Any) -> str:

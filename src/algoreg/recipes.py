@@ -2,7 +2,7 @@
 
 The rules of the workflow take inputs and parameters from here. The report page, ``make verify`` and ``make reference``
 ask here, too, what a result must have been made of by the present settings, code and inputs, and refuse any other
-(:mod:`algoreg.store.chain`). Nothing looks into Snakemake's graph.
+(:mod:`algoreg.results.chain`). Nothing looks into Snakemake's graph.
 """
 
 import os
@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from algoreg import code_hash, jobs, plugins
-from algoreg.judge import references, replications
-from algoreg.judge.claims import criterion
-from algoreg.spec import plan
-from algoreg.spec.chapters import load_chapters
-from algoreg.store import chain, study_tables
-from algoreg.store.provenance import settings_hash
-from algoreg.tell import papers
-from algoreg.tell.charts.claims import claims_of
+from algoreg.claims.judging import criterion
+from algoreg.regression import references, replications
+from algoreg.reporting import papers
+from algoreg.reporting.charts.claims import claims_of
+from algoreg.results import chain, experiment_tables
+from algoreg.results.provenance import settings_hash
+from algoreg.settings import plan
+from algoreg.settings.chapters import load_chapters
 
 # Libraries whose version a result depends on. ziglang compiles the kernels.
 NUMERICS = ("numpy", "scipy", "pandas", "torch")
@@ -132,63 +132,63 @@ class Recipes:
 
     # Data, runs, tables
 
-    def _study(self, name: str) -> tuple[Any, dict[str, Any], list[str]]:
-        """Return the entry of a study, its complete options, and the files of the user's own that these name."""
-        block = self.tier["studies"][name]
-        options = plan.study_options(block, self.tier)
-        return block, options, jobs.data_files(block["study"], options)
+    def _experiment(self, name: str) -> tuple[Any, dict[str, Any], list[str]]:
+        """Return the entry of an experiment, its complete options, and the files of the user's own that these name."""
+        block = self.tier["experiments"][name]
+        options = plan.experiment_options(block, self.tier)
+        return block, options, jobs.data_files(block["experiment"], options)
 
-    def generate(self, study: str, ensemble: int) -> Recipe:
-        """Return what the generated data of one ensemble of a study are made of."""
-        block, options, data = self._study(study)
-        drawn = plan.generated_from(block["study"], options)
+    def generate(self, experiment: str, ensemble: int) -> Recipe:
+        """Return what the generated data of one ensemble of an experiment are made of."""
+        block, options, data = self._experiment(experiment)
+        drawn = plan.generated_from(block["experiment"], options)
         return Recipe(
             {"data": data},
             {
                 # Two tables with equal options share no entry of Snakemake's cache: a sidecar names its result.
-                "table": study,
-                "study": block["study"],
+                "table": experiment,
+                "experiment": block["experiment"],
                 "options": drawn,
                 "ensemble": ensemble,
                 "seed": self.tier["seed"],
                 "threads": self.tier["threads"],
-                "code": self._code("generate.py", plugins.modules_of_study(block["study"], drawn)),
+                "code": self._code("generate.py", plugins.modules_of_experiment(block["experiment"], drawn)),
                 "versions": versions(KERNELS),
             },
         )
 
-    def measure(self, study: str, part: int | None = None) -> Recipe:
-        """Return what a study's table, or a part of it, is made of."""
-        block, options, data = self._study(study)
-        ensembles = plan.study_parts(block)[part or 0]
-        name = study if part is None else f"{study}-{part}"
+    def measure(self, experiment: str, part: int | None = None) -> Recipe:
+        """Return what an experiment's table, or a part of it, is made of."""
+        block, options, data = self._experiment(experiment)
+        ensembles = plan.experiment_parts(block)[part or 0]
+        name = experiment if part is None else f"{experiment}-{part}"
         return Recipe(
-            {"generated": self.results(plan.generated_files(study, block, ensembles)), "data": data},
+            {"generated": self.results(plan.generated_files(experiment, block, ensembles)), "data": data},
             {
-                "table": study,
-                "study": block["study"],
+                "table": experiment,
+                "experiment": block["experiment"],
                 "options": options,
                 "ensembles": ensembles,
                 "seed": self.tier["seed"],
                 "dtype": plan.dtype_of(block, self.tier),
                 "threads": self.tier["threads"],
                 "checkpoint": self.result(f"checkpoints/measure-{name}.npz"),
-                "code": self._code("measure.py", plugins.modules_of_study(block["study"], options)),
+                "code": self._code("measure.py", plugins.modules_of_experiment(block["experiment"], options)),
                 "versions": versions(MEASURING),
             },
         )
 
-    def collect_parts(self, study: str) -> Recipe:
-        """Return what a study's table is made of where several jobs measure it."""
-        block = self.tier["studies"][study]
-        module = plugins.study(block["study"])
+    def collect_parts(self, experiment: str) -> Recipe:
+        """Return what an experiment's table is made of where several jobs measure it."""
+        block = self.tier["experiments"][experiment]
+        module = plugins.experiment(block["experiment"])
         return Recipe(
-            {"parts": self.results(plan.part_files(study, block))},
+            {"parts": self.results(plan.part_files(experiment, block))},
             {
-                "study": block["study"],
+                "experiment": block["experiment"],
                 "key_columns": list(module.KEYS),
-                "columns": study_tables.columns(module),
-                "code": self._code("tabulate_study.py"),
+                "columns": experiment_tables.columns(module),
+                "code": self._code("tabulate_experiment.py"),
                 "versions": versions(["pandas"]),
             },
         )
@@ -197,12 +197,12 @@ class Recipes:
         """Return what a table of runs that are selected from recorded descents is made of."""
         return Recipe(
             {"parts": self.results(jobs.selected_files(self.tier, table))},
-            {"block": self.tier["studies"][table], "code": self._code("tabulate.py")},
+            {"block": self.tier["experiments"][table], "code": self._code("tabulate.py")},
         )
 
     def compare_published(self, table: str) -> Recipe:
         """Return what the comparison of a table with a published curve is made of."""
-        block, curve = self.tier["studies"][table], self.tier["studies"][table]["published"]
+        block, curve = self.tier["experiments"][table], self.tier["experiments"][table]["published"]
         return Recipe(
             {"table": self.table(block["compare"]), "curve": self.published[curve]},
             {
@@ -270,7 +270,7 @@ class Recipes:
     def chapter_figures(self) -> dict[str, dict[str, list[str]]]:
         """The tables of every figure of the tier, by chapter and name."""
         shown = self.tier["figures"]
-        named = {one.name: one.experiments.get("figures", {}) for one in self.chapters}
+        named = {one.name: one.entries.get("figures", {}) for one in self.chapters}
         found = {chapter: {name: shown[name] for name in names if name in shown} for chapter, names in named.items()}
         return {chapter: names for chapter, names in found.items() if names}
 
@@ -352,8 +352,10 @@ class Recipes:
     def compare_with_reference(self) -> Recipe:
         """Return what the comparison with the committed reference reads; its outcome is no sealed result."""
         compared = jobs.compared_files(self.tier, self.references)
-        # It asks each study which of its columns name a row.
-        studies = {plugins.module_name("studies", one["study"]) for one in plan.measured(self.tier).values()}
+        # It asks each experiment which of its columns name a row.
+        experiments = {
+            plugins.module_name("experiments", one["experiment"]) for one in plan.measured(self.tier).values()
+        }
         return Recipe(
             {
                 **{kind: self.results(files) for kind, files in compared.items()},
@@ -363,7 +365,7 @@ class Recipes:
             },
             {
                 "chapters": [chapter.name for chapter in self.chapters],
-                "code": self._code("compare_with_reference.py", studies),
+                "code": self._code("compare_with_reference.py", experiments),
             },
         )
 
@@ -374,8 +376,8 @@ class Recipes:
 
         Returns
         -------
-        dict of str to algoreg.store.chain.Job
-            By path; see :func:`algoreg.store.chain.require`.
+        dict of str to algoreg.results.chain.Job
+            By path; see :func:`algoreg.results.chain.require`.
         """
         found: dict[str, chain.Job] = {}
         todo = list(files)
@@ -396,11 +398,11 @@ class Recipes:
         name = name.rsplit(".", 1)[0]
         match folder:
             case "data":
-                study, _, number = name.partition("/ensemble-")
-                return self.generate(study, int(number))
-            case "studies":
-                study, _, part = name.partition("/part-")
-                return self.measure(study, int(part))
+                experiment, _, number = name.partition("/ensemble-")
+                return self.generate(experiment, int(number))
+            case "experiments":
+                experiment, _, part = name.partition("/part-")
+                return self.measure(experiment, int(part))
             case "tables":
                 return self._table_recipe(name)
             case "claims":
@@ -416,7 +418,7 @@ class Recipes:
 
     def _table_recipe(self, name: str) -> Recipe:
         """Return the recipe of a table."""
-        block = self.tier["studies"][name]
-        if "study" not in block:
+        block = self.tier["experiments"][name]
+        if "experiment" not in block:
             return self.select_runs(name) if "select" in block else self.compare_published(name)
         return self.collect_parts(name) if plan.in_parts(block) else self.measure(name)

@@ -16,8 +16,8 @@ from conftest import copy_repository, lacking, tiny_repository
 
 CLUSTER = Path(__file__).with_name("cluster.sh")
 PROGRAMS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "srun")
-DESCENT = "results/smoke/studies/gaussian/part-0.csv"
-TINY_DESCENT = "results/tiny/studies/tiny_runs/part-0.csv"
+DESCENT = "results/smoke/experiments/gaussian/part-0.csv"
+TINY_DESCENT = "results/tiny/experiments/tiny_runs/part-0.csv"
 # Here there is no accounting (squeue knows what ended), no account, no network file system, and time is dear.
 HERE = [
     *("--slurm-status-command", "squeue", "--slurm-no-account", "--slurm-init-seconds-before-status-checks", "1"),
@@ -98,25 +98,25 @@ def back_in_service(cluster):
 
 
 def test_slurm_gives_the_bytes_of_a_local_run_in_few_submissions(smoke, cluster, tmp_path):
-    """Of two chapters, which between them have jobs of every kind: data, studies whole and in parts."""
+    """Of two chapters, which between them have jobs of every kind: data, experiments whole and in parts."""
     folder = copy_repository(tmp_path / "repository")
     here, there = folder / "results" / "smoke", smoke / "results" / "smoke"
     status, output = finish(start(folder, cluster, "chapter_simulations", "chapter_networks"), folder)
     assert status == 0, output[-3000:]
     compared = [
         path.relative_to(here)
-        for name in ("data", "studies", "tables", "figures", "claims")
+        for name in ("data", "experiments", "tables", "figures", "claims")
         for path in sorted((here / name).rglob("*"))
         if path.is_file()
     ]
-    assert {path.parts[0] for path in compared} == {"data", "studies", "tables", "figures", "claims"}
+    assert {path.parts[0] for path in compared} == {"data", "experiments", "tables", "figures", "claims"}
     assert len(compared) > 50
     for path in compared:
         assert (here / path).read_bytes() == (there / path).read_bytes(), path
-    # Studies with their data by fours, everything after them.
-    studies = sum(1 for _ in (here / "logs" / "measure").glob("*.log"))
-    assert studies > 4
-    assert output.count("has been submitted with SLURM jobid") <= 1 + -(-studies // 4)
+    # Experiments with their data by fours, everything after them.
+    experiments = sum(1 for _ in (here / "logs" / "measure").glob("*.log"))
+    assert experiments > 4
+    assert output.count("has been submitted with SLURM jobid") <= 1 + -(-experiments // 4)
 
 
 def test_a_lost_node_costs_no_more_than_the_time_since_the_last_checkpoint(finished_tiny, cluster, tmp_path):

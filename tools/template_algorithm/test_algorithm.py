@@ -11,7 +11,7 @@ from algoreg.engine.loop import Batch, Descent
 from algoreg.engine.observers import Ends
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factor
-from algoreg.spec import options
+from algoreg.settings import options
 
 D, M, RANK, SEED, STEP, COUNT = 6, 40, 2, 5, 0.1, 30
 ENSEMBLE = Ensemble.draw(D, M, SEED, 0)

@@ -1,1 +1,1 @@
-"""A chapter of its own: one claim, one study, one estimand, one figure."""
+"""A chapter of its own: one claim, one experiment, one estimand, one figure."""

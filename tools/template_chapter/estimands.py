@@ -1,8 +1,8 @@
 """What the claim of this chapter is judged by."""
 
-from algoreg.analysis.cells import log_cells
-from algoreg.analysis.intervals import crossed_interval
-from algoreg.judge.estimands import estimand
+from algoreg.claims.cells import log_cells
+from algoreg.claims.estimands import estimand
+from algoreg.claims.intervals import crossed_interval
 
 
 @estimand("decades of test error between the largest and the smallest α, at iteration {iteration}")

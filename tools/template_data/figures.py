@@ -1,10 +1,10 @@
 """The figure of this chapter."""
 
-from algoreg.tell.charts.course import course
-from algoreg.tell.charts.panels import describe, finish, panels
-from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import BAND, sizes
-from algoreg.tell.figures import drawing
+from algoreg.reporting.charts.course import course
+from algoreg.reporting.charts.panels import describe, finish, panels
+from algoreg.reporting.charts.style import COLOURS
+from algoreg.reporting.charts.text import BAND, sizes
+from algoreg.reporting.figures import drawing
 
 
 @drawing

@@ -1,68 +1,68 @@
-# Tables made of tables: of the parts of one study, of runs that are selected from recorded descents, and of our runs
+# Tables made of tables: of the parts of one experiment, of runs that are selected from recorded descents, and of our runs
 # beside a published curve.
 
 
-rule tabulate_study:
+rule tabulate_experiment:
     input:
-        unpack(lambda wildcards: RECIPES.collect_parts(wildcards.study).inputs),
+        unpack(lambda wildcards: RECIPES.collect_parts(wildcards.experiment).inputs),
     output:
-        table=RECIPES.table("{study}"),
-        sidecar=sidecar(RECIPES.table("{study}")),
+        table=RECIPES.table("{experiment}"),
+        sidecar=sidecar(RECIPES.table("{experiment}")),
     log:
-        log_path("tabulate_study/{study}"),
+        log_path("tabulate_experiment/{experiment}"),
     wildcard_constraints:
-        study=one_of(MEASURED_IN_PARTS),
+        experiment=one_of(MEASURED_IN_PARTS),
     group:
         "results"
     conda:
         "../../environment.yml"
     params:
-        job=lambda wildcards: RECIPES.collect_parts(wildcards.study).params,
+        job=lambda wildcards: RECIPES.collect_parts(wildcards.experiment).params,
     message:
-        "Table {wildcards.study}: {input}"
+        "Table {wildcards.experiment}: {input}"
     script:
-        "../../scripts/tabulate_study.py"
+        "../../scripts/tabulate_experiment.py"
 
 
 rule tabulate:
     input:
-        unpack(lambda wildcards: RECIPES.select_runs(wildcards.study).inputs),
+        unpack(lambda wildcards: RECIPES.select_runs(wildcards.experiment).inputs),
     output:
-        table=RECIPES.table("{study}"),
-        sidecar=sidecar(RECIPES.table("{study}")),
+        table=RECIPES.table("{experiment}"),
+        sidecar=sidecar(RECIPES.table("{experiment}")),
     log:
-        log_path("tabulate/{study}"),
+        log_path("tabulate/{experiment}"),
     wildcard_constraints:
-        study=one_of(plan.selected(config)),
+        experiment=one_of(plan.selected(config)),
     group:
         "results"
     conda:
         "../../environment.yml"
     params:
-        job=lambda wildcards: RECIPES.select_runs(wildcards.study).params,
+        job=lambda wildcards: RECIPES.select_runs(wildcards.experiment).params,
     message:
-        "Table {wildcards.study}: {input}"
+        "Table {wildcards.experiment}: {input}"
     script:
         "../../scripts/tabulate.py"
 
 
 rule compare_published:
     input:
-        unpack(lambda wildcards: RECIPES.compare_published(wildcards.study).inputs),
+        unpack(lambda wildcards: RECIPES.compare_published(wildcards.experiment).inputs),
     output:
-        table=RECIPES.table("{study}"),
-        sidecar=sidecar(RECIPES.table("{study}")),
+        table=RECIPES.table("{experiment}"),
+        sidecar=sidecar(RECIPES.table("{experiment}")),
     log:
-        log_path("compare_published/{study}"),
+        log_path("compare_published/{experiment}"),
     wildcard_constraints:
-        study=one_of(plan.compared(config)),
+        experiment=one_of(plan.compared(config)),
     group:
         "results"
     conda:
         "../../environment.yml"
     params:
-        job=lambda wildcards: RECIPES.compare_published(wildcards.study).params,
+        job=lambda wildcards: RECIPES.compare_published(wildcards.experiment).params,
     message:
-        "Table {wildcards.study}: our runs beside the published curve"
+        "Table {wildcards.experiment}: our runs beside the published curve"
     script:
         "../../scripts/compare_published.py"

@@ -30,14 +30,14 @@ if set("{}") & set(str(ROOT)):
     )
 try:
     from algoreg import jobs, plugins
-    from algoreg.judge import references
+    from algoreg.regression import references
     from algoreg.recipes import Recipes
-    from algoreg.spec import plan, settings
-    from algoreg.spec.workflow import checked
+    from algoreg.settings import plan, checking
+    from algoreg.settings.workflow import checked
 
     # Not under its own name: Snakemake runs these lines among its own, which have a chain already.
-    from algoreg.store import chain as result_chain
-    from algoreg.store.records import sidecar_path
+    from algoreg.results import chain as result_chain
+    from algoreg.results.records import sidecar_path
 except ModuleNotFoundError as error:
     raise WorkflowError(
         f"{sys.executable} has no {error.name}: install the package and what it needs for it, "
@@ -49,7 +49,7 @@ def checked_settings():
     """Complete the tier's settings and return its chapters' claims, or stop with every problem of both."""
     try:
         complete, claims = checked(config, SETTINGS_FILES, ROOT, IS_ALONE)
-    except settings.SettingsError as error:
+    except checking.SettingsError as error:
         raise WorkflowError(f"The settings cannot be used:{error}") from error
     config.update(complete)
     return claims
@@ -68,7 +68,7 @@ if SHARES_CACHE and config["device"] != "cpu":
 
 
 wildcard_constraints:
-    study="[a-z][a-z0-9_]*",
+    experiment="[a-z][a-z0-9_]*",
     part="[0-9]+",
     notebook="[a-z0-9_]+",
     ensemble="[0-9]+",

@@ -1,30 +1,30 @@
-# Studies are measured. One job measures a small one; the ensembles of a larger one are dealt out to several jobs, each of
+# Experiments are measured. One job measures a small one; the ensembles of a larger one are dealt out to several jobs, each of
 # which writes a part.
 
 
 rule measure:
     input:
-        unpack(lambda wildcards: RECIPES.measure(wildcards.study).inputs),
+        unpack(lambda wildcards: RECIPES.measure(wildcards.experiment).inputs),
     output:
-        table=RECIPES.table("{study}"),
-        sidecar=sidecar(RECIPES.table("{study}")),
+        table=RECIPES.table("{experiment}"),
+        sidecar=sidecar(RECIPES.table("{experiment}")),
     log:
-        log_path("measure/{study}"),
+        log_path("measure/{experiment}"),
     wildcard_constraints:
-        study=one_of(name for name in MEASURED if name not in MEASURED_IN_PARTS),
+        experiment=one_of(name for name in MEASURED if name not in MEASURED_IN_PARTS),
     cache: True
     priority: 5
     group:
-        "studies"
+        "experiments"
     conda:
         "../../environment.yml"
     threads: config["threads"]
     resources:
         gpu=gpus_per_job(),
     params:
-        job=lambda wildcards: RECIPES.measure(wildcards.study).params,
+        job=lambda wildcards: RECIPES.measure(wildcards.experiment).params,
     message:
-        "Measuring {wildcards.study}; progress in {log}"
+        "Measuring {wildcards.experiment}; progress in {log}"
     script:
         "../../scripts/measure.py"
 
@@ -33,22 +33,22 @@ use rule measure as measure_part with:
     input:
         unpack(
             lambda wildcards: RECIPES.measure(
-                wildcards.study, int(wildcards.part)
+                wildcards.experiment, int(wildcards.part)
             ).inputs
         ),
     output:
-        table=result("studies/{study}/part-{part}.csv"),
-        sidecar=sidecar(result("studies/{study}/part-{part}.csv")),
+        table=result("experiments/{experiment}/part-{part}.csv"),
+        sidecar=sidecar(result("experiments/{experiment}/part-{part}.csv")),
     log:
-        log_path("measure/{study}-{part}"),
+        log_path("measure/{experiment}-{part}"),
     wildcard_constraints:
-        study=one_of(MEASURED_IN_PARTS),
+        experiment=one_of(MEASURED_IN_PARTS),
     cache: True
     # Before the small ones: what is dealt out takes longest.
     priority: 7
     params:
         job=lambda wildcards: RECIPES.measure(
-            wildcards.study, int(wildcards.part)
+            wildcards.experiment, int(wildcards.part)
         ).params,
     message:
-        "Measuring {wildcards.study}, part {wildcards.part}; progress in {log}"
+        "Measuring {wildcards.experiment}, part {wildcards.part}; progress in {log}"

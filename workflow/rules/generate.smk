@@ -3,27 +3,27 @@ rule generate:
     input:
         unpack(
             lambda wildcards: RECIPES.generate(
-                wildcards.study, int(wildcards.ensemble)
+                wildcards.experiment, int(wildcards.ensemble)
             ).inputs
         ),
     output:
-        arrays=result("data/{study}/ensemble-{ensemble}.npz"),
-        sidecar=sidecar(result("data/{study}/ensemble-{ensemble}.npz")),
+        arrays=result("data/{experiment}/ensemble-{ensemble}.npz"),
+        sidecar=sidecar(result("data/{experiment}/ensemble-{ensemble}.npz")),
     log:
-        log_path("generate/{study}-{ensemble}"),
+        log_path("generate/{experiment}-{ensemble}"),
     cache: True
     # What measurements wait for comes first.
     priority: 20
     group:
-        "studies"
+        "experiments"
     conda:
         "../../environment.yml"
     threads: config["threads"]
     params:
         job=lambda wildcards: RECIPES.generate(
-            wildcards.study, int(wildcards.ensemble)
+            wildcards.experiment, int(wildcards.ensemble)
         ).params,
     message:
-        "Generating the data of {wildcards.study}, ensemble {wildcards.ensemble}"
+        "Generating the data of {wildcards.experiment}, ensemble {wildcards.ensemble}"
     script:
         "../../scripts/generate.py"

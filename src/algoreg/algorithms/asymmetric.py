@@ -14,7 +14,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from algoreg.algorithms import base
 from algoreg.numerics.eigen import decomposed
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import RunOptions
+from algoreg.settings.base import RunOptions
 
 # Singular values of a factor's square below this share of the largest count as 0.
 CUT = 1e-12

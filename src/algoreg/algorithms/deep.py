@@ -20,7 +20,7 @@ from pydantic import Field, PositiveFloat
 
 from algoreg.algorithms import base
 from algoreg.numerics.eigen import eigenvalues
-from algoreg.spec.base import RunOptions
+from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):

@@ -12,7 +12,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from algoreg.algorithms import base
 from algoreg.numerics.eigen import leading
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import RunOptions
+from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):

@@ -13,7 +13,7 @@ from pydantic import Field, PositiveInt
 
 from algoreg.algorithms import base
 from algoreg.numerics.eigen import leading
-from algoreg.spec.base import RunOptions
+from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):

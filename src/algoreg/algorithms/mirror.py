@@ -12,7 +12,7 @@ from pydantic import PositiveFloat
 
 from algoreg.algorithms import base
 from algoreg.numerics.eigen import spectral
-from algoreg.spec.base import RunOptions
+from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):

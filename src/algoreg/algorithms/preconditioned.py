@@ -14,7 +14,7 @@ import torch
 from pydantic import Field, PositiveFloat, model_validator
 
 from algoreg.algorithms import factored
-from algoreg.spec.base import as_list, misfit
+from algoreg.settings.base import as_list, misfit
 
 
 class Options(factored.Options):

@@ -11,7 +11,7 @@ import torch
 
 from algoreg.algorithms import base
 from algoreg.numerics.eigen import project
-from algoreg.spec.base import RunOptions
+from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):

@@ -17,7 +17,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from algoreg.algorithms import factored
 from algoreg.algorithms.factored import start_matrix
 from algoreg.algorithms.stochastic import samples
-from algoreg.spec.base import LEFT_OUT, RunOptions, as_list, misfit
+from algoreg.settings.base import LEFT_OUT, RunOptions, as_list, misfit
 
 
 class Options(RunOptions):

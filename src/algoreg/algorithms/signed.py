@@ -12,7 +12,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from algoreg.algorithms import base
 from algoreg.algorithms.factored import beside, start_matrix
-from algoreg.spec.base import RunOptions
+from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):

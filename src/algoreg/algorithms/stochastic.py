@@ -15,7 +15,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from algoreg.algorithms import factored
 from algoreg.engine.kernels import whole_steps
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import RunOptions, as_list, misfit
+from algoreg.settings.base import RunOptions, as_list, misfit
 
 
 class Options(RunOptions):

@@ -12,7 +12,7 @@ import torch
 from pydantic import Field, PositiveFloat
 
 from algoreg.algorithms import factored
-from algoreg.spec.base import RunOptions
+from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):

@@ -1,4 +1,4 @@
-"""The chapters: a folder for each question, with its claims, experiments, studies, estimands, figures and ledger.
+"""The chapters: a folder for each question, with its claims, experiments, experiments, estimands, figures and ledger.
 
 Chapters of the user's own lie in the folders that the environment variable ``ALGOREG_CHAPTER_PATH`` names; the workflow
 sets it from ``chapter_path``.

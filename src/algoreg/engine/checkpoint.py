@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from algoreg.store import records
-from algoreg.store.provenance import settings_hash
+from algoreg.results import records
+from algoreg.results.provenance import settings_hash
 
 
 def job_fingerprint(params, data, device):

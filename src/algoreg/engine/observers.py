@@ -1,4 +1,4 @@
-"""Observers: what a study wants to see of a batch while it descends, and where it wants to look.
+"""Observers: what an experiment wants to see of a batch while it descends, and where it wants to look.
 
 An observer's memory is named arrays, so that a killed batch continues with what had been seen.
 """

@@ -7,7 +7,7 @@ symmetric, and so M is not: what descends on UUᵀ does not fit.
 import numpy as np
 
 from algoreg.ensembles.entries import Entries
-from algoreg.spec.base import EnsembleLimits
+from algoreg.settings.base import EnsembleLimits
 
 
 class Limits(EnsembleLimits):

@@ -19,9 +19,9 @@ from algoreg.ensembles import gaussian, pauli, pauli_hermitian
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import svec
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.store import measurement_files
+from algoreg.recover.io import measurement_files
 
-# What the settings' checks read: a study of it has ``data``, and nothing is planted.
+# What the settings' checks read: an experiment of it has ``data``, and nothing is planted.
 READS_DATA = True
 BLOCK_ROWS = 1024
 
@@ -46,7 +46,7 @@ class Ensemble(gaussian.Ensemble):
         Parameters
         ----------
         data : mapping
-            ``path``, and perhaps what else :class:`algoreg.spec.descents.Data` has.
+            ``path``, and perhaps what else :class:`algoreg.settings.descents.Data` has.
 
         Raises
         ------
@@ -95,7 +95,7 @@ def refuse_bad_numbers(rows, labels, path):
 
 
 def read(data):
-    """Return the measurements of a file that a study's ``data`` names."""
+    """Return the measurements of a file that an experiment's ``data`` names."""
     told = {"shape": data.get("shape") and tuple(data["shape"]), "table": data.get("table", "features")}
     return measurement_files.read(data["path"], data.get("target"), data.get("format"), **told)
 
@@ -115,7 +115,7 @@ def size_of(found):
 
     Parameters
     ----------
-    found : algoreg.store.measurement_files.Measured
+    found : algoreg.recover.io.measurement_files.Measured
     """
     if found.kind == "table":
         return found.X.shape[1] + 1

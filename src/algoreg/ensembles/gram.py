@@ -17,7 +17,7 @@ from algoreg.ensembles.gaussian import BLOCK_ROWS, packed_rows
 from algoreg.numerics.draws import hashed
 from algoreg.numerics.svec import smat, svec
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.spec.base import EnsembleLimits
+from algoreg.settings.base import EnsembleLimits
 
 
 class Limits(EnsembleLimits):

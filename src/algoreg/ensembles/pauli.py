@@ -17,8 +17,8 @@ import torch
 from algoreg.ensembles.base import Measurements
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.spec.base import EnsembleLimits
-from algoreg.store import refusals
+from algoreg.recover.io import refusals
+from algoreg.settings.base import EnsembleLimits
 
 
 class Limits(EnsembleLimits):

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from algoreg.ensembles import pauli
-from algoreg.spec.base import EnsembleLimits
+from algoreg.settings.base import EnsembleLimits
 
 
 class Limits(EnsembleLimits):

@@ -9,7 +9,7 @@ import torch
 from algoreg.ensembles.base import Measurements
 from algoreg.numerics.draws import fill, normal_blocks
 from algoreg.numerics.seeds import stream
-from algoreg.spec.base import EnsembleLimits
+from algoreg.settings.base import EnsembleLimits
 
 
 class Limits(EnsembleLimits):

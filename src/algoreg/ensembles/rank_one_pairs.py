@@ -4,7 +4,7 @@ Unlike x xᵀ [LMZ18, Appendix A] these have mean 0, and E⟨A, X⟩A = X has no
 """
 
 from algoreg.ensembles import rank_one
-from algoreg.spec.base import EnsembleLimits
+from algoreg.settings.base import EnsembleLimits
 
 
 class Limits(EnsembleLimits):

@@ -67,7 +67,7 @@ def stacked(drawn, context):
 
 def target_numbers(settings, ensemble):
     """Return the numbers of the targets of an ensemble, given its number: those of a problem,
-    or of a study (:class:`algoreg.spec.base.DrawnTargets`).
+    or of an experiment (:class:`algoreg.settings.base.DrawnTargets`).
     """
     return [ensemble] if settings.get("own_targets") else list(range(settings["targets"]))
 
@@ -75,7 +75,7 @@ def target_numbers(settings, ensemble):
 def draw_factors(target, d, rank, context, count, first=0):
     """Return the factors of ``count`` targets from number ``first`` on, shape (T, d, r); see :func:`draw_factor`.
 
-    The seed, the device and the type are those of the context, an :class:`algoreg.engine.study.Context`.
+    The seed, the device and the type are those of the context, an :class:`algoreg.engine.experiment.Context`.
     """
     return stacked((draw_factor(target, d, rank, context.seed, first + number) for number in range(count)), context)
 
@@ -176,7 +176,8 @@ def draw_problem(problem, seed, ensemble):
     Parameters
     ----------
     problem : mapping
-        Options of the study ``descents``: ``ensemble, d, rank, m, target, targets``, ``data`` where the ensemble is a
+        Options of the experiment ``descents``: ``ensemble, d, rank, m, target, targets``, ``data`` where the
+        ensemble is a
         file's; with ``own_targets`` the one target is not number 0 but the ensemble's number. Noise and outliers:
         :func:`spoil`.
     seed, ensemble : int

@@ -16,13 +16,13 @@ SOLVERS = {
     "clarabel": {"tol_gap_abs": 1e-7, "tol_gap_rel": 1e-7, "tol_feas": 1e-7},
     "scs": {"eps_abs": 1e-9, "eps_rel": 1e-9, "max_iters": 50_000},
 }
-# A study's statuses for what a solver says; all else gives no solution.
+# An experiment's statuses for what a solver says; all else gives no solution.
 STATUSES = {"optimal": "converged", "optimal_inaccurate": "budget"}
 FAILED = "diverged"
 
 
 def _solve(problem, variable, solver):
-    """Solve a problem; return its variable's value, or None, and a study's status."""
+    """Solve a problem; return its variable's value, or None, and an experiment's status."""
     import cvxpy
 
     with warnings.catch_warnings():

@@ -94,7 +94,7 @@ def recover(
     """Recover a matrix; writes matrix.npz, matrix.csv, report.html and provenance.json."""
     try:
         place = _new_folder(out)
-        from algoreg.store import measurement_files
+        from algoreg.recover.io import measurement_files
 
         measured = measurement_files.read(data, target, shape=measurement_files.sizes(shape), table=table)
         name = ESTIMATORS[measured.kind]
@@ -146,8 +146,8 @@ def _checkpoint(place, data, name, methods, options):
     from algoreg import code_hash, plugins
     from algoreg.engine.checkpoint import Checkpoint
     from algoreg.recover import fitting
-    from algoreg.store import machine, records
-    from algoreg.store.provenance import settings_hash
+    from algoreg.results import machine, records
+    from algoreg.results.provenance import settings_hash
 
     asked = {one.strip() for one in methods.split(",")}
     modules = {
@@ -219,7 +219,7 @@ def _write(place, fits, data, measured):
     import numpy as np
 
     from algoreg.recover.report import page
-    from algoreg.store import machine, records
+    from algoreg.results import machine, records
 
     found = fits[0].estimator
     part = records.part_of(place)

@@ -8,10 +8,10 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 
 from algoreg.recover.base import MatrixEstimator, refuse_complex_or_masked, refuse_constant, two_sizes, unit_labels
 from algoreg.recover.fitting import recover
+from algoreg.recover.io.refusals import refuse_repeated
 from algoreg.recover.measurements import Entries
 from algoreg.recover.plan import refuse_unlisted
-from algoreg.spec.options import MEMORY_LIMIT_BYTES, gib
-from algoreg.store.refusals import refuse_repeated
+from algoreg.settings.options import MEMORY_LIMIT_BYTES, gib
 
 KINDS = ("rectangular", "symmetric", "psd")
 

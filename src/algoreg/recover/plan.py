@@ -12,8 +12,8 @@ from algoreg import plugins
 from algoreg.algorithms.base import Algorithm
 from algoreg.engine.checkpoint import Checkpoint
 from algoreg.ensembles.base import Measurements
-from algoreg.spec import messages
-from algoreg.spec import options as declared
+from algoreg.settings import messages
+from algoreg.settings import options as declared
 
 DEFAULT_METHODS = {"psd": "factored", "symmetric": "signed", "rectangular": "factored"}
 # What of a run is a parameter of the estimator, or the data's, and no option of the algorithm.

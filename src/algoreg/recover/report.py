@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from algoreg.tell.charts import style
+from algoreg.reporting.charts import style
 
 STYLE = """
 :root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:auto;padding:1rem}

@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 from algoreg.ensembles import pauli, pauli_hermitian
 from algoreg.recover.base import MatrixEstimator, refuse_complex_or_masked, root_mean_square
 from algoreg.recover.fitting import recover
-from algoreg.store import refusals
+from algoreg.recover.io import refusals
 
 MOST_QUBITS = 9
 # A trace that is further from 1 is said: early stops miss less of it.

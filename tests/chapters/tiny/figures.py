@@ -2,7 +2,7 @@
 
 import matplotlib.pyplot as plt
 
-from algoreg.tell.figures import drawing
+from algoreg.reporting.figures import drawing
 
 
 @drawing

@@ -4,13 +4,13 @@ import numpy as np
 
 from algoreg.chapters.completion.minima import beside_published, predicted
 from algoreg.chapters.completion.words import DEPTHS, GRAPHS, METHODS, WAYS
-from algoreg.tell.charts.course import beside, points
-from algoreg.tell.charts.law import margin_level, mean_of_pair, ratio_of_pair
-from algoreg.tell.charts.panels import describe, finish, panels, two_abreast
-from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, margin_text, rounded, sizes
-from algoreg.tell.figures import drawing
-from algoreg.tell.wording import exact
+from algoreg.reporting.charts.course import beside, points
+from algoreg.reporting.charts.law import margin_level, mean_of_pair, ratio_of_pair
+from algoreg.reporting.charts.panels import describe, finish, panels, two_abreast
+from algoreg.reporting.charts.style import COLOURS
+from algoreg.reporting.charts.text import SPREAD, margin_text, rounded, sizes
+from algoreg.reporting.figures import drawing
+from algoreg.reporting.wording import exact
 
 # Points of one m or share lie beside one another by this factor.
 APART = 1.035

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import chosen, geometric_mean
 from algoreg.chapters.completion.minima import beside_published
 from algoreg.chapters.completion.words import GRAPHS, LEAST, METHODS, WAYS
-from algoreg.judge.published import load_published
-from algoreg.spec.chapters import load_chapters
-from algoreg.tell.charts.text import number as plain
-from algoreg.tell.report import geometric, markdown, number, passage
+from algoreg.claims.cells import chosen, geometric_mean
+from algoreg.claims.published import load_published
+from algoreg.reporting.charts.text import number as plain
+from algoreg.reporting.report import geometric, markdown, number, passage
+from algoreg.settings.chapters import load_chapters
 
 
 def _ratios(frame, value, pair):

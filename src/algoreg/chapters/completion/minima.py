@@ -1,7 +1,7 @@
 """Published minima of deep matrix factorisation, beside what one more draw of our runs may come to."""
 
-from algoreg.analysis.cells import cells
-from algoreg.analysis.predictions import prediction_interval
+from algoreg.claims.cells import cells
+from algoreg.claims.predictions import prediction_interval
 
 
 def predicted(own, value):

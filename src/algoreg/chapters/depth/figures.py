@@ -3,17 +3,17 @@
 import numpy as np
 import pandas as pd
 
-from algoreg.analysis.cells import NoValue, geometric_mean
-from algoreg.analysis.censoring import INSIDE
-from algoreg.analysis.thresholds import compared, find_thresholds
 from algoreg.chapters.depth.words import LABELS, LEARNED, TOLERANCE
+from algoreg.claims.cells import NoValue, geometric_mean
+from algoreg.claims.censoring import INSIDE
+from algoreg.claims.thresholds import compared, find_thresholds
 from algoreg.numerics.theory import degrees_of_freedom
-from algoreg.tell.charts.course import points
-from algoreg.tell.charts.law import grows, law, margin_level, margin_mark, margin_slope
-from algoreg.tell.charts.panels import describe, finish, panels, two_abreast
-from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, caption, draws, margin_text, number, rounded, sizes
-from algoreg.tell.figures import drawing
+from algoreg.reporting.charts.course import points
+from algoreg.reporting.charts.law import grows, law, margin_level, margin_mark, margin_slope
+from algoreg.reporting.charts.panels import describe, finish, panels, two_abreast
+from algoreg.reporting.charts.style import COLOURS
+from algoreg.reporting.charts.text import SPREAD, caption, draws, margin_text, number, rounded, sizes
+from algoreg.reporting.figures import drawing
 
 CLOSE = "[1/(ρ − 1)]"
 

@@ -4,13 +4,13 @@ and the start that they take.
 
 import numpy as np
 
-from algoreg.analysis.cells import geometric_mean
-from algoreg.analysis.exponents import slope_weights
-from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.depth.words import LABELS, TOLERANCE
+from algoreg.claims.cells import geometric_mean
+from algoreg.claims.exponents import slope_weights
+from algoreg.claims.thresholds import find_thresholds
 from algoreg.numerics.theory import degrees_of_freedom
-from algoreg.tell.charts.text import number as power
-from algoreg.tell.report import markdown, number, passage
+from algoreg.reporting.charts.text import number as power
+from algoreg.reporting.report import markdown, number, passage
 
 # Of powers of a start.
 NAMES = {2: "square", 3: "cube", 4: "fourth power"}

@@ -4,11 +4,11 @@ bytes where sockets are allowed.
 
 import numpy as np
 
-from algoreg.analysis.cells import chosen, paired_logs
-from algoreg.analysis.intervals import UNDEFINED, exp_of, interval_of
-from algoreg.analysis.thresholds import find_thresholds
-from algoreg.judge.claims import NotMeasured
-from algoreg.judge.estimands import estimand, exponent
+from algoreg.claims.cells import chosen, paired_logs
+from algoreg.claims.estimands import estimand, exponent
+from algoreg.claims.intervals import UNDEFINED, exp_of, interval_of
+from algoreg.claims.judging import NotMeasured
+from algoreg.claims.thresholds import find_thresholds
 
 
 @estimand(
@@ -42,7 +42,7 @@ def ratio_of_examples(tables, published, rng, *, table, method, against, trace_f
 
 @estimand("exponent of {value} in {along}")
 def exponent_of_messages(tables, published, rng, *, table, value, along, where=None):
-    """Return the exponent of what was sent; see :func:`algoreg.judge.estimands.exponent`.
+    """Return the exponent of what was sent; see :func:`algoreg.claims.estimands.exponent`.
 
     Raises
     ------

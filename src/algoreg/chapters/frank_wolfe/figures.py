@@ -4,13 +4,13 @@ quadratic networks, messages.
 
 import numpy as np
 
-from algoreg.analysis.thresholds import find_thresholds
-from algoreg.tell.charts.course import course, points
-from algoreg.tell.charts.law import grows, law, margin_slope
-from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
-from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import GEOMETRIC_BAND, SPREAD, caption, rounded, sizes
-from algoreg.tell.figures import drawing
+from algoreg.claims.thresholds import find_thresholds
+from algoreg.reporting.charts.course import course, points
+from algoreg.reporting.charts.law import grows, law, margin_slope
+from algoreg.reporting.charts.panels import describe, finish, panels, two_and_one
+from algoreg.reporting.charts.style import COLOURS
+from algoreg.reporting.charts.text import GEOMETRIC_BAND, SPREAD, caption, rounded, sizes
+from algoreg.reporting.figures import drawing
 
 RULES = {"open-loop": "open loop, γ = 2/(k + 2)", "line-search": "exact line search"}
 SHORT = {"open-loop": "open loop: the loss goes", "line-search": "exact line search:"}

@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import geometric_mean
-from algoreg.analysis.censoring import ABOVE
-from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.frank_wolfe.estimands import ratio_of_examples
-from algoreg.judge.estimands import exponent
-from algoreg.judge.rejudge import at_other_values
-from algoreg.judge.snapshots import frame_of
+from algoreg.claims.cells import geometric_mean
+from algoreg.claims.censoring import ABOVE
+from algoreg.claims.estimands import exponent
+from algoreg.claims.thresholds import find_thresholds
 from algoreg.numerics.seeds import stream
-from algoreg.tell.charts.law import exponent_of
-from algoreg.tell.charts.text import signed
-from algoreg.tell.report import estimate_of, geometric, markdown, number, passage, with_interval
-from algoreg.tell.wording import minus, outwards
+from algoreg.regression.rejudge import at_other_values
+from algoreg.regression.snapshots import frame_of
+from algoreg.reporting.charts.law import exponent_of
+from algoreg.reporting.charts.text import signed
+from algoreg.reporting.report import estimate_of, geometric, markdown, number, passage, with_interval
+from algoreg.reporting.wording import minus, outwards
 
 # The error that the claim fw-networks asks for, and others.
 NEAR = 0.1

@@ -1,4 +1,4 @@
-"""What the studies of Frank–Wolfe share: the errors of runs at some iterations."""
+"""What the experiments of Frank–Wolfe share: the errors of runs at some iterations."""
 
 import numpy as np
 

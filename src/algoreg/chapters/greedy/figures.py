@@ -2,13 +2,13 @@
 and where products of diagonal factors do, by depth.
 """
 
-from algoreg.analysis.cells import geometric_mean
-from algoreg.tell.charts.course import paths
-from algoreg.tell.charts.law import exponent, grows, law, margin_slope, through, with_exponent
-from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
-from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, caption, number, sizes
-from algoreg.tell.figures import drawing
+from algoreg.claims.cells import geometric_mean
+from algoreg.reporting.charts.course import paths
+from algoreg.reporting.charts.law import exponent, grows, law, margin_slope, through, with_exponent
+from algoreg.reporting.charts.panels import describe, finish, panels, two_and_one
+from algoreg.reporting.charts.style import COLOURS
+from algoreg.reporting.charts.text import SPREAD, caption, number, sizes
+from algoreg.reporting.figures import drawing
 
 GREEDY, TRACE = COLOURS[:2]
 POINTS = {

@@ -2,11 +2,11 @@
 and where deep diagonal factors do.
 """
 
-from algoreg.analysis.cells import geometric_mean
-from algoreg.tell.charts.law import exponent_of
-from algoreg.tell.charts.text import number as power
-from algoreg.tell.charts.text import signed
-from algoreg.tell.report import geometric, markdown, number, passage
+from algoreg.claims.cells import geometric_mean
+from algoreg.reporting.charts.law import exponent_of
+from algoreg.reporting.charts.text import number as power
+from algoreg.reporting.charts.text import signed
+from algoreg.reporting.report import geometric, markdown, number, passage
 
 # Distances below this are called there.
 THERE = 0.05

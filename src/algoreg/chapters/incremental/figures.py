@@ -4,11 +4,11 @@ and how they fall with the start.
 
 import numpy as np
 
-from algoreg.tell.charts.law import grows, law, margin_slope
-from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
-from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, caption, number, rounded, sizes
-from algoreg.tell.figures import drawing
+from algoreg.reporting.charts.law import grows, law, margin_slope
+from algoreg.reporting.charts.panels import describe, finish, panels, two_and_one
+from algoreg.reporting.charts.style import COLOURS
+from algoreg.reporting.charts.text import SPREAD, caption, number, rounded, sizes
+from algoreg.reporting.figures import drawing
 
 # An eigenvalue is there from this share of the fit's on.
 THERE = 0.9

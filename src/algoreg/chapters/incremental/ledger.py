@@ -1,7 +1,7 @@
 """The ledger's evidence on incremental learning: how near descent comes to fits and truncations."""
 
-from algoreg.tell.charts.law import exponent_of
-from algoreg.tell.report import geometric, markdown, number, passage
+from algoreg.reporting.charts.law import exponent_of
+from algoreg.reporting.report import geometric, markdown, number, passage
 
 
 @passage("incremental")

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen, known, paired_logs, taken
-from algoreg.analysis.intervals import UNDEFINED, as_factor, crossed_interval, exp_of, interval_of, share_interval
-from algoreg.analysis.thresholds import Thresholds, find_thresholds
-from algoreg.judge.estimands import estimand
+from algoreg.claims.cells import cells, chosen, known, paired_logs, taken
+from algoreg.claims.estimands import estimand
+from algoreg.claims.intervals import UNDEFINED, as_factor, crossed_interval, exp_of, interval_of, share_interval
+from algoreg.claims.thresholds import Thresholds, find_thresholds
 from algoreg.numerics.theory import least_examples, symmetric_dimension
 
 
@@ -76,7 +76,7 @@ def decades_gained(tables, published, rng, *, table, value, by, pair, where=None
 def start_thresholds(frame, tolerance) -> Thresholds:
     """Return m*/n_c of every run, the thresholds of a table over the least number of examples.
 
-    m* is where the error falls through a tolerance for good; see :func:`algoreg.analysis.thresholds.find_thresholds`.
+    m* is where the error falls through a tolerance for good; see :func:`algoreg.claims.thresholds.find_thresholds`.
     Rows are of one kind of measurements and one d, over rank, m, target and ensemble.
     """
     found = find_thresholds(frame, "rank", tolerance)

@@ -4,15 +4,15 @@ which widths and signs are enough, what large starts do.
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, geometric_mean
-from algoreg.analysis.intervals import exact_shares
 from algoreg.chapters.landscape.estimands import needed_widths, start_thresholds
-from algoreg.tell.charts.course import bars, course, points
-from algoreg.tell.charts.law import grows, law, margin_level, margin_slope
-from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
-from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
-from algoreg.tell.charts.text import caption, number, rounded, signed, sizes
-from algoreg.tell.figures import drawing
+from algoreg.claims.cells import cells, geometric_mean
+from algoreg.claims.intervals import exact_shares
+from algoreg.reporting.charts.course import bars, course, points
+from algoreg.reporting.charts.law import grows, law, margin_level, margin_slope
+from algoreg.reporting.charts.panels import describe, finish, panels, two_and_one
+from algoreg.reporting.charts.style import COLOURS, TEST, THIRD, TRAIN
+from algoreg.reporting.charts.text import caption, number, rounded, signed, sizes
+from algoreg.reporting.figures import drawing
 
 SPREAD = "bars: smallest to largest share of an ensemble, 95 % intervals where each has one start"
 

@@ -4,12 +4,12 @@ the widths needed, and what large starts do.
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, geometric_mean
 from algoreg.chapters.landscape.estimands import needed_widths, start_thresholds
+from algoreg.claims.cells import cells, geometric_mean
 from algoreg.numerics.theory import least_examples
-from algoreg.spec.chapters import entry_of, load_chapters
-from algoreg.tell.report import markdown, number, passage
-from algoreg.tell.wording import outwards
+from algoreg.reporting.report import markdown, number, passage
+from algoreg.reporting.wording import outwards
+from algoreg.settings.chapters import entry_of, load_chapters
 
 # The test error below which a start that has not arrived is near X*: a local minimum's is above 1.
 NEAR = 0.3
@@ -46,9 +46,9 @@ def small_starts(frame):
 
 @passage(tiers=())
 def start_time():
-    """Return η·t at the end of descents from starts of several sizes, as their study's options have it."""
+    """Return η·t at the end of descents from starts of several sizes, as their experiment's options have it."""
     (chapter,) = load_chapters(["landscape"])
-    return f"{chapter.experiments['studies']['start_sizes']['options']['time']:g}"
+    return f"{chapter.entries['experiments']['start_sizes']['options']['time']:g}"
 
 
 @passage("start_sizes")

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen, positive
-from algoreg.analysis.intervals import as_factor, interval_of
-from algoreg.judge.estimands import estimand
+from algoreg.claims.cells import cells, chosen, positive
+from algoreg.claims.estimands import estimand
+from algoreg.claims.intervals import as_factor, interval_of
 
 
 def published_speed_ups(curve):

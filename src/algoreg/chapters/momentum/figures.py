@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 
 from algoreg.chapters.momentum.estimands import published_speed_ups
-from algoreg.tell.charts.course import course, points
-from algoreg.tell.charts.law import grows, law, margin_level, margin_slope
-from algoreg.tell.charts.panels import describe, finish, panels
-from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import GEOMETRIC_BAND, SPREAD, number, rounded, sizes
-from algoreg.tell.figures import drawing
-from algoreg.tell.wording import apart
+from algoreg.reporting.charts.course import course, points
+from algoreg.reporting.charts.law import grows, law, margin_level, margin_slope
+from algoreg.reporting.charts.panels import describe, finish, panels
+from algoreg.reporting.charts.style import COLOURS
+from algoreg.reporting.charts.text import GEOMETRIC_BAND, SPREAD, number, rounded, sizes
+from algoreg.reporting.figures import drawing
+from algoreg.reporting.wording import apart
 
 MARKERS = ("o", "s", "^", "D", "v")
 

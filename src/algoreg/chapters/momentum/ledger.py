@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import geometric_mean
 from algoreg.chapters.momentum.estimands import published_speed_ups
-from algoreg.judge.published import load_published
-from algoreg.judge.snapshots import claim_of, frame_of
-from algoreg.tell.report import estimate_of, geometric, markdown, number, passage
-from algoreg.tell.wording import outwards
+from algoreg.claims.cells import geometric_mean
+from algoreg.claims.published import load_published
+from algoreg.regression.snapshots import claim_of, frame_of
+from algoreg.reporting.report import estimate_of, geometric, markdown, number, passage
+from algoreg.reporting.wording import outwards
 
 
 @passage("momentum_steps", "momentum_kappa")

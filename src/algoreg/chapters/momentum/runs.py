@@ -1,4 +1,4 @@
-"""What the studies of momentum share: batches of accelerated descents."""
+"""What the experiments of momentum share: batches of accelerated descents."""
 
 from itertools import product
 
@@ -10,7 +10,7 @@ def descend(context, ensemble, settings, planted, observers, labels=None):
 
     Parameters
     ----------
-    context : algoreg.engine.study.Context
+    context : algoreg.engine.experiment.Context
     ensemble : algoreg.ensembles.base.Ensemble
     settings : list of mapping
         S of them: ``step``, ``momentum``, ``iterations``, ``alpha``, ``start``, ``width``.

@@ -4,12 +4,12 @@ in size and rank, in time and in the error of τ.
 
 import numpy as np
 
-from algoreg.analysis.cells import NoValue, cells, chosen, known
-from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE
-from algoreg.analysis.exponents import mean_slope, refuse_few
-from algoreg.analysis.intervals import distance_from, interval_of
-from algoreg.analysis.thresholds import falls, last_fall
-from algoreg.judge.estimands import estimand
+from algoreg.claims.cells import NoValue, cells, chosen, known
+from algoreg.claims.censoring import ABOVE, BELOW, INSIDE
+from algoreg.claims.estimands import estimand
+from algoreg.claims.exponents import mean_slope, refuse_few
+from algoreg.claims.intervals import distance_from, interval_of
+from algoreg.claims.thresholds import falls, last_fall
 from algoreg.numerics.theory import symmetric_dimension
 
 

@@ -6,12 +6,12 @@ import pandas as pd
 from algoreg.chapters.li2018 import truncated_deviation, truncation_levels
 from algoreg.chapters.networks.estimands import example_thresholds
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.tell.charts.course import bars, course, mark_lost, points, summary
-from algoreg.tell.charts.law import grows, margin_levels, margin_slope, with_exponent
-from algoreg.tell.charts.panels import describe, finish, legend_below, panels, two_abreast, two_and_one
-from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
-from algoreg.tell.charts.text import GEOMETRIC_BAND, LETTERS, caption, fold, margin_text, rounded, sizes
-from algoreg.tell.figures import drawing
+from algoreg.reporting.charts.course import bars, course, mark_lost, points, summary
+from algoreg.reporting.charts.law import grows, margin_levels, margin_slope, with_exponent
+from algoreg.reporting.charts.panels import describe, finish, legend_below, panels, two_abreast, two_and_one
+from algoreg.reporting.charts.style import COLOURS, TEST, THIRD, TRAIN
+from algoreg.reporting.charts.text import GEOMETRIC_BAND, LETTERS, caption, fold, margin_text, rounded, sizes
+from algoreg.reporting.figures import drawing
 
 NAMES = {
     "algorithm-1": ("Algorithm 1, exact τ, R = 10τ", COLOURS[0], "-"),

@@ -4,14 +4,14 @@ an error in τ, examples, starts and widths.
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, geometric_mean
-from algoreg.analysis.exponents import mean_slope
-from algoreg.analysis.intervals import interval_of
 from algoreg.chapters.li2018 import truncated_deviation, truncation_levels
 from algoreg.chapters.networks.estimands import example_thresholds, late_slopes
+from algoreg.claims.cells import cells, geometric_mean
+from algoreg.claims.exponents import mean_slope
+from algoreg.claims.intervals import interval_of
 from algoreg.numerics.seeds import stream
-from algoreg.spec.chapters import entry_of
-from algoreg.tell.report import markdown, number, passage, with_interval
+from algoreg.reporting.report import markdown, number, passage, with_interval
+from algoreg.settings.chapters import entry_of
 
 # Norms of X = x·aaᵀ at which Lemma A.1's levels are compared.
 NORMS = (1, 2, 5)

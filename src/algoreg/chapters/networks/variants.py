@@ -1,4 +1,4 @@
-"""The ways in which studies run Algorithm 1 of quadratic networks: as stated,
+"""The ways in which experiments run Algorithm 1 of quadratic networks: as stated,
 with parts left out, and wrongly on purpose.
 """
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen, known
-from algoreg.analysis.intervals import distance_from, interval_of, share_interval
-from algoreg.judge.estimands import estimand
+from algoreg.claims.cells import cells, chosen, known
+from algoreg.claims.estimands import estimand
+from algoreg.claims.intervals import distance_from, interval_of, share_interval
 
 
 def right_ranks(frame, value):

@@ -3,15 +3,15 @@
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from algoreg.analysis.cells import chosen
 from algoreg.chapters.noise.estimands import right_ranks, slopes_of
+from algoreg.claims.cells import chosen
 from algoreg.numerics.theory import degrees_of_freedom
-from algoreg.tell.charts.course import course
-from algoreg.tell.charts.law import grows, law, margin_level, margin_slope
-from algoreg.tell.charts.panels import describe, finish, legend_below, panels, two_and_one
-from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
-from algoreg.tell.charts.text import caption, number, rounded, signed, sizes
-from algoreg.tell.figures import drawing
+from algoreg.reporting.charts.course import course
+from algoreg.reporting.charts.law import grows, law, margin_level, margin_slope
+from algoreg.reporting.charts.panels import describe, finish, legend_below, panels, two_and_one
+from algoreg.reporting.charts.style import COLOURS, TEST, THIRD, TRAIN
+from algoreg.reporting.charts.text import caption, number, rounded, signed, sizes
+from algoreg.reporting.figures import drawing
 
 UNIT = "in units of ‖X̂_r − X*‖_F"
 FITS = {

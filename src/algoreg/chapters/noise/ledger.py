@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import chosen
 from algoreg.chapters.noise.estimands import share_of_right_rank
+from algoreg.claims.cells import chosen
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.theory import degrees_of_freedom
-from algoreg.tell.charts.text import number as power
-from algoreg.tell.report import geometric, markdown, number, passage
+from algoreg.reporting.charts.text import number as power
+from algoreg.reporting.report import geometric, markdown, number, passage
 
 
 @passage("noisy_descent")

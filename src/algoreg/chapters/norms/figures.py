@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from algoreg.tell.charts.course import course
-from algoreg.tell.charts.law import OPPOSITE, exponent, margin_mark, margin_slope
-from algoreg.tell.charts.panels import describe, finish, two_and_one
-from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import caption, draws, number, raised, rounded, signed
-from algoreg.tell.figures import drawing
+from algoreg.reporting.charts.course import course
+from algoreg.reporting.charts.law import OPPOSITE, exponent, margin_mark, margin_slope
+from algoreg.reporting.charts.panels import describe, finish, two_and_one
+from algoreg.reporting.charts.style import COLOURS
+from algoreg.reporting.charts.text import caption, draws, number, raised, rounded, signed
+from algoreg.reporting.figures import drawing
 
 DASHES = {"positive": "-", "negative": "--"}
 SIZES = (7, 4)

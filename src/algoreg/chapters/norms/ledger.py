@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from algoreg.analysis.cells import geometric_mean
-from algoreg.tell.charts.law import exponent_of
-from algoreg.tell.report import markdown, number, passage
+from algoreg.claims.cells import geometric_mean
+from algoreg.reporting.charts.law import exponent_of
+from algoreg.reporting.report import markdown, number, passage
 
 
 def _courses(frames):

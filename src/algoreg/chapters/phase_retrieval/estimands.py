@@ -4,10 +4,10 @@ exponents of medians, and ratios of columns.
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, cells_along, chosen, known, positive
-from algoreg.analysis.exponents import refuse_few, slope_weights
-from algoreg.analysis.intervals import exp_of, interval_of, share_interval
-from algoreg.judge.estimands import estimand
+from algoreg.claims.cells import cells, cells_along, chosen, known, positive
+from algoreg.claims.estimands import estimand
+from algoreg.claims.exponents import refuse_few, slope_weights
+from algoreg.claims.intervals import exp_of, interval_of, share_interval
 from algoreg.numerics.seeds import stream
 
 
@@ -29,7 +29,7 @@ def medians_by(frame, x, value):
 def shares_by_ratio(frame, value):
     """Return the share of runs for which ``value`` is 1 with its 95 % interval, an estimate by m/d.
 
-    As claims on shares have it; see :func:`algoreg.analysis.intervals.share_interval`.
+    As claims on shares have it; see :func:`algoreg.claims.intervals.share_interval`.
 
     Parameters
     ----------

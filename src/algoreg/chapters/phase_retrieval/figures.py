@@ -4,14 +4,14 @@ and how runs meet single measurements and rows.
 
 import numpy as np
 
-from algoreg.analysis.cells import chosen, geometric_mean
 from algoreg.chapters.phase_retrieval.estimands import medians_by, shares_by_ratio
-from algoreg.tell.charts.course import bars, points
-from algoreg.tell.charts.law import exponent, grows, law, margin_level, margin_slope, with_exponent
-from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
-from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
-from algoreg.tell.charts.text import caption, number, raised, rounded, signed, sizes
-from algoreg.tell.figures import drawing
+from algoreg.claims.cells import chosen, geometric_mean
+from algoreg.reporting.charts.course import bars, points
+from algoreg.reporting.charts.law import exponent, grows, law, margin_level, margin_slope, with_exponent
+from algoreg.reporting.charts.panels import describe, finish, panels, two_and_one
+from algoreg.reporting.charts.style import COLOURS, TEST, THIRD, TRAIN
+from algoreg.reporting.charts.text import caption, number, raised, rounded, signed, sizes
+from algoreg.reporting.figures import drawing
 
 D = "dimension d"
 RULES = {"constant": (TEST, "o", "η = {step:g}"), "falling": (TRAIN, "s", "η ∝ 1/d")}

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from algoreg.chapters.phase_retrieval.estimands import medians_by, shares_by_ratio
-from algoreg.tell.charts.law import exponent
-from algoreg.tell.report import markdown, number, passage
+from algoreg.reporting.charts.law import exponent
+from algoreg.reporting.report import markdown, number, passage
 
 
 @passage("phase_n", "phase_n_falling")

@@ -4,11 +4,11 @@ factors to statistical dimensions.
 
 import numpy as np
 
-from algoreg.analysis.cells import cells_along, chosen, paired_logs
-from algoreg.analysis.exponents import refuse_few
-from algoreg.analysis.intervals import UNDEFINED, as_factor, interval_of
-from algoreg.analysis.thresholds import Thresholds, exponent_of, find_thresholds, last_fall
-from algoreg.judge.estimands import estimand
+from algoreg.claims.cells import cells_along, chosen, paired_logs
+from algoreg.claims.estimands import estimand
+from algoreg.claims.exponents import refuse_few
+from algoreg.claims.intervals import UNDEFINED, as_factor, interval_of
+from algoreg.claims.thresholds import Thresholds, exponent_of, find_thresholds, last_fall
 from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
 
 # A decided run farther from X* is at another solution; what has landed on X* is nearer by decades.

@@ -3,17 +3,17 @@
 import numpy as np
 import pandas as pd
 
-from algoreg.analysis.cells import chosen
-from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.positivity.estimands import DIMENSIONS, uniqueness_thresholds
 from algoreg.chapters.positivity.words import NAMES
+from algoreg.claims.cells import chosen
+from algoreg.claims.thresholds import find_thresholds
 from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
-from algoreg.tell.charts.course import bars, points, spread_of
-from algoreg.tell.charts.law import grows, margin_level, margin_slope, with_exponent
-from algoreg.tell.charts.panels import describe, finish, panels, two_abreast
-from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, caption, draws, rounded, sizes
-from algoreg.tell.figures import drawing
+from algoreg.reporting.charts.course import bars, points, spread_of
+from algoreg.reporting.charts.law import grows, margin_level, margin_slope, with_exponent
+from algoreg.reporting.charts.panels import describe, finish, panels, two_abreast
+from algoreg.reporting.charts.style import COLOURS
+from algoreg.reporting.charts.text import SPREAD, caption, draws, rounded, sizes
+from algoreg.reporting.figures import drawing
 
 METHODS = {
     "far": "nearest to a far point",

@@ -5,11 +5,11 @@ what the published proof asks for.
 import numpy as np
 import pandas as pd
 
-from algoreg.analysis.cells import geometric_mean
 from algoreg.chapters.positivity.estimands import uniqueness_thresholds
 from algoreg.chapters.positivity.words import NAMES
+from algoreg.claims.cells import geometric_mean
 from algoreg.numerics.theory import psd_statistical_dimension, trace_statistical_dimension
-from algoreg.tell.report import estimate_of, markdown, number, passage
+from algoreg.reporting.report import estimate_of, markdown, number, passage
 
 
 @passage("positivity", "unique_far")

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import geometric_mean
 from algoreg.chapters.practice.words import MAGNITUDES, PHOTOGRAPH, REGRESSION, TOMOGRAPHY
-from algoreg.tell.charts.course import beside, points
-from algoreg.tell.charts.law import margin_level, margin_mark
-from algoreg.tell.charts.panels import PAGE, describe, finish, legend_below, panels, share_legend, two_abreast
-from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, caption, draws, lines, margin_text, number, rounded, sizes
-from algoreg.tell.figures import drawing
+from algoreg.claims.cells import geometric_mean
+from algoreg.reporting.charts.course import beside, points
+from algoreg.reporting.charts.law import margin_level, margin_mark
+from algoreg.reporting.charts.panels import PAGE, describe, finish, legend_below, panels, share_legend, two_abreast
+from algoreg.reporting.charts.style import COLOURS
+from algoreg.reporting.charts.text import SPREAD, caption, draws, lines, margin_text, number, rounded, sizes
+from algoreg.reporting.figures import drawing
 
 # Points of one share lie beside one another by this factor.
 APART = 1.03

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import chosen, geometric_mean
 from algoreg.chapters.practice.words import MAGNITUDES, PHOTOGRAPH, REGRESSION, TOMOGRAPHY
-from algoreg.tell.report import markdown, number, passage
-from algoreg.tell.wording import minus
+from algoreg.claims.cells import chosen, geometric_mean
+from algoreg.reporting.report import markdown, number, passage
+from algoreg.reporting.wording import minus
 
 
 def _mean(values):

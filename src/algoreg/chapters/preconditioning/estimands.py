@@ -4,10 +4,10 @@ and ratios of thresholds.
 
 import numpy as np
 
-from algoreg.analysis.cells import cells_along, chosen, positive
-from algoreg.analysis.intervals import exp_of, interval_of
-from algoreg.analysis.thresholds import exponent_of, find_thresholds, log_ratios
-from algoreg.judge.estimands import estimand
+from algoreg.claims.cells import cells_along, chosen, positive
+from algoreg.claims.estimands import estimand
+from algoreg.claims.intervals import exp_of, interval_of
+from algoreg.claims.thresholds import exponent_of, find_thresholds, log_ratios
 
 
 @estimand(
@@ -25,7 +25,7 @@ def slowing(tables, published, rng, *, table, method, first, middle, last):
 
 
 def thresholds_of(frame, method, tolerance):
-    """Return the thresholds in m of a method's runs; see :func:`algoreg.analysis.thresholds.find_thresholds`."""
+    """Return the thresholds in m of a method's runs; see :func:`algoreg.claims.thresholds.find_thresholds`."""
     own = chosen(frame, {"method": method})
     return find_thresholds(own[own["tolerance"] == own["tolerance"].min()], "rank", tolerance)
 
@@ -36,7 +36,7 @@ def thresholds_of(frame, method, tolerance):
 def ratio_of_thresholds(tables, published, rng, *, table, method, beside, tolerance):
     """Return the geometric mean over runs of one method's m* over another's, on the same targets and ensembles.
 
-    See :func:`algoreg.analysis.thresholds.log_ratios`.
+    See :func:`algoreg.claims.thresholds.log_ratios`.
     """
     own, other = (thresholds_of(tables[table], name, tolerance) for name in (method, beside))
     return exp_of(interval_of(np.mean, log_ratios(own, other), rng))
@@ -44,5 +44,5 @@ def ratio_of_thresholds(tables, published, rng, *, table, method, beside, tolera
 
 @estimand("exponent of m* in {along} of {method}, m* where the test error falls through {tolerance:g}")
 def exponent_of_thresholds(tables, published, rng, *, table, along, method, tolerance):
-    """Return the exponent of a method's m* in a column; see :func:`algoreg.analysis.thresholds.exponent_of`."""
+    """Return the exponent of a method's m* in a column; see :func:`algoreg.claims.thresholds.exponent_of`."""
     return exponent_of(find_thresholds(chosen(tables[table], {"method": method}), along, tolerance), rng)

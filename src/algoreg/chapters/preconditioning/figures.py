@@ -4,17 +4,17 @@ what it does to a small start.
 
 import numpy as np
 
-from algoreg.analysis.cells import geometric_mean
-from algoreg.analysis.censoring import INSIDE
-from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.preconditioning.estimands import thresholds_of
 from algoreg.chapters.preconditioning.words import NAMES, stopped
-from algoreg.tell.charts.course import bars, spread_of, summary
-from algoreg.tell.charts.law import grows, law, margin_slope, with_exponent
-from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
-from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, margin_text, number, rounded, sizes
-from algoreg.tell.figures import drawing
+from algoreg.claims.cells import geometric_mean
+from algoreg.claims.censoring import INSIDE
+from algoreg.claims.thresholds import find_thresholds
+from algoreg.reporting.charts.course import bars, spread_of, summary
+from algoreg.reporting.charts.law import grows, law, margin_slope, with_exponent
+from algoreg.reporting.charts.panels import describe, finish, panels, two_and_one
+from algoreg.reporting.charts.style import COLOURS
+from algoreg.reporting.charts.text import SPREAD, margin_text, number, rounded, sizes
+from algoreg.reporting.figures import drawing
 
 MARKERS = "osD^vPX*"
 # Methods of the trade-off, and to which method of their width each is compared.

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import geometric_mean
-from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.preconditioning.estimands import thresholds_of
 from algoreg.chapters.preconditioning.methods import METHODS
 from algoreg.chapters.preconditioning.words import NAMES, stopped, told
-from algoreg.tell.charts.law import exponent
-from algoreg.tell.charts.text import signed
-from algoreg.tell.report import geometric, markdown, number, passage
-from algoreg.tell.wording import outwards
+from algoreg.claims.cells import geometric_mean
+from algoreg.claims.thresholds import find_thresholds
+from algoreg.reporting.charts.law import exponent
+from algoreg.reporting.charts.text import signed
+from algoreg.reporting.report import geometric, markdown, number, passage
+from algoreg.reporting.wording import outwards
 
 TOLERANCE = 0.01
 # Of two factors.

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import chosen, geometric_mean
-from algoreg.tell.charts.course import course
-from algoreg.tell.charts.law import grows, law, through
-from algoreg.tell.charts.panels import describe, finish, two_and_one
-from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, caption, margin_text, number, raised, signed, sizes
-from algoreg.tell.figures import drawing
+from algoreg.claims.cells import chosen, geometric_mean
+from algoreg.reporting.charts.course import course
+from algoreg.reporting.charts.law import grows, law, through
+from algoreg.reporting.charts.panels import describe, finish, two_and_one
+from algoreg.reporting.charts.style import COLOURS
+from algoreg.reporting.charts.text import SPREAD, caption, margin_text, number, raised, signed, sizes
+from algoreg.reporting.figures import drawing
 
 WIDTHS = {"r": COLOURS[1], "2r": COLOURS[0], "d": COLOURS[2]}
 STYLES = ("-", "--", ":")

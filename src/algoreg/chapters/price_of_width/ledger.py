@@ -1,8 +1,8 @@
 """The ledger's passages on the price of width: slopes of long runs, linear rates by α, imbalances by η."""
 
-from algoreg.analysis.cells import geometric_mean
-from algoreg.tell.report import geometric, markdown, number, passage
-from algoreg.tell.wording import minus
+from algoreg.claims.cells import geometric_mean
+from algoreg.reporting.report import geometric, markdown, number, passage
+from algoreg.reporting.wording import minus
 
 
 @passage("one_over_t")

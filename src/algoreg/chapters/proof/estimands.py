@@ -2,10 +2,10 @@
 and isometry exponents.
 """
 
-from algoreg.analysis.cells import cells, chosen, known
-from algoreg.analysis.exponents import log_law
-from algoreg.analysis.intervals import Estimate, crossed_interval, interval_of
-from algoreg.judge.estimands import estimand
+from algoreg.claims.cells import cells, chosen, known
+from algoreg.claims.estimands import estimand
+from algoreg.claims.exponents import log_law
+from algoreg.claims.intervals import Estimate, crossed_interval, interval_of
 
 
 @estimand("mean over runs of {low}, the largest over {by} (the interval's lower end: of {up})")

@@ -4,13 +4,13 @@ import numpy as np
 
 from algoreg.chapters.li2018 import theorem_11_window, theorem_42_bounds
 from algoreg.numerics.theory import geometric_spectrum, symmetric_dimension
-from algoreg.tell.charts.bracket import BRACKET, bracket, bracketed
-from algoreg.tell.charts.course import course
-from algoreg.tell.charts.law import grows, law, margin_level, margin_levels, margin_slope, through
-from algoreg.tell.charts.panels import describe, finish, panels, two_and_one
-from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import LETTERS, caption, draws, isometry_bracket, lines, number, rounded
-from algoreg.tell.figures import drawing
+from algoreg.reporting.charts.bracket import BRACKET, bracket, bracketed
+from algoreg.reporting.charts.course import course
+from algoreg.reporting.charts.law import grows, law, margin_level, margin_levels, margin_slope, through
+from algoreg.reporting.charts.panels import describe, finish, panels, two_and_one
+from algoreg.reporting.charts.style import COLOURS
+from algoreg.reporting.charts.text import LETTERS, caption, draws, isometry_bracket, lines, number, rounded
+from algoreg.reporting.figures import drawing
 
 BAND = "line: mean of runs; band: smallest to largest run"
 # Ratios of δ needed to δ had are judged against this.

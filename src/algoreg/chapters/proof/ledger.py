@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from algoreg.analysis.exponents import slope_weights
 from algoreg.chapters.li2018 import theorem_42_isometry
 from algoreg.chapters.proof.estimands import bracketed_need
-from algoreg.judge.claims import SIGNS, verdict
-from algoreg.judge.estimands import largest_mean, smallest_mean
+from algoreg.claims.estimands import largest_mean, smallest_mean
+from algoreg.claims.exponents import slope_weights
+from algoreg.claims.judging import SIGNS, verdict
 from algoreg.numerics.seeds import stream
-from algoreg.tell.report import markdown, number, passage
+from algoreg.reporting.report import markdown, number, passage
 
 
 def _bracket(frame):

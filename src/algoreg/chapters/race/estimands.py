@@ -4,11 +4,11 @@ their growth with κ, ratios of thresholds.
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen, taken
-from algoreg.analysis.exponents import slope_weights
-from algoreg.analysis.intervals import UNDEFINED, crossed_interval, distance_from, exp_of, interval_of
-from algoreg.analysis.thresholds import compared
-from algoreg.judge.estimands import estimand
+from algoreg.claims.cells import cells, chosen, taken
+from algoreg.claims.estimands import estimand
+from algoreg.claims.exponents import slope_weights
+from algoreg.claims.intervals import UNDEFINED, crossed_interval, distance_from, exp_of, interval_of
+from algoreg.claims.thresholds import compared
 
 
 def log_passes(frame, methods, tolerance):
@@ -88,7 +88,7 @@ def threshold_ratio(tables, published, rng, *, table, over, tolerance, where=Non
     """Return the geometric mean over runs of the m* of one table over that of another,
     on the same targets and ensembles.
 
-    ``where`` and ``over_where`` pick rows of either table. See :func:`algoreg.analysis.thresholds.log_ratios`.
+    ``where`` and ``over_where`` pick rows of either table. See :func:`algoreg.claims.thresholds.log_ratios`.
     """
     sides = {"table": table, "over": over, "where": where, "over_where": over_where}
     return exp_of(interval_of(np.mean, compared(tables, tolerance=tolerance, **sides), rng))

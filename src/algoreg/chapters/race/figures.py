@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import geometric_mean
-from algoreg.analysis.censoring import INSIDE
-from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.race.estimands import log_passes
 from algoreg.chapters.race.words import NAMES, SAMPLES, TOLD
+from algoreg.claims.cells import geometric_mean
+from algoreg.claims.censoring import INSIDE
+from algoreg.claims.thresholds import find_thresholds
 from algoreg.numerics.theory import degrees_of_freedom, psd_statistical_dimension, trace_statistical_dimension
-from algoreg.tell.charts.panels import describe, finish, panels, share_legend
-from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, caption, margin_text, number, rounded, sizes
-from algoreg.tell.figures import drawing
+from algoreg.reporting.charts.panels import describe, finish, panels, share_legend
+from algoreg.reporting.charts.style import COLOURS
+from algoreg.reporting.charts.text import SPREAD, caption, margin_text, number, rounded, sizes
+from algoreg.reporting.figures import drawing
 
 # The m* of the figure are read at the claims' tolerance.
 TOLERANCE = 0.1

@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import geometric_mean
-from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.race import which_method
 from algoreg.chapters.race.estimands import log_passes, threshold_ratio
 from algoreg.chapters.race.methods import METHODS
 from algoreg.chapters.race.words import NAMES, SAMPLES, TOLD, span
-from algoreg.judge.claims import SIGNS, verdict
-from algoreg.judge.rejudge import at_other_values
-from algoreg.judge.snapshots import frame_of
+from algoreg.claims.cells import geometric_mean
+from algoreg.claims.judging import SIGNS, verdict
+from algoreg.claims.thresholds import find_thresholds
 from algoreg.numerics.seeds import stream
-from algoreg.spec.chapters import load_chapters
-from algoreg.tell.report import BEST, geometric, markdown, number, passage, with_interval
+from algoreg.regression.rejudge import at_other_values
+from algoreg.regression.snapshots import frame_of
+from algoreg.reporting.report import BEST, geometric, markdown, number, passage, with_interval
+from algoreg.settings.chapters import load_chapters
 
 SHOWN = (1e-2, 1e-4, 1e-6)
 # The errors at which thresholds are read beside the claims' own.

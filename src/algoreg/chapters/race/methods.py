@@ -15,7 +15,7 @@ from algoreg.algorithms import (
     preconditioned,
     projected,
 )
-from algoreg.spec import options as declared
+from algoreg.settings import options as declared
 
 # Where a method's option follows from the problem: in place of its value.
 RANK, TWICE_THE_RANK, SMALLEST_EIGENVALUE = "r", "2r", "σ_r"

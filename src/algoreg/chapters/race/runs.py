@@ -24,7 +24,7 @@ LONGER = 1.25
 
 
 def groups(options):
-    """Return the methods that a study's options name, all where they name none;
+    """Return the methods that an experiment's options name, all where they name none;
     together those that share a pass, of one algorithm.
 
     Raises
@@ -42,7 +42,7 @@ def groups(options):
 
 
 def known_measurements(options):
-    """Return m of a study's runs: m_over_dr·dr, rounded."""
+    """Return m of an experiment's runs: m_over_dr·dr, rounded."""
     return round(options["m_over_dr"] * options["d"] * options["rank"])
 
 
@@ -85,7 +85,8 @@ class Fits(Observer):
 
 
 def raced(options, context, rows):
-    """Return the rows of a study of the race: of the methods of each algorithm on every ensemble, tuned for it before.
+    """Return the rows of an experiment of the race: of the methods of each algorithm on every ensemble, tuned for it
+    before.
 
     ``rows`` takes options, context, an ensemble's number, the algorithm and its methods' runs, each with ``method``.
     """
@@ -112,7 +113,7 @@ def tuned(options, context, methods, number):
     Parameters
     ----------
     options : mapping
-    context : algoreg.engine.study.Context
+    context : algoreg.engine.experiment.Context
     methods : mapping of str to algoreg.chapters.race.methods.Method
     number : int
         The judged ensemble's.

@@ -8,13 +8,13 @@ from operator import itemgetter
 import numpy as np
 
 from algoreg import plugins
-from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.race.estimands import log_passes
 from algoreg.chapters.race.words import NAMES, SAMPLES
-from algoreg.judge.snapshots import frame_of
-from algoreg.spec import options
-from algoreg.spec.chapters import load_chapter
-from algoreg.tell.report import literal, number
+from algoreg.claims.thresholds import find_thresholds
+from algoreg.regression.snapshots import frame_of
+from algoreg.reporting.report import literal, number
+from algoreg.settings import options
+from algoreg.settings.chapters import load_chapter
 
 # What is told, in the order of how much it is, and how a reader would say it. Least trace is no descent, and has a row
 # of its own.
@@ -54,7 +54,7 @@ def of_package(kind):
 
 def told_of_samples(table):
     """Return what the runs of a table of thresholds are told, by its entry's options and what the algorithm says."""
-    entry = load_chapter(CHAPTER, plugins.chapters()[CHAPTER]).experiments["studies"][table]
+    entry = load_chapter(CHAPTER, plugins.chapters()[CHAPTER]).entries["experiments"][table]
     chosen, (rank,) = entry["options"], entry["options"]["rank"]
     if chosen["algorithm"] == DECOMPOSES:
         return "decomposition"

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen, known
-from algoreg.analysis.intervals import UNDEFINED, interval_of
-from algoreg.judge.estimands import estimand
+from algoreg.claims.cells import cells, chosen, known
+from algoreg.claims.estimands import estimand
+from algoreg.claims.intervals import UNDEFINED, interval_of
 
 
 def shortfall(value, predicted, tolerance, floor):

@@ -3,14 +3,14 @@
 import numpy as np
 import pandas as pd
 
-from algoreg.analysis.cells import chosen, geometric_mean
 from algoreg.chapters.remarks.estimands import nearest_then_away
-from algoreg.tell.charts.course import course, paths
-from algoreg.tell.charts.law import margin_level
-from algoreg.tell.charts.panels import describe, finish, panels
-from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
-from algoreg.tell.charts.text import number, rounded, sizes
-from algoreg.tell.figures import drawing
+from algoreg.claims.cells import chosen, geometric_mean
+from algoreg.reporting.charts.course import course, paths
+from algoreg.reporting.charts.law import margin_level
+from algoreg.reporting.charts.panels import describe, finish, panels
+from algoreg.reporting.charts.style import COLOURS, TEST, THIRD, TRAIN
+from algoreg.reporting.charts.text import number, rounded, sizes
+from algoreg.reporting.figures import drawing
 
 # What is drawn for a distance below the solvers' own accuracy, or 0.
 LEAST_DISTANCE = 1e-10

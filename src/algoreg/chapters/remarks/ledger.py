@@ -1,10 +1,10 @@
 """The ledger's evidence on the paper's remarks: least nuclear norm, mini-batches."""
 
-from algoreg.analysis.cells import chosen
 from algoreg.chapters.remarks.estimands import nearest_then_away
+from algoreg.claims.cells import chosen
 from algoreg.numerics.theory import symmetric_dimension
-from algoreg.tell.report import markdown, number, passage
-from algoreg.tell.wording import outwards
+from algoreg.reporting.report import markdown, number, passage
+from algoreg.reporting.wording import outwards
 
 # An end counts as X* within this relative distance: far below what two different solutions lie apart, far above what
 # α = 10⁻¹² leaves where the limit is X*.

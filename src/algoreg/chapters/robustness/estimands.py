@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import chosen
-from algoreg.analysis.intervals import as_factor, distance_from, interval_of
-from algoreg.analysis.thresholds import find_thresholds, log_ratios
-from algoreg.judge.estimands import estimand
+from algoreg.claims.cells import chosen
+from algoreg.claims.estimands import estimand
+from algoreg.claims.intervals import as_factor, distance_from, interval_of
+from algoreg.claims.thresholds import find_thresholds, log_ratios
 
 
 @estimand(
@@ -14,7 +14,7 @@ from algoreg.judge.estimands import estimand
 def thresholds_apart(tables, published, rng, *, table, by, pair, tolerance):
     """Return the factor, at least 1, between the m* of two values of a column, on the same targets and ensembles.
 
-    See :func:`algoreg.analysis.thresholds.log_ratios`.
+    See :func:`algoreg.claims.thresholds.log_ratios`.
     """
     own, other = (find_thresholds(chosen(tables[table], {by: name}), "rank", tolerance) for name in pair)
     return as_factor(distance_from(interval_of(np.mean, log_ratios(own, other), rng), 0.0))

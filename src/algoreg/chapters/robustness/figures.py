@@ -4,13 +4,13 @@ by the share of labels far off, and of convex programmes.
 
 import numpy as np
 
-from algoreg.analysis.thresholds import find_thresholds
-from algoreg.tell.charts.course import bars, summary
-from algoreg.tell.charts.law import law, margin_level
-from algoreg.tell.charts.panels import describe, finish, panels
-from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, margin_text, number, rounded, signed, sizes
-from algoreg.tell.figures import drawing
+from algoreg.claims.thresholds import find_thresholds
+from algoreg.reporting.charts.course import bars, summary
+from algoreg.reporting.charts.law import law, margin_level
+from algoreg.reporting.charts.panels import describe, finish, panels
+from algoreg.reporting.charts.style import COLOURS
+from algoreg.reporting.charts.text import SPREAD, margin_text, number, rounded, signed, sizes
+from algoreg.reporting.figures import drawing
 
 WIDTHS = ("r", "2r", "d")
 ENDS = {"best_error": ("best of the run", "o"), "end_error": ("end of the run", "^")}

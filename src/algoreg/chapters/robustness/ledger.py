@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from algoreg.analysis.thresholds import find_thresholds
-from algoreg.tell.report import geometric, markdown, number, passage
+from algoreg.claims.thresholds import find_thresholds
+from algoreg.reporting.report import geometric, markdown, number, passage
 
 # The relative error below which a programme has found X*.
 FOUND = 0.01

@@ -3,16 +3,16 @@
 import numpy as np
 import pandas as pd
 
-from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
+from algoreg.claims.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.numerics.theory import psd_statistical_dimension
-from algoreg.tell.charts.comparison import FACTOR, INTERVAL, agreement, comparison
-from algoreg.tell.charts.course import bars, course
-from algoreg.tell.charts.law import grows, margin_level, margin_slope, through, with_exponent
-from algoreg.tell.charts.panels import describe, finish, panels, thousands
-from algoreg.tell.charts.style import COLOURS, TEST, THIRD, TRAIN
-from algoreg.tell.charts.text import BAND, ITERATION, caption, fold, lines, margin_text, rounded, sizes
-from algoreg.tell.figures import drawing
-from algoreg.tell.wording import outwards
+from algoreg.reporting.charts.comparison import FACTOR, INTERVAL, agreement, comparison
+from algoreg.reporting.charts.course import bars, course
+from algoreg.reporting.charts.law import grows, margin_level, margin_slope, through, with_exponent
+from algoreg.reporting.charts.panels import describe, finish, panels, thousands
+from algoreg.reporting.charts.style import COLOURS, TEST, THIRD, TRAIN
+from algoreg.reporting.charts.text import BAND, ITERATION, caption, fold, lines, margin_text, rounded, sizes
+from algoreg.reporting.figures import drawing
+from algoreg.reporting.wording import outwards
 
 ERRORS = {"test_error": (TEST, "test error"), "train_error": (TRAIN, "training error")}
 

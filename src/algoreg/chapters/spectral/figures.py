@@ -1,12 +1,12 @@
 """The figures about spectral and convolutional networks: errors by m, distances to the least norm by start, margins."""
 
 from algoreg.chapters.spectral.words import CLASSIFIERS, NETWORKS
-from algoreg.tell.charts.course import beside, points
-from algoreg.tell.charts.law import OPPOSITE, margin_level, margin_mark, mean_of_pair, ratio_of_pair
-from algoreg.tell.charts.panels import describe, finish, panels
-from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, caption, margin_text, rounded, sizes
-from algoreg.tell.figures import drawing
+from algoreg.reporting.charts.course import beside, points
+from algoreg.reporting.charts.law import OPPOSITE, margin_level, margin_mark, mean_of_pair, ratio_of_pair
+from algoreg.reporting.charts.panels import describe, finish, panels
+from algoreg.reporting.charts.style import COLOURS
+from algoreg.reporting.charts.text import SPREAD, caption, margin_text, rounded, sizes
+from algoreg.reporting.figures import drawing
 
 # Points of one m lie beside one another by this factor.
 APART = 1.02

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import chosen, geometric_mean
 from algoreg.chapters.spectral.words import CLASSIFIERS, NETWORKS
-from algoreg.tell.report import geometric, markdown, number, passage
-from algoreg.tell.wording import outwards
+from algoreg.claims.cells import chosen, geometric_mean
+from algoreg.reporting.report import geometric, markdown, number, passage
+from algoreg.reporting.wording import outwards
 
 # Measurements over degrees of freedom that the headline is of.
 FEW = 1.6

@@ -4,16 +4,16 @@ and whether they follow these.
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen
-from algoreg.analysis.exponents import log_law, slopes_of_runs
-from algoreg.analysis.intervals import Estimate, distance_from, interval_of
-from algoreg.judge.estimands import estimand
+from algoreg.claims.cells import cells, chosen
+from algoreg.claims.estimands import estimand
+from algoreg.claims.exponents import log_law, slopes_of_runs
+from algoreg.claims.intervals import Estimate, distance_from, interval_of
 
 
 @estimand("distance of the exponents of {value} in {along}, {by} = {pair}")
 def exponents_apart(tables, published, rng, *, table, value, along, by, pair):
     """Return how far apart the exponents are at two values of a column; see
-    :func:`algoreg.analysis.exponents.log_law`.
+    :func:`algoreg.claims.exponents.log_law`.
     """
     laws = [log_law(chosen(tables[table], {by: [one]}), along, value, table) for one in pair]
     (weights, first), (_, second) = laws

@@ -5,12 +5,12 @@ and its exponent run by run.
 import numpy as np
 import pandas as pd
 
-from algoreg.tell.charts.course import points
-from algoreg.tell.charts.law import exponent, grows, law, margin_level, margin_slope, through
-from algoreg.tell.charts.panels import describe, finish, panels
-from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import SPREAD, caption, margin_text, number, raised, rounded, signed, sizes
-from algoreg.tell.figures import drawing
+from algoreg.reporting.charts.course import points
+from algoreg.reporting.charts.law import exponent, grows, law, margin_level, margin_slope, through
+from algoreg.reporting.charts.panels import describe, finish, panels
+from algoreg.reporting.charts.style import COLOURS
+from algoreg.reporting.charts.text import SPREAD, caption, margin_text, number, raised, rounded, signed, sizes
+from algoreg.reporting.figures import drawing
 
 TABLES = ("phase_many", "phase_few")
 WIDTHS = {"r": (COLOURS[0], "o"), "2r": (COLOURS[1], "s"), "d": (COLOURS[2], "D")}

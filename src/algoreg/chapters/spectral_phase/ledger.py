@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells
-from algoreg.analysis.exponents import slopes_of_runs
-from algoreg.tell.charts.law import exponent_of
-from algoreg.tell.report import geometric, markdown, number, passage
+from algoreg.claims.cells import cells
+from algoreg.claims.exponents import slopes_of_runs
+from algoreg.reporting.charts.law import exponent_of
+from algoreg.reporting.report import geometric, markdown, number, passage
 
 
 @passage("phase_few")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from algoreg.analysis.intervals import Estimate
-from algoreg.analysis.thresholds import Thresholds, exponent_of, find_thresholds
+from algoreg.claims.intervals import Estimate
+from algoreg.claims.thresholds import Thresholds, exponent_of, find_thresholds
 from algoreg.numerics.seeds import stream
-from algoreg.tell.wording import SUPERSCRIPT
+from algoreg.reporting.wording import SUPERSCRIPT
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the studies of the theorem share: counts of measurements, ensembles on both sides of D,
+"""What the experiments of the theorem share: counts of measurements, ensembles on both sides of D,
 starts, recorded iterations.
 """
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import PositiveFloat
 
 from algoreg.algorithms import factored
-from algoreg.spec.base import RunOptions
+from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):

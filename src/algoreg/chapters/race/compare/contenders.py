@@ -12,9 +12,9 @@ import yaml
 from algoreg import plugins
 from algoreg.chapters.race.methods import METHODS, Method
 from algoreg.chapters.race.words import NAMES
-from algoreg.spec import options as declared
-from algoreg.spec.files import SettingsError
-from algoreg.spec.messages import in_file, lines, problems
+from algoreg.settings import options as declared
+from algoreg.settings.files import SettingsError
+from algoreg.settings.messages import in_file, lines, problems
 
 ENSEMBLE = "gaussian"
 # Of an algorithm that says none itself: from one that is safe to one that most cannot take.
@@ -59,7 +59,7 @@ def take_up_files(text):
 
     Raises
     ------
-    algoreg.spec.files.SettingsError
+    algoreg.settings.files.SettingsError
         With those that are none.
     """
     parts = split(text)
@@ -81,7 +81,7 @@ def contenders(text):
 
     Raises
     ------
-    algoreg.spec.files.SettingsError
+    algoreg.settings.files.SettingsError
         With everything that cannot be: an unknown method or option, a value that is not allowed, an algorithm that
         needs what Gaussian measurements do not provide.
     """

@@ -9,9 +9,9 @@ from itertools import product
 import numpy as np
 
 from algoreg.chapters.race import runs
-from algoreg.engine import study
+from algoreg.engine import experiment
 from algoreg.engine.observers import Observer, looks
-from algoreg.spec.plan import study_options
+from algoreg.settings.plan import experiment_options
 
 # Runs end below this relative error.
 RECOVERED = 1e-6
@@ -96,7 +96,7 @@ def sensitivity(method, sizes, context, best):
 
 
 def thresholds(contender, sizes, context, best):
-    """Return rows of the study ``threshold`` for some d and r: the test error of runs that know m measurements.
+    """Return rows of the experiment ``threshold`` for some d and r: the test error of runs that know m measurements.
 
     All at the step that is chosen for the first ensemble at the smallest κ.
     """
@@ -118,6 +118,6 @@ def thresholds(contender, sizes, context, best):
             "time": [step * iterations],
             "targets": sizes["targets"],
         } | ({"alpha": [alpha]} if alpha is not None else {})
-        complete = study_options({"study": "threshold", "options": options})
-        rows += study.measure("threshold", complete, context)
+        complete = experiment_options({"experiment": "threshold", "options": options})
+        rows += experiment.measure("threshold", complete, context)
     return rows

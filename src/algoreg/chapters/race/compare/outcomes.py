@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from algoreg.analysis.cells import cells
-from algoreg.analysis.censoring import INSIDE
-from algoreg.analysis.intervals import crossed_interval, exp_of
-from algoreg.analysis.thresholds import find_thresholds
+from algoreg.claims.cells import cells
+from algoreg.claims.censoring import INSIDE
+from algoreg.claims.intervals import crossed_interval, exp_of
+from algoreg.claims.thresholds import find_thresholds
 
 TOLERANCES = (1e-2, 1e-4, 1e-6)
 # The relative error at which m* is read, as the race reads it.
@@ -82,7 +82,7 @@ def _judged(logs, rng):
 
 
 def thresholds_of(frame):
-    """Return the :class:`algoreg.analysis.thresholds.Thresholds` of the runs at one d and r."""
+    """Return the :class:`algoreg.claims.thresholds.Thresholds` of the runs at one d and r."""
     return find_thresholds(frame, "rank", THRESHOLD)
 
 

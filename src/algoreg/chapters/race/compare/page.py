@@ -9,7 +9,7 @@ from algoreg.chapters.race.compare import outcomes, pictures
 from algoreg.chapters.race.compare.measuring import THRESHOLD_ITERATIONS
 from algoreg.chapters.race.words import span
 from algoreg.numerics.seeds import stream
-from algoreg.tell.charts.text import number
+from algoreg.reporting.charts.text import number
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; color: #1b1b1b }

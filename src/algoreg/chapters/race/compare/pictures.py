@@ -4,11 +4,11 @@ import io
 
 import numpy as np
 
-from algoreg.analysis.censoring import INSIDE
 from algoreg.chapters.race.compare.outcomes import THRESHOLD, log_passes, thresholds_of
-from algoreg.tell.charts.panels import describe, finish, make_room, panels
-from algoreg.tell.charts.style import COLOURS, save, style
-from algoreg.tell.charts.text import number
+from algoreg.claims.censoring import INSIDE
+from algoreg.reporting.charts.panels import describe, finish, make_room, panels
+from algoreg.reporting.charts.style import COLOURS, save, style
+from algoreg.reporting.charts.text import number
 
 AXES = {"iteration": "iterations", "passes": "passes over the data", "seconds": "seconds of one run, here"}
 GOAL = 1e-6

@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from algoreg.analysis.cells import geometric_mean
-from algoreg.analysis.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.chapters.simulations.ledger.shared import fit, shifts
-from algoreg.judge.snapshots import frame_of
+from algoreg.claims.cells import geometric_mean
+from algoreg.claims.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.numerics.theory import psd_statistical_dimension
-from algoreg.tell.charts.law import exponent
-from algoreg.tell.report import markdown, number, passage
+from algoreg.regression.snapshots import frame_of
+from algoreg.reporting.charts.law import exponent
+from algoreg.reporting.report import markdown, number, passage
 
 
 def _by_ratio(frame, ratios):

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from algoreg.chapters.simulations.ledger.shared import fit, shifts
-from algoreg.judge.published import load_published
-from algoreg.judge.snapshots import frame_of
+from algoreg.claims.published import load_published
 from algoreg.numerics.theory import first_errors_of_the_identity, psd_statistical_dimension
-from algoreg.tell.report import markdown, number, passage
-from algoreg.tell.wording import outwards
+from algoreg.regression.snapshots import frame_of
+from algoreg.reporting.report import markdown, number, passage
+from algoreg.reporting.wording import outwards
 
 
 @passage()

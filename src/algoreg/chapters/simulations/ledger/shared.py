@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import geometric_mean
+from algoreg.claims.cells import geometric_mean
 
 AXIS_WORDS = {"method": "", "alpha": "α =", "m_over_d": "m/d =", "iteration": "iteration"}
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import cells, chosen, known, positive
-from algoreg.analysis.intervals import exp_of, interval_of
-from algoreg.judge.estimands import estimand
+from algoreg.claims.cells import cells, chosen, known, positive
+from algoreg.claims.estimands import estimand
+from algoreg.claims.intervals import exp_of, interval_of
 
 
 @estimand(

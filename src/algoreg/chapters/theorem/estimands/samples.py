@@ -2,11 +2,11 @@
 where some lie off the grid.
 """
 
-from algoreg.analysis.cells import chosen
-from algoreg.analysis.exponents import refuse_few
-from algoreg.analysis.intervals import UNDEFINED, extreme
-from algoreg.analysis.thresholds import exponent_of, find_thresholds
-from algoreg.judge.estimands import estimand
+from algoreg.claims.cells import chosen
+from algoreg.claims.estimands import estimand
+from algoreg.claims.exponents import refuse_few
+from algoreg.claims.intervals import UNDEFINED, extreme
+from algoreg.claims.thresholds import exponent_of, find_thresholds
 
 
 @estimand("exponent in {along} of the m at which the test error falls through {tolerance} (largest over spectra)")

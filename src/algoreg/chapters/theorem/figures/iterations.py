@@ -3,11 +3,11 @@
 import numpy as np
 
 from algoreg.chapters.li2018 import theorem_11_error, theorem_11_window
-from algoreg.tell.charts.course import course
-from algoreg.tell.charts.law import exponent, grows, law, margin_level, margin_slope, through
-from algoreg.tell.charts.panels import describe, finish, legend_below, panels, two_and_one
-from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import (
+from algoreg.reporting.charts.course import course
+from algoreg.reporting.charts.law import exponent, grows, law, margin_level, margin_slope, through
+from algoreg.reporting.charts.panels import describe, finish, legend_below, panels, two_and_one
+from algoreg.reporting.charts.style import COLOURS
+from algoreg.reporting.charts.text import (
     BAND,
     SPREAD,
     caption,
@@ -21,8 +21,8 @@ from algoreg.tell.charts.text import (
     signed,
     sizes,
 )
-from algoreg.tell.figures import drawing
-from algoreg.tell.wording import outwards
+from algoreg.reporting.figures import drawing
+from algoreg.reporting.wording import outwards
 
 SIZES = ("d", "rank", "m_over_dr")
 ERROR = "relative error ‖UUᵀ − X*‖/‖X*‖ (Frobenius)"

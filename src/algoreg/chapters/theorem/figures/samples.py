@@ -4,16 +4,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Patch
 
-from algoreg.analysis.censoring import INSIDE
-from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.theorem.readings import SWEEPS, power, readings
+from algoreg.claims.censoring import INSIDE
+from algoreg.claims.thresholds import find_thresholds
 from algoreg.numerics.theory import degrees_of_freedom, trace_statistical_dimension
-from algoreg.tell.charts.heat import colour_bar, edges, heat, threshold
-from algoreg.tell.charts.law import exponent
-from algoreg.tell.charts.panels import describe, finish, legend_below, panels, two_and_one
-from algoreg.tell.charts.style import COLOURS
-from algoreg.tell.charts.text import caption, draws, margin_text, raised
-from algoreg.tell.figures import drawing
+from algoreg.reporting.charts.heat import colour_bar, edges, heat, threshold
+from algoreg.reporting.charts.law import exponent
+from algoreg.reporting.charts.panels import describe, finish, legend_below, panels, two_and_one
+from algoreg.reporting.charts.style import COLOURS
+from algoreg.reporting.charts.text import caption, draws, margin_text, raised
+from algoreg.reporting.figures import drawing
 
 SPECTRA = {"flat": "equal eigenvalues", "columns": "the paper's columns"}
 PREDICTED = {

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from algoreg.analysis.cells import geometric_mean, paired_logs
-from algoreg.analysis.intervals import interval_of
 from algoreg.chapters.li2018 import theorem_11_isometry, theorem_11_largest_alpha
-from algoreg.judge.snapshots import frame_of
+from algoreg.claims.cells import geometric_mean, paired_logs
+from algoreg.claims.intervals import interval_of
 from algoreg.numerics.seeds import stream
-from algoreg.tell.charts.law import exponent
-from algoreg.tell.report import markdown, number, passage
-from algoreg.tell.wording import outwards
+from algoreg.regression.snapshots import frame_of
+from algoreg.reporting.charts.law import exponent
+from algoreg.reporting.report import markdown, number, passage
+from algoreg.reporting.wording import outwards
 
 RULES = {
     "inverse_root_rank": "η ∝ 1/√r, the theorem's",

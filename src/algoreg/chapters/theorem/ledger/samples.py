@@ -4,12 +4,12 @@ from operator import itemgetter
 
 import numpy as np
 
-from algoreg.analysis.censoring import ABOVE, BELOW, INSIDE
-from algoreg.analysis.thresholds import find_thresholds
 from algoreg.chapters.theorem.readings import SWEEPS, TOLERANCE, readings
+from algoreg.claims.censoring import ABOVE, BELOW, INSIDE
+from algoreg.claims.thresholds import find_thresholds
 from algoreg.numerics.theory import degrees_of_freedom, trace_statistical_dimension
-from algoreg.tell.report import markdown, passage
-from algoreg.tell.wording import outwards
+from algoreg.reporting.report import markdown, passage
+from algoreg.reporting.wording import outwards
 
 SPECTRA = ("flat", "columns")
 # At which the median threshold is held against the dimensions that theory names.
@@ -163,18 +163,18 @@ def _factor(one, found):
     return f"{bound}× {outwards(factor, towards, 4) if towards else factor:.3f}"
 
 
-# Studies of Gaussian measurements whose claims are judged.
-GAUSSIAN_STUDIES = (
+# Experiments of Gaussian measurements whose claims are judged.
+GAUSSIAN_EXPERIMENTS = (
     *("min_trace", "samples_r", "samples_d", "window", "error_at_time", "iterations_in_r", "iterations_in_alpha"),
     *("iterations_in_kappa", "minibatch", "starts", "x_space", "x_space_factored"),
 )
 
 
-@passage(*GAUSSIAN_STUDIES)
+@passage(*GAUSSIAN_EXPERIMENTS)
 def shared_ensembles(*frames):
-    """Return which studies share ensembles, by d, as Markdown."""
+    """Return which experiments share ensembles, by d, as Markdown."""
     sharing = {}
-    for name, frame in sorted(zip(GAUSSIAN_STUDIES, frames, strict=True), key=itemgetter(0)):
+    for name, frame in sorted(zip(GAUSSIAN_EXPERIMENTS, frames, strict=True), key=itemgetter(0)):
         for d in frame["d"].unique():
             sharing.setdefault(d, []).append(f"`{name}`")
     return "\n".join(f"- d = {d}: {', '.join(names)}." for d, names in sorted(sharing.items()) if len(names) > 1)

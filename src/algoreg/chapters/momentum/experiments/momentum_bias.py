@@ -1,0 +1,100 @@
+"""The test error with and without momentum at one training error, from one small start of full width."""
+
+import math
+
+import numpy as np
+from pydantic import Field, PositiveFloat
+
+from algoreg.chapters.momentum.runs import descend
+from algoreg.engine.observers import Observer, begins, looks
+from algoreg.ensembles.gaussian import Ensemble
+from algoreg.numerics.problems import draw_targets, spectrum_target
+from algoreg.settings.base import ExperimentOptions, Several
+
+
+class Options(ExperimentOptions):
+    """What the experiment can be told."""
+
+    d: int = Field(ge=2)
+    m_over_d: PositiveFloat = 2.5
+    alpha: PositiveFloat = 0.01
+    momentum: float = Field(0.75, gt=0, lt=1)
+    step: Several[PositiveFloat]
+    train_error: PositiveFloat = 0.01
+    # η times the iterations, of plain descent.
+    time: PositiveFloat = 300
+    targets: int = Field(ge=2)
+
+
+KEYS = {
+    "step": None,
+    "target": None,
+    "ensemble": None,
+}
+VALUES = {
+    "d": None,
+    "m": None,
+    "alpha": None,
+    "momentum": ("μ", "momentum μ"),
+    "train_error": "training error at which both are compared",
+    "descent_error": "‖X − X*‖_F / ‖X*‖_F of plain descent there, interpolated between looks",
+    "momentum_error": "that with momentum, at the same η",
+    "ratio": ("the ratio of test errors", "the second over the first"),
+}
+
+
+class AtTraining(Observer):
+    """The test error at which the training error falls through a level: memory ``errors``,
+    ``trains``, ``tests`` (B,).
+    """
+
+    reads_train_error = True
+    per_run = begins(errors=np.nan, trains=np.nan, tests=np.nan)
+
+    def __init__(self, level):
+        self.level = level
+
+    def moments(self, last):
+        """Return :func:`looks`."""
+        return looks(last)
+
+    def look(self, look):
+        """Interpolate between the logarithms of both errors where the level was passed."""
+        done = look.train_error < self.level
+        for place in np.flatnonzero(done):
+            run, train, test = look.active[place], look.train_error[place], look.test_error[place]
+            old, before = self.memory["trains"][run], self.memory["tests"][run]
+            share = math.log(self.level / train) / math.log(old / train) if old > self.level else 0.0
+            self.memory["errors"][run] = test * (before / test) ** share if share else test
+        self.memory["trains"][look.active], self.memory["tests"][look.active] = look.train_error, look.test_error
+        return done
+
+
+def measure(options, context, number):
+    """Return one row per step, target and ensemble: both test errors from αI at full width,
+    at rank 1; m = ``m_over_d``·d.
+    """
+    d = options["d"]
+    ensemble = context.draw(Ensemble, d, round(options["m_over_d"] * d), number)
+    own = {"alpha": options["alpha"], "start": "identity", "width": None}
+    settings = [
+        {**own, "step": step, "momentum": momentum, "iterations": round(options["time"] / step)}
+        for step in options["step"]
+        for momentum in (0.0, options["momentum"])
+    ]
+    seen = AtTraining(options["train_error"])
+    planted = draw_targets(spectrum_target(1, 1), d, 1, context, options["targets"])
+    runs, _ = descend(context, ensemble, settings, planted, [seen])
+    errors = {
+        (run["step"], run["momentum"], run["target"]): error
+        for run, error in zip(runs, seen.memory["errors"].tolist(), strict=True)
+    }
+    rows = []
+    for step in options["step"]:
+        for target in range(options["targets"]):
+            plain, moved = (errors[step, momentum, target] for momentum in (0.0, options["momentum"]))
+            names = {"step": step, "target": target, "ensemble": number, "d": d, "m": ensemble.m}
+            names |= {key: options[key] for key in ("alpha", "momentum", "train_error")}
+            values = {"descent_error": plain, "momentum_error": moved, "ratio": moved / plain}
+            rows.append({**names, **values, "status": "budget" if math.isnan(moved / plain) else "converged"})
+    return rows

@@ -1,0 +1,167 @@
+"""What claims of several chapters measure: exponents, means over points and factors between points,
+each also off a number.
+"""
+
+import functools
+
+import numpy as np
+
+from algoreg.claims.cells import NoValue, cells, cells_along, chosen, known, positive, taken
+from algoreg.claims.exponents import log_law
+from algoreg.claims.intervals import (
+    UNDEFINED,
+    as_factor,
+    crossed_interval,
+    distance_from,
+    exp_of,
+    interval_of,
+    share_interval,
+)
+
+
+def estimand(label):
+    """Mark a function of the tables as an estimand, undefined on :class:`NoValue`.
+
+    Parameters
+    ----------
+    label : str
+        What the criterion calls it, with the estimand's parameters in braces.
+
+    Raises
+    ------
+    TypeError
+        If there is no label.
+    """
+    if not isinstance(label, str):
+        raise TypeError('allowed is @estimand("what it is"), whose words the criterion is made of')
+
+    def register(function):
+        @functools.wraps(function)
+        def measured(*arguments, **options):
+            try:
+                return function(*arguments, **options)
+            except NoValue:
+                return UNDEFINED
+
+        measured.label = label
+        return measured
+
+    return register
+
+
+@estimand("exponent of {value} in {along}")
+def exponent(tables, published, rng, *, table, value, along, where=None):
+    """Return the least-squares slope of the mean log of ``value`` over runs against log of ``along``.
+
+    ``where`` picks rows (column: value or list). Undefined where a run has no positive value. A censored quantity
+    needs an estimand that knows its censoring.
+    """
+    weights, logs = log_law(chosen(tables[table], where), along, value, table)
+    return interval_of(lambda part: weights @ part.mean(axis=(1, 2)), logs, rng)
+
+
+@estimand("distance from {expected:g} of the exponent of {value} in {along}")
+def exponent_off(tables, published, rng, *, table, value, along, expected, where=None):
+    """Return how far an exponent is from an expected one; see :func:`exponent`."""
+    found = exponent(tables, published, rng, table=table, value=value, along=along, where=where)
+    return distance_from(found, expected)
+
+
+@estimand("smallest exponent of {value} in {along}, over {by}")
+def smallest_exponent(tables, published, rng, *, table, value, along, by, where=None):
+    """Return the smallest of the slopes of mean log ``value`` against log ``along``,
+    one for each value of column ``by``.
+
+    Each slope is taken over the points that its own rows have. Undefined where a run has no positive value.
+
+    Raises
+    ------
+    ValueError
+        If some value of ``by`` has fewer than three points.
+    """
+    frame = chosen(tables[table], where)
+    laws = [log_law(part, along, value, f"{table}, {by} = {name}") for name, part in frame.groupby(by)]
+
+    def statistic(targets, ensembles):
+        return min(weights @ taken(logs, targets, ensembles).mean(axis=(1, 2)) for weights, logs in laws)
+
+    return crossed_interval(statistic, *laws[0][1].shape[1:], rng)
+
+
+def _extreme(pick, tables, rng, table, value, by, where):
+    _, values = cells(chosen(tables[table], where), by, value)
+    if np.isin(known(values), (0, 1)).all():
+        return share_interval(pick, values, rng)
+    return interval_of(lambda part: pick(part.mean(axis=(1, 2))), values, rng)
+
+
+@estimand("mean over runs of {value}, the largest over {by}")
+def largest_mean(tables, published, rng, *, table, value, by: list, where=None):
+    """Return the largest mean over runs of ``value`` among the points named by the columns ``by``.
+
+    Not for what spreads over decades: see :func:`algoreg.claims.intervals.crossed_interval`.
+    """
+    return _extreme(np.max, tables, rng, table, value, by, where)
+
+
+@estimand("mean over runs of {value}, the smallest over {by}")
+def smallest_mean(tables, published, rng, *, table, value, by: list, where=None):
+    """Return the smallest mean over runs of ``value`` among the points named by the columns ``by``.
+
+    Not for what spreads over decades: see :func:`algoreg.claims.intervals.crossed_interval`.
+    """
+    return _extreme(np.min, tables, rng, table, value, by, where)
+
+
+@estimand("share of the runs with {value} below {limit}, the smallest over {by}")
+def smallest_share_below(tables, published, rng, *, table, value, limit, by: list, where=None):
+    """Return the smallest share of runs whose ``value`` is below a limit among the points named by the columns ``by``.
+
+    For what is near 0 or far from it: one run that is far hardly moves a mean of logs. A run without a number is not
+    below.
+    """
+    _, values = cells(chosen(tables[table], where), by, value)
+    return share_interval(np.min, (values < limit).astype(float), rng)
+
+
+@estimand("geometric mean over runs of {value}, the largest over {by}")
+def largest_geometric_mean(tables, published, rng, *, table, value, by: list, where=None):
+    """Return the largest geometric mean over runs of ``value`` among the points named by the columns ``by``.
+
+    For what spans decades: a mean would be its largest run. Undefined where a run has no positive value.
+    """
+    _, values = cells(chosen(tables[table], where), by, value)
+    return exp_of(interval_of(lambda part: np.max(part.mean(axis=(1, 2))), np.log(positive(values)), rng))
+
+
+@estimand("distance from {expected:g} of the mean over runs of {value}, the largest over {by}")
+def distance_of_mean(tables, published, rng, *, table, value, by: list, expected, where=None):
+    """Return the largest distance of the mean over runs of ``value`` from a number,
+    among the points named by ``by``.
+    """
+    _, values = cells(chosen(tables[table], where), by, value)
+    if len(known(values)) == 1:
+        return distance_from(interval_of(np.mean, values, rng), expected)
+    return interval_of(lambda part: np.abs(part.mean(axis=(1, 2)) - expected).max(), values, rng)
+
+
+def _log_ratios(table, value, by, pair, where):
+    """Return the logs of the value at the first of a pair over that at the second, cells over all other keys."""
+    frame = chosen(table, {**(where or {}), by: list(pair)})
+    points, values = cells_along(frame, by, value)
+    own = dict(zip(points, positive(values), strict=True))
+    return np.log(own[pair[0]] / own[pair[1]])[None]
+
+
+@estimand("factor between {value} at {by} = {pair}, geometric mean over runs")
+def factor_apart(tables, published, rng, *, table, value, by, pair, where=None):
+    """Return the factor, at least 1, between the geometric means at two values of a column."""
+    logs = _log_ratios(tables[table], value, by, pair, where)
+    return as_factor(distance_from(interval_of(np.mean, logs, rng), 0.0))
+
+
+@estimand("{value} at {by} = {pair}, the first over the second, geometric mean over runs")
+def ratio_of_pair(tables, published, rng, *, table, value, by, pair, where=None):
+    """Return the geometric mean over runs of the value at the first of a pair over that at the second."""
+    logs = _log_ratios(tables[table], value, by, pair, where)
+    return exp_of(interval_of(np.mean, logs, rng))

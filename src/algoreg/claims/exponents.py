@@ -1,0 +1,54 @@
+"""Exponents: least-squares slopes of logarithms."""
+
+import numpy as np
+
+from algoreg.claims.cells import cells_along, positive
+
+
+def slope_weights(points):
+    """Return the weights with which values at these points, all positive,
+    make the least-squares slope against log point.
+    """
+    x = np.log(points) - np.mean(np.log(points))
+    return x / np.sum(x**2)
+
+
+def refuse_few(points, along, table):
+    """Raise a ValueError for fewer than three points: a line goes through any two."""
+    if len(points) < 3:
+        raise ValueError(f"table {table}: {len(points)} values of {along}: an exponent needs at least three")
+
+
+def log_law(frame, along, value, table):
+    """Return the weights of the slope of a law against log ``along``, shape (points,),
+    and the logs of ``value``, (points, T, E).
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    along, value : str
+        Columns.
+    table : str
+        The table's name, for the message.
+
+    Raises
+    ------
+    ValueError
+        With fewer than three points.
+    NoValue
+        Where a run has no positive value.
+    """
+    points, values = cells_along(frame, along, value)
+    refuse_few(points, along, table)
+    return slope_weights(points), np.log(positive(values))
+
+
+def slopes_of_runs(frame, along, value, table):
+    """Return the exponent of every run by itself, shape (T, E); see :func:`log_law`."""
+    weights, logs = log_law(frame, along, value, table)
+    return np.tensordot(weights, logs, 1)
+
+
+def mean_slope(x, logs):
+    """Return the least-squares slope of the mean over runs of ``logs`` (points, T, E) against log x."""
+    return slope_weights(x) @ logs.mean(axis=(1, 2))

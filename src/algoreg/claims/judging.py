@@ -1,0 +1,154 @@
+"""From registry entries and tables to verdicts."""
+
+import math
+
+from algoreg import plugins
+from algoreg.numerics.seeds import stream
+from algoreg.settings.columns import readable
+from algoreg.settings.plan import estimands, rule_name
+
+SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
+NOT_JUDGED, INVALID = "not-judged", "invalid"
+SIGNS = {"above": ">", "below": "<"}
+
+
+class NotMeasured(Exception):
+    """What an estimand raises where the machine did not allow the runs that it needs; its text says why."""
+
+
+class CannotJudge(ValueError):
+    """A claim whose estimand does not go with its parameters or its tables."""
+
+
+def exact(value):
+    """Return a number of the registry as text that is that number, not one near it."""
+    text = f"{value:g}"
+    return text if float(text) == value else repr(float(value))
+
+
+def criterion(entry):
+    """Return the criterion in words, from estimand, direction and margin."""
+    label = plugins.function("estimands", entry["estimand"]["name"]).label.format(**readable(entry["estimand"]))
+    return f"{label}: {entry['direction']} {exact(entry['margin'])} with the whole 95 % interval"
+
+
+def verdict(estimate, direction, margin):
+    """Judge an estimate: supported or refuted by its whole interval, else inconclusive.
+
+    The claim is that the quantity exceeds the margin (``above``), or stays under it (``below``).
+    """
+    if estimate.value is None:
+        return INCONCLUSIVE
+    if direction == "below":
+        low, high, margin = -estimate.high, -estimate.low, -margin
+    else:
+        low, high = estimate.low, estimate.high
+    return SUPPORTED if low > margin else REFUTED if high < margin else INCONCLUSIVE
+
+
+def _estimate(entry, part, tables, published, seed, functions):
+    parameters = dict(estimands(entry)[part])
+    rng = stream("bootstrap", claim=entry["id"], part=part, seed=seed)
+    name = parameters.pop("name")
+    try:
+        found = functions[name](tables, published, rng, **parameters)
+        # Of a control the verdicts keep the value alone.
+        numbers = [found.value, found.low, found.high] if part == "estimand" else [found.value]
+        if found.value is not None and not all(map(math.isfinite, numbers)):
+            raise ArithmeticError(
+                f"{', '.join(map(str, numbers))}: where runs leave an estimate undefined, it is UNDEFINED"
+            )
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+        raise CannotJudge(
+            f"{entry['id']}.{part}: {name} cannot be measured with {parameters}: {type(error).__name__}: {error}"
+        ) from error
+    return found
+
+
+def _unjudged(entry):
+    """Return every field of ``claims.json`` of a claim that has not been judged."""
+    return {
+        "id": entry["id"],
+        "chapter": entry.get("chapter"),
+        "paper": entry["paper"],
+        "statement": entry["statement"],
+        "source": entry["source"],
+        "kind": entry["kind"],
+        "rule": rule_name(entry["id"]),
+        # The words of columns are those of all experiments, which a job does not import: the workflow puts them there.
+        "criterion": entry.get("criterion") or criterion(entry),
+        "verdict": NOT_JUDGED,
+        "estimate": None,
+        "ci_low": None,
+        "ci_high": None,
+        "margin": entry["margin"],
+        "control_verdict": None,
+        "control_estimate": None,
+        "table": None,
+        "figure": None,
+        "provenance": f"provenance/claims/{entry['id']}.json.json",
+        "direction": entry["direction"],
+        "reason": entry["reason"],
+        "control": entry["control"]["statement"],
+        "positive_control": entry.get("positive_control", {}).get("statement"),
+        "positive_control_verdict": None,
+        "positive_control_estimate": None,
+        "remedy": entry.get("remedy"),
+        "deterministic": entry.get("deterministic"),
+        "not_judged": None,
+    }
+
+
+def judge(entry, tables, published, seed, functions=None):
+    """Judge one registry entry, its control and its positive control by the same code.
+
+    Parameters
+    ----------
+    entry : mapping
+        May have its ``criterion`` already; see :func:`criterion`.
+    tables : mapping of str to pandas.DataFrame, or None
+        The experiments' tables; None where the tier cannot judge this claim.
+    published : mapping of str to pandas.DataFrame
+    seed : int
+    functions : mapping of str to callable, optional
+        The estimands by name; all plugins where none are given.
+
+    Returns
+    -------
+    dict
+        Every field of ``claims.json``. A claim whose runs the machine did not allow is not judged, and ``not_judged``
+        says why.
+
+    Raises
+    ------
+    CannotJudge
+        If an estimand does not go with its parameters or tables; names the entry and the part.
+    """
+    result = _unjudged(entry)
+    if tables is None:
+        return result
+    _, *others = parts = list(estimands(entry))
+    functions = functions or plugins.functions("estimands")
+    try:
+        own, *found = (_estimate(entry, part, tables, published, seed, functions) for part in parts)
+    except NotMeasured as missing:
+        return {**result, "not_judged": str(missing)}
+    result.update(estimate=own.value, ci_low=own.low, ci_high=own.high)
+    result["verdict"] = verdict(own, entry["direction"], entry["margin"])
+    result["table"] = f"tables/{entry['table']}.csv"
+    result["figure"] = f"figures/{entry['figure']}" if entry["figure"] else None
+    for part, other in zip(others, found, strict=True):
+        result[f"{part}_estimate"] = other.value
+        result[f"{part}_verdict"] = verdict(other, entry["direction"], entry["margin"])
+    if _controls_failed(result):
+        result["verdict"] = INVALID
+    return result
+
+
+def _controls_failed(result):
+    """Return whether a control came out other than it must, or has no estimate where the claim has one:
+    it tested nothing.
+    """
+    if result["control_verdict"] == SUPPORTED or result["positive_control_verdict"] in (REFUTED, INCONCLUSIVE):
+        return True
+    return result["estimate"] is not None and result["control_estimate"] is None

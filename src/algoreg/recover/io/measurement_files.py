@@ -1,0 +1,378 @@
+"""Reads files of one's own measurements: matrices, vectors, entries, a table,
+or Pauli expectations; refuses what is none.
+"""
+
+import contextlib
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from algoreg.recover.io import refusals, table_files
+from algoreg.results import arrays
+
+FORMATS = ("npz", "npy", "csv", "parquet")
+# What a table's rows and columns are: features of a target; a vector in each row; or the matrix itself, with gaps.
+TABLES = ("features", "vectors", "matrix")
+# Names that a file may hold together, by kind; the last of each are the labels.
+ARRAYS = {
+    "matrices": ("A", "y"),
+    "vectors": ("vectors", "y"),
+    "entries": ("rows", "columns", "values"),
+    "table": ("X", "y"),
+    "whole": ("matrix",),
+}
+COLUMNS = {"entries": ("row", "column", "value"), "pauli": ("pauli", "expectation")}
+# So many names are listed, and no more.
+LISTED = 12
+ALLOWED_ARRAYS = (
+    "A and y (matrices and labels); vectors, y and perhaps partners; rows, columns and values (entries); matrix, with NaN "
+    "where it is not known; or X and y (a table)"
+)
+ALLOWED_COLUMNS = "row, column and value (entries); pauli, expectation and perhaps shots; or any of numbers, if one is named as target"
+# Returns the content of arrays or columns that are known by name and size.
+Read = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Measurements and labels of a file.
+
+    Attributes
+    ----------
+    kind : str
+        ``matrices``, ``vectors``, ``entries``, ``table`` or ``pauli``.
+    X : numpy.ndarray
+        Shape (m, d1, d2); (m, d) or, of pairs, (m, d1 + d2); rows and columns (m, 2); (m, p); strings (m,).
+    y : numpy.ndarray, shape (m,)
+    shots : numpy.ndarray, shape (m,), or None
+        How often every Pauli string was measured.
+    shape : (int, int) or None
+        Of the matrix that is measured, where it was told.
+    notes : tuple of str
+        What is to be said of the file: columns that were not read.
+    """
+
+    kind: str
+    X: Any
+    y: np.ndarray
+    shots: np.ndarray | None = None
+    shape: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read(
+    path: str | Path,
+    target: str | None = None,
+    form: str | None = None,
+    *,
+    shape: tuple[int, int] | None = None,
+    table: str = "features",
+) -> Measured:
+    """Return what a file holds.
+
+    Parameters
+    ----------
+    path : path
+    target : str, optional
+        The column of a CSV or Parquet table that the others explain.
+    form : str, optional
+        One of ``FORMATS``; by default what the suffix says.
+    shape : (int, int), optional
+        Of the matrix that is measured.
+    table : str
+        What a table is, one of ``TABLES``. The vectors are x, or pairs (x, z), of measurements xᵀMx or xᵀMz.
+
+    Raises
+    ------
+    ValueError
+        If the file is not there, not what its suffix says, holds pickles, or lacks what is needed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: {'no file but a folder' if path.is_dir() else 'no such file'}")
+    suffix = path.suffix.removeprefix(".").lower()
+    form = form or ("csv" if suffix == "tsv" else suffix)
+    if form not in FORMATS:
+        raise ValueError(
+            f"{path}: allowed are .npz, with {ALLOWED_ARRAYS}. Or .npy, a matrix with NaN where it is not known. Or .csv and "
+            f".parquet, with columns {ALLOWED_COLUMNS}"
+        )
+    try:
+        found = _read(path, target, form, shape, table)
+        _refuse_shape(found)
+        if found.kind in ("entries", "pauli"):
+            refusals.refuse_repeated(found.X)
+        return found
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def sizes(text: str | None) -> tuple[int, int] | None:
+    """Return a shape such as 20x30 as two numbers; None if none is given."""
+    if not text:
+        return None
+    found = re.fullmatch(r"\s*([1-9]\d*)\s*[x×,]\s*([1-9]\d*)\s*", text)
+    if not found:
+        raise ValueError(f"shape = {text}: allowed are two whole numbers of at least 1, such as 20x30")
+    return int(found[1]), int(found[2])
+
+
+def _read(path: Path, target: str | None, form: str, shape: tuple[int, int] | None, table: str) -> Measured:
+    if table not in TABLES:
+        raise ValueError(f"table = {table}: allowed are {', '.join(TABLES)}")
+    load: Read = dict
+    if form in ("npz", "npy"):
+        columns, load = _outlines(path, form), partial(_arrays, path, form)
+    elif table == "matrix":
+        columns, form = {"matrix": table_files.matrix(path, form)}, "npy"
+    else:
+        columns = table_files.columns(path, form)
+    found = _measured(columns, target, form, shape, load)
+    if found.kind not in {"vectors": ("table", "vectors"), "matrix": ("entries",)}.get(table, (found.kind,)):
+        raise ValueError(f"table = {table}: this file has {found.kind}; leave it out")
+    return replace(found, kind="vectors") if table == "vectors" else found
+
+
+@contextlib.contextmanager
+def _refusing_others(form: str) -> Iterator[None]:
+    """Say of a file that cannot be read that it holds no plain arrays."""
+    try:
+        yield
+    except arrays.SizeDiffers:
+        raise
+    except Exception as error:
+        raise ValueError(f"no {form} of plain arrays ({type(error).__name__}); pickles are refused") from None
+
+
+def _outlines(path: Path, form: str) -> dict[str, Any]:
+    """Return the arrays of a file by their names, without content."""
+    with _refusing_others(form):
+        return arrays.outlines(path) if form == "npz" else {"matrix": arrays.outline(path)}
+
+
+def _arrays(path: Path, form: str, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the arrays that are asked for, of these outlines, unless they are larger than this machine's memory."""
+    needed, there = sum(one.nbytes for one in asked.values()) / 1e9, memory()
+    if needed > there:
+        shapes = ", ".join(f"{name} has shape {one.shape}" for name, one in asked.items())
+        raise ValueError(f"{shapes}: they need {needed:.3g} GB of memory; there are {there:.3g} GB")
+    with _refusing_others(form):
+        return arrays.load_arrays(path, asked) if form == "npz" else {"matrix": arrays.load_array(path)}
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Return names in words, of many only the first."""
+    names = list(names)
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return (", ".join(names[:LISTED]) or "nothing") + more
+
+
+def _measured(
+    columns: Mapping[str, Any],
+    target: str | None,
+    form: str,
+    shape: tuple[int, int] | None,
+    read: Read,
+) -> Measured:
+    """Return what columns are; ``read`` gives the content of those that have the right sizes."""
+    if target is not None:
+        _refuse_target_of_arrays(columns, target)
+        return replace(_table(columns, target, read), shape=shape)
+    kind, names = _kind(columns, form)
+    optional = {"pauli": "shots", "vectors": "partners"}.get(kind, "")
+    names = (*names, optional) if optional in columns else names
+    unread = [name for name in columns if name not in names]
+    notes = (f"{'arrays' if form == 'npz' else 'columns'} not read: {_listed(unread)}",) if unread else ()
+    columns = {name: columns[name] for name in names}
+    if kind == "whole":
+        _refuse_no_matrix(columns["matrix"])
+        return replace(_known(read(columns)["matrix"], shape), notes=notes)
+    flat = {"matrices": {"A": 3}, "table": {"X": 2}, "vectors": {"vectors": 2, "partners": 2}}.get(kind, {})
+    dimensions = {name: flat.get(name, 1) for name in names}
+    _check_sizes({**columns, "A": _squared(columns["A"], shape)} if kind == "matrices" else columns, dimensions)
+    columns = dict(read(columns))
+    if kind == "matrices":
+        columns["A"] = _squared(columns["A"], shape)
+    for name in names:
+        if name != "pauli":
+            _check_numbers(name, np.asarray(columns[name]))
+    X, y, shots = columns[names[0]], columns[names[-1]], None
+    if kind == "entries":
+        places = [_whole(name, columns[name]) for name in names[:2]]
+        refuse_beyond_memory(*(shape or (int(numbers.max()) + 1 for numbers in places)))
+        X = np.stack(places, axis=1)
+    elif kind == "pauli":
+        X, y = np.asarray(X).astype(str), columns["expectation"]
+        refusals.refuse_strange_strings(X)
+        refusals.refuse_impossible_expectations(X, y)
+        if "shots" in names:
+            shots = np.asarray(columns["shots"], float)
+            refusals.refuse_impossible_shots(shots)
+    elif "partners" in names:
+        shape = _agreed(shape, (X.shape[1], columns["partners"].shape[1]))
+        X, y = np.hstack([X, columns["partners"]]), columns["y"]
+    return Measured(kind, X, y, shots, shape, notes)
+
+
+def _refuse_no_matrix(matrix: np.ndarray) -> None:
+    if matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
+        raise ValueError(
+            f"matrix has shape {matrix.shape} and type {matrix.dtype}; allowed are 2 dimensions of real numbers, NaN where it "
+            "is not known"
+        )
+
+
+def _known(matrix: np.ndarray, shape: tuple[int, int] | None) -> Measured:
+    """Return the entries of a matrix that are numbers."""
+    places = np.argwhere(~np.isnan(matrix))
+    values = matrix[tuple(places.T)]
+    _check_sizes({"entries of matrix": values}, {"entries of matrix": 1})
+    _check_numbers("entries of matrix", values)
+    return Measured("entries", places, values, shape=_agreed(shape, matrix.shape))
+
+
+def _agreed(told: tuple[int, int] | None, own: tuple[int, int]) -> tuple[int, int]:
+    if told not in (None, own):
+        raise ValueError(f"shape = {told}: that of the file is {own}")
+    return own
+
+
+def _refuse_shape(found: Measured) -> None:
+    """Raise a ValueError if the shape that was told cannot be that of what is measured."""
+    if found.shape is None:
+        return
+    said, width = f"shape = {found.shape}", np.shape(found.X)[-1]
+    if found.kind in ("table", "pauli"):
+        raise ValueError(f"{said}: a {'table' if found.kind == 'table' else 'state'} has none; leave it out")
+    if found.kind == "entries" and (found.X.max(axis=0) >= found.shape).any():
+        least = " × ".join(str(most + 1) for most in found.X.max(axis=0))
+        raise ValueError(f"{said}: the entries need at least {least}")
+    rows, columns = found.shape
+    if found.kind == "vectors" and width != rows + columns and not (rows == columns == width):
+        single = f"{rows} (x) or " if rows == columns else ""
+        raise ValueError(f"{said}: a row has {width} numbers; allowed are {single}{rows + columns} (x and z)")
+
+
+def memory() -> float:
+    """Return the machine's memory in GB."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+
+
+def refuse_beyond_memory(rows: int, columns: int) -> None:
+    """Raise a ValueError if what every method keeps of a matrix, a square one, is larger than this machine's memory.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Of the matrix of which entries are known.
+    """
+    side, what = max((rows, "row"), (columns, "column"))
+    needed, there = 8 * side**2 / 1e9, memory()
+    if needed > there:
+        raise ValueError(
+            f"the largest {what} is {side - 1}: a matrix of {rows} × {columns} needs {needed:.3g} GB of memory, as a square "
+            f"of {side} × {side}; there are {there:.3g} GB"
+        )
+
+
+def _squared(matrices: np.ndarray, shape: tuple[int, int] | None) -> np.ndarray:
+    """Return matrices that may be given as rows of d·d numbers, or of d1·d2 where the shape is told, as (m, d1, d2)."""
+    if matrices.ndim == 3 and shape:
+        _agreed(shape, matrices.shape[1:])
+    features = matrices.shape[1] if matrices.ndim == 2 else 0
+    if shape and features and shape[0] * shape[1] != features:
+        raise ValueError(f"shape = {shape}: A has {features} numbers per measurement, not {shape[0] * shape[1]}")
+    shape = shape or (math.isqrt(features),) * 2
+    return matrices.reshape(-1, *shape) if features and shape[0] * shape[1] == features else matrices
+
+
+def _whole(name: str, values: np.ndarray) -> np.ndarray:
+    """Return numbers of rows or columns as integers."""
+    with np.errstate(invalid="ignore"):
+        whole = np.asarray(values).astype(np.int64)
+    bad = np.flatnonzero((whole != values) | (whole < 0))
+    if len(bad):
+        raise ValueError(
+            f"{name} is {values[bad[0]]:.6g} in measurement {bad[0] + 1}; allowed are whole numbers of at least 0"
+        )
+    return whole
+
+
+def _refuse_target_of_arrays(columns: Mapping[str, Any], target: str) -> None:
+    for name, values in columns.items():
+        if np.ndim(values) > 1:
+            raise ValueError(
+                f"target = {target}: allowed for a table of columns; {name} has shape {np.shape(values)}. Leave it out"
+            )
+
+
+def _table(columns: Mapping[str, Any], target: str, read: Read) -> Measured:
+    """Return a table, of which one column is the target and all others explain it."""
+    if target not in columns:
+        raise ValueError(f"no column {target}; it has {_listed(columns)}")
+    names = [name for name in columns if name != target]
+    if not names:
+        raise ValueError(f"no column but {target}")
+    if f"{table_files.UNNAMED}0" in names:
+        raise ValueError("the first column has no name; leave it out if it only numbers the rows, else name it")
+    if nameless := [name for name in names if name.startswith(table_files.UNNAMED)]:
+        number = list(columns).index(nameless[0]) + 1
+        raise ValueError(f"column {number} has no name; name it, or leave it out, as where lines end in a separator")
+    _check_sizes(columns, dict.fromkeys([*names, target], 1))
+    columns = read(columns)
+    for name in (*names, target):
+        _check_numbers(name, np.asarray(columns[name]))
+    others = [np.asarray(columns[name], float) for name in names]
+    return Measured("table", np.stack(others, axis=1), np.asarray(columns[target], float))
+
+
+def _kind(columns: Mapping[str, Any], form: str) -> tuple[str, tuple[str, ...]]:
+    """Return what a file without a named target holds, and under which names."""
+    # An npz may have the names of columns, too.
+    forms = [*COLUMNS.items(), *(ARRAYS.items() if form in ("npz", "npy") else ())]
+    for kind, names in forms:
+        if set(names) <= set(columns):
+            return kind, names
+    for name, values in columns.items() if form in ("csv", "parquet") else ():
+        if name != "pauli" and values.dtype.kind not in "biuf":
+            raise ValueError(table_files.not_of_numbers(name, values))
+    if form == "csv" and table_files.are_numbers(columns):
+        raise ValueError(table_files.NUMBERS_FIRST)
+    lacking = [set(names) - set(columns) for _, names in forms if set(names) & set(columns)]
+    lacks = f", and lacks {min(lacking[0])}" if lacking and len(lacking[0]) == 1 else ""
+    allowed = ALLOWED_ARRAYS if form == "npz" else f"columns {ALLOWED_COLUMNS}"
+    raise ValueError(f"has {_listed(sorted(columns))}{lacks}; allowed are {allowed}")
+
+
+def _check_sizes(columns: Mapping[str, Any], names: Mapping[str, int]) -> None:
+    """Raise a ValueError if arrays are not of these dimensions and one length."""
+    for name, dimensions in names.items():
+        if np.ndim(columns[name]) != dimensions:
+            flat = ", or 2 with d·d columns (if d1·d2, give the shape)" if name == "A" else ""
+            allowed = "is 1 dimension" if dimensions == 1 else f"are {dimensions} dimensions"
+            raise ValueError(f"{name} has shape {np.shape(columns[name])}; allowed {allowed}{flat}")
+    lengths = {name: len(columns[name]) for name in names}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"lengths differ: {', '.join(f'{name} has {size}' for name, size in lengths.items())}")
+    if not all(lengths.values()):
+        raise ValueError("no measurements")
+
+
+def _check_numbers(name: str, values: np.ndarray) -> None:
+    if values.dtype.kind == "c":
+        raise ValueError(f"{name} has complex numbers; allowed are real ones")
+    if values.dtype.kind not in "biuf":
+        raise ValueError(table_files.not_of_numbers(name, values))
+    bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
+    if len(bad):
+        raise ValueError(
+            f"{name} has missing or infinite numbers in {len(bad)} of {len(values)} measurements, the first in number "
+            f"{bad[0] + 1}; leave those out"
+        )

@@ -1,0 +1,43 @@
+"""What figures say in words: their panels' titles and what was run,
+written into their files and read back from an SVG.
+"""
+
+import re
+from html import unescape
+
+# What the formats call a title and a description.
+KEYS = {"svg": ("Title", "Description"), "pdf": ("Title", "Subject"), "png": ("Title", "Description")}
+
+
+def metadata(figure, kind):
+    """Return what a file of a figure says of itself, by the format's own keys; nothing of a figure without a caption.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Its ``caption`` is set by :func:`algoreg.reporting.charts.panels.finish`.
+    kind : str
+        ``svg``, ``pdf`` or ``png``.
+    """
+    caption = getattr(figure, "caption", "")
+    if not caption:
+        return {}
+    titles = [figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)]
+    said = spoken("; ".join(" ".join(title.split()) for title in titles if title))
+    return dict(zip(KEYS[kind], (said, caption), strict=True))
+
+
+def spoken(text):
+    """Return a title as plain text: an exponent or index that figures typeset (mathtext)
+    in words or after an underscore.
+    """
+    return re.sub(r"\$_\{(.*?)\}\$", r"_\1", re.sub(r"\$\^\{(.*?)\}\$", r" to the power \1", text))
+
+
+def read(svg):
+    """Return what the panels of an SVG, given as text, conclude and what was run,
+    as (titles, caption); empty where it says nothing.
+    """
+    found = (re.search(rf"<{name}>(.*?)</{name}>", svg, re.DOTALL) for name in ("title", "dc:description"))
+    titles, caption = (unescape(one[1]).strip() if one else "" for one in found)
+    return titles, caption

@@ -1,0 +1,27 @@
+"""Ratios to a quantity that is only known to lie in a bracket, and its bracket."""
+
+import numpy as np
+
+from algoreg.reporting.charts.course import bars
+
+# δ's bracket is drawn as a bar: a ratio to δ lies between that to its upper and that to its lower end.
+BRACKET = "bars: from the ratio to δ's upper end to that to its lower end (mark)"
+
+
+def bracketed(axes, frame, x, low, up, colour, marker, label, shift=1.0):
+    """Draw means over runs with a bar down from the ratio to δ's lower end (``low``) to that to its upper one (``up``).
+
+    ``shift`` moves points that would hide each other apart, by a factor.
+    """
+    means = frame.groupby(x)[[low, up]].mean()
+    kept = {"mean": means[low], "high": means[low], "low": np.minimum(means[low], means[up])}
+    bars(axes, means.index * shift, kept, colour, label, marker, linestyle="none", markersize=4)
+    return means[low]
+
+
+def bracket(axes, frame, x, low, up, colour, labels):
+    """Draw where a quantity lies: lower bound, upper bound and what is between, each the mean over ensembles."""
+    means = frame.groupby(x)[[low, up]].mean()
+    axes.fill_between(means.index, means[low], means[up], color=colour, alpha=0.25, linewidth=0, label=labels[0])
+    axes.plot(means.index, means[low], "o-", color=colour, markersize=4, linewidth=1, label=labels[1])
+    axes.plot(means.index, means[up], "--", color=colour, linewidth=1, label=labels[2])

@@ -1,0 +1,95 @@
+"""A quantity along a run or a grid: mean and range of runs, each run, where runs were lost."""
+
+import numpy as np
+import pandas as pd
+
+from algoreg.claims.cells import geometric_mean
+
+
+def summary(frame, x, y, geometric=True):
+    """Return mean, smallest and largest ``y`` of the runs that have a value, by ``x``.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    x, y : str
+        Columns.
+    geometric : bool
+        The mean is that of the logarithms.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``mean``, ``low`` and ``high``, over the sorted values of ``x``.
+    """
+    groups = frame[np.isfinite(frame[y])].groupby(x)[y]
+    kept = groups.agg(low="min", high="max")
+    kept["mean"] = groups.apply(geometric_mean) if geometric else groups.apply(lambda values: values.mean())
+    return kept
+
+
+def _with_losses(label, frame, y):
+    lost = int((~np.isfinite(frame[y])).sum())
+    return f"{label}\n({lost} of {len(frame)} values not drawn: no value, or diverged)" if lost and label else label
+
+
+def course(axes, frame, x, y, colour, label, geometric=True, **style):
+    """Draw the mean over runs as a line and their range as a band; say how many values are missing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The :func:`summary`.
+    """
+    kept = summary(frame, x, y, geometric)
+    axes.plot(kept.index, kept["mean"], color=colour, label=_with_losses(label, frame, y), **{"markersize": 4, **style})
+    axes.fill_between(kept.index, kept["low"], kept["high"], color=colour, alpha=0.2, linewidth=0)
+    return kept
+
+
+def points(axes, frame, x, y, colour, label, marker="o", geometric=True, **style):
+    """Draw the mean over runs as points and their range as bars; see :func:`course`."""
+    kept = summary(frame, x, y, geometric)
+    bars(axes, kept.index, kept, colour, _with_losses(label, frame, y), marker, **style)
+    return kept
+
+
+def bars(axes, x, kept, colour, label, marker="o", **style):
+    """Draw points with bars from ``low`` to ``high`` of a table with a column ``mean`` too."""
+    # Equal runs may lie on either side of their mean by rounding.
+    spread = np.maximum([kept["mean"] - kept["low"], kept["high"] - kept["mean"]], 0)
+    options = {"linewidth": 1, "markersize": 4.5, "capsize": 2, **style}
+    axes.errorbar(x, kept["mean"], spread, marker=marker, color=colour, label=label, **options)
+
+
+def beside(frame, x, place, count, apart):
+    """Return a table whose values along ``x`` are moved by factors,
+    so that marks of ``count`` methods do not cover one another.
+    """
+    return frame.assign(**{x: frame[x] * apart ** (place - (count - 1) / 2)})
+
+
+def spread_of(logs, index, unit=1.0):
+    """Return the :func:`summary` of what is known by its logarithms (P, T, E),
+    over ``unit``, a number or of shape (P,).
+    """
+    ends = {"mean": logs.mean(axis=(1, 2)), "low": logs.min(axis=(1, 2)), "high": logs.max(axis=(1, 2))}
+    return pd.DataFrame({name: np.exp(values) / unit for name, values in ends.items()}, index=index)
+
+
+def mark_lost(axes, frame, x, colour, height):
+    """Mark where runs diverged, with how many of how many, at a height in units of the axes."""
+    for point, count in frame[frame["status"] == "diverged"].groupby(x).size().items():
+        across = axes.get_xaxis_transform()
+        axes.plot(point, height, "x", color=colour, transform=across, markersize=5, clip_on=False)
+        text = f"{count}/{(frame[x] == point).sum()}"
+        options = {"textcoords": "offset points", "ha": "center", "fontsize": 7, "color": colour}
+        axes.annotate(text, (point, height), xycoords=across, xytext=(0, 5), **options)
+
+
+def paths(axes, frame, x, y, colour, label, floor=0.0):
+    """Draw every run as a thin line and their geometric mean as a thick one; values below a floor are drawn on it."""
+    runs = frame.pivot_table(index=x, columns=["target", "ensemble"], values=y).clip(lower=floor)
+    axes.plot(runs.index, runs.to_numpy(), color=colour, linewidth=0.5, alpha=0.35)
+    mean = np.exp(np.log(runs).mean(axis=1))
+    axes.plot(mean.index, mean, color=colour, linewidth=2.2, label=label)

@@ -1,0 +1,135 @@
+"""Panels with their axes, and legends and notes that lie on no data."""
+
+from textwrap import wrap
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from algoreg.reporting.charts.style import NOTE_SIZE, STYLE
+from algoreg.reporting.charts.text import number, power_of_ten
+
+# From a panel's lower edge to its legend, in points: tick labels and the axis's name lie between.
+BELOW_AXIS = 36
+# A log axis over fewer decades has plain numbers between the powers of ten too.
+FEW_DECADES = 1.8
+# Two ticks of a log axis do not show where the values between them lie.
+FEWEST_TICKS = 3
+# Of a note that is as wide as its figure.
+LETTERS_PER_INCH = 19
+# A page's 838 pixels at their usual size, in inches.
+PAGE = 838 / 96
+THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", "\u2009"))
+PLAIN = FuncFormatter(lambda value, _: number(value))
+# As Matplotlib's own, but those are typeset as formulas, which takes far longer than text.
+POWERS = FuncFormatter(lambda value, _: power_of_ten(value))
+
+
+def panels(columns=1, rows=1, width=None, height=4.1, **options):
+    """Return a figure and its panels, row by row; ``width`` and ``height`` are a panel's, in inches.
+
+    Two abreast are as wide as a page shows without making them smaller.
+    """
+    width = width or (PAGE / columns if columns > 1 else 4.7)
+    figure, grid = plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False, **options)
+    return figure, list(grid.ravel())
+
+
+def two_abreast(count, height=4.0, **options):
+    """Return a figure and ``count`` panels, two beside each other in a row."""
+    figure, grid = panels(min(count, 2), -(-count // 2), height=height, **options)
+    for spare in grid[count:]:
+        spare.remove()
+    return figure, grid[:count]
+
+
+def two_and_one(above=False, height=4.0, **options):
+    """Return a figure and three panels, of which the last (``above``: the first) is as wide as the other two beside
+    each other.
+    """
+    figure, grid = panels(2, 2, height=height, **options)
+    wide = grid[0 if above else 2]
+    grid.pop(1 if above else 3).remove()
+    wide.set_subplotspec(wide.get_gridspec()[0 if above else 1, :])
+    return figure, grid
+
+
+def describe(axes, log="", xticks=None, **texts):
+    """Name a panel's axes; ``log`` lists the logarithmic ones ("xy"), ``xticks`` are the sizes that were measured."""
+    axes.set(**{f"{axis}scale": "log" for axis in log}, **texts)
+    if xticks is not None:
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xticks(sorted(xticks), [f"{tick:.3g}" if tick % 1 else f"{tick:g}" for tick in sorted(xticks)])
+
+
+def thousands(axes):
+    """Write an axis of iterations with few ticks and spaced thousands."""
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_formatter(THOUSANDS)
+
+
+def _tick_plainly(axis, limits):
+    """Give a log axis plain numbers over few decades, else powers of ten alone."""
+    decades = np.log10(limits[1] / limits[0]) if min(limits) > 0 else np.inf
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(POWERS)
+    if abs(decades) < FEW_DECADES:
+        coarse, fine = LogLocator(subs=(1, 2, 5)), LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9))
+        # Over a fraction of a decade even the fine ones may leave a tick or two.
+        even = MaxNLocator(5, steps=[1, 2, 5, 10])
+        axis.set_major_locator(_with_ticks([coarse, fine] if abs(decades) > 0.7 else [fine], limits) or even)
+        axis.set_major_formatter(PLAIN)
+
+
+def _with_ticks(locators, limits):
+    """Return the first locator that puts enough ticks between limits; None without any."""
+    for locator in locators:
+        ticks = locator.tick_values(*limits)
+        if np.sum((ticks >= limits[0]) & (ticks <= limits[1])) >= FEWEST_TICKS:
+            return locator
+    return None
+
+
+def legend_below(axes, **options):
+    """Put a panel's legend below it, where no data can ever lie; the figure grows by it (:func:`make_room`)."""
+    size = options.setdefault("fontsize", STYLE["legend.fontsize"])
+    legend = axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=BELOW_AXIS / size, **options)
+    legend.takes_room = True
+
+
+def share_legend(grid):
+    """Share the first panel's legend out among panels, below each a part of it."""
+    handles, labels = grid[0].get_legend_handles_labels()
+    for axes, part in zip(grid, np.array_split(np.arange(len(labels)), len(grid)), strict=True):
+        legend_below(axes, handles=[handles[k] for k in part], labels=[labels[k] for k in part])
+
+
+def finish(figure, note="", columns=1, caption=""):
+    """Write what all panels share: ticks of log axes, legends (in ``columns``) and a note below them.
+
+    ``caption`` says what was run. It is no part of the picture: the files carry it, for what stands beside it
+    (:mod:`algoreg.reporting.captions`).
+    """
+    figure.caption = caption
+    for axes in figure.axes:
+        for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+            if axis.get_scale() == "log" and not isinstance(axis.get_minor_locator(), NullLocator):
+                _tick_plainly(axis, sorted(limits))
+        if axes.get_legend() is None and axes.get_legend_handles_labels()[1]:
+            legend_below(axes, ncols=columns)
+    if note:
+        width = int(LETTERS_PER_INCH * figure.get_figwidth())
+        lines = [wrapped for line in note.splitlines() for wrapped in wrap(line, width)]
+        figure.supxlabel("\n".join(lines), fontsize=NOTE_SIZE)
+    return figure
+
+
+def make_room(figure):
+    """Heighten a figure by its legends, row by row, so that they take nothing from its panels."""
+    renderer, rows = figure.canvas.get_renderer(), {}
+    for axes in figure.axes:
+        legend = axes.get_legend()
+        if getattr(legend, "takes_room", False):
+            row, height = axes.get_subplotspec().rowspan.start, legend.get_window_extent(renderer).height
+            rows[row] = max(rows.get(row, 0), height / figure.dpi)
+    figure.set_figheight(figure.get_figheight() + sum(rows.values()))

@@ -1,0 +1,65 @@
+"""One style for all figures, and files without dates or random ids."""
+
+from contextlib import contextmanager
+
+import matplotlib
+import matplotlib.pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import to_rgb
+
+from algoreg.reporting import captions
+
+# Matplotlib's own: ten colours that differ also to the colour-blind (Petroff, 2021), and the axes of seaborn's style
+# "ticks". Importing seaborn itself would take longer than all the rest of a figure's job.
+COLOURS = [to_rgb(colour) for colour in matplotlib.color_sequences["petroff10"]]
+TEST, TRAIN, THIRD = COLOURS[:3]
+BASE = "seaborn-v0_8-ticks"
+STYLE = {
+    "svg.hashsalt": "algoreg",
+    "svg.fonttype": "none",
+    "font.size": 9,
+    # The one font that comes with Matplotlib: no other is on every machine.
+    "font.sans-serif": ["DejaVu Sans"],
+    "axes.titlesize": 9,
+    "axes.linewidth": 0.8,
+    # Where they are put anyway: no panel has anything above it.
+    "axes.titley": 1.0,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "xtick.major.size": 3.5,
+    "ytick.major.size": 3.5,
+    "legend.fontsize": 7.5,
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 160,
+}
+NOTE_SIZE = 7
+
+
+@contextmanager
+def style():
+    """Draw in the one style, whatever the user's own matplotlibrc says, which is back in force afterwards."""
+    # Here and not at import: a notebook that imports a chapter's figures goes on showing its own.
+    matplotlib.use("agg")
+    with plt.rc_context():
+        matplotlib.rcdefaults()
+        plt.style.use(BASE)
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
+def save(figure, path, kind):
+    """Save a figure as ``svg``, ``pdf`` or ``png``, so that equal figures are equal files."""
+    canvas, nameless = {
+        "svg": (FigureCanvasSVG, {"Date": None}),
+        "pdf": (FigureCanvasPdf, {"CreationDate": None}),
+        "png": (FigureCanvasAgg, {"Software": None}),
+    }[kind]
+    nameless |= captions.metadata(figure, kind)
+    resolution = figure.dpi
+    with style():
+        # As figure.savefig, which would draw everything once more before, to lay out what has been laid out.
+        getattr(canvas(figure), f"print_{kind}")(path, metadata=nameless)
+    # Vector formats leave theirs behind.
+    figure.dpi = resolution

@@ -1,0 +1,125 @@
+"""The explorer: one page on which descent runs live in a browser, from its parts in ``workflow/report/explorer/``.
+
+The browser computes the runs. What is measured, and what theory counts, is put into the page here.
+"""
+
+import json
+from pathlib import Path
+from urllib.parse import urlencode
+
+import jinja2
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from algoreg.numerics.theory import degrees_of_freedom, trace_statistical_dimension
+from algoreg.reporting.charts.text import number
+from algoreg.reporting.page.policy import security_policy
+
+SIZES = range(8, 49, 2)
+RANKS = range(1, 9)
+# In this order: each uses the ones before.
+SCRIPTS = ("state.js", "charts.js", "view.js")
+WORKER = ("numerics.js", "worker.js")
+
+
+def presets(folder: Path) -> list[dict[str, str]]:
+    """Return what ``presets.json`` of a folder has to look at: ``name``, ``see`` and ``hash``,
+    the part of an address that sets it.
+    """
+    found = json.loads((Path(folder) / "presets.json").read_text(encoding="utf-8"))
+    return [{"name": one["name"], "see": one["see"], "hash": urlencode(one["link"])} for one in found]
+
+
+def dimensions() -> dict[int, dict[str, list]]:
+    """Return the numbers of a symmetric matrix of rank 1 to 8,
+    and the measurements that least trace needs, by size d.
+    """
+    return {
+        d: {
+            "free": [degrees_of_freedom(d, rank) for rank in RANKS],
+            "trace": [round(trace_statistical_dimension(d, rank), 1) for rank in RANKS],
+        }
+        for d in SIZES
+    }
+
+
+def measured(table: pd.DataFrame) -> dict:
+    """Return the median test errors of a table of the experiment ``threshold``, over rank and m/(dr).
+
+    Its rows of equal eigenvalues (``spectrum`` flat) are taken: of one d, α, step and time.
+
+    Returns
+    -------
+    dict
+        ``d``, ``alpha``, ``ranks``, ``ratios`` and ``errors``, a row per rank.
+
+    Raises
+    ------
+    ValueError
+        If the rows differ in d or α, or the ranks in the ratios.
+    """
+    frame = table[table["spectrum"] == "flat"]
+    for column in ("d", "alpha"):
+        if frame[column].nunique() != 1:
+            raise ValueError(f"{column} has {frame[column].nunique()} values: allowed is one")
+    d = int(frame["d"].iloc[0])
+    # A diverged run counts as one that has found nothing; m is rounded, so that ratios agree to a few hundredths.
+    errors = frame.fillna({"test_error": np.inf}).groupby(["rank", "m"])["test_error"].median()
+    rows = {rank: errors[rank] for rank in sorted(frame["rank"].unique())}
+    if len({len(row) for row in rows.values()}) != 1:
+        raise ValueError("the ranks differ in how many m/(dr) they have: allowed is the same for all")
+    first = next(iter(rows))
+    return {
+        "d": d,
+        "alpha": number(frame["alpha"].iloc[0]),
+        "ranks": [int(rank) for rank in rows],
+        "ratios": [round(m / (d * first), 3) for m in rows[first].index],
+        "errors": [[float(f"{min(error, 1e6):.3g}") for error in row] for row in rows.values()],
+    }
+
+
+def boxes(known: dict) -> list[dict]:
+    """Return the map of :func:`measured` as boxes of a picture without scripts:
+    their places, ``share`` from 0 (nothing found) to 1.
+    """
+    top = max(known["ranks"])
+    return [
+        {"x": column, "y": top - rank, "share": round(min(max(-np.log10(error) / 3, 0), 1), 2)}
+        for rank, row in zip(known["ranks"], known["errors"], strict=True)
+        for column, error in enumerate(row)
+    ]
+
+
+def _texts(folder: Path, names: tuple[str, ...]) -> str:
+    return "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
+
+
+def render(folder: Path, style: Path, table: pd.DataFrame) -> str:
+    """Return the explorer as HTML.
+
+    Parameters
+    ----------
+    folder : path
+        With ``page.html``, scripts, style and presets.
+    style : path
+        The report page's style, on which its own builds.
+    table : pandas.DataFrame
+        For the map; see :func:`measured`.
+    """
+    folder = Path(folder)
+    script = _texts(folder, SCRIPTS)
+    known, map_of = presets(folder), measured(table)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("page.html").render(
+        policy=Markup(security_policy(script, workers=True)),
+        style=Markup(Path(style).read_text(encoding="utf-8") + (folder / "explorer.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        worker=Markup(_texts(folder, WORKER)),
+        presets=known,
+        measured=map_of,
+        data={"measured": map_of, "dimensions": dimensions()},
+        boxes=boxes(map_of),
+    )

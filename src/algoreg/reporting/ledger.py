@@ -1,0 +1,213 @@
+"""A chapter's ledger: what differs from the paper, or within it; a template, filled in from the committed references.
+
+The template ``ledger.md.j2`` in a chapter's folder calls the chapters' passages by name (tables and sentences from
+committed numbers) and the functions of :class:`Numbers`. Its block ``found`` says what was found. The block
+``headline`` in it is what README and the report page say of the chapter. Any other template ``<name>.md.j2`` there is a
+document of its own.
+"""
+
+import functools
+import re
+import textwrap
+
+import jinja2
+import numpy as np
+
+from algoreg import plugins
+from algoreg.claims.cells import chosen
+from algoreg.claims.judging import exact
+from algoreg.claims.published import load_published
+from algoreg.regression.snapshots import claim_of, frame_of
+from algoreg.reporting.report import BEST, number, said_of, verdicts_beside
+from algoreg.reporting.wording import bound, outwards
+
+TEMPLATE = "ledger.md.j2"
+WIDTH = 100
+# Code between fences; what in a block's beginning, or at the beginning of any of its lines, cannot be broken anew.
+FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
+AS_IT_IS = re.compile(r"\A(?:[|#<>]|```|[*+] |\d+[.)] )|^(?:\| |\s+(?:[-*+]|\d+[.)]) )", re.MULTILINE)
+# Of ends of columns, as of all numbers in ledgers.
+DIGITS = 3
+# More different values than these are said by their ends.
+MOST_VALUES = 4
+
+
+class Numbers:
+    """Committed numbers as texts: what claims came to, what tables and published curves hold.
+
+    Parameters
+    ----------
+    references : mapping of str to mapping
+        By tier.
+    entries : list of mapping
+        The registry.
+    """
+
+    def __init__(self, references, entries):
+        self._references, self._entries = references, {entry["id"]: entry for entry in entries}
+        self._frames = {}
+
+    def _claim(self, identity, tier):
+        return claim_of(self._references[tier], identity)
+
+    def _said(self, identity, tier):
+        return said_of(self._claim(identity, tier), self._entries[identity])
+
+    def _frame(self, table, tier):
+        if (table, tier) not in self._frames:
+            self._frames[table, tier] = frame_of(self._references[tier]["tables"][table])
+        return self._frames[table, tier]
+
+    def estimate(self, identity, tier="standard", towards=None, digits=3):
+        """Return a claim's estimate, with the digits that tell it from its margin.
+
+        Where the sentence says "at most" or "within" it is rounded ``towards="up"``, where "at least"
+        ``towards="down"``.
+        """
+        if towards:
+            return bound(self._claim(identity, tier), towards, digits)
+        return self._said(identity, tier).estimate
+
+    def interval(self, identity, tier="standard"):
+        """Return a claim's 95 % interval."""
+        return self._said(identity, tier).interval
+
+    def verdict(self, identity, tier="standard"):
+        """Return a claim's verdict."""
+        return self._said(identity, tier).verdict
+
+    def margin(self, identity):
+        """Return a claim's margin."""
+        return exact(self._entries[identity]["margin"])
+
+    def setting(self, identity, *keys):
+        """Return an option of a claim's estimand, or a value in it."""
+        value = self._entries[identity]["estimand"]
+        for key in keys:
+            value = value[key]
+        return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+    def values(self, table, column, tier="standard", **where):
+        """Return the different values of a column, the first and the last where there are many."""
+        found = np.unique(chosen(self._frame(table, tier), where)[column].dropna())
+        if len(found) > MOST_VALUES:
+            return f"{found[0]:g} to {found[-1]:g}"
+        return ", ".join(f"{value:g}" for value in found)
+
+    def least(self, table, column, tier="standard", **where):
+        """Return the smallest value of a column, rounded down."""
+        return number(outwards(chosen(self._frame(table, tier), where)[column].min(), "down", DIGITS))
+
+    def largest(self, table, column, tier="standard", **where):
+        """Return the largest value of a column, rounded up."""
+        return number(outwards(chosen(self._frame(table, tier), where)[column].max(), "up", DIGITS))
+
+    def published(self, curve, **where):
+        """Return a value of a published curve, the smallest and the largest where there are several."""
+        found = chosen(load_published(curve), where)["value"]
+        ends = dict.fromkeys(number(value) for value in (found.min(), found.max()))
+        return " to ".join(ends)
+
+
+def _passages(references):
+    """Return every passage by name as a function that has its tables or references already."""
+
+    def bound(function):
+        if function.tiers is BEST:
+            return functools.partial(function, *_best(references, function.tables))
+
+        def call(*arguments):
+            lacking = [tier for tier in function.tiers if tier not in references]
+            own = [references[tier] for tier in function.tiers if tier in references]
+            lacking += [table for table in function.tables if any(table not in one["tables"] for one in own)]
+            if lacking:
+                return f"(The committed references lack {', '.join(lacking)}.)"
+            given = [frame_of(own[0]["tables"][table]) for table in function.tables] if function.of_frames else own
+            return function(*given, *arguments)
+
+        return call
+
+    return {name: bound(function) for name, function in plugins.functions("ledger").items()}
+
+
+def _best(references, tables):
+    """Return the first tier of ``BEST`` whose reference has these tables, and that; None and None without one."""
+    having = (tier for tier in BEST if tier in references and set(tables) <= references[tier]["tables"].keys())
+    tier = next(having, None)
+    return tier, references.get(tier)
+
+
+def wrapped(text):
+    """Return Markdown with the lines of its paragraphs and lists of "- " broken at ``WIDTH``.
+
+    Tables, code between fences, headings, quotes, and lists that are numbered or have lists in them, stay as they are.
+    """
+    blocks = []
+    for part in FENCED.split(text.strip()):
+        found = [part] if FENCED.fullmatch(part) else re.split(r"\n{2,}", part.strip())
+        blocks += [block if AS_IT_IS.search(block) else _filled(block) for block in found if block]
+    return "\n\n".join(blocks)
+
+
+def _filled(block):
+    settings = {"width": WIDTH, "break_long_words": False, "break_on_hyphens": False}
+    lines = [
+        textwrap.fill(" ".join(item.split()), subsequent_indent="  " * item.startswith("- "), **settings)
+        for item in re.split(r"\n(?=- )", block)
+    ]
+    return "\n".join(lines)
+
+
+class Ledgers:
+    """The ledgers of all chapters.
+
+    Parameters
+    ----------
+    references : mapping of str to mapping
+        The committed references by tier.
+    entries : list of mapping
+        The registry.
+    """
+
+    def __init__(self, references, entries):
+        numbers = Numbers(references, entries)
+        said = {name: getattr(numbers, name) for name in dir(numbers) if not name.startswith("_")}
+        self._context = {**_passages(references), **said}
+        self._references, self._entries = references, entries
+
+    def _template(self, chapter, name=TEMPLATE):
+        environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(chapter.folder),
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            autoescape=False,
+        )
+        own = [entry for entry in self._entries if entry["chapter"] == chapter.name]
+
+        def full_verdicts():
+            return verdicts_beside(self._references["standard"], self._references["full"], own)
+
+        environment.globals.update(self._context, full_verdicts=full_verdicts)
+        return environment.get_template(name)
+
+    def documents(self, chapter):
+        """Return the documents beside a chapter's ledger, Markdown, by their names."""
+        names = sorted(path.name for path in chapter.folder.glob("*.md.j2") if path.name != TEMPLATE)
+        return {name.removesuffix(".j2"): f"{wrapped(self._template(chapter, name).render())}\n" for name in names}
+
+    def block(self, chapter, name):
+        """Return a block of a chapter's ledger, Markdown; empty where there is none."""
+        return wrapped(self._block(chapter, name))
+
+    def rest(self, chapter):
+        """Return a chapter's ledger without what was found, Markdown; empty where it has no template."""
+        if not (chapter.folder / TEMPLATE).exists():
+            return ""
+        return wrapped(self._template(chapter).render().replace(self._block(chapter, "found"), "", 1))
+
+    def _block(self, chapter, name):
+        if not (chapter.folder / TEMPLATE).exists():
+            return ""
+        template = self._template(chapter)
+        return "".join(template.blocks[name](template.new_context())) if name in template.blocks else ""

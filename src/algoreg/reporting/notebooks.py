@@ -1,0 +1,145 @@
+"""What notebooks share: a tier's figures and verdicts by name, and experiments that are measured while one waits."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import threadpoolctl
+from IPython.display import Image
+from pandas.io.formats.style import Styler
+
+from algoreg import plugins
+from algoreg.claims.cells import geometric_mean
+from algoreg.regression import references
+from algoreg.reporting import captions, report, wording
+from algoreg.results import experiment_tables, records
+from algoreg.settings.chapters import load_chapters
+from algoreg.settings.plan import experiment_options
+
+# A figure's file has 160 dots per inch. So wide, its letters are those of the page.
+SHOWN, WIDEST = 0.62, 980
+LEFT = {"text-align": "left", "vertical-align": "top", "white-space": "normal"}
+
+
+class Verdicts(Styler):
+    """A table for a notebook to show; as text it is its caption, where pandas' own would be an address in memory."""
+
+    def __repr__(self):
+        return self.caption
+
+
+class Tier:
+    """The finished results of a tier: of ``ALGOREG_TIER``, or ``quick``,
+    below the repository that the notebook lies in.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the tier has no verdicts yet; it names the command.
+    """
+
+    def __init__(self):
+        self.name = os.environ.get("ALGOREG_TIER", "quick")
+        above = (folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "Snakefile").exists())
+        root = os.environ.get("ALGOREG_ROOT") or next(above, Path.cwd())
+        self.results = Path(os.environ.get("ALGOREG_RESULTS") or Path(root) / "results" / self.name)
+        self._file("claims")
+
+    def _file(self, name):
+        path = self.results / name
+        if not path.exists():
+            command = f"snakemake --cores 2 --configfile config/{self.name}.yaml"
+            raise FileNotFoundError(f"{path} is not there: run `{command}` first")
+        return path
+
+    def table(self, name):
+        """Return a table of the tier."""
+        return records.read_table(self._file(f"tables/{name}.csv"))
+
+    def figure(self, name):
+        """Return a figure of the tier as a picture that a notebook shows."""
+        picture = Image(self._file(f"figures/{name}.png"))
+        titles, _ = captions.read(self._file(f"figures/{name}.svg").read_text(encoding="utf-8"))
+        wide = int.from_bytes(picture.data[16:20])
+        return Image(picture.data, width=min(round(SHOWN * wide), WIDEST), alt=titles)
+
+    def verdicts(self, *chapters, claims=None) -> Verdicts:
+        """Return the verdicts of chapters' claims, or of these of them, for a notebook to show.
+
+        Where the tier judges none of them, as smoke, they are the committed ones of tier ``standard``. The caption says
+        whose.
+        """
+        known = load_chapters(chapters)
+        entries = {entry["id"]: entry for chapter in known for entry in chapter.claims}
+        shown = entries if claims is None else claims
+        judged = [records.read_json(self._file(f"claims/{name}.json")) for name in entries]
+        whose = f"this tier, {self.name}"
+        # A chapter of the user's own need not have a reference.
+        paths = [path for path in (references.path_of(chapter, "standard") for chapter in known) if path.exists()]
+        if paths and all(claim["verdict"] == "not-judged" for claim in judged if claim["id"] in shown):
+            judged = [claim for path in paths for claim in references.read(path)["claims"]]
+            whose = f"the committed tier standard, as {self.name} judges none"
+        outcomes = wording.verdicts_of(judged)
+        rows = []
+        for claim in (claim for claim in judged if claim["id"] in shown):
+            entry = entries[claim["id"]]
+            said = report.said_of(claim, entry, outcomes)
+            rows.append([claim["id"], entry["statement"], said.words(), *said.cells()])
+        header = ["claim", "statement", "verdict", "estimate", "95 % interval", "needed", "control"]
+        styled = Verdicts(pd.DataFrame(rows, columns=header), uuid="verdicts").hide(axis="index")
+        heads = {"selector": "th, caption", "props": list(LEFT.items())}
+        return styled.set_properties(**LEFT).set_table_styles([heads]).set_caption(f"Verdicts of {whose}")
+
+
+def measure(name, *, seed=2018, ensembles=1, **options):
+    """Return the table of an experiment that is measured now, on a CPU with one thread, in float64.
+
+    Parameters
+    ----------
+    name : str
+        The experiment, a module in the folder ``experiments`` of a chapter.
+    seed : int
+        Another one is another draw of everything.
+    ensembles : int
+        How many ensembles are drawn.
+    **options
+        Of the experiment; ``Options`` in its module says what they may be, and which may be left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per run and what else names a row there (``KEYS``), its columns ``VALUES``.
+    """
+    # Loaded here: who reads tables and verdicts need not wait for it.
+    import torch
+
+    from algoreg.engine import experiment
+    from algoreg.numerics import devices
+
+    complete = experiment_options({"experiment": name, "options": options})
+    context = experiment.Context(seed, range(ensembles), torch.device("cpu"), torch.float64, lambda line: None)
+    # Sums depend on threads, and so would the last digits of a page.
+    with devices.at_most(1), threadpoolctl.threadpool_limits(1, user_api="blas"):
+        rows = experiment.measure(name, complete, context)
+    module = plugins.experiment(name)
+    return experiment_tables.collect([pd.DataFrame(rows)], name, module.KEYS, experiment_tables.columns(module))
+
+
+def curve(axes, frame, x, value, **style):
+    """Draw the geometric mean of a positive column over another one, and every run as a dot;
+    runs without a value are left out.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    frame : pandas.DataFrame
+        A row per run and value of ``x``.
+    x, value : str
+        Columns.
+    **style
+        Of the line, as for :meth:`matplotlib.axes.Axes.plot`.
+    """
+    there = frame[frame[value] > 0]
+    mean = there.groupby(x)[value].agg(geometric_mean)
+    (line,) = axes.plot(mean.index, mean, **style)
+    axes.plot(there[x], there[value], ".", color=line.get_color(), alpha=0.35, markersize=4)

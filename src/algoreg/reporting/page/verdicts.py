@@ -1,0 +1,142 @@
+"""Verdicts as the page shows them: words, signs, counts, and where an interval lies against its margin."""
+
+import math
+
+from algoreg.claims.judging import INCONCLUSIVE, INVALID, NOT_JUDGED, REFUTED, SUPPORTED
+from algoreg.reporting.wording import apart, minus, say
+
+# In the order of the headline: word, sign beside it (colour alone must not tell verdicts apart), what it means.
+VERDICTS = {
+    SUPPORTED: ("supported", "✓", "the whole 95 % interval lies on the claimed side of the margin"),
+    REFUTED: ("refuted", "✗", "the whole 95 % interval lies on the other side"),
+    INCONCLUSIVE: ("inconclusive", "≈", "the interval straddles the margin"),
+    NOT_JUDGED: ("not judged", "○", "this tier lacks the runs, or the machine did not allow them"),
+    INVALID: ("invalid", "!", "a control came out wrong, or has no estimate: the judge is at fault"),
+}
+MISSING = ("missing", "?", "the registry has it, the results do not")
+# Where the largest of several positive numbers is so many times the smallest, their axis is logarithmic.
+LOG_AXIS_RATIO = 20
+# So many labels of an axis do not cover one another.
+MOST_TICKS = 7
+# A control further away from the interval than so many times its axis is shown as an arrow at the edge.
+FAR = 2.0
+
+
+def show(value):
+    """Return a number as the page prints it, four digits; a dash where there is none, or NaN."""
+    return "–" if value is None or math.isnan(value) else f"{value:.4g}".replace("-", "−")
+
+
+def texts(claim, verdicts=None):
+    """Return the texts of a verdict (:class:`algoreg.reporting.wording.Said`) as the page prints numbers,
+    four digits and more.
+    """
+    return say(claim, verdicts, digits=4)
+
+
+def headline(claims, missing=()):
+    """Return (verdict, word, sign, meaning, number of claims) of every verdict to show, in a fixed order.
+
+    The three verdicts and ``not-judged`` are always there; ``invalid`` and missing claims only if there are any.
+    """
+    counts = {name: sum(claim["verdict"] == name for claim in claims) for name in VERDICTS}
+    rows = [(name, *VERDICTS[name], count) for name, count in counts.items() if count or name != INVALID]
+    return rows + ([("missing", *MISSING, len(missing))] if missing else [])
+
+
+def _ticks(low, high, log):
+    """Return where an axis has ticks: two at least, and no more than have place beside one another."""
+    if log:
+        first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+        found = [tick for e in range(first, last + 1) for tick in (10.0**e, 3 * 10.0**e) if low <= tick <= high]
+        if len(found) <= MOST_TICKS:
+            return found
+        every = math.ceil((last - first) / MOST_TICKS)
+        return [10.0**e for e in range(first, last + 1) if e % every == 0 and low <= 10.0**e <= high]
+    raw = (high - low) / 4
+    unit = 10.0 ** math.floor(math.log10(raw))
+    steps = [unit * nice for nice in (1, 2, 5, 10)]
+    place = next(i for i, step in enumerate(steps) if step >= raw)
+    found = _multiples(steps[place], low, high)
+    return found if len(found) > 1 else _multiples(steps[max(place - 1, 0)], low, high)
+
+
+def _multiples(step, low, high):
+    return [i * step for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+
+
+def _tick_texts(ticks):
+    """Return ticks as texts, with as many digits as tell them apart."""
+    for digits in range(6, 17):
+        texts = [minus(f"{tick:.{digits}g}") for tick in ticks]
+        if len(set(texts)) == len(ticks):
+            break
+    return texts
+
+
+def interval_axis(claim):
+    """Return where the estimate, interval, margin and controls of a claim of ``claims.json`` lie on an axis,
+    in percent of its width.
+
+    Returns
+    -------
+    dict or None
+        None where there is no interval. ``low, high, estimate, margin`` are positions; ``zone`` is the claimed side
+        (start, width); ``ticks`` are pairs (position, text); ``controls`` are mappings with ``at, off`` (−1, 0 or 1:
+        beyond which edge), ``text`` and ``label``; ``log`` tells the scale; ``words`` says all of it.
+    """
+    if claim["estimate"] is None or claim["ci_low"] is None:
+        return None
+    own = [claim["ci_low"], claim["ci_high"], claim["estimate"], claim["margin"]]
+    log = min(own) > 0 and max(own) > LOG_AXIS_RATIO * min(own)
+    scale = math.log10 if log else float
+    controls = _controls(claim)
+    low, high = _ends([scale(value) for value in own], [scale(c[1]) for c in controls if not log or c[1] > 0])
+
+    def at(value):
+        return round(100 * (scale(value) - low) / (high - low), 2)
+
+    margin = at(claim["margin"])
+    drawn = [_mark(claim, *control, -1.0 if log and control[1] <= 0 else at(control[1])) for control in controls]
+    said = texts(claim)
+    edge = f"; {said.edge}" if said.edge else ""
+    words = f"Estimate {said.estimate}, 95 % interval: {said.interval}; claimed is {said.needed}{edge}"
+    ticks = _ticks(*((10.0**low, 10.0**high) if log else (low, high)), log)
+    return {
+        "low": at(claim["ci_low"]),
+        "high": at(claim["ci_high"]),
+        "estimate": at(claim["estimate"]),
+        "margin": margin,
+        "zone": (margin, 100 - margin) if claim["direction"] == "above" else (0, margin),
+        "ticks": list(zip(map(at, ticks), _tick_texts(ticks), strict=True)),
+        "controls": drawn,
+        "log": log,
+        "words": words + "".join(f"; {mark['text']}" for mark in drawn),
+    }
+
+
+def _controls(claim):
+    """Return (name, estimate, verdict) of the controls that have an estimate."""
+    names = {"control": "control", "positive_control": "positive control"}
+    return [
+        (name, claim[f"{key}_estimate"], claim[f"{key}_verdict"])
+        for key, name in names.items()
+        if claim[f"{key}_estimate"] is not None
+    ]
+
+
+def _ends(own, others):
+    """Return both ends of an axis that shows its own values, and of others those that are not far away."""
+    span = (max(own) - min(own)) or abs(max(own)) or 1.0
+    near = [value for value in others if min(own) - FAR * span <= value <= max(own) + FAR * span]
+    low, high = min([*own, *near]), max([*own, *near])
+    pad = 0.12 * ((high - low) or span)
+    return low - pad, high + pad
+
+
+def _mark(claim, name, value, outcome, position):
+    """Return how a control at a position in percent is marked: there, or at the edge beyond which it lies."""
+    off = -1 if position < 0 else 1 if position > 100 else 0
+    beyond = " (beyond the axis)" if off else ""
+    text = f"{name} {minus(apart([value], claim['margin'], 4)[0])}, {outcome}{beyond}"
+    return {"at": min(max(position, 1.2), 98.8), "off": off, "label": name, "text": text}

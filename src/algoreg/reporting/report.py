@@ -1,0 +1,181 @@
+"""What generated documents share: Markdown, committed numbers as tables, verdicts as rows, marked blocks."""
+
+import inspect
+import re
+from collections import Counter
+
+from algoreg.claims.cells import geometric_mean
+from algoreg.regression.snapshots import claim_of
+from algoreg.reporting.wording import bound, say, verdicts_of
+
+# The order in which verdicts are counted.
+VERDICTS = ("supported", "refuted", "inconclusive", "not-judged", "invalid")
+
+# A generated part of a document: its name, its text.
+BLOCK = re.compile(r"<!-- begin: ([\w-]+) -->\n(.*?)\n?<!-- end: \1 -->", re.DOTALL)
+
+# Of a passage: the largest tier that has all its tables.
+BEST = ("standard", "full", "quick", "smoke")
+
+
+def filled(text):
+    """Return what stands in a document between ``<!-- begin: name -->`` and ``<!-- end: name -->``, by name."""
+    return dict(BLOCK.findall(text))
+
+
+def fill(text, blocks):
+    """Replace what stands between ``<!-- begin: name -->`` and ``<!-- end: name -->`` in a document.
+
+    Raises
+    ------
+    KeyError
+        If the document marks a block that ``blocks`` does not have.
+    """
+
+    def replacement(match):
+        name = match.group(1)
+        return f"<!-- begin: {name} -->\n{blocks[name]}\n<!-- end: {name} -->"
+
+    return BLOCK.sub(replacement, text)
+
+
+def passage(*tables, tiers=("standard",)):
+    """Mark a function of a chapter's ledger that returns Markdown: its template calls it by its name.
+
+    The function is given its tables of a committed tier as frames, in their order, then what the template gives it. One
+    that reads more has ``reference`` as its first parameter, or says several ``tiers``: it is given the whole committed
+    reference of each. With ``BEST`` it is given the name and the reference of the first of these tiers that has its
+    tables, or None twice, and says itself what is missing.
+
+    Parameters
+    ----------
+    *tables : str
+        The tables that it reads; of references without them the passage says so.
+    tiers : tuple of str
+    """
+
+    def register(function):
+        function.tables, function.tiers = tables, tiers
+        function.of_frames = len(tiers) == 1 and "reference" not in inspect.signature(function).parameters
+        return function
+
+    return register
+
+
+def literal(text):
+    """Return text as Markdown that shows it as it is: X* and ‖E‖_F are no emphasis.
+    Code between backticks is left alone.
+    """
+    parts = re.split(r"(`[^`]*`)", str(text))
+    return "".join(part if i % 2 else re.sub(r"([*_]|<(?=[a-zA-Z/!]))", r"\\\1", part) for i, part in enumerate(parts))
+
+
+def _cell(content):
+    """Return what stands in a cell: one line, and no bar that would end it."""
+    return re.sub(r"(?<!\\)\|", r"\\|", " ".join(str(content).split("\n")))
+
+
+def markdown(header, rows):
+    """Return a Markdown table; bars in its cells are escaped,
+    everything else is taken as Markdown (see :func:`literal`).
+    """
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in lines)
+
+
+def number(value):
+    """Return a number for a Markdown table."""
+    return "–" if value is None else f"{value:.3g}"
+
+
+def geometric(values):
+    """Return the geometric mean of numbers of at least 0 for a Markdown table."""
+    return number(geometric_mean(values))
+
+
+def with_interval(estimate):
+    """Return an estimate with its 95 % interval for a Markdown table."""
+    return (
+        "–" if estimate.value is None else f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
+    )
+
+
+def estimate_of(reference, identity, towards=None):
+    """Return a claim's committed estimate as a text; where the sentence makes it a bound, rounded ``up`` or ``down``.
+
+    For passages: in a ledger without its references they say so, where a number of the template would stop the
+    document.
+    """
+    claim = claim_of(reference, identity)
+    return bound(claim, towards) if towards else number(claim["estimate"])
+
+
+def said_of(claim, entry, verdicts=None):
+    """Return the texts of a committed verdict; the registry has what a reference does not repeat."""
+    own = {key: entry.get(key) for key in ("direction", "remedy", "deterministic")}
+    return say({**own, **claim}, verdicts)
+
+
+def counted(claims):
+    """Return how many claims have each verdict, in words: "9 supported, 1 refuted"."""
+    outcomes = Counter(claim["verdict"] for claim in claims)
+    return ", ".join(f"{outcomes[verdict]} {verdict.replace('-', ' ')}" for verdict in VERDICTS if outcomes[verdict])
+
+
+def _judged(claim, entry, verdicts):
+    """Return the cells of a claim: verdict, estimate, interval, what is needed, the controls."""
+    said = said_of(claim, entry, verdicts)
+    return [said.words("**{}**", "`{}`"), *said.cells()]
+
+
+def verdicts(reference, registry):
+    """Return the verdicts of these entries of the registry as a Markdown table;
+    each links to its entry in claims.md.
+    """
+    committed, outcomes = {claim["id"]: claim for claim in reference["claims"]}, verdicts_of(reference["claims"])
+    rows = [
+        [
+            f"[`{entry['id']}`](../claims.md#{entry['id'].lower()})",
+            literal(entry["statement"]),
+            *_judged(committed[entry["id"]], entry, outcomes),
+        ]
+        for entry in registry
+        if entry["id"] in committed
+    ]
+    return markdown(["claim", "statement", "verdict", "estimate", "95 % interval", "needed", "control"], rows)
+
+
+def verdicts_beside(standard, full, registry):
+    """Return the full tier's verdicts of these entries beside the standard tier's, as a Markdown table."""
+    standards, fulls = ({claim["id"]: claim for claim in reference["claims"]} for reference in (standard, full))
+    rows = []
+    for entry in registry:
+        claim, other = fulls.get(entry["id"]), standards.get(entry["id"])
+        if claim is not None:
+            beside = f"{other['verdict']}, {said_of(other, entry).estimate}" if other else "–"
+            rows.append([f"`{entry['id']}`", *_judged(claim, entry, verdicts_of(full["claims"])), beside])
+    header = ["claim", "verdict", "estimate", "95 % interval", "needed", "control", "standard tier"]
+    return markdown(header, rows)
+
+
+def costs(references):
+    """Return CPU time and memory of the tiers with a reference of all of them, as Markdown."""
+    rows = []
+    for tier, reference in references.items():
+        if reference.get("partial"):
+            continue
+        cost = reference["cost"]
+        # A reference that is older than this column has seconds on a clock, which are no CPU time.
+        minutes = cost["cpu_seconds"] / 60 if "cpu_seconds" in cost else None
+        times = ["–", "–"] if minutes is None else [f"{minutes:.1f} min", f"{minutes / 2:.1f} min"]
+        rows.append([f"`{tier}`", *times, f"{cost['peak_mib']} MiB"])
+    return markdown(["tier", "CPU time of all jobs", "half of it", "largest job"], rows)
+
+
+def chapter_costs(references):
+    """Return the CPU seconds of each chapter's tables in the two larger tiers, the dearest first, as Markdown."""
+    tiers = ("standard", "quick")
+    known = [references.get(tier, {}).get("cost", {}).get("chapters", {}) for tier in tiers]
+    dearest = sorted(set().union(*known), key=lambda name: (-known[0].get(name, 0), name))
+    rows = [[f"`{name}`", *(str(seconds.get(name, "–")) for seconds in known)] for name in dearest]
+    return markdown(["chapter", *tiers], rows)

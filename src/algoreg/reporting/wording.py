@@ -1,0 +1,253 @@
+"""How a verdict and its numbers are said: one place for the terminal, the documents and the page."""
+
+import math
+import re
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
+
+from algoreg.claims.judging import INCONCLUSIVE, INVALID, SIGNS, exact
+
+# An interval narrower than this part of its estimate is rounding: all runs came out alike.
+NO_SPREAD = 1e-9
+# Where an entry says that no sampling is in it, its interval may be as wide as this; a wider one is shown all the same.
+DETERMINISTIC_WIDTH = 0.1
+# A verdict hangs on the margin where an end of its interval lies within this part of it.
+AT_THE_MARGIN = 0.02
+SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+def minus(text):
+    """Return text with minus signs before its numbers in the place of hyphens."""
+    return re.sub(r"(?<![\w-])-(?=[\d.])|(?<=\de)-(?=\d)", "−", text)
+
+
+def _side(value, margin):
+    return (value > margin) - (value < margin)
+
+
+def apart(values, margin, digits=3, distinct=False, towards=None):
+    """Return numbers as texts in which each lies on the side of the margin on which it is.
+
+    All get the same number of significant digits, ``digits`` or as many more as that needs: 0.199982 beside 0.2 is not
+    "0.2".
+
+    Parameters
+    ----------
+    values : list of float
+    margin : float
+    digits : int
+    distinct : bool
+        Whether numbers that differ must have texts that differ: an interval from 3.975 to 3.985 is not "3.98 … 3.98".
+    towards : str, optional
+        Of bounds: how :func:`outwards` rounds them. To the nearest without it.
+    """
+    for places in range(digits, 17):
+        rounded = [outwards(value, towards, places) for value in values] if towards else values
+        texts = [f"{value:.{places}g}" for value in rounded]
+        sided = all(
+            _side(float(text), margin) == _side(value, margin) for text, value in zip(texts, values, strict=True)
+        )
+        if sided and (not distinct or len(set(texts)) == len(set(values))):
+            return texts
+    # 17 significant digits are every float64 itself.
+    return [f"{value:.17g}" for value in values]
+
+
+def outwards(value, towards, digits=2):
+    """Return a bound rounded to so many significant digits so that it stays one:
+    no number that it says is nearer than it is.
+
+    A bound from below is rounded ``down``, one from above ``up``.
+    """
+    rounding = {"down": ROUND_FLOOR, "up": ROUND_CEILING}[towards]
+    # By its shortest digits: the float next to 0.96 lies below it.
+    return float(Context(digits, rounding).create_decimal(repr(float(value))))
+
+
+def _number(value, margin, digits):
+    return "–" if value is None else apart([value], margin, digits)[0]
+
+
+def without_sampling(claim):
+    """Return what is said in the place of an interval that holds no sampling, else None.
+
+    "Deterministic", and to which power of ten of its estimate, is what the entry itself calls so (``deterministic``),
+    up to ``DETERMINISTIC_WIDTH``: the numbers have the last word. An estimate from draws is not, however narrow its
+    interval: where its runs came out alike there is no spread between them.
+    """
+    low, high = claim["ci_low"], claim["ci_high"]
+    if low is None:
+        return None
+    width = 0.0 if low == high else (high - low) / abs(claim["estimate"]) if claim["estimate"] else math.inf
+    if not claim.get("deterministic"):
+        return "no spread between runs" if width < NO_SPREAD else None
+    if low == high:
+        return "deterministic"
+    if width >= DETERMINISTIC_WIDTH:
+        return None
+    power = str(math.ceil(math.log10(width))).translate(SUPERSCRIPT)
+    return f"deterministic to 10{power}"
+
+
+def slack(claim):
+    """Return how far the nearest end of a claim's interval is from the margin, in parts of the margin, or None.
+
+    A margin of 0 has no scale of its own: the estimate's is taken.
+    """
+    if claim["ci_low"] is None:
+        return None
+    margin = claim["margin"]
+    distance = min(abs(claim[end] - margin) for end in ("ci_low", "ci_high"))
+    return distance / (abs(margin) or abs(claim["estimate"]) or 1.0)
+
+
+@dataclass(frozen=True)
+class Said:
+    """The texts of a verdict; a dash where there is nothing to say.
+
+    Attributes
+    ----------
+    verdict : str
+        The verdict alone.
+    remedy : str or None
+        The claim that is the nearest true form of a refuted one.
+    remedy_verdict : str or None
+        What came of it, where that is known.
+    edge : str
+        "at the margin" with its slack, or empty.
+    estimate, interval, needed, control, positive_control : str
+    """
+
+    verdict: str
+    remedy: str | None
+    remedy_verdict: str | None
+    edge: str
+    estimate: str
+    interval: str
+    needed: str
+    control: str
+    positive_control: str
+
+    def remedied(self):
+        """Return the words before and after the name of the remedy."""
+        if self.remedy_verdict == "supported":
+            return "; true instead: ", ""
+        return "; amended: ", f" ({self.remedy_verdict or 'not judged here'})"
+
+    def words(self, bold="{}", code="{}"):
+        """Return the verdict with its remedy and its slack;
+        ``bold`` and ``code`` wrap the verdict and the remedy's name.
+        """
+        text = bold.format(self.verdict)
+        if self.remedy:
+            text += code.format(self.remedy).join(self.remedied())
+        return f"{text}, {self.edge}" if self.edge else text
+
+    def cells(self):
+        """Return what stands beside a verdict in a table: estimate, interval,
+        what is needed, and what came of the controls.
+        """
+        return [self.estimate, self.interval, self.needed, self.controls()]
+
+    def controls(self):
+        """Return what came of the control and, where there is one, of the positive control."""
+        positive = "" if self.positive_control == "–" else f"; positive control: {self.positive_control}"
+        return self.control + positive
+
+
+def _control(claim, part, weak, digits):
+    outcome = claim.get(f"{part}_verdict")
+    if outcome is None:
+        return "–"
+    # A committed reference may be older than the record of this number.
+    estimate = claim.get(f"{part}_estimate")
+    if claim["verdict"] == INVALID and outcome == INCONCLUSIVE and estimate is None:
+        return "undefined"
+    said = f"{outcome} (weak)" if outcome == weak else outcome
+    return said if estimate is None else f"{said}, {_number(estimate, claim['margin'], digits)}"
+
+
+def say(claim, verdicts=None, digits=3) -> Said:
+    """Return the texts of a verdict.
+
+    Parameters
+    ----------
+    claim : mapping
+        An entry of ``claims.json``, or a committed one with its ``direction``.
+    verdicts : mapping of str to str, optional
+        The verdicts of all claims, to tell whether the remedy was supported.
+    digits : int
+        At least so many significant digits.
+    """
+    margin, estimate, interval = claim["margin"], "–", "–"
+    if claim["estimate"] is not None:
+        interval = without_sampling(claim)
+        numbers = [claim["estimate"], claim["ci_low"], claim["ci_high"]]
+        estimate, low, high = apart(numbers, margin, digits, distinct=interval is None)
+        interval = interval or f"{low} … {high}"
+    near = slack(claim)
+    edge = "" if near is None or near > AT_THE_MARGIN else f"at the margin (slack {100 * near:.2g} %)"
+    remedy = claim.get("remedy") if claim["verdict"] == "refuted" else None
+    return Said(
+        verdict=claim["verdict"],
+        remedy=remedy,
+        remedy_verdict=(verdicts or {}).get(remedy),
+        edge=edge,
+        estimate=minus(estimate),
+        interval=minus(interval),
+        needed=minus(f"{SIGNS[claim['direction']]} {exact(margin)}"),
+        control=minus(_control(claim, "control", "inconclusive", digits)),
+        positive_control=minus(_control(claim, "positive_control", None, digits)),
+    )
+
+
+def bound(claim, towards, digits=3):
+    """Return a claim's estimate as the text of a bound: rounded ``down`` or ``up``, and on its side of the margin.
+
+    Parameters
+    ----------
+    claim : mapping
+    towards : str
+        As of :func:`outwards`.
+    digits : int
+        At least so many significant digits.
+    """
+    estimate = claim["estimate"]
+    return "–" if estimate is None else minus(apart([estimate], claim["margin"], digits, towards=towards)[0])
+
+
+def verdicts_of(claims):
+    """Return the verdict of each claim by its name."""
+    return {claim["id"]: claim["verdict"] for claim in claims}
+
+
+def verdict_table(claims, titles=None):
+    """Return the verdicts as a text table, chapter by chapter; remedies,
+    and what the machine did not allow, stand below it.
+
+    Parameters
+    ----------
+    claims : list of mapping
+        Entries of ``claims.json``.
+    titles : mapping of str to str, optional
+        The chapters' titles by name, in their order.
+    """
+    titles, rows, remedies = titles or {}, {}, []
+    for claim in claims:
+        said = say(claim, verdicts_of(claims), digits=4)
+        outcome = f"{said.verdict}, {said.edge}" if said.edge else said.verdict
+        rows.setdefault(claim.get("chapter"), []).append((f"  {claim['id']}", outcome, *said.cells()))
+        remedies += [f"{claim['id']}: {said.words()}"] if said.remedy else []
+        remedies += [f"{claim['id']}: not judged, as {claim['not_judged']}"] if claim.get("not_judged") else []
+    header = ("claim", "verdict", "estimate", "95 % interval", "margin", "control")
+    every = [header, *(row for part in rows.values() for row in part)]
+    widths = [max(map(len, column)) for column in zip(*every, strict=True)]
+    lines = [_line(header, widths)]
+    for chapter in sorted(rows, key=[*titles, *rows].index):
+        lines += ["", titles.get(chapter, chapter)] if chapter else []
+        lines += [_line(row, widths) for row in rows[chapter]]
+    return "\n".join([*lines, *([""] if remedies else []), *remedies])
+
+
+def _line(cells, widths):
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()

@@ -1,0 +1,129 @@
+"""What a result was made of, as its sidecar says, and whether the present settings, code and inputs make the same.
+
+Snakemake decides by time stamps and by its own memory in ``.snakemake`` what it runs again. Results may be copied
+without that memory, edited, or come from another checkout. So every sidecar says which result it belongs to, the
+SHA-256 of every input, and one digest of its job's parameters (settings, seed, digests of code, versions of
+libraries). The report page, ``make verify`` and ``make reference`` compare that with what :mod:`algoreg.recipes`
+says, and refuse what differs.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from algoreg.results import records
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class BrokenChain(RuntimeError):
+    """Results that are not what the present settings, code and inputs make."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a result must have been made of: its input files, and the digest of its job's parameters."""
+
+    params_sha256: str
+    inputs: tuple[str, ...]
+
+
+def params_digest(params: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a job's parameters in canonical JSON."""
+    text = json.dumps(dict(params), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _is_result(path: str | Path) -> bool:
+    """Return whether a file has a sidecar: a file of the user's own may lie in a folder ``results/<name>``, too."""
+    try:
+        return records.sidecar_path(path).exists()
+    except ValueError:
+        return False
+
+
+def label(path: str | Path) -> str:
+    """Return the name of an input in a sidecar: a result's from ``results`` on,
+    any other file's from the repository's root.
+    """
+    if _is_result(path):
+        return f"results/{records.tier_of(path)}/{records.name_in_tier(path)}"
+    return os.path.relpath(Path(path).resolve(), ROOT)
+
+
+def input_digests(paths: Iterable[str | Path]) -> dict[str, str]:
+    """Return ``{name: SHA-256}`` of a job's inputs as they are now."""
+    return {label(path): records.sha256(path) for path in dict.fromkeys(map(str, paths))}
+
+
+def require(jobs: Mapping[str, Job]) -> None:
+    """Compare results with what they must have been made of, reading them and their inputs.
+
+    Parameters
+    ----------
+    jobs : mapping
+        By the results' paths; see :meth:`algoreg.recipes.Recipes.required`.
+
+    Raises
+    ------
+    BrokenChain
+        With one line per result that must be deleted: also those that are made from such a result.
+    """
+    # Hundreds of results have the same inputs.
+    sha256, name = cache(_sha256), cache(label)
+    found: dict[str, str] = {}
+    for path, job in jobs.items():
+        try:
+            reason = _difference(path, job, sha256, name)
+        except records.DamagedResult as error:
+            found[path] = str(error)
+        else:
+            found |= {path: f"{path}: {reason}. Delete {path} and rerun."} if reason else {}
+    # Snakemake does not make a result again because something that it was made from is missing.
+    todo = list(found)
+    while todo:
+        stale = todo.pop()
+        for path in (path for path, job in jobs.items() if stale in job.inputs and path not in found):
+            found[path] = f"{path}: it was made from {stale}. Delete {path} and rerun."
+            todo.append(path)
+    if lines := list(found.values()):
+        raise BrokenChain("results that are not what the present settings, code and inputs make:\n" + "\n".join(lines))
+
+
+def _sha256(path: str) -> str | None:
+    """Return a file's digest, None where it cannot be read."""
+    try:
+        return records.sha256(path)
+    except OSError:
+        return None
+
+
+def _difference(path: str, job: Job, sha256: Any, name: Any) -> str | None:
+    """Return how a result differs from what its job makes now, in words; None where it does not."""
+    record = records.read_provenance(path)
+    inputs, names = record.get("inputs") or {}, {file: name(file) for file in job.inputs}
+    if record.get("sha256") is None or record["sha256"] != sha256(path):
+        return "its content does not match the checksum in its sidecar"
+    if record.get("result") != records.name_in_tier(path):
+        return f"its sidecar belongs to {record.get('result')}"
+    if record.get("params_sha256") != job.params_sha256:
+        return "it was made with other settings, seed, code or versions"
+    if set(inputs) != set(names.values()):
+        return "it was made from other files"
+    changed = [file for file in job.inputs if inputs[names[file]] != sha256(file)]
+    return f"it was made from another {changed[0]}" if changed else None
+
+
+def as_params(jobs: Mapping[str, Job]) -> dict[str, list[str]]:
+    """Return jobs in the form of a rule's parameter."""
+    return {path: [job.params_sha256, *job.inputs] for path, job in jobs.items()}
+
+
+def from_params(content: Mapping[str, list[str]]) -> dict[str, Job]:
+    """Return jobs from the form of a rule's parameter."""
+    return {path: Job(first, tuple(rest)) for path, (first, *rest) in content.items()}

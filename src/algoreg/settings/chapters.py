@@ -1,0 +1,361 @@
+"""Chapters as their files say them, and what a tier makes of them: every experiment at the tier's size.
+
+An entry of ``experiments.yaml`` stands once. ``sizes`` has a block for each tier that it belongs to, whose keys are
+added to the entry's own (those of ``options`` one by one); the name of another tier in place of a block means the same
+sizes. An entry whose sizes differ nowhere lists its ``tiers``. A figure lists its tables; a tier has it where it has
+the table of the figure's name, unless a mapping of ``tables`` and ``tiers`` says where else.
+"""
+
+import copy
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, NonNegativeInt, Tag, model_validator
+
+from algoreg import plugins
+from algoreg.settings.base import LEFT_OUT, NAME, Name, Several, Strict, Text, by_type, misfit, show
+from algoreg.settings.experiments import SECTIONS
+from algoreg.settings.files import SettingsError, bibliography, load_yaml, shown
+from algoreg.settings.messages import beyond_range, in_file, lines, problems, unknown
+from algoreg.settings.tier import TierName, size_of
+
+
+class Curve(Strict):
+    """What a published curve does not say itself."""
+
+    d: int = Field(ge=1, le=100_000)
+
+
+class About(Strict):
+    """The file ``chapter.yaml``."""
+
+    title: Text
+    question: Text
+    papers: Several[str] = Field(description="keys of references.bib")
+    order: NonNegativeInt = Field(description="where the chapter stands among the others")
+    published: dict[str, Curve] = Field({}, description="the curves in the folder published")
+
+
+# The settings of a tier, or the name of another tier that has the same.
+Size = Annotated[
+    Annotated[dict[str, Any], Tag("dict")] | Annotated[TierName, Tag("str")],
+    by_type("Input should be a mapping of settings, or the name of a tier that has one here"),
+]
+
+
+class Notes(Strict):
+    """What an entry says of itself, beside its settings: what it is, why it is so, and in which tiers."""
+
+    # The settings themselves are looked at when a tier is known.
+    model_config = ConfigDict(extra="ignore")
+
+    what: Text = LEFT_OUT
+    why: Text = LEFT_OUT
+    tiers: Several[TierName] = LEFT_OUT
+    sizes: dict[TierName, Size] = Field(LEFT_OUT, min_length=1)
+
+    @model_validator(mode="after")
+    def _one_of_tiers_and_sizes(self):
+        if (self.tiers is None) == (self.sizes is None):
+            raise misfit(self, "a mapping with either sizes or tiers")
+        blocks = [tier for tier, block in (self.sizes or {}).items() if isinstance(block, dict)]
+        for tier, block in (self.sizes or {}).items():
+            if tier not in blocks and block not in blocks:
+                allowed = f"a mapping, or a tier that has one here: {', '.join(blocks) or 'none'}"
+                raise ValueError(f"sizes.{tier} = {show(block)}: allowed is {allowed}")
+        return self
+
+
+class FigureNotes(Strict):
+    """A figure that is not in every tier that has the table of its name."""
+
+    what: Text = LEFT_OUT
+    why: Text = LEFT_OUT
+    tables: Several[str]
+    tiers: Several[TierName]
+
+
+class Experiments(Strict):
+    """The file ``experiments.yaml``, before any tier is looked at."""
+
+    grids: Any = Field(None, description="lists that stand at several places")
+    experiments: dict[Name, Notes] = Field({})
+    figures: dict[
+        Name,
+        Annotated[
+            Annotated[list[str], Field(min_length=1), Tag("list")] | Annotated[FigureNotes, Tag("dict")],
+            by_type("Input should be a list of tables, or a mapping with tables and tiers"),
+        ],
+    ] = Field({})
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One chapter's files.
+
+    Attributes
+    ----------
+    name : str
+    folder : pathlib.Path
+    title, question : str
+    papers : list of str
+        Keys of ``references.bib``.
+    order : int
+        Where it stands among the others.
+    published : dict
+        The published curves in its folder ``published``, and what each does not say itself.
+    entries : dict
+        As in the file, by section.
+    claims : list of dict
+    """
+
+    name: str
+    folder: Path
+    title: str
+    question: str
+    papers: list
+    order: int
+    published: dict = field(default_factory=dict)
+    entries: dict = field(default_factory=dict)
+    claims: list = field(default_factory=list)
+
+    @property
+    def shipped(self):
+        """Whether it is one of this package's, and none of the user's own."""
+        return self.folder.parent == plugins.PACKAGE / "chapters"
+
+    @property
+    def tables(self):
+        """The names of its tables, of whatever tier."""
+        return list(self.entries.get("experiments", {}))
+
+    def file(self, name):
+        """Return one of its files, as messages have it."""
+        return shown(self.folder / name)
+
+
+def _split(entry):
+    """Return the notes of an entry, and its settings."""
+    notes = {key: value for key, value in entry.items() if key in Notes.model_fields}
+    return notes, {key: value for key, value in entry.items() if key not in notes}
+
+
+@cache
+def load_chapter(name, folder):
+    """Read the files of a chapter.
+
+    Raises
+    ------
+    algoreg.settings.files.SettingsError
+        With everything that is wrong with them.
+    """
+    found, content = [], {}
+    for file, aliases in (("chapter.yaml", False), ("experiments.yaml", True), ("claims.yaml", False)):
+        try:
+            content[file] = load_yaml(folder / file, aliases=aliases)
+        except SettingsError as error:
+            found += error.problems
+    if not found:
+        about, experiments, claims = content.values()
+        experiments = {} if experiments is None else experiments
+        found += lines(beyond_range(about) or problems(About, about), in_file(shown(folder / "chapter.yaml")))
+        found += lines(problems(Experiments, experiments), in_file(shown(folder / "experiments.yaml")))
+        if not claims:
+            found.append(f"{shown(folder / 'claims.yaml')}: has no claim; a chapter has at least one")
+    if found:
+        raise SettingsError(found)
+    experiments.pop("grids", None)
+    return Chapter(name, folder, **about, entries=experiments, claims=claims)
+
+
+def misnamed():
+    """Return a line for each folder of a chapter whose name cannot be a module's, nor stand in settings."""
+    allowed = "allowed is a folder's name of a-z, 0-9 and _, starting with a letter, at most 40 long"
+    return [f"{shown(path)}: {allowed}" for path in plugins.chapter_folders() if not re.fullmatch(NAME, path.name)]
+
+
+def load_chapters(names=None, file=None):
+    """Return the chapters of these names, or all, in their order;
+    ``file`` is the tier's that names them, for the message.
+
+    Raises
+    ------
+    algoreg.settings.files.SettingsError
+        With all problems of their files, a name that no chapter has or can have, and one that two have.
+    """
+    found, chosen, folders = misnamed(), [], plugins.chapters()
+    if found:
+        # Nothing of them can be looked up.
+        raise SettingsError(found)
+    for folder in plugins.chapter_folders():
+        if folders[folder.name] != folder:
+            own = shown(folders[folder.name])
+            found.append(
+                f"{shown(folder)}: chapter {folder.name}: there is one of this name, {own}; choose another name"
+            )
+    for name in names or ():
+        if name not in folders:
+            found.append(f"{f'{shown(file)}: ' if file else ''}chapters = {name}: allowed are {', '.join(folders)}")
+    for name, folder in folders.items():
+        if names is None or name in names:
+            try:
+                chosen.append(load_chapter(name, folder))
+            except SettingsError as error:
+                found += error.problems
+    if found:
+        raise SettingsError(found)
+    return sorted(chosen, key=lambda chapter: (chapter.order, chapter.name))
+
+
+def entry_of(identity):
+    """Return a claim as the chapters say it."""
+    (entry,) = (entry for chapter in load_chapters() for entry in chapter.claims if entry["id"] == identity)
+    return entry
+
+
+def clashes(chapters):
+    """Return lines for what does not fit between chapters of one tier: names in two of them,
+    papers that are not listed.
+    """
+    found, owners = [], {}
+    for chapter in chapters:
+        listed = references(chapter.folder)
+        for paper in chapter.papers:
+            if paper not in listed:
+                found.append(f"{chapter.file('chapter.yaml')}: papers{unknown(paper, listed, 'paper')}")
+        for section, entries in chapter.entries.items():
+            for name in entries:
+                other = owners.setdefault((section, name), chapter)
+                if other is not chapter:
+                    taken = f"{other.file('experiments.yaml')} has one of this name; choose another"
+                    found.append(f"{chapter.file('experiments.yaml')}: {section}.{name}: {taken}")
+    return found
+
+
+def unknown_tables(chapters):
+    """Return lines for figures that list a table which no chapter has, of whatever tier."""
+    found, known = [], {table for chapter in chapters for table in chapter.tables}
+    for chapter in chapters:
+        for name, entry in chapter.entries.get("figures", {}).items():
+            for table in figure_settings(entry)["tables"]:
+                # Of a chapter that the tier leaves out: then the figure is drawn without it, or not at all.
+                if table not in known and all(table not in other.tables for other in load_chapters()):
+                    where = f"{chapter.file('experiments.yaml')}: figures.{name}"
+                    found.append(where + unknown(table, chapter.tables, "table"))
+    return found
+
+
+@cache
+def references(folder=None):
+    """Return the keys of the repository's ``references.bib``, and of one in a chapter's folder.
+
+    Raises
+    ------
+    algoreg.settings.files.SettingsError
+        If the repository has none.
+    """
+    files = [plugins.PACKAGE.parents[1] / "references.bib", *([folder / "references.bib"] if folder else [])]
+    keys = []
+    for file in files:
+        if file.is_file():
+            keys += bibliography(file)
+        elif file is files[0]:
+            raise SettingsError([f"{shown(file)}: cannot be read: it lists the papers"])
+    return keys
+
+
+def curve_columns(name):
+    """Return the columns of a published curve's file."""
+    (chapter,) = [chapter for chapter in load_chapters() if name in chapter.published]
+    with open(chapter.folder / "published" / f"{name}.csv", encoding="utf-8") as file:
+        return set(file.readline().strip().split(","))
+
+
+def tiers_of(entry):
+    """Return the tiers that an entry has a size for."""
+    return list(entry.get("sizes", entry.get("tiers", ())))
+
+
+def figure_settings(entry):
+    """Return a figure's tables, and its tiers where it names them."""
+    return entry if isinstance(entry, dict) else {"tables": entry}
+
+
+def _block(entry, tier):
+    """Return the size of an entry in a tier, None where it has none."""
+    if "sizes" not in entry:
+        return {} if tier in entry["tiers"] else None
+    block = entry["sizes"].get(tier)
+    return entry["sizes"][block] if isinstance(block, str) else block
+
+
+def sized(entry, tier):
+    """Return an entry of a section of ``experiments.yaml`` as a tier has it, None where it has none."""
+    block, settings = _block(entry, tier), copy.deepcopy(_split(entry)[1])
+    if block is None:
+        return None
+    added = copy.deepcopy(block)
+    if isinstance(settings.get("options"), dict) and isinstance(added.get("options"), dict):
+        added["options"] = {**settings["options"], **added["options"]}
+    return {**settings, **added}
+
+
+def compose(tier, chapters):
+    """Return a tier file's settings with every experiment and figure that it has of the chapters.
+
+    A tier that is ``like`` another has the sizes of that.
+    """
+    size = size_of(tier)
+    settings = {**tier, **{section: {} for section in SECTIONS}}
+    for chapter in chapters:
+        for name, entry in chapter.entries.get("experiments", {}).items():
+            own = sized(entry, size)
+            if own is not None:
+                settings["experiments"][name] = own
+    tables = settings["experiments"]
+    for chapter in chapters:
+        for figure, entry in chapter.entries.get("figures", {}).items():
+            entry = figure_settings(entry)
+            # The first table is what the figure is about; the others are added where the tier has them.
+            if entry["tables"][0] in tables and size in entry.get("tiers", [size]):
+                settings["figures"][figure] = [table for table in entry["tables"] if table in tables]
+    return settings
+
+
+def places(tier, file, chapters):
+    """Return the function that says where a path of composed settings is to be edited,
+    as ``file: key``; ``file`` is the tier's.
+    """
+    owners = {
+        (section, name): chapter
+        for chapter in chapters
+        for section, entries in chapter.entries.items()
+        for name in entries
+    }
+
+    def where(path):
+        chapter = owners.get(path[:2])
+        if chapter is None:
+            return in_file(file)(path)
+        section, name, *rest = path
+        return in_file(chapter.file("experiments.yaml"), section, name)(
+            (*_sizes_before(chapter.entries[section][name], size_of(tier), rest), *rest)
+        )
+
+    return where
+
+
+def _sizes_before(entry, size, rest):
+    """Return the keys that come before a path of an entry where its value stands in a size."""
+    if not (isinstance(entry, dict) and "sizes" in entry and rest):
+        return ()
+    block, named = _block(entry, size), entry["sizes"].get(size)
+    inner = rest[:2] if rest[0] == "options" and len(rest) > 1 else rest[:1]
+    for part in inner:
+        if not isinstance(block, dict) or part not in block:
+            return ()
+        block = block[part]
+    return ("sizes", named if isinstance(named, str) else size)

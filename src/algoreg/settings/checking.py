@@ -1,0 +1,129 @@
+"""The whole of the settings, before any job: a tier file, the chapters that it takes,
+their claims.
+"""
+
+from pathlib import Path
+
+from algoreg.settings.chapters import clashes, compose, load_chapters, places, unknown_tables
+from algoreg.settings.claims import exponent_problems, few_ensembles, registry_problems
+from algoreg.settings.experiments import CompleteTier
+from algoreg.settings.files import SettingsError, load_yaml, shown
+from algoreg.settings.fitting import unfit
+from algoreg.settings.messages import beyond_range, in_file, lines, problems
+from algoreg.settings.plugin_checks import plugin_problems
+from algoreg.settings.tier import Tier
+
+
+def check_tier(tier, where):
+    """Return the complete settings of a tier, or refuse them with everything that is wrong.
+
+    Parameters
+    ----------
+    tier : mapping
+        As :func:`algoreg.settings.chapters.compose` makes it.
+    where : str or callable
+        The file of all of it, or what returns ``file: key`` of a path, see :func:`algoreg.settings.chapters.places`.
+
+    Raises
+    ------
+    SettingsError
+        With all problems.
+    """
+    where = in_file(where) if isinstance(where, str) else where
+    found = lines(beyond_range(tier) or problems(CompleteTier, tier), where)
+    found = found or lines(unfit(tier, published_sizes()), where)
+    if found:
+        raise SettingsError(found)
+    return tier
+
+
+def complete_tier(content, file):
+    """Return a tier's settings with everything that its chapters have at its size.
+
+    Parameters
+    ----------
+    content : object
+        What the tier file (and ``--config``) said.
+    file : str
+        Its name, for the messages.
+
+    Raises
+    ------
+    SettingsError
+        With all problems.
+    """
+    found = lines(beyond_range(content) or problems(Tier, content), in_file(shown(file)))
+    if found:
+        raise SettingsError(found)
+    chapters = chosen_chapters(content, file)
+    if found := [*plugin_problems(), *clashes(chapters), *unknown_tables(chapters)]:
+        raise SettingsError(found)
+    return check_tier(compose(content, chapters), places(content, shown(file), chapters))
+
+
+def chosen_chapters(tier, file=None):
+    """Return the chapters of a tier; ``file`` is its own, for the message where it names one that is not there."""
+    names = tier.get("chapters", "all")
+    return load_chapters(None if names == "all" else names, file)
+
+
+def load_tier(path):
+    """Read and validate a tier file, and complete it; see :func:`complete_tier`."""
+    return complete_tier(load_yaml(path), str(path))
+
+
+def taken_names(file, folder):
+    """Return the problem of a tier file that has the name of a tier of ``folder`` and says something else, as a list.
+
+    Both would write into the same ``results/<tier>``, the second over the first.
+    """
+    content = load_yaml(file)
+    name = content.get("tier") if isinstance(content, dict) else None
+    if name not in [path.stem for path in Path(folder).glob("*.yaml")]:
+        return []
+    shipped = Path(folder) / f"{name}.yaml"
+    if Path(file).resolve() == shipped.resolve() or content == load_yaml(shipped):
+        return []
+    taken = f"config/{name}.yaml has this name, and these results would replace its own; choose another name"
+    return [f"{shown(file)}: tier = {name}: {taken}"]
+
+
+def published_sizes():
+    """Return the d of each published curve, by name."""
+    return {name: fixed["d"] for chapter in load_chapters() for name, fixed in chapter.published.items()}
+
+
+def load_claims(names=None):
+    """Read and validate the claims of chapters (all, or those of these names), in the order of chapters.
+
+    Returns
+    -------
+    list of dict
+        The entries, each with its ``chapter``.
+
+    Raises
+    ------
+    SettingsError
+        With all problems.
+    """
+    chapters = load_chapters(names)
+    found = registry_problems(chapters)
+    if found:
+        raise SettingsError(found)
+    return [{**entry, "chapter": chapter.name} for chapter in chapters for entry in chapter.claims]
+
+
+def unfit_claims(claims, tier, file):
+    """Return lines for the settings of a tier that its claims cannot be judged with.
+
+    Parameters
+    ----------
+    claims : list of mapping
+        Valid.
+    tier : mapping
+        Valid and complete.
+    file : str
+        The tier's, for the messages.
+    """
+    found = [*exponent_problems(claims, tier), *few_ensembles(claims, tier)]
+    return lines(found, places(tier, shown(file), chosen_chapters(tier)))

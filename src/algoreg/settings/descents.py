@@ -1,0 +1,361 @@
+"""The settings of the experiment ``descents``: a problem, the runs of one algorithm on it, and what of them is
+recorded.
+
+Runs are given in one of two units. ``step`` and ``iterations`` are those that run. ``paper_step`` and
+``paper_iterations`` are a paper's: one iteration that runs stands for ``step_factor`` of the paper's, by a step that is
+as many times as large. The record's ``every`` and ``at`` are in the unit of the runs.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from algoreg import plugins
+from algoreg.settings import options as declared
+from algoreg.settings.base import LEFT_OUT, DrawnTargets, Name, RunOptions, Strict, Text, as_list, misfit, show
+from algoreg.settings.messages import problems, wrong
+from algoreg.settings.tier import JUDGING, size_of
+
+Iteration = Annotated[int, Field(ge=0, le=10**9)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+# What a run's step and iterations are called in a paper's unit.
+PAPER = {"paper_step": "step", "paper_iterations": "iterations"}
+# Of one run in a recording grid: more is a slip of the pen.
+MOST_POINTS = 100_000
+# Of one entry, without its targets.
+MOST_RUNS = 10_000
+
+
+class Target(Strict):
+    """The planted X*: the paper's unit Gaussian columns, or given eigenvalues;
+    ``unknown`` where measurements are a file's.
+    """
+
+    kind: Literal["columns", "spectrum", "unknown"]
+    eigenvalues: list[PositiveFloat] = Field(LEFT_OUT, min_length=1)
+
+
+class Outliers(Strict):
+    """Labels that are far off: a share of them, by normal numbers of ``size`` times the labels' root mean square."""
+
+    share: float = Field(gt=0, lt=1)
+    size: PositiveFloat
+
+
+class Data(Strict):
+    """A file of measurements; see :mod:`algoreg.recover.io.measurement_files`.
+
+    ``path`` is seen from where the workflow runs, ``target`` the column of a table that the others explain, ``table``
+    what a table is: features of the target, vectors, or the matrix itself with gaps. ``shape`` is the matrix's, where
+    the file does not say it.
+    """
+
+    path: Text
+    format: Literal["npz", "npy", "csv", "parquet"] = LEFT_OUT
+    target: Text = LEFT_OUT
+    table: Literal["features", "vectors", "matrix"] = LEFT_OUT
+    shape: list[PositiveInt] = Field(LEFT_OUT, min_length=2, max_length=2)
+
+
+class Grid(Strict):
+    """Which iterations are recorded, in the unit of the runs."""
+
+    every: Count = LEFT_OUT
+    log_spaced: int = Field(LEFT_OUT, ge=2, le=10_000)
+    at: list[Iteration] = Field(LEFT_OUT, min_length=1)
+
+    @model_validator(mode="after")
+    def _some_iterations(self):
+        if not self.model_fields_set:
+            raise misfit(self, "a mapping with any of every, log_spaced, at")
+        return self
+
+
+class Record(Strict):
+    """What is recorded, and when: errors, and perhaps eigenvalues."""
+
+    errors: Grid
+    spectrum: Grid = LEFT_OUT
+
+
+class Options(DrawnTargets):
+    """What is drawn, what runs on it, and what of that is recorded.
+
+    ``label_noise`` is the standard deviation of the noise over the labels' root mean square. No run knows the last
+    ``hold_out`` of the measurements. Other keys of a run than its step and iterations are the algorithm's.
+    """
+
+    ensemble: Name = "gaussian"
+    d: int = Field(ge=1, le=100_000)
+    rank: Count
+    m: Count
+    target: Target = Field(Target.model_validate({"kind": "columns"}))
+    data: Data = LEFT_OUT
+    targets: int = Field(ge=1, le=10_000)
+    own_targets: bool = Field(False, description="whether every ensemble has a target of its own")
+    label_noise: NonNegativeFloat = 0.0
+    outliers: Outliers = LEFT_OUT
+    hold_out: float = Field(0.0, ge=0, lt=1, description="a share of the measurements")
+    algorithm: Name
+    runs: list[dict[str, Any]] = Field(min_length=1, description="step, iterations and more of each")
+    step_factor: Count = LEFT_OUT
+    stop_below_train_error: PositiveFloat = LEFT_OUT
+    record: Record
+
+    @model_validator(mode="after")
+    def _target_that_is_known(self):
+        kind, given = self.target.kind, self.target.eigenvalues
+        said = f"target.eigenvalues = {show(given)}: allowed is"
+        if kind == "spectrum" and (given is None or len(given) != self.rank):
+            raise ValueError(f"{said} a list of rank = {self.rank} numbers")
+        if kind != "spectrum" and given is not None:
+            raise ValueError(f"{said} only with kind: spectrum")
+        if (self.data is None) != (kind != "unknown"):
+            raise ValueError(f"target.kind = {kind}: allowed is data with target: {{kind: unknown}}, or neither")
+        if self.data is not None and not self.own_targets:
+            raise misfit(self, "true with data: a file has one target", "own_targets")
+        return self
+
+    @model_validator(mode="after")
+    def _something_left_to_fit(self):
+        if self.hold_out and not 1 <= held_out(self.hold_out, self.m) < self.m:
+            share = f"a share that holds out 1 to {self.m - 1} of m = {self.m} measurements"
+            allowed = share if self.m > 1 else "0 where m = 1, as nothing is left to be fitted"
+            raise misfit(self, allowed, "hold_out")
+        return self
+
+
+def held_out(share: float, m: int) -> int:
+    """Return how many of m measurements a share to hold out stands for."""
+    return round(share * m)
+
+
+def known_measurements(options: Mapping[str, Any]) -> int:
+    """Return how many measurements runs know unless they say fewer: all that are not held out."""
+    return options["m"] - held_out(options["hold_out"], options["m"])
+
+
+def factor_of(options: Mapping[str, Any]) -> int:
+    """Return how many of a paper's iterations one that runs stands for; 1 where runs are not in a paper's unit."""
+    papers = any(key in run for run in options["runs"] for key in PAPER)
+    return (options.get("step_factor") or 1) if papers else 1
+
+
+def expand_runs(options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the runs with lists multiplied out and defaults filled in, without the targets.
+
+    Returns
+    -------
+    list of dict
+        ``step`` and ``iterations`` as they run, ``step_factor`` (see :func:`factor_of`), ``m`` and every option of the
+        algorithm.
+    """
+    factor = factor_of(options)
+    defaults = {"m": known_measurements(options), "step_factor": factor}
+    defaults.update(declared.defaults(declared.of_algorithm(options["algorithm"])))
+    if options["data"] and "rank" in plugins.algorithm(options["algorithm"]).told:
+        # Nothing is planted whose rank could be told: it is the settings' word.
+        defaults["rank"] = options["rank"]
+    runs = []
+    for entry in options["runs"]:
+        filled = {**defaults, **{PAPER.get(key, key): value for key, value in entry.items()}}
+        for values in product(*map(as_list, filled.values())):
+            run = dict(zip(filled, values, strict=True))
+            runs.append({**run, "step": run["step"] * factor, "iterations": run["iterations"] // factor})
+    return runs
+
+
+def facts(options: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run is told apart by in tables: sizes, ``m_over_d``, ``method`` and its own settings."""
+    ratio = run["m"] / options["d"]
+    return {
+        **{key: options[key] for key in ("d", "rank")},
+        "m_over_d": int(ratio) if ratio.is_integer() else ratio,
+        "method": options["algorithm"],
+        **run,
+    }
+
+
+def record_as_run(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is recorded, ``errors`` and perhaps ``spectrum``, in iterations as they run."""
+    factor = factor_of(options)
+    record = {}
+    for what, grid in options["record"].items():
+        record[what] = dict(grid)
+        if "every" in grid:
+            record[what]["every"] = grid["every"] // factor
+        if "at" in grid:
+            record[what]["at"] = [point // factor for point in grid["at"]]
+    return record
+
+
+def recorded_iterations(grid: Mapping[str, Any], last: int) -> list[int]:
+    """Return the sorted iterations 0 … ``last`` that a recording grid names.
+
+    Parameters
+    ----------
+    grid : mapping
+        Any of ``every`` (a stride), ``log_spaced`` (how many points between 1 and ``last``), ``at`` (a list).
+    last : int
+        The end of the run, which is always recorded, as is 0.
+    """
+    points = {0, last}
+    if "every" in grid:
+        points.update(range(0, last + 1, grid["every"]))
+    if "log_spaced" in grid:
+        count = grid["log_spaced"]
+        points.update(round(last ** (i / (count - 1))) for i in range(count))
+    points.update(point for point in grid.get("at", ()) if point <= last)
+    return sorted(points)
+
+
+def errors_recorded(options: Mapping[str, Any]) -> set[int]:
+    """Return the iterations, as they run, at which errors are recorded: those of the grid, and every run's end."""
+    budgets = {run["iterations"] for run in expand_runs(options)}
+    return {*recorded_iterations(record_as_run(options)["errors"], max(budgets)), *budgets}
+
+
+class PaperUnit(RunOptions):
+    """A run's step and iterations in a paper's unit; what else it takes is its algorithm's."""
+
+    step: PositiveFloat = Field(alias="paper_step")
+    iterations: Count = Field(alias="paper_iterations")
+
+
+Found = Iterator[tuple[tuple, str]]
+
+
+def unfit(block: Mapping[str, Any], options: Mapping[str, Any], tier: Mapping[str, Any]) -> Found:
+    """Yield ``(path, what stands after the key)`` of what does not fit, beyond what :class:`Options` says.
+
+    Parameters
+    ----------
+    block : mapping
+        The entry.
+    options : mapping
+        Its options, complete.
+    tier : mapping
+        The tier's settings.
+    """
+    dtype = block.get("dtype", tier["dtype"])
+    if options["targets"] < 2 and not options["own_targets"] and size_of(tier) in JUDGING:
+        yield ("options", "targets"), wrong(options["targets"], "at least 2 where claims are judged")
+    found = [*_ensemble(options)]
+    stopping = [*_too_many_runs(options), *_units(block["options"])]
+    found += stopping or [*_runs(options, dtype), *_recorded(options), *_pairing(options, dtype)]
+    yield from ((("options", *path), line) for path, line in found)
+
+
+def _ensemble(options: Mapping[str, Any]) -> Found:
+    """Yield what an ensemble does not have, or does not provide."""
+    kind, data = options["ensemble"], options["data"]
+    if declared.reads_data(kind) != bool(data):
+        yield ("ensemble",), f" = {kind}: data and an ensemble that reads them go together"
+        return
+    if data and not Path(data["path"]).is_file():
+        yield ("data", "path"), f" = {show(data['path'])}: no such file, seen from {Path.cwd()}"
+    elif data and set("{}") & set(data["path"]):
+        yield ("data", "path"), wrong(data["path"], "a path without { and }, which are wildcards to Snakemake")
+    asked = [key for key in ("label_noise", "outliers", "hold_out") if options[key]]
+    needed = {"single measurements"} | ({"prefixes"} if "hold_out" in asked else set())
+    if asked and not needed <= plugins.ensemble(kind).provides:
+        lacking = ", ".join(sorted(needed - plugins.ensemble(kind).provides))
+        yield ("ensemble",), f" = {kind}: {asked[0]} needs {lacking}, which it does not provide"
+    yield from (((key,), said) for key, said in declared.unfit_extent(options))
+
+
+def _count_runs(options: Mapping[str, Any]) -> int:
+    """Return how many runs there are, without their targets and without listing them."""
+    return sum(math.prod(len(as_list(value)) for value in run.values()) for run in options["runs"])
+
+
+def _too_many_runs(options: Mapping[str, Any]) -> Found:
+    count = _count_runs(options)
+    if count > MOST_RUNS:
+        entry = max(options["runs"], key=lambda run: math.prod(len(as_list(value)) for value in run.values()))
+        longest = max(entry, key=lambda key: len(as_list(entry[key])))
+        listed = len(as_list(entry[longest]))
+        yield ("runs",), f": {count} runs ({longest} alone has {listed} values); allowed are at most {MOST_RUNS}"
+
+
+def _units(given: Mapping[str, Any]) -> Found:
+    """Yield runs in both units, and a step factor where they are not in a paper's."""
+    keys = {key for run in given["runs"] for key in run}
+    if keys & PAPER.keys() and keys & set(PAPER.values()):
+        own, papers = " and ".join(PAPER.values()), " and ".join(PAPER)
+        yield ("runs",), f": {papers} stand beside {own}; allowed is one of these pairs, the same in all runs"
+    elif "step_factor" in given and not keys & PAPER.keys():
+        yield ("step_factor",), wrong(given["step_factor"], "none where runs have step and iterations, as they run")
+
+
+def _runs(options: Mapping[str, Any], dtype: str) -> Found:
+    """Yield what is wrong with runs: options, m, starts that the data type cannot hold, iterates beyond memory."""
+    total, model = known_measurements(options), declared.of_algorithm(options["algorithm"])
+    if any(key in run for run in options["runs"] for key in PAPER):
+        model = type("PaperRun", (PaperUnit, model), {})
+    for i, run in enumerate(options["runs"]):
+        found = problems(model, {"m": total, **run})
+        yield from ((("runs", i, *inner), line) for inner, line in found)
+        if not found:
+            for item in as_list(run.get("m", total)):
+                if item > total:
+                    yield ("runs", i, "m"), wrong(item, f"at most the problem's m = {total}")
+            yield from declared.underflow(run.get("alpha", []), dtype, ("runs", i, "alpha"))
+            yield from declared.too_wide(model, run, options["d"], ("runs", i))
+    runs, most = _count_runs(options), declared.MEMORY_LIMIT_BYTES
+    need = 8 * 2 * runs * options["targets"] * options["d"] ** 2
+    if need > most:
+        what = f"{runs} runs × {options['targets']} targets of d = {options['d']}"
+        yield ("runs",), f": {what} would take {declared.gib(need)}; allowed is {declared.gib(most)}"
+
+
+def _recorded(options: Mapping[str, Any]) -> Found:
+    """Yield recording grids that would fill memory, and iterations that the step factor does not divide."""
+    factor, counts = factor_of(options), []
+    for i, run in enumerate(options["runs"]):
+        key = next((key for key in run if PAPER.get(key, key) == "iterations"), "iterations")
+        counts.append((("runs", i, key), run.get(key)))
+    if not all(type(count) is int for _, count in counts):
+        return
+    last = max(count for _, count in counts)
+    for what, grid in options["record"].items():
+        if "every" in grid:
+            every, listed = grid["every"], last // grid["every"]
+            counts.append((("record", what, "every"), every))
+            if listed > MOST_POINTS:
+                text = f" = {every}: {listed} iterations recorded; allowed are {MOST_POINTS}"
+                yield ("record", what, "every"), text
+        counts += [(("record", what, "at"), point) for point in grid.get("at", ())]
+    for path, count in counts:
+        if count % factor:
+            yield path, wrong(count, f"a multiple of step_factor = {factor}")
+
+
+def _pairing(options: Mapping[str, Any], dtype: str) -> Found:
+    """Yield what runs ask of an ensemble that does not provide it."""
+    ensemble, algorithm = options["ensemble"], options["algorithm"]
+    lacking = declared.lacks(algorithm, ensemble)
+    if lacking:
+        yield ("algorithm",), declared.needs(algorithm, lacking, ensemble)
+    unknown_facts = {
+        fact
+        for fact in set(plugins.algorithm(algorithm).told) - {"rank"}
+        if not all(None not in as_list(run.get(declared.INSTEAD.get(fact))) for run in options["runs"])
+    }
+    if options["data"] and unknown_facts:
+        text = f" = {show(algorithm)}: it must be told {', '.join(sorted(unknown_facts))}, which nobody knows of data"
+        yield ("algorithm",), text
+    for i, run in enumerate(options["runs"]):
+        known = run.get("m", known_measurements(options))
+        if "prefixes" not in plugins.ensemble(ensemble).provides and {*as_list(known)} != {options["m"]}:
+            text = f"the problem's m = {options['m']} with ensemble: {ensemble}"
+            yield ("runs", i, "m"), wrong(known, text)
+    least = declared.limits(ensemble).smallest_train_error.get(dtype, 0)
+    stop = options["stop_below_train_error"]
+    if stop is not None and stop < least:
+        text = f"at least {least}: ensemble {ensemble} does not resolve smaller ones"
+        yield ("stop_below_train_error",), wrong(stop, text)

@@ -1,0 +1,136 @@
+"""What is wrong with settings, in lines: ``file: key = value: what pydantic or a check of ours says``, all at once."""
+
+import difflib
+import math
+import re
+from contextlib import suppress
+from typing import get_args
+
+from pydantic import BaseModel, ValidationError
+
+from algoreg.settings.base import as_list, show
+
+# No size or time is near it, and products of three such numbers are still finite.
+LARGEST = 1e100
+# What messages call the place of all that a file says.
+WHOLE = "(the whole file)"
+
+
+def key(path):
+    """Return a path of keys and positions as one text: ``runs[0].step``."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            name = part if re.fullmatch(r"[\w-]+", part) else show(part)
+            text += f".{name}" if text else name
+    return text or WHOLE
+
+
+def in_file(file, *start):
+    """Return the function that says where a path is: in this file, below ``start``."""
+    return lambda path: f"{file}: {key((*start, *path))}"
+
+
+def _hint(value):
+    """Return what to write in place of a number that YAML reads as a text."""
+    for one in as_list(value):
+        if isinstance(one, str) and re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", one):
+            mantissa, exponent = re.split("[eE]", one)
+            return f" (YAML reads {one} as a text: write {mantissa}.0e{int(exponent):+d}, a whole number in digits)"
+    return ""
+
+
+def wrong(value, allowed):
+    """Return what stands after a key whose value is not allowed."""
+    return f" = {show(value)}: allowed is {allowed}{_hint(value)}"
+
+
+def unknown(value, known, what="key"):
+    """Return what stands after a key, or before a value, that is none of the known ones."""
+    return f" = {show(value)}: unknown {what}; allowed are {', '.join(map(str, known)) or 'none'}"
+
+
+def problems(model, content):
+    """Return ``(path, line after the key)`` of all that a pydantic model does not allow in a content."""
+    try:
+        model.model_validate(content)
+    except ValidationError as error:
+        found = {}
+        for one in error.errors(include_url=False):
+            found.setdefault(_path(one, content), []).append((one, _said(one, model)))
+        # Of a union, every member says what it would allow.
+        return [(path, _line(said[0][0], ", or: ".join(text for _, text in said))) for path, said in found.items()]
+    return []
+
+
+def _path(error, content):
+    """Return where an error lies in a content: pydantic's place also names members of unions."""
+    path = []
+    for part in error["loc"]:
+        with suppress(KeyError, IndexError, TypeError):
+            content = content[part]
+            path.append(part)
+    return (*path, error["loc"][-1]) if error["type"] == "missing" else tuple(path)
+
+
+def _said(error, model):
+    """Return the message of an error, with what is known where a key is not."""
+    # Of the code, pydantic would name a class or nothing.
+    if error["type"] in ("extra_forbidden", "invalid_key"):
+        known = _known(model, error["loc"][:-1])
+        near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+        return f"unknown key; {f'did you mean {near[0]}? ' if near else ''}allowed are {', '.join(known)}"
+    if error["type"] == "model_type":
+        return f"Input should be a mapping of {', '.join(_known(model, error['loc']))}"
+    return error["msg"].removeprefix("Value error, ")
+
+
+def _line(error, said):
+    """Return what stands after the key: the value, unless it is missing or the message has it, and the message."""
+    value = error["input"]
+    if error["type"] == "missing" or (error["type"] == "value_error" and isinstance(value, dict)):
+        return f": {said}"
+    return f" = {show(value)}: {said}{_hint(value)}"
+
+
+def _known(model, place):
+    """Return the keys that a model knows at a place of pydantic's, which also names members of unions."""
+    models = [model]
+    for part in place:
+        fields = _fields(models)
+        chosen = [one for one in models if one.__name__ == part]
+        models = chosen or (_models(fields[part].annotation) if part in fields else models)
+    return list(_fields(models))
+
+
+def _fields(models):
+    return {field.alias or name: field for model in models for name, field in model.model_fields.items()}
+
+
+def _models(annotation):
+    """Return the models that stand in an annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
+
+
+def beyond_range(content, path=()):
+    """Return ``(path, line after the key)`` of every number in a content that is infinite,
+    none, or beyond :data:`LARGEST`.
+    """
+    if isinstance(content, dict | list):
+        items = content.items() if isinstance(content, dict) else enumerate(content)
+        return [line for name, value in items for line in beyond_range(value, (*path, name))]
+    if isinstance(content, float) and not math.isfinite(content):
+        return [(path, f" = {content}: allowed is a finite number")]
+    if isinstance(content, int | float) and abs(content) > LARGEST:
+        return [(path, f" = {show(content)}: allowed is a number of at most {LARGEST:g}")]
+    return []
+
+
+def lines(found, where):
+    """Return problems ``(path, line after the key)`` as lines, each once; ``where`` returns ``file: key`` of a path."""
+    # Where a check of the whole file names its keys, the place adds nothing.
+    return list(dict.fromkeys((where(path) + text).replace(f"{WHOLE}: ", "") for path, text in found))

@@ -1,0 +1,131 @@
+"""What valid settings mean for the jobs: complete options, who takes which ensemble, which files that makes.
+Checks nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from algoreg import plugins
+from algoreg.settings import options
+from algoreg.settings.tier import size_of
+
+# A tier's complete settings.
+Tier = Mapping[str, Any]
+# The experiment from whose recorded descents tables of runs are selected.
+DESCENTS = "descents"
+# What experiments compute in unless they say otherwise.
+EXPERIMENT_DTYPE = "float64"
+
+
+def measured(tier: Tier) -> dict[str, Mapping[str, Any]]:
+    """Return the entries of a tier that are measured, by name."""
+    return {name: block for name, block in tier["experiments"].items() if "experiment" in block}
+
+
+def selected(tier: Tier) -> dict[str, Mapping[str, Any]]:
+    """Return the entries of a tier that select runs from recorded descents, by name."""
+    return {name: block for name, block in tier["experiments"].items() if "select" in block}
+
+
+def compared(tier: Tier) -> dict[str, Mapping[str, Any]]:
+    """Return the entries of a tier that compare a table with a published curve, by name."""
+    return {name: block for name, block in tier["experiments"].items() if "compare" in block}
+
+
+def records_descents(block: Mapping[str, Any]) -> bool:
+    """Return whether an entry records descents: tables of runs are selected from its parts."""
+    return block.get("experiment") == DESCENTS
+
+
+def recorded(tier: Tier) -> dict[str, Mapping[str, Any]]:
+    """Return the entries of a tier that record descents, by name."""
+    return {name: block for name, block in tier["experiments"].items() if records_descents(block)}
+
+
+def generates(block: Mapping[str, Any]) -> bool:
+    """Return whether the experiment of an entry generates data that its jobs read."""
+    return "experiment" in block and hasattr(plugins.experiment(block["experiment"]), "generate")
+
+
+def tables(tier: Tier) -> list[str]:
+    """Return the names of the tables that a tier is made for: recorded descents are on the way to others,
+    unless a figure shows them.
+    """
+    shown = {table for listed in tier["figures"].values() for table in listed}
+    return [name for name, block in tier["experiments"].items() if name in shown or not records_descents(block)]
+
+
+def experiment_options(block: Mapping[str, Any], tier: Tier | None = None) -> dict[str, Any]:
+    """Return the options of an experiment: an entry's own, else the tier's if the module takes them from there,
+    else the module's defaults.
+    """
+    asked = getattr(plugins.experiment(block["experiment"]), "FROM_TIER", ())
+    found = options.defaults(options.of_experiment(block["experiment"]))
+    from_tier = {key: tier[key] for key in asked if tier and key in tier and key in found}
+    return {**found, **from_tier, **block.get("options", {})}
+
+
+def generated_from(experiment: str, settled: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of an experiment's complete options that its ``generate`` is given: all, unless the module names
+    some."""
+    named = getattr(plugins.experiment(experiment), "GENERATED_FROM", None)
+    return {key: value for key, value in settled.items() if named is None or key in named}
+
+
+def dtype_of(block: Mapping[str, Any], tier: Tier) -> str:
+    """Return the data type that an experiment computes in: the entry's own, else the tier's if the module takes it from
+    there, else float64, as verdicts are judged from it.
+    """
+    asked = getattr(plugins.experiment(block["experiment"]), "FROM_TIER", ())
+    return block.get("dtype") or (tier["dtype"] if "dtype" in asked else EXPERIMENT_DTYPE)
+
+
+def experiment_parts(block: Mapping[str, Any]) -> list[list[int]]:
+    """Return which ensembles each job of an experiment takes, dealt out by turns."""
+    jobs = block.get("jobs") or (block["ensembles"] if generates(block) else 1)
+    return [list(range(part, block["ensembles"], jobs)) for part in range(jobs)]
+
+
+def in_parts(block: Mapping[str, Any]) -> bool:
+    """Return whether an experiment's jobs write parts, which one more job collects;
+    a table of runs is selected from the parts themselves.
+    """
+    return records_descents(block) or len(experiment_parts(block)) > 1
+
+
+def part_files(name: str, block: Mapping[str, Any]) -> list[str]:
+    """Return the files of an experiment's parts below ``results/<tier>``; none where one job writes its table."""
+    return (
+        [f"experiments/{name}/part-{part}.csv" for part in range(len(experiment_parts(block)))]
+        if in_parts(block)
+        else []
+    )
+
+
+def generated_files(name: str, block: Mapping[str, Any], ensembles: Iterable[int]) -> list[str]:
+    """Return the files of the data that are generated for ensembles of an experiment, below ``results/<tier>``."""
+    return [f"data/{name}/ensemble-{number}.npz" for number in ensembles] if generates(block) else []
+
+
+def judged(entry: Mapping[str, Any], tier: Tier) -> bool:
+    """Return whether a tier can judge a claim: it is listed and the tier has all its experiments."""
+    return size_of(tier) in entry["tiers"] and set(tier["experiments"]).issuperset(entry["experiments"])
+
+
+def estimands(entry: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the parameters of a claim's ``estimand``, and those of its controls':
+    the claim's with what differs, by part.
+    """
+    own = entry["estimand"]
+    controls = (part for part in ("control", "positive_control") if part in entry)
+    return {"estimand": own, **{part: {**own, **entry[part]["estimand"]} for part in controls}}
+
+
+def published_for(entry: Mapping[str, Any]) -> list[str]:
+    """Return the published curves that a claim and its controls are judged against; most need none."""
+    return sorted({given["figure"] for given in estimands(entry).values() if "figure" in given})
+
+
+def rule_name(claim_id: str) -> str:
+    """Return the workflow rule of a claim."""
+    return "claim_" + claim_id.replace("-", "_")
