@@ -1,7 +1,7 @@
 """Judge one claim of the registry, with its controls."""
 
 from algoreg import plugins
-from algoreg.claims import published
+from algoreg.claims import judging, published
 from algoreg.results import records
 from algoreg.results.provenance import begin_job
 
@@ -9,5 +9,5 @@ facts, job = begin_job(snakemake), snakemake.params.job
 tables = records.read_tables(snakemake.input.tables)
 curves = published.read_curves(snakemake.input.get("published", []), job["published"])
 functions = {name: plugins.load(reference) for name, reference in job["estimands"].items()}
-verdict = claims.judge(job["entry"], tables, curves, snakemake.config["seed"], functions)
+verdict = judging.judge(job["entry"], tables, curves, snakemake.config["seed"], functions)
 records.write_json(snakemake.output.claim, verdict, facts)

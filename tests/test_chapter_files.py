@@ -116,7 +116,7 @@ def test_a_chapter_of_ones_own_is_taken(own_chapter):
         (("experiments.yaml", None, "experiments: {a: {tiers: [smoke, large]}}\n"), "experiments.a.tiers[1] = \"large\": Input should be 'smoke', 'quick', 'standard' or 'full'"),
         (("experiments.yaml", None, "experiments: {a: {sizes: {large: {d: 2}}}}\n"), "experiments.a.sizes.large = \"large\": Input should be 'smoke', 'quick', 'standard' or 'full'"),
         (("experiments.yaml", None, "experiments: {a: {sizes: {smoke: {d: 2}, quick: smoke, full: quick}}}\n"), 'experiments.a: sizes.full = "quick": allowed is a mapping, or a tier that has one here: smoke'),
-        (("experiments.yaml", None, "experiments: {}\n"), "own/tiny/experiments.yaml: experiments = {}: unknown key; did you mean experiments? allowed are grids, experiments, figures"),
+        (("experiments.yaml", None, "experimants: {}\n"), "own/tiny/experiments.yaml: experimants = {}: unknown key; did you mean experiments? allowed are grids, experiments, figures"),
         (("experiments.yaml", None, "experiments: [a]\n"), "own/tiny/experiments.yaml: experiments = [\"a\"]: Input should be a valid dictionary"),
         (("experiments.yaml", None, "a: [1\n"), "own/tiny/experiments.yaml: not valid YAML"),
         (("experiments.yaml", None, "experiments: {rip: {experiment: rip, tiers: [full]}}\n"), "own/tiny/experiments.yaml: experiments.rip: /"),
@@ -207,7 +207,7 @@ def test_a_claim_whose_figure_its_tiers_do_not_draw_is_refused():
     ):
         entry = {**next(claim for claim in chapter.claims if claim["figure"] == "rip"), "tiers": ["quick", "standard"]}
         entry["experiments"] = ["rip"]
-        changed = {**vars(chapter), "experiments": {**chapter.entries, "figures": figures}, "claims": [entry]}
+        changed = {**vars(chapter), "entries": {**chapter.entries, "figures": figures}, "claims": [entry]}
         found = [line for line in registry_problems([chapters.Chapter(**changed)]) if ".figure" in line]
         assert (said is None and not found) or f"{entry['id']}{said}" in found[0], (figures, found)
 

@@ -44,9 +44,9 @@ def test_methods_of_the_race_and_algorithms_with_options_are_taken():
     assert second.method.options == {"rule": "adaptive"}
     # What a step costs is what the race counts for it.
     assert second.method.passes == METHODS["thresholding_adaptive"].passes == 1.5
-    assert second.method.told == "rank"
+    assert second.method.prior_knowledge == "rank"
     assert third.method.options == {"alpha": contenders.ALPHA, "damping": "constant", "coefficient": 0.01}
-    assert third.method.told == "nothing"
+    assert third.method.prior_knowledge == "nothing"
 
 
 @pytest.mark.parametrize(

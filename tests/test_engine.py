@@ -59,7 +59,7 @@ def batch_of(algorithm, ensemble, observers=(), iterations=(2, 2), device=CPU, *
 
 def test_a_run_is_told_what_the_target_has_and_what_it_says_itself():
     class Told(plugins.algorithm("factored")):
-        told = ("trace", "rank", "noise")
+        prior_knowledge = ("trace", "rank", "noise")
 
     batch, targets = batch_of("factored", "gaussian"), targets_of(2)
     runs = [{**batch.runs[0], "noise": 0.1}, {**batch.runs[1], "noise": 0.2, "rank": 5}]
@@ -77,7 +77,7 @@ def test_times_between_looks_are_those_of_a_line_through_the_logs():
     # tolerance.
     for iteration, errors in ((0, [1.0, 1.0, 0.05]), (10, [1e-5, 0.0, 0.05])):
         look = SimpleNamespace(active=np.arange(3), test_error=np.array(errors), iteration=iteration)
-        done = seen.look(look)
+        done = seen.observe(look)
     assert done.tolist() == [True, True, False]
     times = seen.memory["times"]
     np.testing.assert_allclose(times[0], [2, 8])
@@ -192,12 +192,14 @@ class Norms(Observer):
     def prepare(self, batch):
         self.memory = {"norms": np.full((40, len(batch.runs)), np.nan), "moved": torch.zeros(40, len(batch.runs))}
 
-    def look(self, look):
-        if look.iteration % 3 == 0:
-            self.memory["norms"][look.iteration, look.active] = torch.linalg.matrix_norm(look.estimate).numpy()
-        if look.before is not None:
-            step = torch.linalg.matrix_norm(look.state["estimate"] - look.before["estimate"])
-            self.memory["moved"][look.iteration, look.active] = step.float()
+    def observe(self, snapshot):
+        if snapshot.iteration % 3 == 0:
+            self.memory["norms"][snapshot.iteration, snapshot.active] = torch.linalg.matrix_norm(
+                snapshot.estimate
+            ).numpy()
+        if snapshot.before is not None:
+            step = torch.linalg.matrix_norm(snapshot.state["estimate"] - snapshot.before["estimate"])
+            self.memory["moved"][snapshot.iteration, snapshot.active] = step.float()
 
 
 @pytest.mark.parametrize("cut", [0, 1, 7, 20, 30])
@@ -232,9 +234,12 @@ def test_a_look_shows_the_state_one_step_earlier_whatever_its_stride():
         def __init__(self, stride):
             self.stride = stride
 
-        def look(self, look):
-            if look.before is not None:
-                seen[self.stride, look.iteration] = look.before["factor"].clone(), look.state["factor"].clone()
+        def observe(self, snapshot):
+            if snapshot.before is not None:
+                seen[self.stride, snapshot.iteration] = (
+                    snapshot.before["factor"].clone(),
+                    snapshot.state["factor"].clone(),
+                )
 
     for stride in (1, 10):
         Descent(batch_of("factored", "gaussian", [Steps(stride)], iterations=(20, 20))).run()
@@ -247,8 +252,8 @@ def test_runs_leave_as_what_they_are():
     class Small(Observer):
         stride = 5
 
-        def look(self, look):
-            return look.test_error < 0.9
+        def observe(self, snapshot):
+            return snapshot.test_error < 0.9
 
     ends = Ends()
     batch = batch_of("factored", "gaussian", [Small(), ends], iterations=(400, 10, 400), alpha=0.05)

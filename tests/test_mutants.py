@@ -291,8 +291,8 @@ FAULTS = (
     Fault(
         "a slope is over a natural decade",
         "chapters/price_of_width/experiments/one_over_t.py",
-        "decades = math.log10(look.iteration",
-        "decades = math.log(look.iteration",
+        "decades = math.log10(snapshot.iteration",
+        "decades = math.log(snapshot.iteration",
         "test_price_of_width.py::test_slopes_are_those_of_a_plain_loop",
     ),
     Fault(

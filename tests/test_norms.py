@@ -102,7 +102,7 @@ def test_a_sign_that_was_lost_and_came_back_was_lost():
         factors = torch.from_numpy(np.stack([[np.eye(2), one] for one in products]))
         assert np.array_equal(np.sign(np.linalg.det(np.stack(products))), now)
         look = SimpleNamespace(active=np.arange(4), iteration=50 * number, state={"factors": factors})
-        gone = seen.look(look)
+        gone = seen.observe(look)
     assert gone.all()
     assert seen.memory["flipped"][:, 0].tolist() == [(row != row[0]).any() for row in signs]
 

@@ -295,7 +295,7 @@ def test_plugins_of_all_kinds_are_taken_and_found_by_name(own_chapter):
         ("algorithms/own.py", "class Algorithm(", "class Algorithm((", ":6: cannot be imported: SyntaxError: "),
         ("algorithms/own.py", "class Algorithm(", "import nothing_like_it\n\n\nclass Algorithm(", ":6: cannot be imported: ModuleNotFoundError: No module named 'nothing_like_it'"),
         ("algorithms/own.py", "class Algorithm(", "raise SystemExit(3)\n\n\nclass Algorithm(", ":6: cannot be imported: SystemExit: 3"),
-        ("algorithms/own.py", "    requires", "    told = ('rnk',)\n    requires", ':6: told = ["rnk"]: allowed is a tuple of rank, trace'),
+        ("algorithms/own.py", "    requires", "    prior_knowledge = ('rnk',)\n    requires", ':6: prior_knowledge = ["rnk"]: allowed is a tuple of rank, trace'),
         ("algorithms/own.py", "    requires", "    estimates = 'pds'\n    requires", ':6: estimates = "pds": unknown word'),
         ("algorithms/own.py", "    requires", "    error = 'rises'\n    requires", ':6: error = "rises": unknown word; allowed are falls'),
         ("algorithms/own.py", 'frozenset({"gradient"})', '"gradient"', ':6: requires = "gradient": allowed is a frozenset of names'),

@@ -188,7 +188,7 @@ def test_m_is_below_the_dimension_of_the_symmetric_matrices():
 
 def test_every_method_has_a_name():
     assert set(NAMES) == set(METHODS)
-    assert {method.told for method in METHODS.values()} <= set(TOLD)
+    assert {method.prior_knowledge for method in METHODS.values()} <= set(TOLD)
 
 
 def passes_table(laws, lost=()):

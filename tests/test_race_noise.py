@@ -9,7 +9,7 @@ import pytest
 from conftest import gaussian_problem, measured, refused
 
 from algoreg.chapters.race.words import NAMES
-from algoreg.engine.observers import looks
+from algoreg.engine.observers import spaced_iterations
 from algoreg.numerics.problems import spoil
 from algoreg.reporting import figures
 
@@ -36,7 +36,7 @@ def plain_errors(step, count, target, ensemble):
     (labels,) = spoil(clean[None], problem, SEED, ensemble, [target])
     slope = plain.sensing(matrices[:KNOWN], labels[:KNOWN])
     iterates = plain.factored_iterates(1e-8 * np.eye(D), slope, step)
-    seen = looks(count)
+    seen = spaced_iterations(count)
     found = [u @ u.T for t, u in zip(range(count + 1), iterates, strict=False) if t in seen]
     unseen = [np.linalg.norm(plain.measure(matrices[KNOWN:], one) - labels[KNOWN:]) for one in found]
     return np.array([plain.relative_error(one, x) for one in found]), np.array(unseen)

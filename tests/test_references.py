@@ -59,7 +59,7 @@ def test_what_is_committed_is_written_as_a_snapshot_is(tier):
 def test_a_chapter_of_ones_own_has_its_reference_and_its_tolerances_in_its_folder(tmp_path):
     (chapter,) = load_chapters(["proof"])
     measured = {"experiments": {"my_table": {}}}
-    own = replace(chapter, name="mine", folder=tmp_path / "mine", experiments=measured, claims=[{"id": "my-claim"}])
+    own = replace(chapter, name="mine", folder=tmp_path / "mine", entries=measured, claims=[{"id": "my-claim"}])
     assert references.path_of(chapter, "quick") == ROOT / "reference" / "runs" / "quick" / "proof.json"
     assert references.path_of(own, "quick") == tmp_path / "mine" / "reference" / "quick.json"
     assert Tolerances.load(chapters=[own]).tables == {}

@@ -1,7 +1,8 @@
 """What every algorithm is: named tensors that it starts and advances, and an estimate that is read from them.
 
 A module of this folder, or of a chapter's folder ``algorithms``, has a class ``Algorithm`` with attributes that the
-settings are checked by: ``requires``, ``told`` and ``error`` (below) and ``estimates``, the space its estimates lie in
+settings are checked by: ``requires``, ``prior_knowledge`` and ``error`` (below) and ``estimates``, the space its
+estimates lie in
 (``spec.options.WITHIN``).
 """
 
@@ -33,7 +34,7 @@ class Algorithm(ABC):
     ----------
     requires : frozenset of str
         What it asks of an ensemble; see ``provides`` of :class:`algoreg.ensembles.base.Ensemble`.
-    told : tuple of str
+    prior_knowledge : tuple of str
         What of the target or the noise it must be told beside the labels, of ``rank``, ``trace``, ``noise``.
     error : str
         How its training error goes where the step is not too long: it ``falls``, it ``ripples`` below its beginning, as
@@ -42,7 +43,7 @@ class Algorithm(ABC):
     """
 
     requires: frozenset[str] = frozenset({"gradient"})
-    told: tuple[str, ...] = ()
+    prior_knowledge: tuple[str, ...] = ()
     estimates: str = "psd"
     error: str = "falls"
 

@@ -45,7 +45,7 @@ class Algorithm(base.Algorithm):
     """
 
     requires = frozenset({"gradient"})
-    told = ("trace", "rank")
+    prior_knowledge = ("trace", "rank")
 
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)

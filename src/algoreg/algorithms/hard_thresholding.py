@@ -34,7 +34,7 @@ class Algorithm(base.Algorithm):
     """
 
     requires = frozenset({"gradient"})
-    told = ("rank",)
+    prior_knowledge = ("rank",)
 
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)

@@ -106,14 +106,14 @@ class Batch:
             ensemble = f"{type(self.ensemble).__module__} does not provide"
             raise ValueError(f"{self.algorithm.__module__}: it needs {', '.join(lacking)}, which {ensemble}")
         self.budgets = np.array([run["iterations"] for run in self.runs])
-        told = [name for name in self.algorithm.told if name in PLANTED]
+        told = [name for name in self.algorithm.prior_knowledge if name in PLANTED]
         if told:
             facts = {name: PLANTED[name](self.targets) for name in told}
             self.runs = [{**{name: facts[name][i].item() for name in told}, **run} for i, run in enumerate(self.runs)]
 
 
 @dataclass
-class Look:
+class Snapshot:
     """A batch at one iteration, as observers see it; everything has a row per active run, in the order of ``active``.
 
     Attributes
@@ -222,7 +222,7 @@ class Descent:
         self._sees_steps = any(observer.sees_steps for observer in batch.observers)
         self._reads_train_error = any(observer.reads_train_error for observer in batch.observers)
         last = int(batch.budgets.max(initial=0))
-        moments = {int(moment) for observer in batch.observers for moment in observer.moments(last)}
+        moments = {int(moment) for observer in batch.observers for moment in observer.observed_iterations(last)}
         self.events = sorted({*moments, *map(int, batch.budgets)})
         self._gather()
         index = torch.from_numpy(self.active)
@@ -267,13 +267,13 @@ class Descent:
         self._step_to(event)
         self._looked = event
         view = (self.active, self.state, before, self._targets, self._norms, self._reads_train_error)
-        look = Look(self.batch, self.algorithm, event, *view)
+        snapshot = Snapshot(self.batch, self.algorithm, event, *view)
         done = np.zeros(len(self.active), bool)
         for observer in self.batch.observers:
-            found = observer.look(look)
+            found = observer.observe(snapshot)
             done |= False if found is None else found
-        progress.show(look)
-        self._leave(look, done)
+        progress.show(snapshot)
+        self._leave(snapshot, done)
 
     def _step_to(self, iteration):
         types = {name: tensor.dtype for name, tensor in self.state.items()}
@@ -295,17 +295,17 @@ class Descent:
             raise ValueError(f"{module}: {method} returns {unfit}")
         return state
 
-    def _leave(self, look, done):
+    def _leave(self, snapshot, done):
         """Take out the runs that are done, have spent their budget, or have diverged."""
-        leaving = done | look.spent | look.diverged
+        leaving = done | snapshot.spent | snapshot.diverged
         if not leaving.any():
             return
-        for mask, name in ((look.spent, "budget"), (done, "converged"), (look.diverged, "diverged")):
+        for mask, name in ((snapshot.spent, "budget"), (done, "converged"), (snapshot.diverged, "diverged")):
             self._codes[self.active[mask]] = STATUSES.index(name)
         self.ended[self.active[leaving]] = self.iteration
         for observer in self.batch.observers:
-            observer.leave(look, leaving)
-        self.state = kept(self.state, look.rows(~leaving))
+            observer.stop_runs(snapshot, leaving)
+        self.state = kept(self.state, snapshot.rows(~leaving))
         self.active = self.active[~leaving]
         self._gather()
 

@@ -13,7 +13,7 @@ import torch
 EVERY = 100
 
 
-def looks(last):
+def spaced_iterations(last):
     """Return the iterations of what looks more seldom as a run goes on: all of the first ones,
     then a hundredth of the way apart.
     """
@@ -36,13 +36,13 @@ class Observer:
     ----------
     memory : dict of str to numpy.ndarray or torch.Tensor
         All that it remembers; made in :meth:`prepare`, saved and read back with the batch.
-    per_run, per_look : mapping of str to number
+    per_run, per_snapshot : mapping of str to number
         What it remembers of every run, shape (B,), and of every run at each of its K ``iterations``, shape (K, B), by
         what an array has before anything is seen. What has another shape is made in :meth:`prepare`.
     sees_steps : bool
-        Whether looks show the state before the last step (``Look.before``).
+        Whether looks show the state before the last step (``Snapshot.before``).
     reads_train_error : bool
-        Whether it reads ``Look.train_error``; divergence is then judged by that instead of the test error.
+        Whether it reads ``Snapshot.train_error``; divergence is then judged by that instead of the test error.
     stride : int
         Iterations between two looks; 0 for none but those at ``iterations``.
     from_start : bool
@@ -52,7 +52,7 @@ class Observer:
     """
 
     per_run = begins()
-    per_look = begins()
+    per_snapshot = begins()
     sees_steps = False
     reads_train_error = False
     stride = 0
@@ -64,17 +64,17 @@ class Observer:
         runs = len(batch.runs)
         self.memory = {name: np.full(runs, value) for name, value in self.per_run.items()}
         shape = len(self.iterations), runs
-        self.memory |= {name: np.full(shape, value) for name, value in self.per_look.items()}
+        self.memory |= {name: np.full(shape, value) for name, value in self.per_snapshot.items()}
 
-    def moments(self, last: int) -> Iterable[int]:
+    def observed_iterations(self, last: int) -> Iterable[int]:
         """Return the iterations, of 0 to ``last``, at which it looks;
         it also sees every run at the end of its budget.
         """
         strides = range(0 if self.from_start else self.stride, last + 1, self.stride) if self.stride else ()
         return {*self.iterations, *strides}
 
-    def look(self, look) -> np.ndarray | None:
-        """Take in an :class:`algoreg.engine.loop.Look`.
+    def observe(self, snapshot) -> np.ndarray | None:
+        """Take in an :class:`algoreg.engine.loop.Snapshot`.
 
         Returns
         -------
@@ -83,7 +83,7 @@ class Observer:
         """
         raise NotImplementedError
 
-    def leave(self, look, leaving: np.ndarray) -> None:
+    def stop_runs(self, snapshot, leaving: np.ndarray) -> None:
         """Take in which of a look's runs leave with it, a mask, whatever the reason."""
 
     def save(self) -> dict[str, np.ndarray]:
@@ -111,12 +111,12 @@ class Ends(Observer):
         super().prepare(batch)
         self.memory["estimates"] = torch.zeros_like(batch.targets)
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Wait for the end."""
 
-    def leave(self, look, leaving):
+    def stop_runs(self, snapshot, leaving):
         """Keep the estimates of the runs that leave."""
-        self.memory["estimates"][torch.from_numpy(look.active[leaving])] = look.estimate[look.rows(leaving)]
+        self.memory["estimates"][torch.from_numpy(snapshot.active[leaving])] = snapshot.estimate[snapshot.rows(leaving)]
 
 
 class LastErrors(Observer):
@@ -124,9 +124,9 @@ class LastErrors(Observer):
 
     per_run = begins(errors=np.nan)
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in the errors."""
-        self.memory["errors"][look.active] = look.test_error
+        self.memory["errors"][snapshot.active] = snapshot.test_error
 
 
 class ErrorsByTime(Observer):
@@ -154,12 +154,12 @@ class ErrorsByTime(Observer):
         shape = len(batch.runs), len(self.iterations)
         self.memory = {"errors": np.full(shape, np.nan), "ended": np.full(shape[0], self.iterations[-1])}
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in the errors, which hold at all later times if the run stops."""
-        later = [k for k, end in enumerate(self.iterations) if end >= look.iteration]
-        self.memory["errors"][np.ix_(look.active, later)] = look.test_error[:, None]
-        done = look.test_error < self.recovered
-        self.memory["ended"][look.active[done | look.diverged]] = look.iteration
+        later = [k for k, end in enumerate(self.iterations) if end >= snapshot.iteration]
+        self.memory["errors"][np.ix_(snapshot.active, later)] = snapshot.test_error[:, None]
+        done = snapshot.test_error < self.recovered
+        self.memory["ended"][snapshot.active[done | snapshot.diverged]] = snapshot.iteration
         return done
 
 
@@ -181,11 +181,11 @@ class HeldOut(Observer):
     def __init__(self, known, stride=0):
         self.known, self.stride = known, stride
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in the errors."""
-        memory, runs, errors = self.memory, look.active, look.test_error
-        labels = look.batch.labels[torch.from_numpy(runs)]
-        residual = (look.batch.ensemble.measure(look.estimate) - labels)[:, self.known :]
+        memory, runs, errors = self.memory, snapshot.active, snapshot.test_error
+        labels = snapshot.batch.labels[torch.from_numpy(runs)]
+        residual = (snapshot.batch.ensemble.measure(snapshot.estimate) - labels)[:, self.known :]
         held = torch.linalg.vector_norm(residual, dim=1).cpu().numpy()
         memory["stopped"][runs] = np.where(held < memory["held"][runs], errors, memory["stopped"][runs])
         memory["held"][runs] = np.fmin(held, memory["held"][runs])
@@ -204,7 +204,7 @@ class FirstBelow(Observer):
         K of them, falling. A run below the last one leaves.
     """
 
-    # Without one, those of :func:`looks`.
+    # Without one, those of :func:`spaced_iterations`.
     stride = 0
     per_run = begins(smallest=np.inf, last=np.nan, at=0.0)
 
@@ -216,17 +216,17 @@ class FirstBelow(Observer):
         super().prepare(batch)
         self.memory["times"] = np.full((len(batch.runs), len(self.tolerances)), np.nan)
 
-    def moments(self, last):
-        """Return every ``stride`` iterations, or :func:`looks`."""
-        return super().moments(last) if self.stride else looks(last)
+    def observed_iterations(self, last):
+        """Return every ``stride`` iterations, or :func:`spaced_iterations`."""
+        return super().observed_iterations(last) if self.stride else spaced_iterations(last)
 
-    def errors(self, look):
+    def errors(self, snapshot):
         """Return what falls, by run: the relative test error."""
-        return look.test_error
+        return snapshot.test_error
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in the errors."""
-        runs, errors = look.active, self.errors(look)
+        runs, errors = snapshot.active, self.errors(snapshot)
         before, since, times = self.memory["last"][runs], self.memory["at"][runs], self.memory["times"][runs]
         # An error of 0 has no logarithm, but was below every tolerance before.
         reached = np.maximum(errors, np.finfo(float).tiny)
@@ -234,8 +234,8 @@ class FirstBelow(Observer):
             shares = np.log(self.tolerances / reached[:, None]) / np.log(before / reached)[:, None]
         # The first look has nothing before it.
         shares = np.where(before[:, None] > self.tolerances, shares, 0.0)
-        crossed = look.iteration - (look.iteration - since)[:, None] * shares
+        crossed = snapshot.iteration - (snapshot.iteration - since)[:, None] * shares
         self.memory["times"][runs] = np.where(np.isnan(times) & (errors[:, None] < self.tolerances), crossed, times)
         self.memory["smallest"][runs] = np.fmin(self.memory["smallest"][runs], errors)
-        self.memory["last"][runs], self.memory["at"][runs] = errors, look.iteration
+        self.memory["last"][runs], self.memory["at"][runs] = errors, snapshot.iteration
         return errors < self.tolerances[-1]

@@ -29,23 +29,23 @@ class Progress:
     def _done(self, iteration):
         return np.minimum(self.budgets, iteration).sum()
 
-    def show(self, look):
-        """Say a line if it is time for one; ``look`` is an :class:`algoreg.engine.loop.Look`."""
+    def show(self, snapshot):
+        """Say a line if it is time for one; ``snapshot`` is an :class:`algoreg.engine.loop.Snapshot`."""
         now = time.monotonic()
         if self.base is None:
-            self.base = self._done(look.iteration)
+            self.base = self._done(snapshot.iteration)
         if now - self.printed < PROGRESS_SECONDS:
             return
-        good = ~look.diverged
+        good = ~snapshot.diverged
         if not good.any():
             return
         self.printed = now
-        rate = (self._done(look.iteration) - self.base) / (now - self.started)
-        left = np.maximum(self.budgets[look.active] - look.iteration, 0).sum()
-        errors = [_range("train", look.train_error[good])] if look.has_train_error else []
-        if np.isfinite(look.test_error[good]).all():
-            errors.append(_range("test", look.test_error[good]))
+        rate = (self._done(snapshot.iteration) - self.base) / (now - self.started)
+        left = np.maximum(self.budgets[snapshot.active] - snapshot.iteration, 0).sum()
+        errors = [_range("train", snapshot.train_error[good])] if snapshot.has_train_error else []
+        if np.isfinite(snapshot.test_error[good]).all():
+            errors.append(_range("test", snapshot.test_error[good]))
         self.say(
-            f"iteration {look.iteration:>7} of {self.budgets.max()}: {len(look.active)} runs, {', '.join(errors)}, "
+            f"iteration {snapshot.iteration:>7} of {self.budgets.max()}: {len(snapshot.active)} runs, {', '.join(errors)}, "
             f"{rate:.0f} run-iterations/s, {left / max(rate, 1e-9):.0f} s left"
         )

@@ -97,38 +97,38 @@ class Recording(Observer):
         self.spectrum_points = set() if grid is None else {*recorded_iterations(grid, last), *ends}
         self._errors, self._spectra = [np.empty((0, 5 if self.held_out else 4))], [np.empty((0, 3 + self.leading))]
 
-    def moments(self, last):
+    def observed_iterations(self, last):
         """Return what is recorded, and where convergence or divergence is looked for."""
         stride = max(DIVERGENCE_CHECK, last // DIVERGENCE_LOOKS) if self.stop is None else CONVERGENCE_CHECK
         return {*self.error_points, *self.spectrum_points, *range(0, last + 1, stride)}
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Record the runs that have not diverged, and those that are done at any iteration."""
-        good, none = ~look.diverged, np.zeros(len(look.active), bool)
-        done = none if self.stop is None else good & (look.train_error < self.stop)
-        keep = good if look.iteration in self.error_points else done
+        good, none = ~snapshot.diverged, np.zeros(len(snapshot.active), bool)
+        done = none if self.stop is None else good & (snapshot.train_error < self.stop)
+        keep = good if snapshot.iteration in self.error_points else done
         if keep.any():
-            errors = [look.train_error[keep], look.test_error[keep]]
+            errors = [snapshot.train_error[keep], snapshot.test_error[keep]]
             if self.held_out:
-                errors.append(self._hold_out_error(look, look.rows(keep)))
-            self._errors.append(self._rows(look, keep, *errors))
-        keep = good if look.iteration in self.spectrum_points else done
+                errors.append(self._hold_out_error(snapshot, snapshot.rows(keep)))
+            self._errors.append(self._rows(snapshot, keep, *errors))
+        keep = good if snapshot.iteration in self.spectrum_points else done
         if self.spectrum_points and keep.any():
-            leading, rank = diagnostics.spectrum(look.estimate[look.rows(keep)], self.leading)
-            self._spectra.append(self._rows(look, keep, rank.numpy(), leading.numpy()))
+            leading, rank = diagnostics.spectrum(snapshot.estimate[snapshot.rows(keep)], self.leading)
+            self._spectra.append(self._rows(snapshot, keep, rank.numpy(), leading.numpy()))
         return done
 
-    def _hold_out_error(self, look, kept):
+    def _hold_out_error(self, snapshot, kept):
         """Return the relative error of some runs on the labels that none knows, shape (b,), float64."""
-        algorithm = look.algorithm
-        seen = algorithm.ensemble.measure(look.estimate[kept])[:, -self.held_out :]
+        algorithm = snapshot.algorithm
+        seen = algorithm.ensemble.measure(snapshot.estimate[kept])[:, -self.held_out :]
         labels = algorithm.labels[kept][:, -self.held_out :]
         error = torch.linalg.vector_norm(seen - labels, dim=1) / torch.linalg.vector_norm(labels, dim=1)
         return error.cpu().double().numpy()
 
     @staticmethod
-    def _rows(look, keep, *columns):
-        return np.column_stack([look.active[keep], np.full(int(keep.sum()), look.iteration), *columns])
+    def _rows(snapshot, keep, *columns):
+        return np.column_stack([snapshot.active[keep], np.full(int(keep.sum()), snapshot.iteration), *columns])
 
     def save(self):
         """Return the rows recorded, float64, in their order.

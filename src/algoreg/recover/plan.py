@@ -84,8 +84,8 @@ def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type]:
             f"method = {name}: needs {', '.join(sorted(lacking))}, which these measurements do not provide"
         )
     given = plan.method_options
-    _refuse_options(name, found.told, given, ensemble.d)
-    untold = [fact for fact in found.told if _is_missing(name, fact, given)]
+    _refuse_options(name, found.prior_knowledge, given, ensemble.d)
+    untold = [fact for fact in found.prior_knowledge if _is_missing(name, fact, given)]
     if untold:
         facts, wanted = ", ".join(untold), ", ".join(f"'{fact}': …" for fact in untold)
         raise ValueError(f"method = {name}: it must be told {facts}; in Python: method_options = {{{wanted}}}")
@@ -148,7 +148,7 @@ def told_nothing(kind: str) -> list[str]:
         algorithm = plugins.algorithm(name)
         fields = declared.of_algorithm(name).model_fields
         needed = {key for key, field in fields.items() if field.is_required()} - {*declared.COMMON, "alpha"}
-        if algorithm.estimates == wanted and algorithm.told == () and name != default and not needed:
+        if algorithm.estimates == wanted and algorithm.prior_knowledge == () and name != default and not needed:
             fits.append(name)
     return [default, *fits]
 
@@ -171,7 +171,7 @@ def run_options(name: str, plan: Plan, scale: float, **changes: Any) -> dict[str
         If an option is unknown or not allowed, or one without a default is not given.
     """
     model = declared.of_algorithm(name)
-    facts = set(plugins.algorithm(name).told) - model.model_fields.keys()
+    facts = set(plugins.algorithm(name).prior_knowledge) - model.model_fields.keys()
     options = dict(plan.method_options)
     for key, unit in WITH_UNITS.items():
         if isinstance(options.get(key), Real) and not isinstance(options[key], bool):

@@ -95,7 +95,7 @@ class Watch(Observer):
 
     reads_train_error = True
     per_run = begins(best=np.inf, least_train=np.inf, best_at=0, waits_from=0, unstable=False, reached=False)
-    per_look = begins(train=np.nan, held=np.nan, entropy=np.nan)
+    per_snapshot = begins(train=np.nan, held=np.nan, entropy=np.nan)
 
     def __init__(self, held, noise, tolerance, least, leaves, lacks, shown, say: Callable[[str], None]):
         self.held, self.noise, self.tolerance, self.least, self.leaves = held, noise, tolerance, least, leaves
@@ -111,67 +111,67 @@ class Watch(Observer):
         small = ROUNDING[batch.targets.dtype]
         self._rounding = GRAM_ROUNDING if isinstance(batch.ensemble, gram.Ensemble) else small
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Keep errors and eigenvalues; see the class for who leaves."""
-        memory, place, runs = self.memory, self.iterations.index(look.iteration), look.active
-        train = np.where(np.isfinite(look.train_error), look.train_error, np.inf)
-        held = train if self.held is None else self.held.error(look.estimate)
+        memory, place, runs = self.memory, self.iterations.index(snapshot.iteration), snapshot.active
+        train = np.where(np.isfinite(snapshot.train_error), snapshot.train_error, np.inf)
+        held = train if self.held is None else self.held.error(snapshot.estimate)
         memory["train"][place, runs], memory["held"][place, runs] = train, held
-        memory["unstable"][runs] |= look.diverged | self._has_risen(look, train)
+        memory["unstable"][runs] |= snapshot.diverged | self._has_risen(snapshot, train)
         memory["least_train"][runs] = np.minimum(memory["least_train"][runs], train)
         bad = memory["unstable"][runs]
-        if not bad.any() and (len(look.estimate[0]) <= LARGE or place % EVERY_SO_MANY == 0):
-            self._keep_spectrum(look, place)
+        if not bad.any() and (len(snapshot.estimate[0]) <= LARGE or place % EVERY_SO_MANY == 0):
+            self._keep_spectrum(snapshot, place)
         better = (held < memory["best"][runs] * (1 - IMPROVES_BY)) | (self.held is None)
         better &= ~bad
-        memory["best"][runs[better]], memory["best_at"][runs[better]] = held[better], look.iteration
-        memory["waits_from"][runs[better]] = look.iteration
-        memory["estimates"][torch.from_numpy(runs[better])] = look.estimate[look.rows(better)]
-        self._tell(look, held)
+        memory["best"][runs[better]], memory["best_at"][runs[better]] = held[better], snapshot.iteration
+        memory["waits_from"][runs[better]] = snapshot.iteration
+        memory["estimates"][torch.from_numpy(runs[better])] = snapshot.estimate[snapshot.rows(better)]
+        self._tell(snapshot, held)
         done = held <= self.tolerance
         if self.noise is not None:
             done |= train <= self.noise
         memory["reached"][runs] |= done
         if self.leaves:
-            done |= self._is_over(look)
+            done |= self._is_over(snapshot)
         return done | bad
 
-    def _is_over(self, look):
+    def _is_over(self, snapshot):
         """Return which runs have waited long enough for their error to fall,
         and lack nothing that their labels show.
         """
-        memory, runs = self.memory, look.active
+        memory, runs = self.memory, snapshot.active
         grown = memory["least_train"][runs] < (1 - LEAVES_START) * memory["train"][0, runs]
         # A run that has diverged leaves anyway, and has no residual to be looked at.
         over = (
             grown
             & ~memory["unstable"][runs]
-            & (look.iteration > np.maximum(WAITS * memory["waits_from"][runs], self.least))
+            & (snapshot.iteration > np.maximum(WAITS * memory["waits_from"][runs], self.least))
         )
         for place in np.flatnonzero(over):
-            if self.lacks(look.estimate[place]):
-                over[place], memory["waits_from"][runs[place]] = False, look.iteration
+            if self.lacks(snapshot.estimate[place]):
+                over[place], memory["waits_from"][runs[place]] = False, snapshot.iteration
         return over
 
-    def _has_risen(self, look, train):
+    def _has_risen(self, snapshot, train):
         """Return which runs' training errors have risen as they may not: the step is too long."""
-        if look.algorithm.error == "anyhow":
+        if snapshot.algorithm.error == "anyhow":
             return np.zeros(len(train), bool)
-        least = self.memory["train"][0] if look.algorithm.error == "ripples" else self.memory["least_train"]
-        return (train > RISES_BY * least[look.active]) & (train > self._rounding)
+        least = self.memory["train"][0] if snapshot.algorithm.error == "ripples" else self.memory["least_train"]
+        return (train > RISES_BY * least[snapshot.active]) & (train > self._rounding)
 
-    def _keep_spectrum(self, look, place):
-        values, kept = leading(self.shown(look.estimate)), self.memory["values"].shape[2]
-        self.memory["values"][place, look.active] = values[:, :kept]
-        self.memory["entropy"][place, look.active] = entropy(values)
+    def _keep_spectrum(self, snapshot, place):
+        values, kept = leading(self.shown(snapshot.estimate)), self.memory["values"].shape[2]
+        self.memory["values"][place, snapshot.active] = values[:, :kept]
+        self.memory["entropy"][place, snapshot.active] = entropy(values)
 
-    def _tell(self, look, held):
+    def _tell(self, snapshot, held):
         now = time.monotonic()
         if now - self._said < SAYS_EVERY:
             return
         self._said = now
-        left = (now - self._started) * (self.iterations[-1] - look.iteration) / max(look.iteration, 1)
+        left = (now - self._started) * (self.iterations[-1] - snapshot.iteration) / max(snapshot.iteration, 1)
         name = "training error" if self.held is None else "hold-out error"
         self.say(
-            f"iteration {look.iteration} of {self.iterations[-1]}: {name} {held.min():.3g}, at most {left:.0f} s left"
+            f"iteration {snapshot.iteration} of {self.iterations[-1]}: {name} {held.min():.3g}, at most {left:.0f} s left"
         )

@@ -157,7 +157,7 @@ def expand_runs(options: Mapping[str, Any]) -> list[dict[str, Any]]:
     factor = factor_of(options)
     defaults = {"m": known_measurements(options), "step_factor": factor}
     defaults.update(declared.defaults(declared.of_algorithm(options["algorithm"])))
-    if options["data"] and "rank" in plugins.algorithm(options["algorithm"]).told:
+    if options["data"] and "rank" in plugins.algorithm(options["algorithm"]).prior_knowledge:
         # Nothing is planted whose rank could be told: it is the settings' word.
         defaults["rank"] = options["rank"]
     runs = []
@@ -343,7 +343,7 @@ def _pairing(options: Mapping[str, Any], dtype: str) -> Found:
         yield ("algorithm",), declared.needs(algorithm, lacking, ensemble)
     unknown_facts = {
         fact
-        for fact in set(plugins.algorithm(algorithm).told) - {"rank"}
+        for fact in set(plugins.algorithm(algorithm).prior_knowledge) - {"rank"}
         if not all(None not in as_list(run.get(declared.INSTEAD.get(fact))) for run in options["runs"])
     }
     if options["data"] and unknown_facts:

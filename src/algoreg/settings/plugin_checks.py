@@ -103,8 +103,8 @@ def _algorithm(module: ModuleType) -> Iterator[str]:
     found = module.Algorithm
     for text in _attributes(found, "requires", estimates=WITHIN, error=ERRORS):
         yield f"{_place(module, found)}: {text}"
-    if not isinstance(found.told, tuple) or not set(found.told) <= set(FACTS):
-        yield f"{_place(module, found)}: told = {show(found.told)}: allowed is a tuple of {', '.join(FACTS)}"
+    if not isinstance(found.prior_knowledge, tuple) or not set(found.prior_knowledge) <= set(FACTS):
+        yield f"{_place(module, found)}: prior_knowledge = {show(found.prior_knowledge)}: allowed is a tuple of {', '.join(FACTS)}"
 
 
 def _ensemble(module: ModuleType) -> Iterator[str]:

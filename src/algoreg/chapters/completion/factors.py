@@ -39,7 +39,7 @@ class Factors(base.Algorithm):
     """
 
     requires = frozenset({"rectangular gradient"})
-    told = ()
+    prior_knowledge = ()
     estimates = "rectangular"
 
     def __init__(self, ensemble, labels, runs, seed):
@@ -114,8 +114,8 @@ class Fitted(Ends):
     def __init__(self, tolerance, stride=100):
         self.tolerance, self.stride = tolerance, stride
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in errors, and say which runs fit."""
-        self.memory["errors"][look.active] = look.train_error
-        self.memory["ended"][look.active] = look.iteration
-        return look.train_error < self.tolerance
+        self.memory["errors"][snapshot.active] = snapshot.train_error
+        self.memory["ended"][snapshot.active] = snapshot.iteration
+        return snapshot.train_error < self.tolerance

@@ -9,17 +9,17 @@ class At(Observer):
     """Both errors of every run at some iterations: memory ``test`` and ``train`` (K, B)."""
 
     reads_train_error = True
-    per_look = begins(test=np.nan, train=np.nan)
+    per_snapshot = begins(test=np.nan, train=np.nan)
 
     def __init__(self, iterations):
         self.iterations = sorted(iterations)
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in the errors."""
-        if look.iteration in self.iterations:
-            place = self.iterations.index(look.iteration)
-            self.memory["test"][place, look.active] = look.test_error
-            self.memory["train"][place, look.active] = look.train_error
+        if snapshot.iteration in self.iterations:
+            place = self.iterations.index(snapshot.iteration)
+            self.memory["test"][place, snapshot.active] = snapshot.test_error
+            self.memory["train"][place, snapshot.active] = snapshot.train_error
 
     def courses(self):
         """Return of every run its (iteration, test error, training error), a list of them."""

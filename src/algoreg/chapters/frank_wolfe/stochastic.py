@@ -32,7 +32,7 @@ class Algorithm(base.Algorithm):
     """
 
     requires = frozenset({"gradient", "single measurements"})
-    told = ("trace",)
+    prior_knowledge = ("trace",)
 
     def __init__(self, ensemble, labels, runs, seed):
         super().__init__(ensemble, labels, runs, seed)

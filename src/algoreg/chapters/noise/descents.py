@@ -71,7 +71,7 @@ class Beside(Observer):
     """
 
     reads_train_error = True
-    per_look = begins(residuals=np.nan, errors=np.nan)
+    per_snapshot = begins(residuals=np.nan, errors=np.nan)
 
     def __init__(self, fitted, every):
         self.fitted, self.every = fitted, every
@@ -83,13 +83,13 @@ class Beside(Observer):
         shape = (len(self.iterations), len(batch.runs), len(self.fitted[0].fits))
         self.memory["distances"] = np.full(shape, np.nan)
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in what every run is near to."""
-        k = self.iterations.index(look.iteration)
-        self.memory["errors"][k, look.active] = look.test_error
-        sizes = np.array([np.sum(self.fitted[run].problem.labels ** 2) for run in look.active])
-        self.memory["residuals"][k, look.active] = look.train_error**2 * sizes
-        for run, x in zip(look.active, look.estimate.cpu().numpy(), strict=True):
+        k = self.iterations.index(snapshot.iteration)
+        self.memory["errors"][k, snapshot.active] = snapshot.test_error
+        sizes = np.array([np.sum(self.fitted[run].problem.labels ** 2) for run in snapshot.active])
+        self.memory["residuals"][k, snapshot.active] = snapshot.train_error**2 * sizes
+        for run, x in zip(snapshot.active, snapshot.estimate.cpu().numpy(), strict=True):
             own = self.fitted[run]
             distances = [np.linalg.norm(x - fit) / own.error for fit in own.fits.values()]
             self.memory["distances"][k, run] = distances
@@ -99,7 +99,7 @@ def descended(options, context, ensemble, fitted):
     """Descend from every αI on every problem's labels; return the runs, (α, target's number),
     their :class:`Beside` and statuses.
 
-    Options are ``alpha`` (a list), ``step``, ``time`` and ``look``, η·t of the end and between two looks.
+    Options are ``alpha`` (a list), ``step``, ``time`` and ``snapshot``, η·t of the end and between two looks.
     """
     runs = [(alpha, target) for alpha in options["alpha"] for target in range(len(fitted))]
     stride = max(round(options["look"] / options["step"]), 1)

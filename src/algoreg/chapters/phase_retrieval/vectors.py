@@ -78,31 +78,31 @@ class Stages(Observer):
     def __init__(self, stars, incoherence):
         self.stars, self.incoherence = stars, incoherence
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in a step; runs at ``STAGE_TWO`` leave."""
-        stars = self.stars[torch.from_numpy(look.active)]
-        x = look.state["factor"][:, :, 0]
+        stars = self.stars[torch.from_numpy(snapshot.active)]
+        x = snapshot.state["factor"][:, :, 0]
         along, rest = parts(x, stars)
         across = torch.linalg.vector_norm(rest, dim=1)
         error = torch.hypot(along.abs() - 1, across).cpu().numpy()
         for name, tolerance in (("first", STAGE_ONE), ("last", STAGE_TWO)):
             memory = self.memory[name]
-            due = (error <= tolerance) & np.isnan(memory[look.active])
-            memory[look.active[due]] = look.iteration
-        if look.iteration in GROWTH:
-            name = ("before", "after")[GROWTH.index(look.iteration)]
-            self.memory[name][look.active] = (along.abs() / across).log().cpu().numpy()
+            due = (error <= tolerance) & np.isnan(memory[snapshot.active])
+            memory[snapshot.active[due]] = snapshot.iteration
+        if snapshot.iteration in GROWTH:
+            name = ("before", "after")[GROWTH.index(snapshot.iteration)]
+            self.memory[name][snapshot.active] = (along.abs() / across).log().cpu().numpy()
         if self.incoherence:
-            self._meet(look, x - torch.sign(along)[:, None] * stars)
+            self._meet(snapshot, x - torch.sign(along)[:, None] * stars)
         return error <= STAGE_TWO
 
-    def _meet(self, look, gaps):
+    def _meet(self, snapshot, gaps):
         """Take in max_i |aᵢᵀ(x ∓ x*)| / (√log d ‖x ∓ x*‖) over the measurements that a run knows."""
-        seen = (look.batch.ensemble.vectors @ gaps.mT).abs()
-        known = torch.tensor([look.batch.runs[run]["m"] for run in look.active], device=seen.device)
+        seen = (snapshot.batch.ensemble.vectors @ gaps.mT).abs()
+        known = torch.tensor([snapshot.batch.runs[run]["m"] for run in snapshot.active], device=seen.device)
         seen.masked_fill_(torch.arange(len(seen), device=seen.device)[:, None] >= known, 0)
         unit = math.sqrt(math.log(gaps.shape[1])) * torch.linalg.vector_norm(gaps, dim=1)
         met = (seen.amax(dim=0) / unit).cpu().numpy()
-        if look.iteration == 0:
-            self.memory["incoherence"][look.active] = met
-        self.memory["largest"][look.active] = np.fmax(self.memory["largest"][look.active], met)
+        if snapshot.iteration == 0:
+            self.memory["incoherence"][snapshot.active] = met
+        self.memory["largest"][snapshot.active] = np.fmax(self.memory["largest"][snapshot.active], met)

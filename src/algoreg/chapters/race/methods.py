@@ -29,7 +29,7 @@ class Method:
     ----------
     algorithm : type
         A subclass of :class:`algoreg.algorithms.base.Algorithm`.
-    told : str
+    prior_knowledge : str
         What of X* it is told beside the labels: ``nothing``, ``rank``, …
     steps : tuple of float
         The grid of η; a step is chosen by what a longer one does, too (:func:`algoreg.chapters.race.runs.tuned`).
@@ -46,7 +46,7 @@ class Method:
     """
 
     algorithm: type
-    told: str
+    prior_knowledge: str
     steps: tuple
     options: dict = field(default_factory=dict)
     momenta: tuple = ()

@@ -73,15 +73,15 @@ class Fits(Observer):
     reads_train_error = True
     per_run = begins(errors=np.inf, ended=1.0)
 
-    def moments(self, last):
+    def observed_iterations(self, last):
         """Return some fifty iterations: a look costs as much as a step."""
         return {round(last * share) for share in np.linspace(0, 1, 51)[1:]}
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Let the runs go that fit their labels."""
-        self.memory["errors"][look.active] = np.where(look.diverged, np.inf, look.train_error)
-        self.memory["ended"][look.active] = look.iteration
-        return look.train_error < FITTED
+        self.memory["errors"][snapshot.active] = np.where(snapshot.diverged, np.inf, snapshot.train_error)
+        self.memory["ended"][snapshot.active] = snapshot.iteration
+        return snapshot.train_error < FITTED
 
 
 def raced(options, context, rows):

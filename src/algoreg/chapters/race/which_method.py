@@ -58,7 +58,7 @@ def told_of_samples(table):
     chosen, (rank,) = entry["options"], entry["options"]["rank"]
     if chosen["algorithm"] == DECOMPOSES:
         return "decomposition"
-    told = plugins.algorithm(chosen["algorithm"]).told
+    told = plugins.algorithm(chosen["algorithm"]).prior_knowledge
     width = chosen.get("algorithm_options", {}).get("width")
     if told or width is None:
         return " and ".join(told) or "nothing"
@@ -176,6 +176,6 @@ def algorithms():
     rows = []
     for name in of_package("algorithms"):
         algorithm = plugins.algorithm(name)
-        told, needs = ", ".join(algorithm.told) or "nothing", ", ".join(sorted(algorithm.requires))
+        told, needs = ", ".join(algorithm.prior_knowledge) or "nothing", ", ".join(sorted(algorithm.requires))
         rows.append([f"`{name}`", title("algorithms", name), told, algorithm.estimates, needs])
     return ["algorithm", "what it is", "must be told", "estimates", "needs of the measurements"], rows

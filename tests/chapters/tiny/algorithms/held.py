@@ -21,7 +21,7 @@ class Algorithm(factored.Algorithm):
     """The descent of the core, held where a test wants to look at a job that is under way."""
 
     requires = frozenset({"descend"})
-    told = ()
+    prior_knowledge = ()
     estimates = "psd"
 
     def advance(self, state, iteration, count):

@@ -110,15 +110,15 @@ class Course(Observer):
         self.memory = {"mse": np.full(shape, np.nan), "largest": np.full(shape, np.nan)}
         self.memory["train_error"] = np.full(shape[0], np.nan)
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Keep what is there, and say which runs fit."""
-        place, d = look.iteration // STRIDE, look.targets.shape[-1]
-        self.memory["mse"][look.active, place] = look.distance.square().cpu().numpy() / d**2
-        self.memory["largest"][look.active, place] = largest_singular(look.estimate).cpu().numpy()
-        self.memory["train_error"][look.active] = look.train_error
+        place, d = snapshot.iteration // STRIDE, snapshot.targets.shape[-1]
+        self.memory["mse"][snapshot.active, place] = snapshot.distance.square().cpu().numpy() / d**2
+        self.memory["largest"][snapshot.active, place] = largest_singular(snapshot.estimate).cpu().numpy()
+        self.memory["train_error"][snapshot.active] = snapshot.train_error
         # Labels are d times entries.
-        size = look.algorithm.ensemble.label_size(look.algorithm.labels).cpu().numpy() / d
-        return (look.train_error * size) ** 2 <= self.tolerance
+        size = snapshot.algorithm.ensemble.label_size(snapshot.algorithm.labels).cpu().numpy() / d
+        return (snapshot.train_error * size) ** 2 <= self.tolerance
 
     def found(self, run):
         """Return what the table has of a run."""

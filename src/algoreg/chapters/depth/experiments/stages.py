@@ -91,20 +91,25 @@ class Stages(Observer):
         self.memory = {name: np.full(shape, np.nan) for name in ("passed", "reached", "ranks")}
         self.memory["nearest"] = np.full(shape, np.inf)
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in distances and what is learned for the first time."""
-        runs = torch.from_numpy(look.active)
-        apart = torch.linalg.matrix_norm(look.estimate[:, None] - self.goals[runs]) / self.norms[runs]
-        self._put(look, apart.cpu().numpy() < self.memory["nearest"][look.active], nearest=apart, passed=look.iteration)
-        spectrum = torch.linalg.eigvalsh(look.estimate)
+        runs = torch.from_numpy(snapshot.active)
+        apart = torch.linalg.matrix_norm(snapshot.estimate[:, None] - self.goals[runs]) / self.norms[runs]
+        self._put(
+            snapshot,
+            apart.cpu().numpy() < self.memory["nearest"][snapshot.active],
+            nearest=apart,
+            passed=snapshot.iteration,
+        )
+        spectrum = torch.linalg.eigvalsh(snapshot.estimate)
         learned = spectrum.flip(1)[:, : len(self.values)] >= LEARNED * self.values
-        first = learned.cpu().numpy() & np.isnan(self.memory["reached"][look.active])
-        self._put(look, first, reached=look.iteration, ranks=effective_rank(spectrum)[:, None])
+        first = learned.cpu().numpy() & np.isnan(self.memory["reached"][snapshot.active])
+        self._put(snapshot, first, reached=snapshot.iteration, ranks=effective_rank(spectrum)[:, None])
 
-    def _put(self, look, where, **found):
+    def _put(self, snapshot, where, **found):
         for name, values in found.items():
             values = values.cpu().numpy() if isinstance(values, torch.Tensor) else values
-            self.memory[name][look.active] = np.where(where, values, self.memory[name][look.active])
+            self.memory[name][snapshot.active] = np.where(where, values, self.memory[name][snapshot.active])
 
 
 def descend(options, context, number, observer):

@@ -44,11 +44,13 @@ class Course(Observer):
         """Make room."""
         self.memory = {"eigenvalues": np.full((len(self.iterations), len(batch.runs), self.rank), np.nan)}
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in the eigenvalues."""
-        if look.iteration in self.iterations:
-            spectrum = torch.linalg.eigvalsh(look.estimate).flip(1)[:, : self.rank]
-            self.memory["eigenvalues"][self.iterations.index(look.iteration), look.active] = spectrum.cpu().numpy()
+        if snapshot.iteration in self.iterations:
+            spectrum = torch.linalg.eigvalsh(snapshot.estimate).flip(1)[:, : self.rank]
+            self.memory["eigenvalues"][self.iterations.index(snapshot.iteration), snapshot.active] = (
+                spectrum.cpu().numpy()
+            )
 
 
 def measure(options, context, number):

@@ -78,16 +78,16 @@ class Second(Observer):
         """Begin with nothing learned."""
         self.memory = {"behind": np.full(len(batch.runs), np.nan), "last": np.ones((len(batch.runs), 2))}
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in two eigenvalues; between looks the log of the second is linear in the first."""
-        now = torch.linalg.eigvalsh(look.estimate)[:, -2:].flip(1).cpu().numpy()
-        before, level = self.memory["last"][look.active], self.levels[look.active]
+        now = torch.linalg.eigvalsh(snapshot.estimate)[:, -2:].flip(1).cpu().numpy()
+        before, level = self.memory["last"][snapshot.active], self.levels[snapshot.active]
         there = now[:, 0] >= level
         for place in np.flatnonzero(there):
             firsts, seconds = (np.array([before[place, k], now[place, k]]) for k in (0, 1))
             share = np.interp(level[place], firsts, np.log(seconds))
-            self.memory["behind"][look.active[place]] = np.exp(share)
-        self.memory["last"][look.active] = now
+            self.memory["behind"][snapshot.active[place]] = np.exp(share)
+        self.memory["last"][snapshot.active] = now
         return there
 
 

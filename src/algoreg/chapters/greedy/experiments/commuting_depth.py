@@ -112,9 +112,9 @@ class Fits(Ends):
 
     stride, reads_train_error = 100, True
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Return which runs fit their labels."""
-        return look.train_error < FITTED
+        return snapshot.train_error < FITTED
 
 
 def descend(context, known, goals, depth, starts, options):

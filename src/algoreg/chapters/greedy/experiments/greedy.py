@@ -84,10 +84,10 @@ class Fitted(Ends):
     stride, from_start = EVERY, False
     per_run = begins(errors=np.inf)
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in errors, and let the runs go that fit."""
-        self.memory["errors"][look.active] = np.where(look.diverged, np.inf, look.train_error)
-        return look.train_error < FITTED
+        self.memory["errors"][snapshot.active] = np.where(snapshot.diverged, np.inf, snapshot.train_error)
+        return snapshot.train_error < FITTED
 
 
 class Settled(Observer):
@@ -106,14 +106,14 @@ class Settled(Observer):
         super().prepare(batch)
         self.memory["factors"] = batch.targets.new_zeros(*batch.targets.shape[:2], self.width)
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Keep the factors, and let the runs go that have settled."""
-        factors = look.algorithm.factor(look.state)
-        pulled = look.algorithm.ensemble.gradient(look.estimate, look.algorithm.labels)
+        factors = snapshot.algorithm.factor(snapshot.state)
+        pulled = snapshot.algorithm.ensemble.gradient(snapshot.estimate, snapshot.algorithm.labels)
         still = torch.linalg.matrix_norm(torch.bmm(pulled, factors)) < STILL
         done = (still & (torch.linalg.vector_norm(factors[..., -1], dim=1) > GROWN)).cpu().numpy()
-        self.memory["factors"][torch.from_numpy(look.active)] = factors
-        self.memory["settled"][look.active] = done
+        self.memory["factors"][torch.from_numpy(snapshot.active)] = factors
+        self.memory["settled"][snapshot.active] = done
         return done
 
 

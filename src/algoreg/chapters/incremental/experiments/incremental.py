@@ -84,14 +84,16 @@ class Nearest(Observer):
         """Begin far away."""
         self.memory = {"nearest": np.full(self.norms.shape, np.inf), "when": np.zeros(self.norms.shape)}
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in the distances."""
-        runs = torch.from_numpy(look.active)
-        apart = torch.linalg.matrix_norm(look.estimate[:, None] - self.goals[runs]) / self.norms[runs]
+        runs = torch.from_numpy(snapshot.active)
+        apart = torch.linalg.matrix_norm(snapshot.estimate[:, None] - self.goals[runs]) / self.norms[runs]
         apart = apart.cpu().numpy()
-        nearer = apart < self.memory["nearest"][look.active]
-        self.memory["nearest"][look.active] = np.where(nearer, apart, self.memory["nearest"][look.active])
-        self.memory["when"][look.active] = np.where(nearer, look.iteration, self.memory["when"][look.active])
+        nearer = apart < self.memory["nearest"][snapshot.active]
+        self.memory["nearest"][snapshot.active] = np.where(nearer, apart, self.memory["nearest"][snapshot.active])
+        self.memory["when"][snapshot.active] = np.where(
+            nearer, snapshot.iteration, self.memory["when"][snapshot.active]
+        )
 
 
 def best_fits(ensemble, labels, goals, rank, options, context):

@@ -59,13 +59,13 @@ class Course(Observer):
         shape = (len(self.iterations), *self.goals.shape[:2])
         self.memory = {"eigenvalues": np.full(shape, np.nan), "distances": np.full(shape, np.nan)}
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in eigenvalues and distances."""
-        k, rank, goals = self.iterations.index(look.iteration), self.goals.shape[1], self.goals[look.active]
-        values, _ = leading(look.estimate, [rank] * len(look.active))
-        apart = torch.linalg.matrix_norm(look.estimate[:, None] - goals) / torch.linalg.matrix_norm(goals)
-        self.memory["eigenvalues"][k, look.active] = values.cpu().numpy()
-        self.memory["distances"][k, look.active] = apart.cpu().numpy()
+        k, rank, goals = self.iterations.index(snapshot.iteration), self.goals.shape[1], self.goals[snapshot.active]
+        values, _ = leading(snapshot.estimate, [rank] * len(snapshot.active))
+        apart = torch.linalg.matrix_norm(snapshot.estimate[:, None] - goals) / torch.linalg.matrix_norm(goals)
+        self.memory["eigenvalues"][k, snapshot.active] = values.cpu().numpy()
+        self.memory["distances"][k, snapshot.active] = apart.cpu().numpy()
 
 
 def measure(options, context, number):

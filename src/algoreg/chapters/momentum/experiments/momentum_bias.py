@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field, PositiveFloat
 
 from algoreg.chapters.momentum.runs import descend
-from algoreg.engine.observers import Observer, begins, looks
+from algoreg.engine.observers import Observer, begins, spaced_iterations
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.settings.base import ExperimentOptions, Several
@@ -54,19 +54,22 @@ class AtTraining(Observer):
     def __init__(self, level):
         self.level = level
 
-    def moments(self, last):
-        """Return :func:`looks`."""
-        return looks(last)
+    def observed_iterations(self, last):
+        """Return :func:`spaced_iterations`."""
+        return spaced_iterations(last)
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Interpolate between the logarithms of both errors where the level was passed."""
-        done = look.train_error < self.level
+        done = snapshot.train_error < self.level
         for place in np.flatnonzero(done):
-            run, train, test = look.active[place], look.train_error[place], look.test_error[place]
+            run, train, test = snapshot.active[place], snapshot.train_error[place], snapshot.test_error[place]
             old, before = self.memory["trains"][run], self.memory["tests"][run]
             share = math.log(self.level / train) / math.log(old / train) if old > self.level else 0.0
             self.memory["errors"][run] = test * (before / test) ** share if share else test
-        self.memory["trains"][look.active], self.memory["tests"][look.active] = look.train_error, look.test_error
+        self.memory["trains"][snapshot.active], self.memory["tests"][snapshot.active] = (
+            snapshot.train_error,
+            snapshot.test_error,
+        )
         return done
 
 

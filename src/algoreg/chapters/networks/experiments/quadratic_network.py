@@ -119,22 +119,22 @@ class Course(Observer):
 
     from_start = False
     per_run = begins(reached=np.nan)
-    per_look = begins(relative=np.nan, general=np.nan, squared=np.nan)
+    per_snapshot = begins(relative=np.nan, general=np.nan, squared=np.nan)
 
     def __init__(self, iterations, stride):
         self.iterations, self.stride = iterations, stride
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in the errors."""
-        good, reached = ~look.diverged, self.memory["reached"]
-        first = look.active[good & (look.test_error < REACHED_BELOW)]
-        reached[first] = np.where(np.isnan(reached[first]), look.iteration, reached[first])
-        if look.iteration in self.iterations:
-            k, runs = self.iterations.index(look.iteration), look.active[good]
-            general = generalisation_error(look.estimate, look.targets).cpu().double().numpy()
-            self.memory["relative"][k, runs] = look.test_error[good]
+        good, reached = ~snapshot.diverged, self.memory["reached"]
+        first = snapshot.active[good & (snapshot.test_error < REACHED_BELOW)]
+        reached[first] = np.where(np.isnan(reached[first]), snapshot.iteration, reached[first])
+        if snapshot.iteration in self.iterations:
+            k, runs = self.iterations.index(snapshot.iteration), snapshot.active[good]
+            general = generalisation_error(snapshot.estimate, snapshot.targets).cpu().double().numpy()
+            self.memory["relative"][k, runs] = snapshot.test_error[good]
             self.memory["general"][k, runs] = general[good]
-            self.memory["squared"][k, runs] = look.distance.square().cpu().double().numpy()[good]
+            self.memory["squared"][k, runs] = snapshot.distance.square().cpu().double().numpy()[good]
 
 
 def _rows(options, context, number, alpha, width):

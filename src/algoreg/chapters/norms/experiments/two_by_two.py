@@ -188,16 +188,16 @@ class Levels(Observer):
             "changed": np.zeros(shape[0], bool),
         }
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in losses and signs."""
-        memory, runs, factors = self.memory, look.active, look.state["factors"].numpy()
+        memory, runs, factors = self.memory, snapshot.active, snapshot.state["factors"].numpy()
         signs, now = sign_of_det(factors), product(factors)
-        if look.iteration == 0:
+        if snapshot.iteration == 0:
             memory["sign"][runs] = signs
         memory["changed"][runs] |= signs != memory["sign"][runs]
         first = np.isnan(memory["iteration"][runs]) & (loss(now)[:, None] < self.levels)
         place, level = np.nonzero(first)
-        memory["iteration"][runs[place], level] = look.iteration
+        memory["iteration"][runs[place], level] = snapshot.iteration
         memory["product"][runs[place], level] = now[place]
         memory["flipped"][runs[place], level] = memory["changed"][runs[place]]
         return loss(now) < self.levels[-1]

@@ -77,19 +77,19 @@ class Rows(Observer):
     def __init__(self, bounds):
         self.bounds = bounds
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in the rows; runs that have arrived leave."""
-        rows = torch.linalg.vector_norm(look.state["factor"], dim=2).amax(dim=1)
-        over = (rows / self.bounds[torch.from_numpy(look.active)]).cpu().numpy()
-        memory, done = self.memory, look.test_error <= ARRIVED
-        if look.iteration == 0:
-            memory["first"][look.active] = over > 1
+        rows = torch.linalg.vector_norm(snapshot.state["factor"], dim=2).amax(dim=1)
+        over = (rows / self.bounds[torch.from_numpy(snapshot.active)]).cpu().numpy()
+        memory, done = self.memory, snapshot.test_error <= ARRIVED
+        if snapshot.iteration == 0:
+            memory["first"][snapshot.active] = over > 1
         else:
             # What is not a number is beyond any bound.
-            memory["over"][look.active] += ~(over <= 1)
-            memory["steps"][look.active] += 1
-            memory["longest"][look.active] = np.fmax(memory["longest"][look.active], over)
-        memory["end"][look.active[done]] = look.iteration
+            memory["over"][snapshot.active] += ~(over <= 1)
+            memory["steps"][snapshot.active] += 1
+            memory["longest"][snapshot.active] = np.fmax(memory["longest"][snapshot.active], over)
+        memory["end"][snapshot.active[done]] = snapshot.iteration
         return done
 
 

@@ -58,22 +58,22 @@ class Course(Observer):
     iterations : list of int
     """
 
-    per_look = begins(errors=np.nan, signals=np.nan)
+    per_snapshot = begins(errors=np.nan, signals=np.nan)
 
     def __init__(self, stars, iterations):
         self.stars, self.iterations = stars, iterations
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in all runs that are here."""
-        k = self.iterations.index(look.iteration)
-        stars, factors = self.stars[torch.from_numpy(look.active)], look.state["factor"]
+        k = self.iterations.index(snapshot.iteration)
+        stars, factors = self.stars[torch.from_numpy(snapshot.active)], snapshot.state["factor"]
         # Column by column: the sums over columns of squares are x*ᵀXx*, and tr X less that.
         columns = factors.mT.flatten(0, 1)
         along, rest = parts(columns, stars.repeat_interleave(factors.shape[2], dim=0))
-        of_runs = (len(look.active), -1)
+        of_runs = (len(snapshot.active), -1)
         signal = along.view(of_runs).norm(dim=1) / rest.reshape(of_runs).norm(dim=1)
-        self.memory["errors"][k, look.active] = look.test_error
-        self.memory["signals"][k, look.active] = signal.cpu().numpy()
+        self.memory["errors"][k, snapshot.active] = snapshot.test_error
+        self.memory["signals"][k, snapshot.active] = signal.cpu().numpy()
 
 
 def measure(options, context, number, d):

@@ -128,14 +128,14 @@ class Landing(Observer):
         """``fits``: whether a run at another solution has ended, too: splittings stay where they are then."""
         self.fits = fits
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in distances and misfits."""
-        self.memory["distance"][look.active] = look.test_error
-        self.memory["misfit"][look.active] = look.train_error
-        self.memory["ended"][look.active] = look.iteration
-        done = look.test_error < LANDED
+        self.memory["distance"][snapshot.active] = snapshot.test_error
+        self.memory["misfit"][snapshot.active] = snapshot.train_error
+        self.memory["ended"][snapshot.active] = snapshot.iteration
+        done = snapshot.test_error < LANDED
         # Ten times nearer to feasible than what decides, so that the distance is read to some digits.
-        return done | (look.train_error < 0.1 * ANOTHER * look.test_error) if self.fits else done
+        return done | (snapshot.train_error < 0.1 * ANOTHER * snapshot.test_error) if self.fits else done
 
 
 def _targets(options, context, kind, d, numbers):

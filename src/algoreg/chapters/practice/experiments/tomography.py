@@ -119,12 +119,12 @@ class Fidelities(Observer):
     def __init__(self, psi, levels):
         self.psi, self.levels = psi, levels
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in the infidelities."""
-        memory, runs = self.memory, look.active
-        error = infidelity(look.estimate, self.psi[torch.from_numpy(runs)])
-        now = np.isnan(memory["stopped"][runs]) & (look.train_error <= self.levels[runs])
-        memory["stopped"][runs[now]], memory["at"][runs[now]] = error[now], look.iteration
+        memory, runs = self.memory, snapshot.active
+        error = infidelity(snapshot.estimate, self.psi[torch.from_numpy(runs)])
+        now = np.isnan(memory["stopped"][runs]) & (snapshot.train_error <= self.levels[runs])
+        memory["stopped"][runs[now]], memory["at"][runs[now]] = error[now], snapshot.iteration
         memory["smallest"][runs], memory["end"][runs] = np.fmin(memory["smallest"][runs], error), error
 
 

@@ -69,15 +69,15 @@ class Imbalance(Observer):
     stride = 1
     per_run = begins(first=np.nan, largest=0.0, last=np.nan)
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in the imbalance."""
-        left, right = look.state["left"], look.state["right"]
+        left, right = snapshot.state["left"], snapshot.state["right"]
         apart = torch.linalg.matrix_norm(torch.bmm(left.mT, left) - torch.bmm(right.mT, right)).cpu().numpy()
-        memory, runs = self.memory, look.active
-        if look.iteration == 0:
+        memory, runs = self.memory, snapshot.active
+        if snapshot.iteration == 0:
             memory["first"][runs] = apart
         memory["largest"][runs] = np.maximum(memory["largest"][runs], apart)
-        memory["last"][runs] = look.test_error
+        memory["last"][runs] = snapshot.test_error
 
 
 def measure(options, context, number):

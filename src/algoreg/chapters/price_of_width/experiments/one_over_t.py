@@ -81,17 +81,17 @@ class Falls(Observer):
         The K looks.
     """
 
-    per_look = begins(errors=np.nan, slopes=np.nan)
+    per_snapshot = begins(errors=np.nan, slopes=np.nan)
 
     def __init__(self, iterations):
         self.iterations = iterations
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in the errors; of a run that leaves they hold at all later looks."""
-        k, runs, errors = self.iterations.index(look.iteration), look.active, look.test_error
+        k, runs, errors = self.iterations.index(snapshot.iteration), snapshot.active, snapshot.test_error
         self.memory["errors"][k:, runs] = errors
         if k >= LOOKS:
-            decades = math.log10(look.iteration / self.iterations[k - LOOKS])
+            decades = math.log10(snapshot.iteration / self.iterations[k - LOOKS])
             slopes = np.log10(errors / self.memory["errors"][k - LOOKS, runs]) / decades
             self.memory["slopes"][k:, runs] = np.where(errors < LEFT, slopes, np.nan)
         return errors < EXACT

@@ -74,7 +74,7 @@ class Spectra(Observer):
     stride : int
     """
 
-    per_look = begins(effective=np.nan, errors=np.nan)
+    per_snapshot = begins(effective=np.nan, errors=np.nan)
 
     def __init__(self, stride):
         self.stride = stride
@@ -85,16 +85,16 @@ class Spectra(Observer):
         super().prepare(batch)
         self.memory["singular"] = np.full((len(self.iterations), *batch.targets.shape[:2]), np.nan)
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Record the runs that have not diverged, if it is their turn."""
-        good = ~look.diverged
-        if look.iteration % self.stride or not good.any():
+        good = ~snapshot.diverged
+        if snapshot.iteration % self.stride or not good.any():
             return
-        k, runs = look.iteration // self.stride, look.active[good]
-        values = torch.linalg.svdvals(look.state["factor"][look.rows(good)])
+        k, runs = snapshot.iteration // self.stride, snapshot.active[good]
+        values = torch.linalg.svdvals(snapshot.state["factor"][snapshot.rows(good)])
         self.memory["singular"][k, runs] = values.cpu().numpy()
         self.memory["effective"][k, runs] = effective_rank(values.square()).cpu().numpy()
-        self.memory["errors"][k, runs] = look.test_error[good]
+        self.memory["errors"][k, runs] = snapshot.test_error[good]
 
 
 def measure(options, context, number, rank, m_over_dr):

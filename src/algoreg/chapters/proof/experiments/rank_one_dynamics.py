@@ -144,13 +144,13 @@ class Needs(Observer):
         none = torch.full((len(INEQUALITIES), len(self.directions["planted"])), -math.inf).to(batch.targets)
         self.memory = {split: none.clone() for split in self.directions}
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in the step that led here, of the runs that have not diverged."""
-        here = (look.active < len(self.directions["planted"])) & ~look.diverged
-        if look.before is None or not here.any():
+        here = (snapshot.active < len(self.directions["planted"])) & ~snapshot.diverged
+        if snapshot.before is None or not here.any():
             return
-        rows, runs = look.rows(here), torch.from_numpy(look.active[here]).to(look.targets.device)
-        u, mu, u_next = look.before["factor"][rows], look.state["pull"][rows], look.state["factor"][rows]
+        rows, runs = snapshot.rows(here), torch.from_numpy(snapshot.active[here]).to(snapshot.targets.device)
+        u, mu, u_next = snapshot.before["factor"][rows], snapshot.state["pull"][rows], snapshot.state["factor"][rows]
         for split, directions in self.directions.items():
             found, worst = self._step(u, mu, u_next, directions[runs]), self.memory[split]
             values, counts = (torch.stack([found[name][k] for name in INEQUALITIES]) for k in (0, 1))

@@ -138,20 +138,20 @@ class Split(Observer):
         self.memory = {"courses": torch.full(shape, math.nan, dtype=batch.targets.dtype)}
         self.memory["basis"] = SignalSubspace(self.basis).basis
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take the subspace a step on and record the split, of the runs that have not diverged."""
-        good = ~look.diverged
-        runs = torch.from_numpy(look.active[good])
+        good = ~snapshot.diverged
+        runs = torch.from_numpy(snapshot.active[good])
         if not len(runs):
             return
-        rows, index = look.rows(good), runs.to(look.targets.device)
+        rows, index = snapshot.rows(good), runs.to(snapshot.targets.device)
         subspace = SignalSubspace.of(self.memory["basis"][index])
-        if look.iteration:
-            subspace.advance(look.state["gradient"][rows], self.step)
+        if snapshot.iteration:
+            subspace.advance(snapshot.state["gradient"][rows], self.step)
             self.memory["basis"][index] = subspace.basis
-        found = split_quantities(subspace, self.frames[index], look.state["factor"][rows])
-        found["squared"] = look.distance[rows].square()
-        self.memory["courses"][look.iteration][:, runs] = torch.stack([found[name] for name in QUANTITIES]).cpu()
+        found = split_quantities(subspace, self.frames[index], snapshot.state["factor"][rows])
+        found["squared"] = snapshot.distance[rows].square()
+        self.memory["courses"][snapshot.iteration][:, runs] = torch.stack([found[name] for name in QUANTITIES]).cpu()
 
     def course(self, run, last):
         """Return the quantities of one run over its steps, each a tensor of shape (``last`` + 1,)."""

@@ -21,7 +21,7 @@ ENSEMBLE = "gaussian"
 STEPS = (0.1, 0.2, 0.32, 0.4, 0.5)
 ALPHA = 1e-6
 # What may be told of a method beside its algorithm's options, as the race's own have it.
-TOLD_APART = tuple(field.name for field in fields(Method) if field.name not in ("algorithm", "told", "options"))
+TOLD_APART = tuple(field.name for field in fields(Method) if field.name not in ("algorithm", "prior_knowledge", "options"))
 FORM = "name, name(option=value, steps=0.1|0.2) or a file (mine.py), separated by commas"
 # What each run is given: a step of the grid, the budget, the measurements.
 SET_HERE = ("step", "iterations", "m")
@@ -159,12 +159,12 @@ def _plain(algorithm, chosen):
     """
     kind, own = plugins.algorithm(algorithm), declared.of_runs(algorithm)
     start = {"alpha": own["alpha"] or ALPHA} if "alpha" in own else {}
-    told = " and ".join(kind.told) or "nothing"
+    told = " and ".join(kind.prior_knowledge) or "nothing"
     alike = [method for method in METHODS.values() if method.algorithm is kind and not method.momenta]
     if not alike:
         return Method(kind, told, STEPS, start)
     best = max(alike, key=lambda method: _agreement(chosen, method.options))
-    return replace(best, told=told, options=start, first_passes=0.0 if start else best.first_passes)
+    return replace(best, prior_knowledge=told, options=start, first_passes=0.0 if start else best.first_passes)
 
 
 def _agreement(chosen, other):

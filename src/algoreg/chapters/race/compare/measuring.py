@@ -10,7 +10,7 @@ import numpy as np
 
 from algoreg.chapters.race import runs
 from algoreg.engine import experiment
-from algoreg.engine.observers import Observer, looks
+from algoreg.engine.observers import Observer, spaced_iterations
 from algoreg.settings.plan import experiment_options
 
 # Runs end below this relative error.
@@ -26,14 +26,14 @@ class Course(Observer):
 
     def prepare(self, batch):
         """Begin without errors."""
-        self.iterations = sorted(looks(max(run["iterations"] for run in batch.runs)))
+        self.iterations = sorted(spaced_iterations(max(run["iterations"] for run in batch.runs)))
         self.memory = {"errors": np.full((len(batch.runs), len(self.iterations)), np.nan)}
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Let the runs go that have recovered."""
-        if look.iteration in self.iterations:
-            self.memory["errors"][look.active, self.iterations.index(look.iteration)] = look.test_error
-        return look.test_error < RECOVERED
+        if snapshot.iteration in self.iterations:
+            self.memory["errors"][snapshot.active, self.iterations.index(snapshot.iteration)] = snapshot.test_error
+        return snapshot.test_error < RECOVERED
 
 
 def tuned(method, sizes, context, number):

@@ -54,7 +54,16 @@ def methods(contenders, found):
         grid = ", ".join(f"{step:g}" for step in method.steps)
         speed = f"{1e3 * found['seconds'][one.label]:.3g}"
         rows.append(
-            [one.name, one.algorithm, method.told, options, grid, "; ".join(steps), f"{method.passes:g}", speed]
+            [
+                one.name,
+                one.algorithm,
+                method.prior_knowledge,
+                options,
+                grid,
+                "; ".join(steps),
+                f"{method.passes:g}",
+                speed,
+            ]
         )
     header = ["method", "algorithm", "told", "options", "grid of η", "chosen", "passes a step", "ms a step and run"]
     return table(header, rows)

@@ -96,7 +96,7 @@ def _row(options, run, status, times, smallest, last):
     """Yield the rows of a run, one for each tolerance."""
     method = METHODS[run["method"]]
     shared = {key: run[key] for key in ("method", "kappa", "target", "rank", "m", "step")} | {
-        "told": method.told,
+        "told": method.prior_knowledge,
         "d": options["d"],
         "smallest_step": min(method.steps),
         "largest_step": max(method.steps),

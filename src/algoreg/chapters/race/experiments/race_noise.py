@@ -9,7 +9,7 @@ from pydantic import PositiveFloat
 from algoreg.chapters.race.experiments import race
 from algoreg.chapters.race.methods import METHODS
 from algoreg.chapters.race.runs import batch_of, known_measurements, raced
-from algoreg.engine.observers import HeldOut, looks
+from algoreg.engine.observers import HeldOut, spaced_iterations
 from algoreg.numerics.problems import spoil
 
 
@@ -63,14 +63,14 @@ def measure(options, context):
 class Stops(HeldOut):
     """:class:`algoreg.engine.observers.HeldOut` where the race looks, too; a run that diverged has no last error."""
 
-    def moments(self, last):
-        """Return :func:`looks`."""
-        return looks(last)
+    def observed_iterations(self, last):
+        """Return :func:`spaced_iterations`."""
+        return spaced_iterations(last)
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in the errors."""
-        super().look(look)
-        self.memory["last"][look.active[look.diverged]] = np.nan
+        super().observe(snapshot)
+        self.memory["last"][snapshot.active[snapshot.diverged]] = np.nan
 
 
 def _rows(options, context, number, algorithm, runs):
@@ -94,7 +94,7 @@ def _row(options, held_out, run, status, best, stop, last):
     """Return the row of a run."""
     names = {key: run[key] for key in ("method", "kappa", "target", "rank", "step")}
     return names | {
-        "told": METHODS[run["method"]].told,
+        "told": METHODS[run["method"]].prior_knowledge,
         "d": options["d"],
         "m": known_measurements(options),
         "held_out": held_out,

@@ -109,10 +109,10 @@ class Saturation(LongEnds):
 
     per_run = begins(largest=np.nan)
 
-    def leave(self, look, leaving):
+    def stop_runs(self, snapshot, leaving):
         """Keep what the runs that leave end with."""
-        super().leave(look, leaving)
-        self.memory["largest"][look.active[leaving]] = shaped(look.state)[leaving].max(axis=(1, 2))
+        super().stop_runs(snapshot, leaving)
+        self.memory["largest"][snapshot.active[leaving]] = shaped(snapshot.state)[leaving].max(axis=(1, 2))
 
 
 def measure(options, context, number):

@@ -85,16 +85,16 @@ class Phase(Observer):
         super().prepare(batch)
         self.memory["angles"] = np.full((len(batch.runs), 2), np.nan)
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in errors, and angles where they are due."""
-        memory, runs = self.memory, look.active
-        memory["smallest"][runs] = np.fmin(memory["smallest"][runs], look.test_error)
-        grown = torch.linalg.matrix_norm(look.estimate).cpu().numpy() > EARLY
+        memory, runs = self.memory, snapshot.active
+        memory["smallest"][runs] = np.fmin(memory["smallest"][runs], snapshot.test_error)
+        grown = torch.linalg.matrix_norm(snapshot.estimate).cpu().numpy() > EARLY
         due = np.flatnonzero(grown & np.isnan(memory["early"][runs]))
         if len(due):
-            memory["early"][runs[due]] = look.iteration
-            memory["angles"][runs[due]] = self._angles(look.estimate[due], torch.from_numpy(runs[due]))
-        return look.test_error < EXACT
+            memory["early"][runs[due]] = snapshot.iteration
+            memory["angles"][runs[due]] = self._angles(snapshot.estimate[due], torch.from_numpy(runs[due]))
+        return snapshot.test_error < EXACT
 
     def _angles(self, estimates, runs):
         rank = self.bases[0].shape[2]

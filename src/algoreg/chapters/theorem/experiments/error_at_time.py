@@ -81,16 +81,16 @@ class SquaredErrors(Observer):
         """Begin with infinity: what a run that diverges before has at all later times."""
         self.memory = {"squared": np.full(self.iterations.shape, np.inf)}
 
-    def moments(self, last):
+    def observed_iterations(self, last):
         """Return the iterations of all runs."""
         return set(self.iterations.flatten().tolist())
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in the errors of those whose time it is."""
-        now = self.iterations[look.active] == look.iteration
-        squares = look.distance.square().cpu().double().numpy()
-        mine = self.memory["squared"][look.active]
-        self.memory["squared"][look.active] = np.where(now, squares[:, None], mine)
+        now = self.iterations[snapshot.active] == snapshot.iteration
+        squares = snapshot.distance.square().cpu().double().numpy()
+        mine = self.memory["squared"][snapshot.active]
+        self.memory["squared"][snapshot.active] = np.where(now, squares[:, None], mine)
 
 
 def measure(options, context, number, d):

@@ -117,10 +117,10 @@ class BelowScale(FirstBelow):
         super().__init__([1.0])
         self.scales = scales
 
-    def errors(self, look):
+    def errors(self, snapshot):
         """Return the distance to X* over the scale."""
-        scales = self.scales[torch.from_numpy(look.active).to(self.scales.device)]
-        return (look.distance / scales).cpu().double().numpy()
+        scales = self.scales[torch.from_numpy(snapshot.active).to(self.scales.device)]
+        return (snapshot.distance / scales).cpu().double().numpy()
 
 
 def _cells(options):

@@ -74,22 +74,22 @@ class Changes(Observer):
 
     per_run = begins(largest=0.0)
     # What a run that diverges has not is NaN.
-    per_look = begins(errors=np.nan, changes=np.nan)
+    per_snapshot = begins(errors=np.nan, changes=np.nan)
 
     def __init__(self, iterations, targets):
         self.iterations, self.targets = iterations, targets
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in errors and changes."""
-        k, largest = self.iterations.index(look.iteration), self.memory["largest"]
-        own = {run: place for place, run in enumerate(look.active.tolist())}
-        beside = [own.get(run % self.targets) for run in look.active.tolist()]
+        k, largest = self.iterations.index(snapshot.iteration), self.memory["largest"]
+        own = {run: place for place, run in enumerate(snapshot.active.tolist())}
+        beside = [own.get(run % self.targets) for run in snapshot.active.tolist()]
         there = [place for place, reference in enumerate(beside) if reference is not None]
-        reference = look.estimate[[beside[place] for place in there]]
-        apart = torch.linalg.matrix_norm(look.estimate[there] - reference) / look.norms[there]
-        runs = look.active[there]
+        reference = snapshot.estimate[[beside[place] for place in there]]
+        apart = torch.linalg.matrix_norm(snapshot.estimate[there] - reference) / snapshot.norms[there]
+        runs = snapshot.active[there]
         largest[runs] = np.maximum(largest[runs], apart.cpu().numpy())
-        self.memory["errors"][k, look.active] = look.test_error
+        self.memory["errors"][k, snapshot.active] = snapshot.test_error
         self.memory["changes"][k, runs] = largest[runs]
 
 

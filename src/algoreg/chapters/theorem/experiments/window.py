@@ -71,20 +71,20 @@ class Smallest(Observer):
 
     stride, from_start = LOOK_EVERY, False
     per_run = begins(least=np.inf, at=0)
-    per_look = begins(errors=np.nan, smallest=np.nan, where=0)
+    per_snapshot = begins(errors=np.nan, smallest=np.nan, where=0)
 
     def __init__(self, iterations):
         self.iterations = iterations
 
-    def look(self, look):
+    def observe(self, snapshot):
         """Take in the errors."""
         memory = self.memory
-        better = look.test_error < memory["least"][look.active]
-        memory["least"][look.active[better]] = look.test_error[better]
-        memory["at"][look.active[better]] = look.iteration
-        if look.iteration in self.iterations:
-            k = self.iterations.index(look.iteration)
-            memory["errors"][k, look.active] = look.test_error
+        better = snapshot.test_error < memory["least"][snapshot.active]
+        memory["least"][snapshot.active[better]] = snapshot.test_error[better]
+        memory["at"][snapshot.active[better]] = snapshot.iteration
+        if snapshot.iteration in self.iterations:
+            k = self.iterations.index(snapshot.iteration)
+            memory["errors"][k, snapshot.active] = snapshot.test_error
             memory["smallest"][k], memory["where"][k] = memory["least"], memory["at"]
 
 
