@@ -9,5 +9,5 @@ collected = records.read_json(snakemake.input.claims)
 invalid = [claim["id"] for claim in collected if claim["verdict"] == judging.INVALID]
 if invalid:
     raise SystemExit(f"invalid claims (a control came out wrong or undefined, see claims.json): {', '.join(invalid)}")
-judged = [claim["id"] for claim in collected if claim["verdict"] != claims.NOT_JUDGED]
+judged = [claim["id"] for claim in collected if claim["verdict"] != judging.NOT_JUDGED]
 records.write_json(snakemake.output.report, {"controls": "as they must be", "judged": judged}, facts)
