@@ -177,7 +177,6 @@ replicate: options .venv/ready  ## a tier (quick) on fresh seeds, compared in la
 
 docs: .venv/ready  ## rewrite what is generated in README and docs/ from the chapters, the code and the references
 	@$(BIN)/python tools/write_docs.py
-	@$(BIN)/python tools/write_api.py
 
 test: options .venv/ready  ## the tests
 	@. tools/in_memory.sh; $(RUN) pytest -rs -n "$$CORES" --dist worksteal

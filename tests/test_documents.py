@@ -24,6 +24,12 @@ def generated():
     return documents.generated(ROOT)
 
 
+@cache
+def long_forms():
+    """Return the pages that only the site has."""
+    return documents.long_forms(ROOT)
+
+
 def test_generated_documents_are_up_to_date():
     for name, text in generated().items():
         assert (ROOT / name).read_text(encoding="utf-8") == text, f"{name}: run make docs"
@@ -40,17 +46,20 @@ def test_a_chapters_papers_are_one_sentence():
 
 
 def test_a_docstrings_roles_are_code_in_a_document():
-    assert "Rows like those of `algoreg.chapters.remarks.experiments.min_trace`" in generated()["docs/tables.md"]
+    assert "Rows like those of `algoreg.chapters.remarks.experiments.min_trace`" in long_forms()["docs/tables.md"]
     assert not [
-        name for name, text in generated().items() if name.endswith(".md") and re.search(r":(mod|func|class):`", text)
+        name
+        for name, text in (generated() | long_forms()).items()
+        if name.endswith(".md") and re.search(r":(mod|func|class):`", text)
     ]
 
 
 def test_every_claim_table_and_experiment_is_described():
-    found = generated()
+    found = long_forms()
     for entry in registered_claims():
-        assert f"\n### {entry['id']}\n" in found["docs/claims.md"]
-        assert report.literal(entry["reason"]).replace("|", "\\|") in found["docs/claims.md"]
+        assert f"\n| `{entry['id']}` |" in generated()["docs/claims.md"]
+        assert f"\n### {entry['id']}\n" in found["docs/claims_in_full.md"]
+        assert report.literal(entry["reason"]).replace("|", "\\|") in found["docs/claims_in_full.md"]
     for tier in documents.TIERS:
         content = tier_settings(tier)
         for name in plan.tables(content):
@@ -61,7 +70,7 @@ def _texts():
     """Return every Markdown text by its name, generated documents as they would be written now."""
     names = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "results/README.md"]
     names += [f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")]
-    written = {name: text for name, text in generated().items() if name.endswith(".md")}
+    written = {name: text for name, text in (generated() | long_forms()).items() if name.endswith(".md")}
     texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in names} | written
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         for number, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"]):
@@ -195,7 +204,7 @@ def test_the_documents_show_controls_remedies_and_slack():
     table = report.verdicts(reference, [entry])
     keys = {"target": [0, 1, 0, 1], "ensemble": [0, 0, 3, 3]}
     runs = claim_documents.run_counts({entry["experiments"][0]: {"keys": keys}})
-    document = claim_documents.claims_document([entry], reference["claims"], {}, (), runs)
+    document = claim_documents.claims_in_full([entry], reference["claims"], {}, (), runs)
     own = {"apart": {"keys": {"target": [0, 1], "ensemble": [0, 1]}}, "exact": {"keys": {"m": [3]}}}
     assert claim_documents.run_counts(own) == {"apart": " (2 ensembles, a target each)", "exact": ""}
     assert f"| reads | `{entry['experiments'][0]}` (2 targets × 2 ensembles)" in document
@@ -208,8 +217,18 @@ def test_the_documents_show_controls_remedies_and_slack():
     assert table.splitlines()[-1].endswith("| 0.09 | deterministic to 10⁻⁵ | > 0.0901 | refuted, −2.5 |")
     assert ": refuted, −2.5 |" in document
     assert "| why deterministic | a \\| recursion |" in document
+    (row,) = re.findall(r"^\| `.*", claim_documents.claims_table([entry], reference["claims"], {}, ()), re.MULTILINE)
+    assert (
+        "**refuted**; true instead: `other`, at the margin (slack 0.11 %) | 0.09 | deterministic to 10⁻⁵ | > 0.0901"
+        in row
+    )
+    # A claim that only the full tier judged has that verdict.
+    skipped = [{**reference["claims"][0], "verdict": "not-judged", "estimate": None}]
+    assert "(slack 0.11 %) (tier full) | 0.09 |" in claim_documents.claims_table(
+        [entry], skipped, {}, reference["claims"]
+    )
     # A claim without a verdict yet is described all the same.
-    assert entry["reason"] in claim_documents.claims_document([entry], (), {}, (), {})
+    assert entry["reason"] in claim_documents.claims_in_full([entry], (), {}, (), {})
 
 
 def _tables():

@@ -153,7 +153,7 @@ def test_words_say_how_many_seeds_gave_which_verdict(replicated):
     )
     assert list(fresh_seeds.turned(found)) == ["turns", "holds"]
     assert fresh_seeds.of_chapter({"turns", "empty"}, replicated) == (
-        "[Fresh seeds](../replications.md) did not always give the committed verdict. Tier quick: `turns` on 6 of 10."
+        "Fresh seeds did not always give the committed verdict. Tier quick: `turns` on 6 of 10."
     )
     assert fresh_seeds.of_chapter({"empty", "other"}, replicated) == fresh_seeds.of_chapter({"turns"}, {}) == ""
 
@@ -178,11 +178,13 @@ def test_documents_count_fresh_seeds_where_there_are_any(replicated):
     entry = registered_claims()[0]
     outcomes = {"quick": {entry["id"]: replicated["quick"]["turns"]}}
     text = fresh_seeds.document(outcomes, [entry])
-    row = f"| [`{entry['id']}`](claims.md#{entry['id']}) | supported | 6 of 10 | 3 invalid, 1 refuted | −0.2 |"
+    row = f"| [`{entry['id']}`](claims_in_full.md#{entry['id']}) | supported | 6 of 10 | 3 invalid, 1 refuted | −0.2 |"
     assert text.count(row) == 2, "among those that turned, and in its chapter"
-    assert "| on fresh seeds | tier quick: 6 of 10" in claim_documents.claims_document([entry], (), outcomes, (), {})
+    assert "| on fresh seeds | tier quick: 6 of 10" in claim_documents.claims_in_full([entry], (), outcomes, (), {})
+    assert claim_documents.claims_table([entry], (), outcomes, ()).rstrip().endswith("| **quick 6 of 10** |")
+    assert claim_documents.claims_table([entry], (), {}, ()).rstrip().endswith("| – |")
     assert "No seed is kept yet." in fresh_seeds.document({}, [entry])
-    assert "on fresh seeds" not in claim_documents.claims_document([entry], (), {}, (), {})
+    assert "on fresh seeds" not in claim_documents.claims_in_full([entry], (), {}, (), {})
 
 
 def test_the_page_depends_on_replications_and_on_what_they_are_compared_with(replicated):

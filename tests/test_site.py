@@ -35,10 +35,16 @@ def repository(tmp_path):
     return root
 
 
-def test_everything_that_pages_link_to_or_show_is_gathered(repository, tmp_path):
+@pytest.fixture(scope="module")
+def long_forms():
+    """Return the pages that only the site has."""
+    return build_site.generated.long_forms(ROOT)
+
+
+def test_everything_that_pages_link_to_or_show_is_gathered(repository, tmp_path, long_forms):
     stage = tmp_path / "stage"
     stage.mkdir()
-    build_site.gather(repository, "quick", stage)
+    build_site.gather(repository, "quick", stage, long_forms)
     for path in stage.rglob("*.md"):
         for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
             assert (path.parent / link).exists(), f"{path.relative_to(stage)}: {link}"
@@ -54,7 +60,7 @@ def test_everything_that_pages_link_to_or_show_is_gathered(repository, tmp_path)
     assert (stage / "_extra" / "report" / "index.html").exists()
 
 
-def test_what_finished_pages_link_to_is_gathered_and_documents_become_the_sites_pages(repository, tmp_path):
+def test_what_finished_pages_link_to_is_gathered_and_documents_become_the_sites_pages(repository, tmp_path, long_forms):
     stage, results = tmp_path / "stage", repository / "results" / "quick"
     stage.mkdir()
     wanted = ("figures/a.svg", "tables/t.csv", "provenance/claims/c.json.json", "provenance/tables/t.csv.json")
@@ -66,7 +72,7 @@ def test_what_finished_pages_link_to_is_gathered_and_documents_become_the_sites_
     text = "".join(f'<a href="{link}">x</a>' for link in (*links, *documents, "?verdict=a#claims"))
     for page in ("report/index.html", "notebooks/01_first_look.html"):
         (results / page).write_text(text)
-    build_site.gather(repository, "quick", stage)
+    build_site.gather(repository, "quick", stage, long_forms)
     extra = stage / "_extra"
     for page in ("report/index.html", "notebooks/01_first_look.html"):
         found = re.findall(r'href="([^"]*)"', (extra / page).read_text())
@@ -78,10 +84,10 @@ def test_what_finished_pages_link_to_is_gathered_and_documents_become_the_sites_
     assert listed == ["claims/c.json.json", "tables/t.csv.json"]
 
 
-def test_a_chapter_shows_its_committed_figures_before_its_verdicts(repository, tmp_path):
+def test_a_chapter_shows_its_committed_figures_before_its_verdicts(repository, tmp_path, long_forms):
     stage = tmp_path / "stage"
     stage.mkdir()
-    build_site.gather(repository, "quick", stage)
+    build_site.gather(repository, "quick", stage, long_forms)
     for chapter in load_chapters():
         page = stage / "docs" / "chapters" / f"{chapter.name}.md"
         text = page.read_text(encoding="utf-8") if page.exists() else ""
@@ -101,7 +107,7 @@ def test_a_figure_stands_with_what_was_run():
 def test_a_tier_that_is_not_finished_is_named(repository, tmp_path):
     (tmp_path / "stage").mkdir()
     with pytest.raises(SystemExit, match="results/smoke: no finished tier"):
-        build_site.gather(repository, "smoke", tmp_path / "stage")
+        build_site.gather(repository, "smoke", tmp_path / "stage", {})
 
 
 def test_broken_links_and_what_is_fetched_from_elsewhere_are_seen(tmp_path):
@@ -155,7 +161,13 @@ def test_pages_fit_fetch_nothing_from_elsewhere_and_say_no_error(browser, served
     page, asked, said = context.new_page(), [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-    for name in ("index.html", "docs/chapters/theorem.html", "docs/claims.html", "docs/site/api.html"):
+    for name in (
+        "index.html",
+        "docs/chapters/theorem.html",
+        "docs/claims.html",
+        "docs/claims_in_full.html",
+        "docs/site/api.html",
+    ):
         page.goto(served + name)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
     page.goto(f"{served}search.html?q=isometry")

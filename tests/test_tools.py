@@ -9,7 +9,7 @@ from conftest import ROOT
 pytestmark = pytest.mark.any_kernels
 
 # Those that take no arguments, or a folder or a tier.
-TOOLS = ("build_article", "check_advisories", "check_licences", "draw_rule_graph", "write_api", "write_docs")
+TOOLS = ("build_article", "check_advisories", "check_licences", "draw_rule_graph", "write_docs")
 OTHERS = ("build_site", "check_site", "fetch_results", "check_crate", "make_crate")
 
 

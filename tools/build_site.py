@@ -1,8 +1,9 @@
 """Build the site of a finished tier: python tools/build_site.py TIER, to site/.
 
 Sphinx (in .venv/site) reads the Markdown of the repository as it is. What is gathered here: the landing page, the
-figures of each chapter, and, from results/<tier>/, the report page, the explorer and the executed notebooks, where they
-are there. Nothing is fetched, and the pages fetch nothing.
+figures of each chapter, the long forms (every claim, every table, fresh seeds), which are not committed, and, from
+results/<tier>/, the report page, the explorer and the executed notebooks, where they are there. Nothing is fetched, and
+the pages fetch nothing.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from algoreg import plugins
 from algoreg.reporting import captions
+from algoreg.reporting import documents as generated
 from algoreg.reporting.report import literal
 from algoreg.settings.chapters import load_chapters
 from check_site import problems
@@ -127,9 +129,12 @@ def notebooks_of(results):
     return sorted((results / "notebooks").glob("*.html"))
 
 
-def gather(root, tier, stage):
-    """Put everything that Sphinx reads into an empty folder; the report page, explorer and notebooks are the tier's."""
-    texts = documents(root)
+def gather(root, tier, stage, long_forms):
+    """Put everything that Sphinx reads into an empty folder; the report page, explorer and notebooks are the tier's.
+
+    ``long_forms`` are the pages that are not committed, by path.
+    """
+    texts = {**documents(root), **long_forms}
     chapters = {f"docs/chapters/{chapter.name}.md": chapter for chapter in load_chapters()}
     chapters = {name: chapter for name, chapter in chapters.items() if name in texts}
     for name, chapter in chapters.items():
@@ -163,7 +168,7 @@ def build(root, tier, target):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     with tempfile.TemporaryDirectory(prefix="site-") as folder:
         stage = Path(folder)
-        gather(root, tier, stage)
+        gather(root, tier, stage, generated.long_forms(root))
         shutil.rmtree(target, ignore_errors=True)
         command = [sys.executable, "-P", "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html"]
         command += ["-d", str(stage / ".doctrees"), str(stage), str(target)]

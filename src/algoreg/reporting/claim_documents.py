@@ -1,12 +1,12 @@
-"""Documents about claims: one page per chapter (question, verdicts, ledger),
-their overview, and every claim in full.
+"""Documents about claims: one page per chapter (question, verdicts, ledger), their overview, one row per claim,
+and, for the site, every claim in full.
 """
 
 import json
 import math
 
 from algoreg import plugins
-from algoreg.claims.judging import SIGNS, criterion, exact
+from algoreg.claims.judging import NOT_JUDGED, SIGNS, criterion, exact
 from algoreg.regression import replications
 from algoreg.reporting import fresh_seeds, report
 from algoreg.reporting.ledger import TEMPLATE, Ledgers, wrapped
@@ -35,6 +35,15 @@ What all chapters share; what one chapter adds, its ledger says.
   *Positivity alone* is X ⪰ 0 and the labels, and nothing else.
 - **δ** is the restricted isometry constant of the measurements. They are *certified* where ‖AᵀA/m − I‖ bounds it."""
 
+ABOUT_CLAIMS = (
+    "One row per claim, with its verdict, estimate and interval in the committed standard tier, or in tier full where only "
+    "that judged it. *Fresh seeds* counts, tier by tier, on how many other seeds the claim kept its verdict; bold where it "
+    "turned on some. The reason of each margin, the control and the criterion stand in the chapter's `claims.yaml`, and in "
+    "full on the site (`make site`). Most margins were written down before the runs that they judge. Where an estimand, with "
+    "its margin, or a control was changed after a look at numbers, the [chapter's ledger](chapters/README.md) says so. How "
+    "to add a claim: [CONTRIBUTING](../CONTRIBUTING.md)."
+)
+
 
 def code(value):
     """Return a value as code."""
@@ -44,6 +53,10 @@ def code(value):
 def cited(entry):
     """Return where a claim stands: authors and year of its paper, and the place in it."""
     return f"{paper(entry['paper']).short()}, {entry['source']}"
+
+
+def _registry(chapter):
+    return f"src/algoreg/chapters/{chapter.name}/claims.yaml"
 
 
 def _of(chapter, entries):
@@ -126,7 +139,7 @@ def chapter_document(chapter, references, entries, ledgers, fresh):
         report.verdicts(standard, own),
         wrapped(_figures(chapter)),
         wrapped(fresh_seeds.of_chapter(ids, fresh)),
-        "[Each claim in full](../claims.md): criterion, margin and its reason, controls.",
+        f"Criterion, margin with its reason, and controls of each claim: [`claims.yaml`](../../{_registry(chapter)}).",
         "## Ledger",
         "What differs from the paper, or within it, why, and how much it matters.",
         ledgers.rest(chapter),
@@ -149,7 +162,7 @@ def overview_document(references, entries, ledgers, fresh):
     ]
     if fresh:
         said = [fresh_seeds.sentence(tier, found) + fresh_seeds.too_scattered(found) for tier, found in fresh.items()]
-        parts += ["## Fresh seeds", wrapped(" ".join([*said, "[Claim by claim](../replications.md)."]))]
+        parts += ["## Fresh seeds", wrapped(" ".join([*said, "[Claim by claim](../claims.md)."]))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -173,7 +186,7 @@ def run_counts(tables):
 
 
 def _claim_rows(entry, said, full, fresh, runs):
-    """Return what docs/claims.md says of a claim, as pairs;
+    """Return what the site says of a claim, as pairs;
     its texts are those of the standard and of the full tier.
     """
     estimand = dict(entry["estimand"])
@@ -208,8 +221,54 @@ def _claim_rows(entry, said, full, fresh, runs):
     ]
 
 
-def claims_document(entries, judged, fresh, full, runs):
-    """Return ``docs/claims.md``: every claim with its criterion, reason, verdict,
+def _texts_of_verdicts(claims, entries):
+    """Return the texts of committed verdicts by the claim's name."""
+    outcomes, own = verdicts_of(claims), {entry["id"]: entry for entry in entries}
+    known = (claim for claim in claims if claim["id"] in own)
+    return {claim["id"]: report.said_of(claim, own[claim["id"]], outcomes) for claim in known}
+
+
+def claims_table(entries, judged, fresh, full):
+    """Return ``docs/claims.md``: one row per claim, by chapter. The parameters are those of :func:`claims_in_full`."""
+    in_standard, in_full = _texts_of_verdicts(judged, entries), _texts_of_verdicts(full, entries)
+    standing = any("standing" in entry for entry in entries)
+    header = [
+        "claim",
+        "statement",
+        *["standing"] * standing,
+        "verdict",
+        "estimate",
+        "95 % interval",
+        "needed",
+        "fresh seeds",
+    ]
+
+    def row(entry):
+        name = entry["id"]
+        texts = in_standard.get(name)
+        if (texts is None or texts.verdict == NOT_JUDGED) and name in in_full:
+            texts = in_full[name]
+            verdict = f"{texts.words('**{}**', '`{}`')} (tier full)"
+        else:
+            verdict = texts.words("**{}**", "`{}`") if texts else "–"
+        outcome = [verdict, texts.estimate, texts.interval] if texts else ["–"] * 3
+        needed = texts.needed if texts else minus(f"{SIGNS[entry['direction']]} {exact(entry['margin'])}")
+        known = [entry.get("standing", "–")] * standing
+        return [f"`{name}`", literal(entry["statement"]), *known, *outcome, needed, fresh_seeds.kept(name, fresh)]
+
+    lines = [GENERATED.format(source="the claims.yaml of the chapters"), "# Claims", "", wrapped(ABOUT_CLAIMS)]
+    for chapter in load_chapters():
+        if own := _of(chapter, entries):
+            lines += ["", f"## {chapter.title}", ""]
+            lines += [
+                f"[Question, figures, ledger](chapters/{chapter.name}.md) · [`claims.yaml`](../{_registry(chapter)})"
+            ]
+            lines += ["", report.markdown(header, [row(entry) for entry in own])]
+    return "\n".join(lines) + "\n"
+
+
+def claims_in_full(entries, judged, fresh, full, runs):
+    """Return the site's page of every claim with its criterion, reason, verdict,
     controls, tiers and command, by chapter.
 
     Parameters
@@ -225,16 +284,9 @@ def claims_document(entries, judged, fresh, full, runs):
     runs : mapping
         See :func:`run_counts`: those of the committed standard reference.
     """
-
-    def said(claims):
-        outcomes, own = verdicts_of(claims), {entry["id"]: entry for entry in entries}
-        known = (claim for claim in claims if claim["id"] in own)
-        return {claim["id"]: report.said_of(claim, own[claim["id"]], outcomes) for claim in known}
-
-    in_standard, in_full = said(judged), said(full)
+    in_standard, in_full = _texts_of_verdicts(judged, entries), _texts_of_verdicts(full, entries)
     lines = [
-        GENERATED.format(source="the claims.yaml of the chapters"),
-        "# Claims",
+        "# Claims in full",
         "",
         "Every claim, with its criterion, and what came of it in the committed standard tier, and in tier\n"
         "full where that has run. Most margins were written down before the runs that they judge. Where an\n"
@@ -262,14 +314,27 @@ def claims_document(entries, judged, fresh, full, runs):
     return "\n".join(lines) + "\n"
 
 
-def documents(references, entries):
-    """Return the text of every document about claims by its path below the repository's root."""
-    judged, full = (references[tier]["claims"] if tier in references else () for tier in ("standard", "full"))
+def _judged(references):
+    """Return the committed claims of tier standard and of tier full."""
+    return [references[tier]["claims"] if tier in references else () for tier in ("standard", "full")]
+
+
+def long_forms(references, entries):
+    """Return what only the site has about claims, by path: every claim in full, and what fresh seeds gave."""
     fresh = replications.of_tiers(references)
     runs = run_counts(references.get("standard", {}).get("tables", {}))
-    texts = {"docs/claims.md": claims_document(entries, judged, fresh, full, runs)}
-    seeds = GENERATED.format(source="src/algoreg/reporting/fresh_seeds.py")
-    texts["docs/replications.md"] = f"{seeds}\n\n{fresh_seeds.document(fresh, entries)}"
+    judged, full = _judged(references)
+    return {
+        "docs/claims_in_full.md": claims_in_full(entries, judged, fresh, full, runs),
+        "docs/replications.md": fresh_seeds.document(fresh, entries),
+    }
+
+
+def documents(references, entries):
+    """Return the text of every committed document about claims by its path below the repository's root."""
+    judged, full = _judged(references)
+    fresh = replications.of_tiers(references)
+    texts = {"docs/claims.md": claims_table(entries, judged, fresh, full)}
     if "standard" in references:
         ledgers = Ledgers(references, entries)
         # A chapter of the user's own has its page where he keeps it.

@@ -1,4 +1,4 @@
-"""What fresh seeds gave, in words, as rows, and as a document:
+"""What fresh seeds gave, in words, as rows, and as a page of the site:
 counts of verdicts and the range of estimates, claim by claim.
 """
 
@@ -129,7 +129,7 @@ def of_chapter(ids, fresh):
         for tier, found in fresh.items()
     }
     said = [f"Tier {tier}: {', '.join(claims)}." for tier, claims in tiers.items() if claims]
-    head = "[Fresh seeds](../replications.md) did not always give the committed verdict."
+    head = "Fresh seeds did not always give the committed verdict."
     return " ".join([head, *said]) if said else ""
 
 
@@ -147,10 +147,22 @@ def of_claim(name, fresh):
     return "; ".join(words)
 
 
+def kept(name, fresh):
+    """Return on how many fresh seeds of each tier a claim kept its verdict, as a cell: those on which it turned
+    are bold; a dash where no seed was run.
+    """
+    counts = {tier: found[name] for tier, found in fresh.items() if name in found}
+    texts = [
+        f"{'**' if one['others'] else ''}{tier} {one['same']} of {one['seeds']}{'**' if one['others'] else ''}"
+        for tier, one in counts.items()
+    ]
+    return ", ".join(texts) or "–"
+
+
 def _rows(found):
     return [
         [
-            f"[`{name}`](claims.md#{name.lower()})",
+            f"[`{name}`](claims_in_full.md#{name.lower()})",
             one["committed"]["verdict"],
             f"{one['same']} of {one['seeds']}",
             others(one) or "–",
@@ -168,7 +180,7 @@ def _table(found):
 
 
 def document(fresh, entries):
-    """Return the body of ``docs/replications.md``: per tier the counts, the claims that turned,
+    """Return the site's page on fresh seeds: per tier the counts, the claims that turned,
     and every claim by chapter.
 
     Parameters

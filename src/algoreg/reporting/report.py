@@ -129,13 +129,11 @@ def _judged(claim, entry, verdicts):
 
 
 def verdicts(reference, registry):
-    """Return the verdicts of these entries of the registry as a Markdown table;
-    each links to its entry in claims.md.
-    """
+    """Return the verdicts of these entries of the registry as a Markdown table."""
     committed, outcomes = {claim["id"]: claim for claim in reference["claims"]}, verdicts_of(reference["claims"])
     rows = [
         [
-            f"[`{entry['id']}`](../claims.md#{entry['id'].lower()})",
+            f"`{entry['id']}`",
             literal(entry["statement"]),
             *_judged(committed[entry["id"]], entry, outcomes),
         ]

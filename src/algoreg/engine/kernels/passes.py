@@ -59,7 +59,7 @@ def padded_rows(count, length, dtype, device="cpu"):
     shape = (count, padded(length))
     if torch.device(device).type != "cpu":
         return torch.zeros(shape, dtype=dtype, device=device)[:, :length]
-    # By numpy, which asks the system for large pages (docs/scaling.md); rows begin with a vector, as torch's would.
+    # By numpy, which asks the system for large pages (docs/notes.md); rows begin with a vector, as torch's would.
     size = count * padded(length) * dtype.itemsize
     room = torch.from_numpy(np.zeros(size + VECTOR_BYTES, np.uint8))
     start = -room.data_ptr() % VECTOR_BYTES

@@ -21,7 +21,9 @@ ENSEMBLE = "gaussian"
 STEPS = (0.1, 0.2, 0.32, 0.4, 0.5)
 ALPHA = 1e-6
 # What may be told of a method beside its algorithm's options, as the race's own have it.
-TOLD_APART = tuple(field.name for field in fields(Method) if field.name not in ("algorithm", "prior_knowledge", "options"))
+TOLD_APART = tuple(
+    field.name for field in fields(Method) if field.name not in ("algorithm", "prior_knowledge", "options")
+)
 FORM = "name, name(option=value, steps=0.1|0.2) or a file (mine.py), separated by commas"
 # What each run is given: a step of the grid, the budget, the measurements.
 SET_HERE = ("step", "iterations", "m")
