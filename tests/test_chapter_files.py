@@ -50,7 +50,7 @@ def simulations(folder, file, old, new):
             "control.estimand.shfit = 1: unknown parameter; allowed are",
         ),
         ("figure: figure_1, errors", "figure: figure_7, errors", "allowed are figure_1, figure_1_d200, figure_2"),
-        ("table: figure_1, error: test_error}", "error: test_error}", "estimand.table is missing"),
+        ("{name: smallest_gain, error: test_error}", "{name: smallest_gain}", "estimand.error is missing"),
         (
             "  table: figure_1\n",
             "  table: figure_2\n",
@@ -250,3 +250,68 @@ def test_every_size_of_every_chapter_is_of_a_tier_and_every_entry_says_what_it_i
                 if section != "figures":
                     assert set(chapters.tiers_of(entry)) <= set(TIERS)
                     assert entry.get("what"), f"{chapter.name}: {section}.{name} does not say what it is"
+
+
+VARIED = """
+experiments:
+  both:
+    why: They differ in the step.
+    experiment: rip
+    ensembles: 2
+    options: {d: 8, step: 1}
+    sizes: {smoke: {options: {rank: 2}}, full: smoke}
+    variants:
+      one: {what: The first., options: {step: 2}}
+      two: {what: The second., why: A reason., ensembles: 3, options: {rank: 1}, sizes: {smoke: {options: {d: 9}}}}
+"""
+
+
+def test_a_variant_says_what_differs_and_where_that_is_edited(own_chapter):
+    folder = own_chapter()
+    (folder / "experiments.yaml").write_text(VARIED)
+    found = chapters.load_chapter("tiny", folder)
+    full = chapters.compose({"tier": "full"}, [found])["experiments"]
+    assert full == {
+        "one": {"experiment": "rip", "ensembles": 2, "options": {"d": 8, "step": 2, "rank": 2}},
+        "two": {"experiment": "rip", "ensembles": 3, "options": {"d": 8, "step": 1, "rank": 1}},
+    }
+    assert chapters.sized(found.entries["experiments"]["two"], "smoke")["options"]["d"] == 9
+    where = chapters.places({"tier": "smoke"}, "smoke.yaml", [found])
+    own = "own/tiny/experiments.yaml: experiments.both"
+    assert where(("experiments", "one", "options", "step")).endswith(f"{own}.variants.one.options.step")
+    assert where(("experiments", "two", "options", "d")).endswith(f"{own}.variants.two.sizes.smoke.options.d")
+    assert where(("experiments", "one", "options", "rank")).endswith(f"{own}.sizes.smoke.options.rank")
+    assert where(("experiments", "two", "experiment")).endswith(f"{own}.experiment")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("      two:", "      one_more: {}\n      two:", "both.variants.one_more.what: Field required"),
+        ("what: The first., ", "", "both.variants.one.what: Field required"),
+        (
+            "  both:",
+            "  one: {experiment: rip, tiers: [full]}\n  both:",
+            "both.variants.one: experiments.one has this name",
+        ),
+        ("sizes: {smoke: {options: {rank: 2}}, full: smoke}", "tiers: [smoke]", "variants.two.sizes = "),
+        ("sizes: {smoke: {options: {d: 9}}}", "sizes: {large: {}}", "both.variants.two.sizes.large = "),
+    ],
+)
+def test_what_variants_cannot_be_is_named(own_chapter, old, new, line):
+    folder = own_chapter()
+    assert old in VARIED
+    (folder / "experiments.yaml").write_text(VARIED.replace(old, new, 1))
+    with pytest.raises(SettingsError) as refusal:
+        chapters.load_chapter("tiny", folder)
+    assert any(line in one for one in refusal.value.problems), refusal.value.problems
+
+
+def test_a_claim_takes_its_experiment_and_the_table_of_its_estimand_from_its_table():
+    said = {"id": "a", "table": "t", "estimand": {"name": "f"}, "control": {"estimand": {"table": "u"}}}
+    made = chapters.complete_claim(said)
+    assert made == {**said, "experiments": ["t"], "estimand": {"name": "f", "table": "t"}}
+    said = {"table": "t", "experiments": ["t", "u"], "estimand": {"name": "f", "table": "u"}}
+    assert chapters.complete_claim(said) == said
+    said = {"table": "t", "experiments": ["t", "u"], "estimand": {"name": "f", "over": ["t", "u"]}}
+    assert chapters.complete_claim(said) == said

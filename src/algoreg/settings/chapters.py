@@ -2,7 +2,9 @@
 
 An entry of ``experiments.yaml`` stands once. ``sizes`` has a block for each tier that it belongs to, whose keys are
 added to the entry's own (those of ``options`` one by one); the name of another tier in place of a block means the same
-sizes. An entry whose sizes differ nowhere lists its ``tiers``. A figure lists its tables; a tier has it where it has
+sizes. An entry whose sizes differ nowhere lists its ``tiers``. An entry with ``variants`` makes one experiment of each
+variant's name: what the variant says stands in place of what the entry says, options one by one. A figure lists its
+tables; a tier has it where it has
 the table of the figure's name, unless a mapping of ``tables`` and ``tiers`` says where else.
 """
 
@@ -19,7 +21,7 @@ from algoreg import plugins
 from algoreg.settings.base import LEFT_OUT, NAME, Name, Several, Strict, Text, by_type, misfit, show
 from algoreg.settings.experiments import SECTIONS
 from algoreg.settings.files import SettingsError, bibliography, load_yaml, shown
-from algoreg.settings.messages import beyond_range, in_file, lines, problems, unknown
+from algoreg.settings.messages import beyond_range, in_file, lines, problems, unknown, wrong
 from algoreg.settings.tier import TierName, size_of
 
 
@@ -46,6 +48,17 @@ Size = Annotated[
 ]
 
 
+class Variant(Strict):
+    """An experiment that differs from its entry in what stands here."""
+
+    # The settings themselves are looked at when a tier is known.
+    model_config = ConfigDict(extra="ignore")
+
+    what: Text
+    why: Text = LEFT_OUT
+    sizes: dict[TierName, dict[str, Any]] = Field(LEFT_OUT, min_length=1)
+
+
 class Notes(Strict):
     """What an entry says of itself, beside its settings: what it is, why it is so, and in which tiers."""
 
@@ -56,6 +69,7 @@ class Notes(Strict):
     why: Text = LEFT_OUT
     tiers: Several[TierName] = LEFT_OUT
     sizes: dict[TierName, Size] = Field(LEFT_OUT, min_length=1)
+    variants: dict[Name, Variant] = Field(LEFT_OUT, min_length=2, description="experiments that differ in little")
 
     @model_validator(mode="after")
     def _one_of_tiers_and_sizes(self):
@@ -108,8 +122,11 @@ class Chapter:
     published : dict
         The published curves in its folder ``published``, and what each does not say itself.
     entries : dict
-        As in the file, by section.
+        By section, each variant as an entry of its own.
+    variants : dict
+        The name of the entry that each variant stands in, and what the two say there.
     claims : list of dict
+        Complete: with the experiments and the table that a claim takes from its ``table``.
     """
 
     name: str
@@ -120,6 +137,7 @@ class Chapter:
     order: int
     published: dict = field(default_factory=dict)
     entries: dict = field(default_factory=dict)
+    variants: dict = field(default_factory=dict)
     claims: list = field(default_factory=list)
 
     @property
@@ -168,7 +186,72 @@ def load_chapter(name, folder):
     if found:
         raise SettingsError(found)
     experiments.pop("grids", None)
-    return Chapter(name, folder, **about, entries=experiments, claims=claims)
+    found = lines(_variant_problems(experiments.get("experiments", {})), in_file(shown(folder / "experiments.yaml")))
+    if found:
+        raise SettingsError(found)
+    experiments["experiments"], variants = _expanded(experiments.get("experiments", {}))
+    claims = [complete_claim(one) for one in claims] if isinstance(claims, list) else claims
+    return Chapter(name, folder, **about, entries=experiments, variants=variants, claims=claims)
+
+
+def complete_claim(entry):
+    """Return a claim with what it takes from its ``table``: its experiments are that one, and so is the table of its
+    estimand, unless they are named; an estimand ``over`` a list of tables reads those alone.
+    """
+    if not (isinstance(entry, dict) and isinstance(entry.get("table"), str)):
+        return entry
+    made, estimand = {"experiments": [entry["table"]], **entry}, entry.get("estimand")
+    if isinstance(estimand, dict) and not isinstance(estimand.get("over"), list):
+        made["estimand"] = {"table": entry["table"], **estimand}
+    return made
+
+
+def _expanded(entries):
+    """Return entries with each variant as an entry of its own, and ``{variant: (entry's name, entry, variant)}``."""
+    made, variants = {}, {}
+    for name, entry in entries.items():
+        if "variants" not in entry:
+            made[name] = entry
+            continue
+        shared = {key: value for key, value in entry.items() if key not in ("variants", "what", "why")}
+        for own, variant in entry["variants"].items():
+            made[own] = _varied(shared, variant)
+            variants[own] = (name, entry, variant)
+    return made, variants
+
+
+def _variant_problems(entries):
+    """Yield ``(path, line after the key)`` of variants whose name is taken, or that do not fit their entry."""
+    owners = {name: f"experiments.{name}" for name, entry in entries.items() if "variants" not in entry}
+    for name, entry in entries.items():
+        for own, variant in entry.get("variants", {}).items():
+            path = ("experiments", name, "variants", own)
+            if own in owners:
+                yield path, f": {owners[own]} has this name; choose another"
+            owners.setdefault(own, f"experiments.{name}.variants.{own}")
+            if "sizes" in variant and "tiers" in entry:
+                yield (*path, "sizes"), wrong(variant["sizes"], "nothing, as the entry has tiers and no sizes")
+
+
+def _varied(entry, variant):
+    """Return an entry with what a variant says in its place, in its sizes, too."""
+    made = _overlaid(entry, {key: value for key, value in variant.items() if key != "sizes"})
+    if "sizes" not in entry:
+        return made
+    settings, sizes = _split(variant)[1], variant.get("sizes", {})
+    made["sizes"] = {
+        tier: _overlaid(_overlaid(_block(entry, tier) or {}, settings), sizes.get(tier, {}))
+        for tier in {**entry["sizes"], **sizes}
+    }
+    return made
+
+
+def _overlaid(settings, added):
+    """Return settings with others in their place, options one by one."""
+    made = copy.deepcopy({**settings, **added})
+    if isinstance(settings.get("options"), dict) and isinstance(added.get("options"), dict):
+        made["options"] = copy.deepcopy({**settings["options"], **added["options"]})
+    return made
 
 
 def misnamed():
@@ -294,13 +377,8 @@ def _block(entry, tier):
 
 def sized(entry, tier):
     """Return an entry of a section of ``experiments.yaml`` as a tier has it, None where it has none."""
-    block, settings = _block(entry, tier), copy.deepcopy(_split(entry)[1])
-    if block is None:
-        return None
-    added = copy.deepcopy(block)
-    if isinstance(settings.get("options"), dict) and isinstance(added.get("options"), dict):
-        added["options"] = {**settings["options"], **added["options"]}
-    return {**settings, **added}
+    block = _block(entry, tier)
+    return None if block is None else _overlaid(_split(entry)[1], block)
 
 
 def compose(tier, chapters):
@@ -341,21 +419,30 @@ def places(tier, file, chapters):
         if chapter is None:
             return in_file(file)(path)
         section, name, *rest = path
-        return in_file(chapter.file("experiments.yaml"), section, name)(
-            (*_sizes_before(chapter.entries[section][name], size_of(tier), rest), *rest)
-        )
+        start = in_file(chapter.file("experiments.yaml"), section)
+        if section == "experiments" and name in chapter.variants:
+            block, entry, variant = chapter.variants[name]
+            before = _sizes_before(variant, size_of(tier), rest)
+            if before or _stands_in(variant, rest):
+                return start((block, "variants", name, *before, *rest))
+            return start((block, *_sizes_before(entry, size_of(tier), rest), *rest))
+        return start((name, *_sizes_before(chapter.entries[section][name], size_of(tier), rest), *rest))
 
     return where
 
 
 def _sizes_before(entry, size, rest):
     """Return the keys that come before a path of an entry where its value stands in a size."""
-    if not (isinstance(entry, dict) and "sizes" in entry and rest):
+    if not (isinstance(entry, dict) and size in entry.get("sizes", ()) and rest):
         return ()
-    block, named = _block(entry, size), entry["sizes"].get(size)
-    inner = rest[:2] if rest[0] == "options" and len(rest) > 1 else rest[:1]
-    for part in inner:
+    named = entry["sizes"][size]
+    return ("sizes", named if isinstance(named, str) else size) if _stands_in(_block(entry, size), rest) else ()
+
+
+def _stands_in(block, rest):
+    """Return whether a block has the key, or the option, that a path names."""
+    for part in rest[:2] if rest[:1] == ["options"] else rest[:1]:
         if not isinstance(block, dict) or part not in block:
-            return ()
+            return False
         block = block[part]
-    return ("sizes", named if isinstance(named, str) else size)
+    return bool(rest)
