@@ -80,7 +80,11 @@ class Checkpoint:
     def follow(self, descent, part, say):
         """Run a descent to its end and return it, from where the same job left it if it was killed;
         a part keeps what it reaches.
+
+        What is drawn as it is asked for is not kept, so that a descent on it begins again, with the same bits.
         """
+        if not descent.batch.ensemble.drawn_ahead:
+            return descent.run()
         if part in self.parts:
             descent.restore(self.parts[part])
             say(f"continuing from iteration {descent.iteration} ({self.path})")

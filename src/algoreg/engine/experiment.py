@@ -99,11 +99,11 @@ class Context:
             label = ", ".join(filter(None, [f"ensemble {number}", name.format(*values)]))
             yield from self.part(label, rows, options, self, number, *values)
 
-    def draw(self, ensemble, d, m, number):
+    def draw(self, ensemble, d, m, number, **options):
         """Return ensemble ``number`` of a class, of m measurements of d × d matrices,
-        with this experiment's seed, device and type.
+        with this experiment's seed, device and type; ``options`` are those of its ``draw``.
         """
-        return ensemble.draw(d, m, self.seed, number, self.device, self.dtype)
+        return ensemble.draw(d, m, self.seed, number, self.device, self.dtype, **options)
 
     def run(self, ensemble, algorithm, runs, targets, observers, labels=None, **options) -> Descent:
         """Make a batch with this experiment's seed and run it to its end;

@@ -40,10 +40,14 @@ class Ensemble(ABC):
         Of its numbers; what is passed in must agree.
     digest : str or None
         SHA-256 of what was drawn, in float64, before any cast.
+    drawn_ahead : bool
+        Whether its numbers are drawn before they are asked for. Where they are not, they depend on what is asked: it
+        has no digest, a run has another draw in another batch, and a killed run is made again from its seed.
     """
 
     provides: frozenset[str] = frozenset({"gradient", "descend"})
     acts_on: str = "symmetric"
+    drawn_ahead: bool = True
 
     def __init__(self, d, m, device, dtype, digest=None, number=0):
         self.d, self.m, self.device, self.dtype, self.digest, self.number = d, m, device, dtype, digest, number

@@ -256,6 +256,9 @@ def _ensemble(options: Mapping[str, Any]) -> Found:
     if declared.reads_data(kind) != bool(data):
         yield ("ensemble",), f" = {kind}: data and an ensemble that reads them go together"
         return
+    if not plugins.ensemble(kind).drawn_ahead:
+        yield ("ensemble",), f" = {kind}: recorded descents need a digest of their matrix, which it does not have"
+        return
     if data and not Path(data["path"]).is_file():
         yield ("data", "path"), f" = {show(data['path'])}: no such file, seen from {Path.cwd()}"
     elif data and set("{}") & set(data["path"]):

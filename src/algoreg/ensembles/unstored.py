@@ -1,0 +1,231 @@
+"""Gaussian measurements that are never stored: drawn as they are asked for, exactly in law [lu2021].
+
+The packed ensemble Q is an m × D matrix of iid N(0, 1) numbers, D = d(d+1)/2 (:mod:`algoreg.ensembles.gaussian`).
+Descent asks only for products Qx and Qᵀr. What these leave open of Q is Gaussian and independent of what they have
+shown, so that each new direction can be drawn when it is asked for. With orthonormal rows R of the x asked so far and
+L of the r, the products QRᵀ and LQ are known, and for a unit p ⊥ R
+
+    Qp = Lᵀ(LQ p) + (I − LᵀL) g,    g ~ N(0, I_m) fresh,
+
+and likewise for Qᵀ. A descent's directions soon repeat: one whose part outside the bases is less than ``tolerance`` of
+it counts as inside, and the bases stop growing. Nothing is stored that grows with m·D.
+"""
+
+from itertools import pairwise
+
+import torch
+
+from algoreg.ensembles import base
+from algoreg.numerics.seeds import stream
+from algoreg.numerics.svec import smat, svec
+from algoreg.numerics.theory import symmetric_dimension
+
+# Columns of a basis that are handled together, in a core's cache, and rows by which a basis grows.
+BLOCK_COLUMNS = 16384
+BLOCK_ROWS = 16
+# Below so many units of the storage's precision, rounding would be taken for new directions, and the descent diverge.
+PRECISIONS = 8
+LARGEST_TOLERANCE = 0.1
+STORAGE = {"float32": torch.float32, "float64": torch.float64}
+MEMORY_LIMIT_BYTES = 4 * 2**30
+
+
+def smallest_tolerance(storage):
+    """Return the smallest tolerance that bases stored in this type allow."""
+    return PRECISIONS * torch.finfo(STORAGE[storage]).eps
+
+
+def unfit_tolerance(tolerance, storage):
+    """Return which tolerances are allowed if this one is not, else None."""
+    least = smallest_tolerance(storage)
+    if least <= tolerance <= LARGEST_TOLERANCE:
+        return None
+    return f"{least:.1e} ({PRECISIONS} times the precision of storage: {storage}) to {LARGEST_TOLERANCE}"
+
+
+def bytes_of(d, m, directions, storage):
+    """Return how many bytes two bases of so many directions take, with their products."""
+    return 2 * directions * (symmetric_dimension(d) + m) * STORAGE[storage].itemsize
+
+
+class Rows:
+    """Rows of one length that grow in number, stored by blocks of columns.
+
+    The sums of a block are in the rows' type; what is added up over blocks, in float64.
+    """
+
+    def __init__(self, length, dtype, device):
+        self.count, self.length, self.dtype = 0, length, dtype
+        edges = [*range(0, length, BLOCK_COLUMNS), length]
+        self.parts = [slice(start, stop) for start, stop in pairwise(edges)]
+        self.blocks = [torch.empty(0, part.stop - part.start, dtype=dtype, device=device) for part in self.parts]
+
+    def append(self, row):
+        """Add a row."""
+        for number, (part, block) in enumerate(zip(self.parts, self.blocks, strict=True)):
+            if self.count == len(block):
+                self.blocks[number] = torch.cat([block, block.new_empty(BLOCK_ROWS, block.shape[1])])
+            self.blocks[number][self.count] = row[part]
+        self.count += 1
+
+    def dot(self, x):
+        """Return the product of every row with x, shape (count,)."""
+        total, x = torch.zeros(self.count, dtype=torch.float64, device=x.device), x.to(self.dtype)
+        for part, block in zip(self.parts, self.blocks, strict=True):
+            total += block[: self.count] @ x[part]
+        return total
+
+    def combine(self, weights):
+        """Return the sum of the rows times their weights, shape (length,)."""
+        total, weights = weights.new_empty(self.length), weights.to(self.dtype)
+        for part, block in zip(self.parts, self.blocks, strict=True):
+            total[part] = weights @ block[: self.count]
+        return total
+
+
+class Side:
+    """The directions that one side of Q has been asked for, orthonormal, and their products with Q."""
+
+    def __init__(self, length, other, dtype, device):
+        self.directions, self.products = Rows(length, dtype, device), Rows(other, dtype, device)
+
+    def split(self, x, tolerance):
+        """Return the coordinates of x in the directions, its length outside them, and its unit direction there.
+
+        The last is None where that length is less than ``tolerance`` of x.
+        """
+        size = torch.linalg.vector_norm(x)
+        coordinates = self.directions.dot(x)
+        rest = x - self.directions.combine(coordinates)
+        length = torch.linalg.vector_norm(rest)
+        if length <= tolerance * size:
+            return coordinates, length, None
+        # Twice is enough: the rest of a nearly known direction is not orthogonal after one projection.
+        again = self.directions.dot(rest)
+        rest = rest - self.directions.combine(again)
+        length = torch.linalg.vector_norm(rest)
+        return coordinates + again, length, rest / length
+
+
+class Ensemble(base.Ensemble):
+    """A Gaussian ensemble that is drawn as it is asked for. All runs that ask it share one Q.
+
+    Its matrix depends on what is asked, in law not at all: it has no digest and no prefixes, and a run in another
+    batch, or after other questions, has another draw. The seed names the draw of one sequence of questions. A killed
+    run is made again from its seed and has the same bits. Labels are svec(X*): the products that descent needs are
+    those with X − X*, which are small where it has nearly converged.
+
+    Parameters
+    ----------
+    generator : numpy.random.Generator
+    d, m : int
+    tolerance : float
+        The part of what is asked, outside the bases, below which it counts as inside.
+    storage : str
+        The type of the bases, ``float32`` or ``float64``.
+    memory : int
+        How many bytes the bases may take.
+
+    Raises
+    ------
+    ValueError
+        If the tolerance is below the storage's precision, or above 0.1.
+    """
+
+    drawn_ahead = False
+
+    def __init__(
+        self,
+        generator,
+        d,
+        m,
+        device="cpu",
+        dtype=torch.float64,
+        number=0,
+        tolerance=1e-12,
+        storage="float64",
+        memory=MEMORY_LIMIT_BYTES,
+    ):
+        if allowed := unfit_tolerance(tolerance, storage):
+            raise ValueError(f"tolerance = {tolerance:g}: allowed is {allowed}")
+        super().__init__(d, m, torch.device(device), dtype, None, number)
+        self.generator, self.tolerance, self.storage, self.memory = generator, tolerance, storage, memory
+        length, place = symmetric_dimension(d), (STORAGE[storage], self.device)
+        self.asked, self.pulled = Side(length, m, *place), Side(m, length, *place)
+
+    @classmethod
+    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64, **options):
+        """Return ensemble number ``ensemble``, of which nothing is drawn yet; options are those of the class."""
+        generator = stream("ensemble", kind="unstored", d=d, m=m, seed=seed, ensemble=ensemble)
+        return cls(generator, d, m, device, dtype, ensemble, **options)
+
+    @property
+    def directions(self):
+        """How many directions the larger basis holds."""
+        return max(self.asked.directions.count, self.pulled.directions.count)
+
+    @property
+    def bytes(self):
+        """How many bytes both bases take, with their products."""
+        return bytes_of(self.d, self.m, (self.asked.directions.count + self.pulled.directions.count) / 2, self.storage)
+
+    def _fresh(self, product, other):
+        """Return what is known of the product of a new unit direction, by the other side's directions,
+        and a fresh draw where nothing is.
+        """
+        fresh = torch.from_numpy(self.generator.standard_normal(other.length)).to(self.device)
+        return fresh + other.combine(product - other.dot(fresh))
+
+    def _product(self, x, own, opposite):
+        """Return the product of Q, or of Qᵀ, with x, in float64."""
+        x = x.double()
+        coordinates, length, unit = own.split(x, self.tolerance)
+        if unit is None:
+            return own.products.combine(coordinates)
+        if self.bytes > self.memory:
+            raise MemoryError(
+                f"the bases of d = {self.d} hold {self.directions} directions, {self.bytes / 2**30:.1f} GiB; allowed "
+                f"is {self.memory / 2**30:.1f} GiB: a larger tolerance or fewer iterations need fewer directions"
+            )
+        product = self._fresh(opposite.products.dot(unit), opposite.directions)
+        known = own.products.combine(coordinates)
+        own.directions.append(unit)
+        own.products.append(product)
+        return known + length * product
+
+    def forward(self, x):
+        """Return Qx of a packed matrix, shape (m,), float64."""
+        return self._product(x, self.asked, self.pulled)
+
+    def adjoint(self, weights):
+        """Return Qᵀr of weights (m,), a packed matrix, float64."""
+        return self._product(weights, self.pulled, self.asked)
+
+    def label(self, targets):
+        """Return the labels of targets, svec(X*), shape (T, D): what is measured is asked when it is needed."""
+        return svec(targets)
+
+    def _residuals(self, matrices, labels):
+        """Return Q(x − x*) of every run, shape (B, m), float64."""
+        return torch.stack([self.forward(x) for x in svec(matrices) - labels])
+
+    def label_size(self, labels):
+        """Return |Qx*|/√m of every run; see :class:`algoreg.ensembles.base.Ensemble`."""
+        measured = torch.stack([self.forward(x) for x in labels])
+        return (torch.linalg.vector_norm(measured, dim=1) / self.m**0.5).to(labels)
+
+    def train_error(self, matrices, labels):
+        """Return |Q(x − x*)|/|Qx*| of every run; see :class:`algoreg.ensembles.base.Ensemble`."""
+        residual = torch.linalg.vector_norm(self._residuals(matrices, labels), dim=1) / self.m**0.5
+        return residual.to(labels) / self.label_size(labels)
+
+    def gradient(self, matrices, labels):
+        """Return M = smat(QᵀQ(x − x*))/m of every run; see :class:`algoreg.ensembles.base.Ensemble`."""
+        return self.gradient_and_residual(matrices, labels)[0]
+
+    def gradient_and_residual(self, matrices, labels):
+        """Return M and |Q(x − x*)|/√m of every run; see :class:`algoreg.ensembles.base.Ensemble`."""
+        residuals = self._residuals(matrices, labels)
+        pulled = torch.stack([self.adjoint(row / self.m) for row in residuals])
+        size = torch.linalg.vector_norm(residuals, dim=1) / self.m**0.5
+        return smat(pulled.to(matrices), self.d), size.to(matrices)
