@@ -1,0 +1,209 @@
+"""Today's optimisers on a factorisation: a geometry, momentum, a schedule and weight decay, each an option of its own.
+
+With G the gradient in the factors F ("M-form": M·U for X = UUᵀ), a step is
+
+    B ← βB + (1 − β)G,    D = geometry(B),    F ← (1 − η_tλ)F − η_tD.
+
+``geometry`` is ``descent`` (D = B), ``normalised`` (B over its norm, of all factors together), ``sign``, ``polar`` (the
+polar factor of every factor's B: Muon without its approximation), ``newton_schulz`` (Muon's approximation), ``adam``
+(entry by entry over the root of averaged squares, β₂ and ε) or ``shampoo`` (one-sided: (C^{1/2} + ε)⁻¹B with C the
+averaged GGᵀ). ``momentum`` is β; ``momentum_form`` is ``average``, as above, ``nesterov`` (D is made of βB + (1 − β)G,
+as Muon has it) or ``after`` (B averages the directions of the bare gradients). Heavy ball with the step η is
+``average`` with the step η/(1 − β). Names from elsewhere: signum is ``sign`` with momentum, RMSProp is ``adam``
+without momentum, AdamW is ``adam`` with weight decay.
+
+``parametrisation`` is the map from factors to X: ``square`` UUᵀ, ``difference`` UUᵀ − VVᵀ, ``product`` F₁F₂⋯F_Nᵀ of
+``depth`` factors (LRᵀ for 2). Steps are constant, or fall exponentially from ``step`` to ``last_step``.
+"""
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+
+from algoreg.algorithms import base
+from algoreg.algorithms.factored import beside, start_matrix
+from algoreg.numerics.optimisers import GEOMETRIES, PARAMETRISATIONS, pulled, whitened
+from algoreg.numerics.seeds import stream
+from algoreg.settings.base import RunOptions, as_list, misfit
+
+
+class Options(RunOptions):
+    """What a run can be told."""
+
+    at_most_d: ClassVar[tuple] = ("width",)
+    alpha: PositiveFloat
+    start: Literal["identity", "gaussian"] = "identity"
+    width: PositiveInt | None = Field(None, description="columns of every factor; null for d")
+    parametrisation: Literal["square", "difference", "product"] = "square"
+    depth: int = Field(2, ge=2, le=10, description="factors of a product")
+    geometry: Literal["descent", "normalised", "sign", "adam", "shampoo", "polar", "newton_schulz"] = "descent"
+    momentum: float = Field(0.0, ge=0, lt=1, description="β")
+    momentum_form: Literal["average", "nesterov", "after"] = "average"
+    second_momentum: float = Field(0.999, ge=0, lt=1, description="β₂ of adam and shampoo")
+    epsilon: PositiveFloat = Field(1e-8, description="ε of adam and shampoo")
+    bias_correction: bool = Field(True, description="of adam's averages; RMSProp's original has none")
+    weight_decay: NonNegativeFloat = Field(0.0, description="λ, decoupled: (1 − ηλ)F")
+    last_step: PositiveFloat | None = Field(None, description="step at the end of the schedule; null for constant")
+    schedule_iterations: PositiveInt | None = Field(None, description="length of the schedule; null for the run's")
+
+    @model_validator(mode="after")
+    def _fits_together(self):
+        if max(length or 0 for length in as_list(self.schedule_iterations)) > self.iterations:
+            raise misfit(self, f"at most the run's iterations = {self.iterations}", "schedule_iterations")
+        if "adam" in as_list(self.geometry) and "nesterov" in as_list(self.momentum_form):
+            raise misfit(self, "momentum_form average or after with adam", "momentum_form")
+        return self
+
+
+def factor_count(run):
+    """Return how many factors a run has."""
+    return {"square": 1, "difference": 2}.get(run["parametrisation"], run["depth"])
+
+
+def start_factors(run, d, seed):
+    """Return the factors that a run starts from, a list of matrices d × k, float64.
+
+    ``square`` and ``difference``: αB, both alike, so that the difference starts at X = 0. ``product``: α^{2/N}·B, with
+    an own B for every factor where it is drawn, and k rows alone of what is not at an end.
+    """
+    width, count = run.get("width") or d, factor_count(run)
+    if run["parametrisation"] != "product":
+        return [run["alpha"] * start_matrix(run["start"], d, seed, run["target"])[:, :width]] * count
+    scale, starts = run["alpha"] ** (2 / count), []
+    for number in range(count):
+        if run["start"] == "identity":
+            start = torch.eye(d, dtype=torch.float64)
+        else:
+            names = {"kind": f"product-{number}", "d": d, "seed": seed, "target": run["target"]}
+            start = torch.from_numpy(stream("start", **names).standard_normal((d, d))) / d**0.5
+        start = scale * start[:, :width]
+        if 0 < number < count - 1:
+            start[width:] = 0
+        starts.append(start)
+    return starts
+
+
+class Algorithm(base.Algorithm):
+    """A batch of optimised descents, of any geometries and parametrisations.
+
+    State, each of shape (B, N, d, k) with the largest N and k of the batch, what a run lacks being 0: ``factors``;
+    ``momentum``, B; ``squares``, Adam's averages; and ``covariances``, Shampoo's C, shape (B, N, d, d).
+    """
+
+    requires = frozenset({"gradient"})
+    estimates = "symmetric"
+    error = "anyhow"
+
+    def __init__(self, ensemble, labels, runs, seed):
+        super().__init__(ensemble, labels, runs, seed)
+        names = ("momentum", "second_momentum", "epsilon", "weight_decay")
+        self.option = {name: self.numbers(name)[..., None] for name in names}
+        self.geometries = self._alike(lambda run: run["geometry"])
+        self.maps = self._alike(lambda run: (run["parametrisation"], factor_count(run)))
+        self.nesterov, self.after = (
+            self.runs_with("momentum_form", form)[:, None, None, None] for form in ("nesterov", "after")
+        )
+        self.corrected = self.runs_with("bias_correction", True)[:, None, None, None]
+        lengths = [run.get("schedule_iterations") or run["iterations"] for run in runs]
+        falls = [(run.get("last_step") or run["step"]) / run["step"] for run in runs]
+        self.lengths, self.falls = (
+            torch.tensor(values, dtype=torch.float64).to(labels)[:, None, None, None] for values in (lengths, falls)
+        )
+
+    def _alike(self, kind):
+        """Return the places of the runs of every kind."""
+        places = {}
+        for number, run in enumerate(self.runs):
+            places.setdefault(kind(run), []).append(number)
+        # All of them at once are read and written where they are.
+        if len(places) == 1:
+            return dict.fromkeys(places, slice(None))
+        return {name: torch.tensor(each, device=self.labels.device) for name, each in places.items()}
+
+    def initial(self):
+        """Return the factors at the start, and memories of 0."""
+        d, most = self.ensemble.d, max(count for _, count in self.maps)
+        starts = [start_factors(run, d, self.seed) for run in self.runs]
+        lacking = torch.zeros(d, 1, dtype=torch.float64)
+        padded = [factor for own in starts for factor in own + [lacking] * (most - len(own))]
+        factors = beside(padded).to(self.labels).view(len(self.runs), most, d, -1)
+        zeros = torch.zeros_like(factors)
+        covariances = factors.new_zeros(*factors.shape[:3], d)
+        return {"factors": factors, "momentum": zeros, "squares": zeros.clone(), "covariances": covariances}
+
+    def advance(self, state, iteration, count):
+        """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
+        state = dict(state)
+        beta, decay = self.option["momentum"], self.option["weight_decay"]
+        for step in range(iteration, iteration + count):
+            factors, average = state["factors"], state["momentum"]
+            gradient = self.gradient(factors, step)
+            moved = beta * average + (1 - beta) * gradient
+            seen = torch.where(self.nesterov, beta * moved + (1 - beta) * gradient, moved)
+            directions = self._directions(torch.where(self.after, gradient, seen), gradient, state, step + 1)
+            moved = torch.where(self.after, beta * average + (1 - beta) * directions, moved)
+            state["momentum"] = moved
+            length = self.step_at(step)
+            state["factors"] = (1 - length * decay) * factors - length * torch.where(self.after, moved, directions)
+        return state
+
+    def step_at(self, step):
+        """Return η of every run at step number ``step``, shape (B, 1, 1, 1)."""
+        return self.steps[..., None] * self.falls ** (step / self.lengths).clamp(max=1)
+
+    def gradient(self, factors, step):
+        """Return the gradient in the factors of every run."""
+        in_x = self.ensemble.gradient(self._product(factors), self.labels)
+        return self._pulled(factors, in_x)
+
+    def _pulled(self, factors, in_x):
+        """Return the gradient in the factors by that in X."""
+        found = torch.zeros_like(factors)
+        for (name, number), places in self.maps.items():
+            found[places, :number] = pulled(name, factors[places, :number], in_x[places])
+        return found
+
+    def _product(self, factors):
+        """Return X of every run."""
+        found = self.labels.new_zeros(len(factors), self.ensemble.d, self.ensemble.d)
+        for (name, number), places in self.maps.items():
+            of_factors, _ = PARAMETRISATIONS[name]
+            found[places] = of_factors(factors[places, :number])
+        return found
+
+    def _directions(self, seen, gradient, state, number):
+        """Return the direction of step number ``number``, from 1; puts new memories into the state."""
+        found = torch.zeros_like(seen)
+        for name, places in self.geometries.items():
+            own = seen[places]
+            if name in GEOMETRIES:
+                found[places] = GEOMETRIES[name](own)
+                continue
+            second, epsilon, corrected, after, beta = (
+                value[places]
+                for value in (
+                    self.option["second_momentum"],
+                    self.option["epsilon"],
+                    self.corrected,
+                    self.after,
+                    self.option["momentum"],
+                )
+            )
+            slope = gradient[places]
+            memory, new = ("squares", slope.square()) if name == "adam" else ("covariances", slope @ slope.mT)
+            kept = second * state[memory][places] + (1 - second) * new
+            state[memory] = state[memory].clone()
+            state[memory][places] = kept
+            # An average that began at 0 is too small by these factors.
+            kept = torch.where(corrected, kept / (1 - second**number), kept)
+            if name == "adam":
+                own = torch.where(corrected & ~after, own / (1 - beta**number), own)
+                found[places] = own / (kept.sqrt() + epsilon)
+            else:
+                found[places] = whitened(own, kept, epsilon)
+        return found
+
+    def estimate(self, state):
+        """Return X of every run."""
+        return self._product(state["factors"])
