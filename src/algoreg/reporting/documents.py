@@ -9,7 +9,8 @@ from pathlib import Path
 
 from algoreg import plugins
 from algoreg.regression import references, replications
-from algoreg.reporting import badges, claim_documents, report
+from algoreg.regression.snapshots import frame_of
+from algoreg.reporting import badges, claim_documents, explorer, report
 from algoreg.reporting.claim_documents import code
 from algoreg.reporting.ledger import Ledgers
 from algoreg.reporting.report import literal
@@ -215,6 +216,13 @@ def _lines_of_experiments(experiments):
     return lines
 
 
+def explorer_page(root: Path, reference) -> str:
+    """Return the explorer as it is committed: no report page lies beside it."""
+    parts = root / "workflow" / "report"
+    table = frame_of(reference["tables"]["samples_r"])
+    return explorer.render(parts / "explorer", parts / "page" / "page.css", table, report=None)
+
+
 def _committed():
     """Return the committed references by tier, of the tiers that have any."""
     found = {tier: references.read_tier(tier) for tier in TIERS}
@@ -233,6 +241,7 @@ def generated(root: Path):
     registry, committed = checking.load_claims(), _committed()
     documents = {**schemas.generated(), **claim_documents.documents(committed, registry)}
     if "standard" in committed:
+        documents["docs/explorer.html"] = explorer_page(root, committed["standard"])
         blocks = {
             "found": claim_documents.summary(Ledgers(committed, registry), replications.of_tiers(committed)),
             "chapters": claim_documents.overview_table(committed["standard"], registry),

@@ -95,7 +95,7 @@ def _texts(folder: Path, names: tuple[str, ...]) -> str:
     return "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
 
 
-def render(folder: Path, style: Path, table: pd.DataFrame) -> str:
+def render(folder: Path, style: Path, table: pd.DataFrame, report: str | None = "report/index.html") -> str:
     """Return the explorer as HTML.
 
     Parameters
@@ -106,6 +106,8 @@ def render(folder: Path, style: Path, table: pd.DataFrame) -> str:
         The report page's style, on which its own builds.
     table : pandas.DataFrame
         For the map; see :func:`measured`.
+    report : str, optional
+        The address of the report page; None where there is none beside it.
     """
     folder = Path(folder)
     script = _texts(folder, SCRIPTS)
@@ -119,6 +121,7 @@ def render(folder: Path, style: Path, table: pd.DataFrame) -> str:
         script=Markup(script),
         worker=Markup(_texts(folder, WORKER)),
         presets=known,
+        report=report,
         measured=map_of,
         data={"measured": map_of, "dimensions": dimensions()},
         boxes=boxes(map_of),

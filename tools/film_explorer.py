@@ -1,0 +1,63 @@
+"""Film the explorer: a short moving picture of one of its presets, from headless Chromium (`make chromium`).
+
+    python tools/film_explorer.py docs/explorer.html docs/figures/explorer.gif
+
+The page is opened as a file. A run is computed once; then the page's own control "look back" walks through it, so that
+every frame shows a known step and two films of the same page are alike.
+"""
+
+import argparse
+import io
+import shutil
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+FRAMES = 24
+# Of a frame, in milliseconds; the last one stays longer, so that its end can be read.
+LASTS, LAST = 140, 2500
+SIZE = {"width": 1000, "height": 625}
+COLOURS = 96
+
+
+def frames(page_file, preset):
+    """Yield the frames as pictures, from the first step of a preset's run to its last."""
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"))
+        page = browser.new_page(viewport=SIZE)
+        page.goto(Path(page_file).resolve().as_uri())
+        # It starts by itself.
+        page.locator("#presets a").nth(preset).click()
+        page.locator("#lasts").select_option("0")
+        # Its policy forbids what the driver would evaluate to wait for an expression.
+        page.get_by_role("button", name="Run again").wait_for(timeout=60_000)
+        page.locator("#settings").evaluate("details => { details.open = false; }")
+        page.locator("#charts").evaluate("charts => charts.scrollIntoView()")
+        last = int(page.locator("#back").get_attribute("max"))
+        for frame in range(FRAMES):
+            page.locator("#back").evaluate(
+                "(slider, step) => { slider.value = step; slider.dispatchEvent(new Event('input', {bubbles: true})); }",
+                # Most happens early.
+                round(last * (frame / (FRAMES - 1)) ** 2),
+            )
+            page.wait_for_timeout(60)
+            yield Image.open(io.BytesIO(page.screenshot()))
+        browser.close()
+
+
+def main():
+    """Film what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("page", help="the explorer's HTML file")
+    parser.add_argument("film", help="the GIF to write")
+    parser.add_argument("--preset", type=int, default=0, help="which of the page's presets, from 0")
+    options = parser.parse_args()
+    pictures = [picture.quantize(COLOURS) for picture in frames(options.page, options.preset)]
+    lasts = [LASTS] * (len(pictures) - 1) + [LAST]
+    pictures[0].save(options.film, save_all=True, append_images=pictures[1:], duration=lasts, loop=0, optimize=True)
+    print(f"{options.film}: {len(pictures)} frames, {Path(options.film).stat().st_size / 1e3:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
