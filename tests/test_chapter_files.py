@@ -83,7 +83,7 @@ def test_a_claim_may_name_its_remedy_and_say_why_it_is_deterministic(tmp_path):
     chapter = simulations(tmp_path, "claims.yaml", "  table: figure_1\n", more)
     assert not registry_problems([chapter])
     entry = {**chapter.claims[0], "chapter": "simulations"}
-    judged = judging.judge(entry, None, {}, 0)
+    judged = judging.judge(entry, None, {}, 0, plugins.functions("estimands"))
     assert (judged["remedy"], judged["deterministic"]) == ("fig1-published", "no random number is in it")
 
 

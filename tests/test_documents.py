@@ -154,7 +154,7 @@ def _registry():
 
 def test_criteria_are_sentences_for_readers():
     for entry in _registry():
-        text = judging.criterion(entry)
+        text = judging.criterion(entry, plugins.functions("estimands"))
         assert not re.search(r"\['|[a-z]_[a-z]", text), f"{entry['id']}: {text}"
         assert text.endswith(f": {entry['direction']} {entry['margin']:g} with the whole 95 % interval")
 

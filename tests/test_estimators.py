@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from conftest import registered_claims
 
+from algoreg import plugins
 from algoreg.chapters.simulations import estimands as simulations
 from algoreg.claims import judging, published
 from algoreg.claims.cells import cells, chosen, geometric_mean
@@ -353,7 +354,9 @@ def test_one_wrong_point_of_fourteen_takes_the_support_from_fig4_published():
     verdicts = {}
     for wrong in (1.0, 1.6, 3.0):
         frame, curve = fourteen(wrong)
-        verdicts[wrong] = judging.judge(entry, {"figure_4": frame}, {"figure_4": curve}, 0)
+        verdicts[wrong] = judging.judge(
+            entry, {"figure_4": frame}, {"figure_4": curve}, 0, plugins.functions("estimands")
+        )
         assert verdicts[wrong]["control_verdict"] == "refuted"
         # The mean that was judged before would have been below its margin of 1.25 every time.
         options = {"table": "figure_4", "figure": "figure_4", "errors": ["test_error"]}
@@ -661,21 +664,21 @@ ENTRY = {
 
 def test_judging_and_what_makes_a_claim_invalid():
     tables = {"x": table({1.0: 1.0, 0.1: 0.1, 0.01: 0.01}), "flat": table({1.0: 1.0, 0.1: 1.0, 0.01: 1.0})}
-    good = judging.judge(ENTRY, tables, {}, 0)
+    good = judging.judge(ENTRY, tables, {}, 0, plugins.functions("estimands"))
     assert (good["verdict"], good["control_verdict"]) == ("supported", "refuted")
-    assert good == judging.judge(ENTRY, tables, {}, 0)
+    assert good == judging.judge(ENTRY, tables, {}, 0, plugins.functions("estimands"))
     blind = {**ENTRY, "control": {"statement": "no change", "estimand": {}}}
-    assert judging.judge(blind, tables, {}, 0)["verdict"] == "invalid"
+    assert judging.judge(blind, tables, {}, 0, plugins.functions("estimands"))["verdict"] == "invalid"
     deaf = {**ENTRY, "positive_control": {"statement": "must hold", "estimand": {"table": "flat"}}}
-    assert judging.judge(deaf, tables, {}, 0)["verdict"] == "invalid"
+    assert judging.judge(deaf, tables, {}, 0, plugins.functions("estimands"))["verdict"] == "invalid"
     lost = {**tables, "lost": tables["flat"].assign(test_error=math.nan)}
     mute = {**ENTRY, "control": {"statement": "no value", "estimand": {"table": "lost"}}}
     unheard = {**ENTRY, "positive_control": {"statement": "no value", "estimand": {"table": "lost"}}}
     for entry, part in ((mute, "control"), (unheard, "positive_control")):
-        judged = judging.judge(entry, lost, {}, 0)
+        judged = judging.judge(entry, lost, {}, 0, plugins.functions("estimands"))
         assert (judged["verdict"], judged[f"{part}_estimate"]) == ("invalid", None)
         assert getattr(wording.say(judged), part) == "undefined"
-    nothing = judging.judge(ENTRY, None, {}, 0)
+    nothing = judging.judge(ENTRY, None, {}, 0, plugins.functions("estimands"))
     assert nothing["verdict"] == "not-judged"
     assert nothing.keys() == good.keys()
     assert "a-claim" in wording.verdict_table([good, nothing])
@@ -683,7 +686,7 @@ def test_judging_and_what_makes_a_claim_invalid():
 
 def test_an_estimand_that_gives_no_number_is_named():
     def judged(found):
-        return judging.judge(ENTRY, {}, {}, 0, {"smallest_gain": lambda *_, **options: found})
+        return judging.judge({**ENTRY, "criterion": "gain"}, {}, {}, 0, {"smallest_gain": lambda *_, **options: found})
 
     for found in (Estimate(math.nan, math.nan, math.nan), Estimate(0.5, 0.4, math.inf), Estimate(0.5, None, None), 0.5):
         with pytest.raises(judging.CannotJudge, match=r"a-claim\.estimand: smallest_gain cannot be measured"):

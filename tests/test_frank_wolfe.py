@@ -16,6 +16,7 @@ import pytest
 from conftest import ROOT, gaussian_problem, measured, option_problems
 from drawn import RUNS, crossed, curve, drawn_law, geometric, has_band, margin, same, where
 
+from algoreg import plugins
 from algoreg.chapters.frank_wolfe import estimands, master, worker
 from algoreg.chapters.frank_wolfe.experiments import frank_wolfe_messages
 from algoreg.claims import judging
@@ -346,7 +347,8 @@ def test_a_claim_whose_control_the_machine_does_not_allow_is_not_judged():
         return Estimate(1.0, 0.9, 1.1)
 
     entry = _entry("sfw-asyn-bytes")
-    judged = judging.judge(entry, {}, {}, SEED, {entry["estimand"]["name"]: estimand})
+    functions = {entry["estimand"]["name"]: estimand}
+    judged = judging.judge({**entry, "criterion": "bytes"}, {}, {}, SEED, functions)
     assert (judged["verdict"], judged["not_judged"]) == (judging.NOT_JUDGED, "no sockets")
     assert judged["estimate"] is None
 
@@ -363,15 +365,20 @@ def test_without_sockets_there_are_no_values_and_no_verdict(monkeypatch):
     # Nothing was measured, so nothing is judged, and it is said why: not inconclusive, as bytes that are lost
     # otherwise.
     tables, reason = {"frank_wolfe_messages": table}, "the machine allows no sockets, so that nothing was sent"
-    judged = judging.judge(_entry("sfw-asyn-bytes"), tables, {}, SEED)
+    judged = judging.judge(_entry("sfw-asyn-bytes"), tables, {}, SEED, plugins.functions("estimands"))
     assert (judged["verdict"], judged["not_judged"]) == (judging.NOT_JUDGED, reason)
     assert judged["table"] is judged["estimate"] is judged["control_verdict"] is None
     assert f"sfw-asyn-bytes: not judged, as {reason}" in verdict_table([judged])
     # A machine that refused them to one job alone has not measured the exponent either.
     some = {"frank_wolfe_messages": table.assign(sockets=(table.index > 0).astype(int))}
-    assert judging.judge(_entry("sfw-asyn-bytes"), some, {}, SEED)["not_judged"] == reason
+    assert (
+        judging.judge(_entry("sfw-asyn-bytes"), some, {}, SEED, plugins.functions("estimands"))["not_judged"] == reason
+    )
     lost = {"frank_wolfe_messages": table.assign(sockets=1)}
-    assert judging.judge(_entry("sfw-asyn-bytes"), lost, {}, SEED)["verdict"] == judging.INCONCLUSIVE
+    assert (
+        judging.judge(_entry("sfw-asyn-bytes"), lost, {}, SEED, plugins.functions("estimands"))["verdict"]
+        == judging.INCONCLUSIVE
+    )
 
 
 def test_the_ratio_of_errors_is_on_the_same_draws():

@@ -296,12 +296,12 @@ def test_a_damaged_registry_is_refused_by_name_or_has_rules_and_criteria(mutant)
     assert len({planned.rule_name(name) for name in ids}) == len(ids)
     for entry in content:
         assert inside(f"results/smoke/claims/{entry['id']}.json", "smoke")
-        assert judging.criterion(entry)
+        assert judging.criterion(entry, plugins.functions("estimands"))
         for tier in TIERS.values():
             planned.judged(entry, tier)
         # There are no tables here: that, too, is said with the entry's name.
         with pytest.raises(judging.CannotJudge, match=re.escape(entry["id"])):
-            judging.judge(entry, {}, {}, 0)
+            judging.judge(entry, {}, {}, 0, plugins.functions("estimands"))
 
 
 @settings(**FUZZ)

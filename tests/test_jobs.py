@@ -92,7 +92,7 @@ def test_a_experiment_that_generates_data_has_a_job_for_each_ensemble_unless_it_
 
 def test_the_code_of_a_notebook_is_what_its_cells_import_and_name(tmp_path):
     cells = [
-        ("code", 'from algoreg.reporting.notebooks import measure\nmeasure("threshold", d=[8])'),
+        ("code", 'from algoreg.engine.interactive import measure\nmeasure("threshold", d=[8])'),
         ("code", '%matplotlib inline\nmeasure("x_space")'),
         ("markdown", 'measure("minibatch")'),
     ]
@@ -102,7 +102,7 @@ def test_the_code_of_a_notebook_is_what_its_cells_import_and_name(tmp_path):
     # The experiment says by FINDS that it finds an algorithm by name.
     algorithms = plugins.modules("algorithms").values()
     threshold = plugins.modules("experiments")["threshold"]
-    assert set(found) == {"algoreg.reporting.notebooks", threshold, *algorithms}
+    assert set(found) == {"algoreg.engine.interactive", threshold, *algorithms}
 
 
 def test_the_code_of_every_notebook_holds_the_experiments_that_it_measures():

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from conftest import ROOT, registered_claims, tier_settings
 
+from algoreg import plugins
 from algoreg.algorithms.factored import Algorithm
 from algoreg.chapters.simulations import estimands as simulations
 from algoreg.claims import intervals, judging, thresholds
@@ -134,7 +135,7 @@ def green(evidence, ids, change=None, tables=None):
         entry = copy.deepcopy(entries[name])
         if change is not None:
             change(entry)
-        judged.append(judging.judge(entry, tables or committed, {}, seed))
+        judged.append(judging.judge(entry, tables or committed, {}, seed, plugins.functions("estimands")))
     return verified({}, judged, "quick")[1]
 
 

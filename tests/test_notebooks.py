@@ -20,9 +20,11 @@ from conftest import ROOT, measured, registered_claims
 from nbconvert import HTMLExporter
 from pydantic import TypeAdapter, ValidationError
 
+from algoreg import plugins
 from algoreg.claims import judging
 from algoreg.claims.cells import cells as cells_of_tables
 from algoreg.claims.predictions import variance_components
+from algoreg.engine import interactive
 from algoreg.regression import references
 from algoreg.reporting import executed, notebooks, opened
 from algoreg.reporting.charts.style import plt
@@ -161,7 +163,7 @@ def test_pictures_of_an_executed_notebook_have_words():
 
 def test_what_a_notebook_measures_is_what_the_workflow_measures():
     options = {"d": 6, "eigenvalues": [1.0, 0.5], "m_over_dr": 100, "depth": [2], "alpha": 0.01, "time": 4}
-    found = notebooks.measure("stages_course", seed=7, ensembles=2, **options)
+    found = interactive.measure("stages_course", seed=7, ensembles=2, **options)
     pd.testing.assert_frame_equal(found, measured("stages_course", options, seed=7, ensembles=(0, 1)))
     assert sorted(found["ensemble"].unique()) == [0, 1]
 
@@ -209,7 +211,7 @@ def test_starts_that_a_notebook_proposes_to_try_are_drawn():
     assert "`alphas = [1, 1e-4]`" in cells(path)[-1][1]
     changed = text.replace("alphas = [1, 0.01]", "alphas = [1, 1e-4]").replace("iterations=3000", "iterations=300")
     with mock.patch.object(plt, "show"):
-        exec(changed, {"plt": plt, "measure": notebooks.measure, "curve": notebooks.curve})
+        exec(changed, {"plt": plt, "measure": interactive.measure, "curve": notebooks.curve})
     assert [axes.get_title() for axes in plt.gcf().axes] == ["from α = 1", "from α = 0.0001"]
     assert all(len(line.get_xdata()) for axes in plt.gcf().axes for line in axes.lines)
     plt.close()
@@ -301,7 +303,7 @@ def test_the_claims_that_a_notebook_says_to_judge_again_need_tables_alone():
     assert ids
     for known in ids:
         tables = {name: committed_table(name) for name in entries[known]["experiments"]}
-        assert judging.judge(entries[known], tables, {}, 2018)["verdict"] == "supported"
+        assert judging.judge(entries[known], tables, {}, 2018, plugins.functions("estimands"))["verdict"] == "supported"
 
 
 def run_cell(name, mark, *changes, **known):
@@ -311,7 +313,7 @@ def run_cell(name, mark, *changes, **known):
     for old, new in changes:
         assert old in code
         code = code.replace(old, new)
-    variables = {"plt": plt, "np": np, "measure": notebooks.measure, "curve": notebooks.curve, **known}
+    variables = {"plt": plt, "np": np, "measure": interactive.measure, "curve": notebooks.curve, **known}
     with mock.patch.object(plt, "show"):
         exec(code, variables)
     plt.close("all")

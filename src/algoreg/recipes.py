@@ -75,7 +75,7 @@ class Recipes:
     def __init__(self, tier: dict[str, Any], claims: list[dict[str, Any]], root: Path) -> None:
         self.tier, self.root = tier, root
         # In words, as jobs that judge nothing import no estimand.
-        self.claims = [{**entry, "criterion": criterion(entry)} for entry in claims]
+        self.claims = [{**entry, "criterion": criterion(entry, plugins.functions("estimands"))} for entry in claims]
         self.chapters = load_chapters({entry["chapter"] for entry in claims})
         self._titles = {chapter.name: chapter.title for chapter in self.chapters}
         self._settings = [

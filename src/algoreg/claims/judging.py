@@ -2,7 +2,6 @@
 
 import math
 
-from algoreg import plugins
 from algoreg.numerics.seeds import stream
 from algoreg.settings.columns import readable
 from algoreg.settings.plan import estimands, rule_name
@@ -26,9 +25,9 @@ def exact(value):
     return text if float(text) == value else repr(float(value))
 
 
-def criterion(entry):
-    """Return the criterion in words, from estimand, direction and margin."""
-    label = plugins.function("estimands", entry["estimand"]["name"]).label.format(**readable(entry["estimand"]))
+def criterion(entry, functions):
+    """Return the criterion in words: the estimand's label, direction and margin; ``functions`` as for :func:`judge`."""
+    label = functions[entry["estimand"]["name"]].label.format(**readable(entry["estimand"]))
     return f"{label}: {entry['direction']} {exact(entry['margin'])} with the whole 95 % interval"
 
 
@@ -65,7 +64,7 @@ def _estimate(entry, part, tables, published, seed, functions):
     return found
 
 
-def _unjudged(entry):
+def _unjudged(entry, functions):
     """Return every field of ``claims.json`` of a claim that has not been judged."""
     return {
         "id": entry["id"],
@@ -76,7 +75,7 @@ def _unjudged(entry):
         "kind": entry["kind"],
         "rule": rule_name(entry["id"]),
         # The words of columns are those of all experiments, which a job does not import: the workflow puts them there.
-        "criterion": entry.get("criterion") or criterion(entry),
+        "criterion": entry.get("criterion") or criterion(entry, functions),
         "verdict": NOT_JUDGED,
         "estimate": None,
         "ci_low": None,
@@ -99,7 +98,7 @@ def _unjudged(entry):
     }
 
 
-def judge(entry, tables, published, seed, functions=None):
+def judge(entry, tables, published, seed, functions):
     """Judge one registry entry, its control and its positive control by the same code.
 
     Parameters
@@ -110,8 +109,8 @@ def judge(entry, tables, published, seed, functions=None):
         The experiments' tables; None where the tier cannot judge this claim.
     published : mapping of str to pandas.DataFrame
     seed : int
-    functions : mapping of str to callable, optional
-        The estimands by name; all plugins where none are given.
+    functions : mapping of str to callable
+        The estimands by name, such as ``plugins.functions("estimands")``.
 
     Returns
     -------
@@ -124,11 +123,10 @@ def judge(entry, tables, published, seed, functions=None):
     CannotJudge
         If an estimand does not go with its parameters or tables; names the entry and the part.
     """
-    result = _unjudged(entry)
+    result = _unjudged(entry, functions)
     if tables is None:
         return result
     _, *others = parts = list(estimands(entry))
-    functions = functions or plugins.functions("estimands")
     try:
         own, *found = (_estimate(entry, part, tables, published, seed, functions) for part in parts)
     except NotMeasured as missing:

@@ -196,7 +196,7 @@ def _claim_rows(entry, said, full, fresh, runs):
         ("statement", literal(entry["statement"])),
         ("source", literal(cited(entry))),
         ("kind", entry["kind"]),
-        ("criterion", literal(criterion(entry))),
+        ("criterion", literal(criterion(entry, plugins.functions("estimands")))),
         ("why this margin", literal(entry["reason"])),
     ]
     if said:

@@ -1,20 +1,17 @@
-"""What notebooks share: a tier's figures and verdicts by name, and experiments that are measured while one waits."""
+"""What notebooks share: a tier's tables, figures and verdicts by name, and curves of a table."""
 
 import os
 from pathlib import Path
 
 import pandas as pd
-import threadpoolctl
 from IPython.display import Image
 from pandas.io.formats.style import Styler
 
-from algoreg import plugins
 from algoreg.claims.cells import geometric_mean
 from algoreg.regression import references
 from algoreg.reporting import captions, report, wording
-from algoreg.results import experiment_tables, records
+from algoreg.results import records
 from algoreg.settings.chapters import load_chapters
-from algoreg.settings.plan import experiment_options
 
 # A figure's file has 160 dots per inch. So wide, its letters are those of the page.
 SHOWN, WIDEST = 0.62, 980
@@ -89,40 +86,6 @@ class Tier:
         styled = Verdicts(pd.DataFrame(rows, columns=header), uuid="verdicts").hide(axis="index")
         heads = {"selector": "th, caption", "props": list(LEFT.items())}
         return styled.set_properties(**LEFT).set_table_styles([heads]).set_caption(f"Verdicts of {whose}")
-
-
-def measure(name, *, seed=2018, ensembles=1, **options):
-    """Return the table of an experiment that is measured now, on a CPU with one thread, in float64.
-
-    Parameters
-    ----------
-    name : str
-        The experiment, a module in the folder ``experiments`` of a chapter.
-    seed : int
-        Another one is another draw of everything.
-    ensembles : int
-        How many ensembles are drawn.
-    **options
-        Of the experiment; ``Options`` in its module says what they may be, and which may be left out.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row per run and what else names a row there (``KEYS``), its columns ``VALUES``.
-    """
-    # Loaded here: who reads tables and verdicts need not wait for it.
-    import torch
-
-    from algoreg.engine import experiment
-    from algoreg.numerics import devices
-
-    complete = experiment_options({"experiment": name, "options": options})
-    context = experiment.Context(seed, range(ensembles), torch.device("cpu"), torch.float64, lambda line: None)
-    # Sums depend on threads, and so would the last digits of a page.
-    with devices.at_most(1), threadpoolctl.threadpool_limits(1, user_api="blas"):
-        rows = experiment.measure(name, complete, context)
-    module = plugins.experiment(name)
-    return experiment_tables.collect([pd.DataFrame(rows)], name, module.KEYS, experiment_tables.columns(module))
 
 
 def curve(axes, frame, x, value, **style):
