@@ -30,6 +30,7 @@ FLOORS = (
     "algorithms",
     "engine",
     "experiments",
+    "testing",
     "claims",
     "regression",
     "reporting",

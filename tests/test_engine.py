@@ -15,53 +15,24 @@ import pytest
 import torch
 from conftest import measured
 
-from algoreg import plugins
+from algoreg import plugins, testing
 from algoreg.algorithms import base
 from algoreg.engine import experiment
 from algoreg.engine.checkpoint import Checkpoint
 from algoreg.engine.loop import Batch, Descent
 from algoreg.engine.observers import Ends, FirstBelow, Observer
-from algoreg.numerics.problems import draw_factor
 from algoreg.settings import options as declared
+from algoreg.testing import SEED, D, small_batch
 
-CPU = torch.device("cpu")
-D, M, SEED = 4, 24, 3
-FITS = [
-    (algorithm, ensemble)
-    for algorithm in plugins.modules("algorithms")
-    for ensemble in plugins.modules("ensembles")
-    if not declared.reads_data(ensemble) and not declared.lacks(algorithm, ensemble)
-]
-# Of the options without a default. One of your own has a default, or a value here.
-NEEDED = {"alpha": 0.5, "batch_size": 3}
-
-
-def targets_of(count):
-    factors = [draw_factor({"kind": "columns"}, D, 2, SEED, target) for target in range(count)]
-    return torch.stack([torch.from_numpy(u @ u.T) for u in factors])
-
-
-def batch_of(algorithm, ensemble, observers=(), iterations=(2, 2), device=CPU, **changes):
-    m = min(M, declared.limits(ensemble).most_m(D) or M)
-    drawn = plugins.ensemble(ensemble).draw(D, m, SEED, 0, device)
-    options = {name: NEEDED.get(name, default) for name, default in declared.of_runs(algorithm).items()}
-    fields = declared.of_algorithm(algorithm).model_fields
-    lacking = [name for name in options if fields[name].is_required() and name not in NEEDED]
-    assert not lacking, f"{algorithm}: {lacking}: give them a default, or a value in NEEDED"
-    runs = [
-        {**options, "m": m, "step": 0.02, "target": target, "iterations": count, **changes}
-        for target, count in enumerate(iterations)
-    ]
-    targets = targets_of(len(runs)).to(device)
-    labels = drawn.label(targets)
-    return Batch(drawn, plugins.algorithm(algorithm), runs, targets, labels, list(observers), SEED)
+FITS = testing.fitting_pairs()
 
 
 def test_a_run_is_told_what_the_target_has_and_what_it_says_itself():
     class Told(plugins.algorithm("factored")):
         prior_knowledge = ("trace", "rank", "noise")
 
-    batch, targets = batch_of("factored", "gaussian"), targets_of(2)
+    batch = small_batch("factored", "gaussian")
+    targets = batch.targets
     runs = [{**batch.runs[0], "noise": 0.1}, {**batch.runs[1], "noise": 0.2, "rank": 5}]
     (first, second) = Batch(batch.ensemble, Told, runs, targets, batch.labels).runs
     assert (first["noise"], first["rank"]) == (0.1, 2)
@@ -89,26 +60,12 @@ def test_times_between_looks_are_those_of_a_line_through_the_logs():
 
 @pytest.mark.parametrize(("algorithm", "ensemble"), FITS)
 def test_every_algorithm_runs_on_every_ensemble_that_fits(algorithm, ensemble):
-    ends = Ends()
-    batch = batch_of(algorithm, ensemble, [ends])
-    descent = Descent(batch).run()
-    assert descent.status == ["budget", "budget"]
-    # One step at a time, without the engine: the same bits. Every run alone: the same numbers.
-    for one in ([0, 1], [0], [1]):
-        runs = [batch.runs[i] for i in one]
-        plain = batch.algorithm(batch.ensemble.shared_by([batch.ensemble.m] * len(one)), batch.labels[one], runs, SEED)
-        state = plain.initial()
-        assert all(len(tensor) == len(one) for tensor in state.values())
-        for iteration in range(2):
-            state = plain.advance(state, iteration, 1)
-        found, expected = ends.memory["estimates"][one], plain.estimate(state)
-        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
-        factor = plain.factor(state)
-        assert factor is None or torch.allclose(factor @ factor.mT, expected)
-        assert torch.equal(plain.estimate(state), expected), "estimate changes the state"
-    assert not torch.equal(ends.memory["estimates"], plain.estimate(plain.initial())[[0, 0]])
-    if batch.algorithm.estimates == "psd":
-        assert torch.linalg.eigvalsh(ends.memory["estimates"]).min() > -1e-12
+    testing.check_algorithm(algorithm, ensemble)
+
+
+@pytest.mark.parametrize("ensemble", testing.drawn_ensembles())
+def test_every_ensemble_keeps_the_contract(ensemble):
+    testing.check_ensemble(ensemble)
 
 
 def test_what_does_not_fit_is_named():
@@ -159,7 +116,7 @@ def test_what_an_algorithm_may_not_return_is_named_with_the_algorithm(method, ch
         pass
 
     setattr(Wrong, method, lambda self, *told: change(getattr(Heavy, method)(self, *told)))
-    batch = batch_of("factored", "gaussian", [Ends()])
+    batch = small_batch("factored", "gaussian", [Ends()])
     batch.algorithm = Wrong
     with pytest.raises(ValueError, match=f"^{__name__}: {method} .*{said.removeprefix(f'{method} ')}"):
         Descent(batch).run()
@@ -168,7 +125,7 @@ def test_what_an_algorithm_may_not_return_is_named_with_the_algorithm(method, ch
 def test_an_ensemble_that_lacks_what_an_algorithm_needs_is_refused_wherever_it_is_asked():
     said = "algoreg.algorithms.asymmetric: it needs rectangular gradient, which algoreg.ensembles.gaussian does not"
     with pytest.raises(ValueError, match=said):
-        batch_of("asymmetric", "gaussian")
+        small_batch("asymmetric", "gaussian")
 
 
 def test_an_algorithm_that_raises_is_named_with_its_steps():
@@ -176,7 +133,7 @@ def test_an_algorithm_that_raises_is_named_with_its_steps():
         def advance(self, state, iteration, count):
             return state["nothing"] if iteration else super().advance(state, iteration, count)
 
-    batch = batch_of("factored", "gaussian", [Norms()])
+    batch = small_batch("factored", "gaussian", [Norms()])
     batch.algorithm = Broken
     with pytest.raises(KeyError) as raised:
         Descent(batch).run()
@@ -206,7 +163,7 @@ class Norms(Observer):
 def test_named_tensors_and_memory_survive_a_checkpoint(tmp_path, cut):
     def fresh():
         observers = [Norms(), Ends()]
-        batch = batch_of("factored", "gaussian", observers, iterations=(30, 20, 30))
+        batch = small_batch("factored", "gaussian", observers, iterations=(30, 20, 30))
         batch.algorithm = Heavy
         return Descent(batch), observers
 
@@ -242,7 +199,7 @@ def test_a_look_shows_the_state_one_step_earlier_whatever_its_stride():
                 )
 
     for stride in (1, 10):
-        Descent(batch_of("factored", "gaussian", [Steps(stride)], iterations=(20, 20))).run()
+        Descent(small_batch("factored", "gaussian", [Steps(stride)], iterations=(20, 20))).run()
     for iteration in (10, 20):
         for rare, each in zip(seen[10, iteration], seen[1, iteration], strict=True):
             assert torch.equal(rare, each)
@@ -256,7 +213,7 @@ def test_runs_leave_as_what_they_are():
             return snapshot.test_error < 0.9
 
     ends = Ends()
-    batch = batch_of("factored", "gaussian", [Small(), ends], iterations=(400, 10, 400), alpha=0.05)
+    batch = small_batch("factored", "gaussian", [Small(), ends], iterations=(400, 10, 400), alpha=0.05)
     batch.runs[2]["step"] = 50.0
     descent = Descent(batch).run()
     # Whatever a run leaves as, what it ended with is kept.

@@ -13,7 +13,6 @@ import pytest
 import torch
 from conftest import CPU, measured, tier_settings
 from sklearn.base import clone
-from test_engine import FITS, batch_of
 
 from algoreg import plugins
 from algoreg.engine.loop import Descent
@@ -26,6 +25,7 @@ from algoreg.regression import snapshots
 from algoreg.regression.comparison import ratios, same_rows
 from algoreg.regression.tolerances import Tolerances
 from algoreg.settings import plan
+from algoreg.testing import fitting_pairs, small_batch
 
 # It stands on torch's hooks for back ends in Python, which 2.9 does not have.
 stand_in = pytest.importorskip("second_device", exc_type=ImportError)
@@ -103,12 +103,12 @@ def test_a_gpu_adds_in_the_same_order_in_every_run(name):
     assert all(torch.equal(first, other) for other in others)
 
 
-@pytest.mark.parametrize(("algorithm", "ensemble"), FITS)
+@pytest.mark.parametrize(("algorithm", "ensemble"), fitting_pairs())
 def test_every_algorithm_computes_where_its_ensemble_is(algorithm, ensemble, far):
     ends = []
     for device in (CPU, far):
         seen = Ends()
-        descent = Descent(batch_of(algorithm, ensemble, [seen], iterations=(3, 2), device=device)).run()
+        descent = Descent(small_batch(algorithm, ensemble, [seen], iterations=(3, 2), device=device)).run()
         assert descent.status == ["budget", "budget"]
         assert {tensor.device for tensor in descent.state.values()} <= {device}
         ends.append(seen.memory["estimates"].cpu())
@@ -116,12 +116,14 @@ def test_every_algorithm_computes_where_its_ensemble_is(algorithm, ensemble, far
 
 
 # What is drawn as it is asked for is drawn on the CPU.
-DRAWN_AHEAD = [(algorithm, ensemble) for algorithm, ensemble in FITS if plugins.ensemble(ensemble).drawn_ahead]
+DRAWN_AHEAD = [
+    (algorithm, ensemble) for algorithm, ensemble in fitting_pairs() if plugins.ensemble(ensemble).drawn_ahead
+]
 
 
 @pytest.mark.parametrize(("algorithm", "ensemble"), DRAWN_AHEAD)
 def test_steps_go_on_without_a_word_with_the_cpu(algorithm, ensemble, far):
-    batch = batch_of(algorithm, ensemble, iterations=(8, 8), device=far)
+    batch = small_batch(algorithm, ensemble, iterations=(8, 8), device=far)
     known = batch.ensemble.shared_by([batch.ensemble.m] * 2)
     steps = batch.algorithm(known, batch.labels, batch.runs, batch.seed)
     state = steps.advance(steps.initial(), 0, 1)

@@ -28,7 +28,7 @@ class Algorithm(factored.Algorithm):
 
     # What it asks of an ensemble, what of X* it is told beside the labels, and where its estimates lie.
     requires = frozenset({"gradient"})
-    told = ()
+    prior_knowledge = ()
     estimates = "psd"
 
     def advance(self, state, iteration, count):

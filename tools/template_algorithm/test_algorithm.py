@@ -1,6 +1,4 @@
-"""The algorithm myalgorithm against a plain loop, and by an identity. What holds for all,
-tests/test_engine.py tests of it, too.
-"""
+"""The algorithm myalgorithm: the contract of every algorithm, a plain loop, and an identity."""
 
 import numpy as np
 import plain
@@ -12,6 +10,7 @@ from algoreg.engine.observers import Ends
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_factor
 from algoreg.settings import options
+from algoreg.testing import check_algorithm
 
 D, M, RANK, SEED, STEP, COUNT = 6, 40, 2, 5, 0.1, 30
 ENSEMBLE = Ensemble.draw(D, M, SEED, 0)
@@ -25,6 +24,10 @@ def end_of(algorithm, **told):
     ends, labels = Ends(), ENSEMBLE.label(TARGET)
     Descent(Batch(ENSEMBLE, plugins.algorithm(algorithm), [run], TARGET, labels, [ends], SEED)).run()
     return ends.memory["estimates"][0].numpy()
+
+
+def test_it_keeps_the_contract_on_every_ensemble_that_fits():
+    check_algorithm("myalgorithm")
 
 
 def test_it_is_the_plain_loop():

@@ -8,7 +8,7 @@ saved ones gives the same bits as never having stopped.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -89,7 +89,7 @@ class Batch:
         If the algorithm requires what the ensemble does not provide.
     """
 
-    ensemble: object
+    ensemble: Any
     algorithm: type[Algorithm]
     runs: Sequence[Mapping]
     targets: torch.Tensor
