@@ -34,8 +34,10 @@ def numbers(references):
 
 
 def test_lines_of_the_ledgers_are_short():
+    """Rows of tables apart, which Markdown cannot break."""
     for path in [*TEMPLATES, *DOCUMENTS]:
-        assert [line for line in path.read_text(encoding="utf-8").splitlines() if len(line) > 100] == [], path
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert [line for line in lines if len(line) > 100 and not line.startswith("|")] == [], path
 
 
 def test_every_passage_is_called_by_a_ledger_and_every_chapter_says_what_was_found():

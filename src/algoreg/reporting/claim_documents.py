@@ -133,6 +133,7 @@ def chapter_document(chapter, references, entries, ledgers, fresh):
         f"# {chapter.title}",
         wrapped(chapter.question),
         wrapped(f"{literal(about)} Symbols and terms: [notation](README.md#notation)."),
+        *(["## The statement", statement] if (statement := ledgers.block(chapter, "statement")) else []),
         "## What was found",
         ledgers.block(chapter, "found"),
         "## Verdicts",

@@ -1,9 +1,9 @@
 """A chapter's ledger: what differs from the paper, or within it; a template, filled in from the committed references.
 
 The template ``ledger.md.j2`` in a chapter's folder calls the chapters' passages by name (tables and sentences from
-committed numbers) and the functions of :class:`Numbers`. Its block ``found`` says what was found. The block
-``headline`` in it is what README and the report page say of the chapter. Any other template ``<name>.md.j2`` there is a
-document of its own.
+committed numbers) and the functions of :class:`Numbers`. Its block ``statement`` (optional) has what the chapter
+judges, its block ``found`` what was found. The block ``headline`` in it is what README and the report page say of the
+chapter. Any other template ``<name>.md.j2`` there is a document of its own.
 """
 
 import functools
@@ -201,10 +201,15 @@ class Ledgers:
         return wrapped(self._block(chapter, name))
 
     def rest(self, chapter):
-        """Return a chapter's ledger without what was found, Markdown; empty where it has no template."""
+        """Return a chapter's ledger without the statement and what was found, Markdown, its headings a level lower;
+        empty where it has no template.
+        """
         if not (chapter.folder / TEMPLATE).exists():
             return ""
-        return wrapped(self._template(chapter).render().replace(self._block(chapter, "found"), "", 1))
+        text = self._template(chapter).render()
+        for name in ("statement", "found"):
+            text = text.replace(self._block(chapter, name), "", 1)
+        return re.sub(r"^##", "###", wrapped(text), flags=re.MULTILINE)
 
     def _block(self, chapter, name):
         if not (chapter.folder / TEMPLATE).exists():
