@@ -44,6 +44,21 @@ def simulations(folder, file, old, new):
             'control.estimand.table = "figure_9": unknown experiment of this claim; allowed are figure_3, figure_3_large_start',
         ),
         ("  kind: trend", "  knd: trend", "unknown key"),
+        ("  standing: paper\n", "", "fig1-initialisation.standing: Field required"),
+        (
+            "standing: paper",
+            "standing: theirs",
+            "standing = \"theirs\": Input should be 'paper', 'reading', 'ours' or 'check'",
+        ),
+        ("regime: {r: [1, 5],", "regime: {rang: [1, 5],", "regime.rang = [1, 5]: unknown option or key; allowed are"),
+        ("regime: {r: [1, 5],", "regime: {r: [6, 7],", "regime.r = [6, 7]: allowed is what its experiments have"),
+        ("regime: {r: [1, 5],", "regime: {r: [1, 6],", "quick 1; standard 5; full 5"),
+        ("below_D: true", "below_D: false", "regime.below_D = false: allowed is what its experiments have"),
+        (
+            "regime: {r: [1, 5], alpha: [0.001, 1], m_over_dr: 5, below_D: true}",
+            "regime: {}",
+            "regime = {}: allowed is what the claim depends on, or {} with a reason in no_regime",
+        ),
         (
             "estimand: {shift: 1}",
             "estimand: {shfit: 1}",

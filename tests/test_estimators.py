@@ -655,7 +655,7 @@ def test_verdicts(interval, direction, expected):
 
 
 ENTRY = {
-    "id": "a-claim", "statement": "s", "paper": "li2018", "source": "x", "kind": "trend", "direction": "above", "margin": 0.1, "reason": "r",
+    "id": "a-claim", "statement": "s", "paper": "li2018", "source": "x", "standing": "ours", "regime": {"r": 1}, "kind": "trend", "direction": "above", "margin": 0.1, "reason": "r",
     "experiments": ["x"], "table": "x", "figure": None, "tiers": ["quick"],
     "estimand": {"name": "smallest_gain", "table": "x", "error": "test_error"},
     "control": {"statement": "no gain", "estimand": {"table": "flat"}},

@@ -69,6 +69,8 @@ def claim(number, verdict="supported", **changes):
         "paper": "li2018",
         "statement": f"Statement {number}.",
         "source": f"Theorem {number % 7}",
+        "standing": "paper",
+        "regime": {"r": [1, 5], "below_D": True},
         "kind": "trend",
         "rule": f"claim_claim_{number}",
         "criterion": "something: above 0.1 with the whole 95 % interval",
@@ -131,7 +133,7 @@ def fake_tier():
 
 
 def registry_of(claims):
-    keys = ("id", "chapter", "paper", "statement", "source", "margin", "direction")
+    keys = ("id", "chapter", "paper", "statement", "source", "standing", "margin", "direction")
     entries = [{key: one[key] for key in keys} for one in claims]
     return [{**entry, "experiments": ["figure_1"], "tiers": ["standard"]} for entry in entries]
 
@@ -246,6 +248,18 @@ def test_claims_are_folded_to_a_line_that_says_what_is_true_instead(tmp_path):
     assert 'id="refuted"' not in rendered(tmp_path / "none", [claim(1)])
 
 
+def test_the_page_counts_what_papers_say_apart_from_the_rest(tmp_path):
+    html = rendered(tmp_path, [claim(0), claim(1, "refuted"), claim(2, "refuted", standing="ours", regime={"r": 3})])
+    _, text = read(html)
+    assert "What papers say, 2 of them" in text
+    assert re.search(r"Counted apart.*: 1 ✗ refuted", text)
+    listed = re.search(r'<h3 id="refuted">.*?</ul>', html, re.DOTALL)[0]
+    assert re.findall(r'href="#(claim-\d)"', listed) == ["claim-1"]
+    assert "our own finding" in html
+    assert "r = 1 to 5, m &lt; d(d+1)/2" in html
+    assert "r = 3" in html
+
+
 def test_fresh_seeds_are_counted_in_the_overview_and_beside_each_claim(tmp_path):
     claims = [claim(0, estimate=-0.4, ci_low=-0.5, ci_high=-0.3), claim(1), claim(2)]
     known = ("id", "verdict", "estimate", "ci_low", "ci_high", "margin")
@@ -310,7 +324,8 @@ def test_the_page_works_without_scripts_and_handles_no_event_in_its_markup(tmp_p
         html.count('<p class="filtered"') == len(CHAPTERS) == len(re.findall(r'<p class="filtered"[^>]* hidden>', html))
     )
     tiles = re.findall(
-        r'<li class="tile [\w-]+" data-verdict="([\w-]+)">(?:<a href="\?verdict=([\w-]+)#claims">)?', html
+        r'<li class="tile [\w-]+" data-verdict="([\w-]+)">(?:<a href="\?verdict=([\w-]+)&amp;standing=paper#claims">)?',
+        html,
     )
     counts = {name: count for name, *_, count in verdicts.headline(many_claims())}
     assert [one for one, _ in tiles] == list(counts)

@@ -72,6 +72,8 @@ def _unjudged(entry, functions):
         "paper": entry["paper"],
         "statement": entry["statement"],
         "source": entry["source"],
+        "standing": entry["standing"],
+        "regime": entry["regime"],
         "kind": entry["kind"],
         "rule": rule_name(entry["id"]),
         # The words of columns are those of all experiments, which a job does not import: the workflow puts them there.

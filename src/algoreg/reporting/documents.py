@@ -54,6 +54,8 @@ FIELDS = {
     "paper": "the paper's key in references.bib",
     "statement": "what is claimed",
     "source": "where in the paper",
+    "standing": "paper, reading, ours or check: whose claim it is; only paper counts for or against a paper",
+    "regime": "what it depends on: options of its experiments and derived keys, each with a value or a range",
     "kind": "curve, trend, exponent, bound or equivalence",
     "rule": "the workflow rule that judges it",
     "criterion": "the criterion in words, from estimand, direction and margin",

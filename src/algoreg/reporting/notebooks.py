@@ -81,8 +81,8 @@ class Tier:
         for claim in (claim for claim in judged if claim["id"] in shown):
             entry = entries[claim["id"]]
             said = report.said_of(claim, entry, outcomes)
-            rows.append([claim["id"], entry["statement"], said.words(), *said.cells()])
-        header = ["claim", "statement", "verdict", "estimate", "95 % interval", "needed", "control"]
+            rows.append([claim["id"], entry["statement"], entry["standing"], said.words(), *said.cells()])
+        header = ["claim", "statement", "standing", "verdict", "estimate", "95 % interval", "needed", "control"]
         styled = Verdicts(pd.DataFrame(rows, columns=header), uuid="verdicts").hide(axis="index")
         heads = {"selector": "th, caption", "props": list(LEFT.items())}
         return styled.set_properties(**LEFT).set_table_styles([heads]).set_caption(f"Verdicts of {whose}")

@@ -6,7 +6,7 @@ from collections import Counter
 
 from algoreg.claims.cells import geometric_mean
 from algoreg.regression.snapshots import claim_of
-from algoreg.reporting.wording import bound, say, verdicts_of
+from algoreg.reporting.wording import bound, format_regime, say, verdicts_of
 
 # The order in which verdicts are counted.
 VERDICTS = ("supported", "refuted", "inconclusive", "not-judged", "invalid")
@@ -116,10 +116,27 @@ def said_of(claim, entry, verdicts=None):
     return say({**own, **claim}, verdicts)
 
 
-def counted(claims):
-    """Return how many claims have each verdict, in words: "9 supported, 1 refuted"."""
+def counted(claims, entries):
+    """Return how many claims have each verdict, in words; what papers say stands first, all else apart.
+
+    "9 supported, 1 refuted; of our own: 2 supported". Only ``entries``, the registry, have every claim's ``standing``.
+    """
+    standing = {entry["id"]: entry["standing"] for entry in entries}
+    of_papers = [claim for claim in claims if standing[claim["id"]] == "paper"]
+    others = [claim for claim in claims if standing[claim["id"]] != "paper"]
+    said = [_outcomes(of_papers)] if of_papers else []
+    return "; ".join([*said, *([f"of our own: {_outcomes(others)}"] if others else [])])
+
+
+def _outcomes(claims):
     outcomes = Counter(claim["verdict"] for claim in claims)
     return ", ".join(f"{outcomes[verdict]} {verdict.replace('-', ' ')}" for verdict in VERDICTS if outcomes[verdict])
+
+
+def stated(entry):
+    """Return a claim's statement, and what it depends on, as Markdown."""
+    regime = format_regime(entry["regime"])
+    return literal(entry["statement"]) + (f" *({literal(regime)})*" if regime else "")
 
 
 def _judged(claim, entry, verdicts):
@@ -134,13 +151,16 @@ def verdicts(reference, registry):
     rows = [
         [
             f"`{entry['id']}`",
-            literal(entry["statement"]),
+            stated(entry),
+            entry["standing"],
             *_judged(committed[entry["id"]], entry, outcomes),
         ]
         for entry in registry
         if entry["id"] in committed
     ]
-    return markdown(["claim", "statement", "verdict", "estimate", "95 % interval", "needed", "control"], rows)
+    return markdown(
+        ["claim", "statement", "standing", "verdict", "estimate", "95 % interval", "needed", "control"], rows
+    )
 
 
 def verdicts_beside(standard, full, registry):

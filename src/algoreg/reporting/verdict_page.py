@@ -2,9 +2,9 @@
 
 import jinja2
 
-from algoreg.reporting.wording import say, verdicts_of
+from algoreg.reporting.wording import format_regime, say, verdicts_of
 
-HEADER = ("claim", "statement", "verdict", "estimate", "95 % interval", "margin", "control")
+HEADER = ("claim", "statement", "regime", "standing", "verdict", "estimate", "95 % interval", "margin", "control")
 
 
 def render(claims: list[dict], titles: dict[str, str], tier: str, template: str) -> str:
@@ -24,8 +24,8 @@ def render(claims: list[dict], titles: dict[str, str], tier: str, template: str)
     rows: dict[str, list[list[str]]] = {}
     for claim in claims:
         said = say(claim, verdicts_of(claims))
-        row = [claim["id"], claim["statement"], said.words(), *said.cells()]
-        rows.setdefault(claim["chapter"], []).append(row)
+        row = [claim["id"], claim["statement"], format_regime(claim["regime"]), claim["standing"]]
+        rows.setdefault(claim["chapter"], []).append([*row, said.words(), *said.cells()])
     chapters = [(title, rows[name]) for name, title in titles.items() if name in rows]
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(template)
     return page.render(tier=tier, header=HEADER, chapters=chapters) + "\n"

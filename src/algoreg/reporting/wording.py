@@ -16,6 +16,47 @@ AT_THE_MARGIN = 0.02
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
+# Whose claim it is, in words.
+STANDINGS = {
+    "paper": "a paper says it",
+    "reading": "our reading of a paper",
+    "ours": "our own finding",
+    "check": "a check: true by theorem or construction",
+}
+# How the keys of a regime are written; another key is written as it is.
+SYMBOLS = {
+    "r": "r",
+    "kappa": "κ",
+    "alpha": "α",
+    "m_over_dr": "m/(dr)",
+    "m_over_d": "m/d",
+    "m_over_D": "m/D",
+    "m_over_dof": "entries per degree of freedom",
+    "m_over_freedom": "m per degree of freedom",
+    "m_ratio": "m/d",
+    "m_over_n": "m/n",
+    "m_over_dimension": "m/D",
+    "step": "η",
+    "momentum": "μ",
+    "error": "relative error",
+}
+
+
+def format_regime(regime):
+    """Return what a claim depends on as a text: "r = 1 to 5, α = 1e−6, m < d(d+1)/2"."""
+    return ", ".join(_format_key(key, value) for key, value in regime.items())
+
+
+def _format_key(key, value):
+    if key == "below_D":
+        return "m < d(d+1)/2" if value else "m ≥ d(d+1)/2"
+    several = value if isinstance(value, list) else [value]
+    texts = [minus(f"{one:g}") if type(one) in (int, float) else str(one) for one in several]
+    join = " to " if type(several[0]) in (int, float) else ", "
+    name = SYMBOLS.get(key, key.replace("_", " "))
+    return name if value is True else f"{name} = {join.join(texts)}"
+
+
 def minus(text):
     """Return text with minus signs before its numbers in the place of hyphens."""
     return re.sub(r"(?<![\w-])-(?=[\d.])|(?<=\de)-(?=\d)", "−", text)

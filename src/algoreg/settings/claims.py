@@ -13,10 +13,14 @@ from algoreg.settings.base import LEFT_OUT, NAME, Different, Name, Several, Stri
 from algoreg.settings.chapters import figure_settings, load_chapters, references, sized, tiers_of
 from algoreg.settings.messages import beyond_range, in_file, lines, problems, unknown, wrong
 from algoreg.settings.plan import estimands, experiment_options, judged
+from algoreg.settings.regimes import regime_problems
 from algoreg.settings.tier import JudgingName
 
 ID = r"^[a-z][A-Za-z0-9-]{0,59}$"
 Table = Annotated[str, Field(pattern=NAME)]
+# Whose claim it is. Only what a paper says counts for or against it.
+Standing = Literal["paper", "reading", "ours", "check"]
+Scalar = bool | int | float | Text
 
 
 class Control(Strict):
@@ -33,6 +37,12 @@ class Claim(Strict):
     statement: Text
     paper: Name = Field(description="a key of references.bib")
     source: Text
+    standing: Standing = Field(
+        description="paper: a paper says it; reading: our reading of one; ours: our own finding; check: true by theorem "
+        "or construction"
+    )
+    regime: dict[str, Scalar | Several[Scalar]] = Field(description="what it depends on; see settings.regimes")
+    no_regime: Text = Field(LEFT_OUT, description="with an empty regime: why nothing matters")
     kind: Literal["curve", "trend", "exponent", "bound", "equivalence"]
     experiments: Several[Table] = Field(LEFT_OUT, description="by default the claim's table alone")
     estimand: dict[str, Any] = Field(description="its name and its parameters; its table is by default the claim's")
@@ -51,6 +61,10 @@ class Claim(Strict):
     def _table_of_its_own(self):
         if self.experiments and self.table not in self.experiments:
             raise misfit(self, f"one of its experiments, {', '.join(self.experiments)}", "table")
+        if self.regime and self.no_regime:
+            raise misfit(self, "an empty regime", "no_regime")
+        if not self.regime and not self.no_regime:
+            raise misfit(self, "what the claim depends on, or {} with a reason in no_regime", "regime")
         return self
 
 
@@ -165,7 +179,17 @@ def registry_problems(chapters):
         found += lines(_missing_sizes(chapter.claims, sizes), where)
         found += lines(_missing_columns(chapter.claims, known), where)
         found += lines(_missing_figures(chapter.claims, drawn), where)
+        found += lines(_regimes(chapter.claims, known), where)
     return found
+
+
+def _regimes(entries, chapters):
+    """Yield what is wrong with the regimes of claims, see :mod:`algoreg.settings.regimes`."""
+    tables = {}
+    for chapter in chapters:
+        tables |= chapter.entries.get("experiments", {})
+    for entry in entries:
+        yield from (((entry["id"], *path), line) for path, line in regime_problems(entry, tables))
 
 
 def _missing_sizes(entries, sizes):

@@ -6,13 +6,13 @@
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = (i) => css(`--c${i % 10}`);
 
-  // The claims, a row of the table and a folded card each: searched, filtered by verdict, chapter and source. The address
+  // The claims, a row of the table and a folded card each: searched, filtered by verdict, standing, chapter and source. The address
   // keeps what is asked for, so that it can be sent; a card that the address names is open.
   const body = byId("table").tBodies[0], form = document.querySelector(".filters");
   const groups = [...body.querySelectorAll(".group")];
   const rows = [...body.rows].filter((row) => !groups.includes(row));
   const cards = new Map([...document.querySelectorAll("article.claim")].map((card) => [card.id, card]));
-  const filters = ["verdict", "chapter", "source"], asked = [...filters, "words"];
+  const filters = ["verdict", "standing", "chapter", "source"], asked = [...filters, "words"];
   const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
   for (const row of rows) row.words = plain(`${row.cells[0].textContent} ${row.dataset.source}`);
   let grouped = true;
@@ -94,6 +94,7 @@
       event.preventDefault();
       clear();
       byId("by-verdict").value = link.closest(".tile").dataset.verdict;
+      byId("by-standing").value = "paper";
       ask();
       location.hash = "claims";
     });

@@ -17,7 +17,7 @@ from algoreg.reporting.page.policy import security_policy
 from algoreg.reporting.page.provenance import machine, provenance, seconds
 from algoreg.reporting.page.verdicts import VERDICTS, headline, interval_axis, show, texts
 from algoreg.reporting.papers import paper
-from algoreg.reporting.wording import slack, verdicts_of
+from algoreg.reporting.wording import STANDINGS, format_regime, slack, verdicts_of
 
 
 def plotting_library(code):
@@ -54,6 +54,8 @@ def _shown(claim, claims, entries, pictures, tier, results, fresh, lineage):
         "axis": interval_axis(claim),
         "picture": pictures.get(figure),
         "cited": paper(claim["paper"]),
+        "whose": STANDINGS[claim["standing"]],
+        "depends": format_regime(claim["regime"]),
         "tiers": entry.get("tiers", []),
         "tables": inputs,
         "provenance_of": provenance(results, [*paths, f"claims/{claim['id']}.json"]),
@@ -156,10 +158,17 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
             tier=tier["tier"],
             live=presets(folder.parent / "explorer"),
             headline=headline(claims, missing),
+            standings=STANDINGS,
+            of_papers=headline(
+                [one for one in claims if one["standing"] == "paper"],
+                [one for one in missing if one["standing"] == "paper"],
+            ),
+            others=[row for row in headline([one for one in claims if one["standing"] != "paper"]) if row[-1]],
             fresh=overview(fresh, {claim["id"] for claim in claims}),
             found=Markup(html(read_document(documents.get("README", ""))[0])),
             chapters=[_chapter(one, shown, missing, published, documents.get(one.name, "")) for one in chapters],
-            refuted=[claim for claim in shown if claim["verdict"] == REFUTED],
+            refuted=[claim for claim in shown if claim["verdict"] == REFUTED and claim["standing"] == "paper"],
+            refuted_others=[claim for claim in shown if claim["verdict"] == REFUTED and claim["standing"] != "paper"],
             total=len(claims) + len(missing),
             sources=list(dict.fromkeys(entry["source"] for entry in [*claims, *missing])),
             pictures=pictures,
