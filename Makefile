@@ -241,8 +241,8 @@ test-browser: options .venv/ready  ## the report page of a finished tier (quick,
 REPLACED := _build_dag|update_needrun|forcefiles|PythonScript|OutputIndex|RuleCache|(scheduling|group)_settings|gc\.(disable|freeze)|sys\.modules(\.setdefault|\[[^]]*\] = None)|GLIBC_TUNABLES
 lint: .venv/ready tools  ## ruff, mypy, snakefmt, snakemake --lint
 	@! grep -rnE '$(REPLACED)' Snakefile workflow scripts src tests --include=*.py --include=*.smk --include=Snakefile
-	$(BIN)/ruff check src scripts tools tests benchmarks notebooks
-	$(BIN)/ruff format --check src scripts tools tests benchmarks
+	$(BIN)/ruff check src scripts tools tests benchmarks examples notebooks
+	$(BIN)/ruff format --check src scripts tools tests benchmarks examples
 	.venv/tools/bin/mypy --python-executable $(BIN)/python
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(RUN) snakemake --lint --configfile config/smoke.yaml
@@ -296,8 +296,8 @@ advisories: .venv/ready tools  ## known security holes in the installed versions
 	$(BIN)/python tools/check_advisories.py
 
 format: .venv/ready  ## rewrite the code in the one style
-	$(BIN)/ruff check --fix src scripts tools tests benchmarks
-	$(BIN)/ruff format src scripts tools tests benchmarks
+	$(BIN)/ruff check --fix src scripts tools tests benchmarks examples
+	$(BIN)/ruff format src scripts tools tests benchmarks examples
 	$(BIN)/snakefmt Snakefile workflow/rules
 
 lock: .venv/ready  ## renew requirements.lock, -torch.txt, -tools.txt and -site.txt from pyproject.toml, -crate.txt

@@ -25,9 +25,18 @@ def exact(value):
     return text if float(text) == value else repr(float(value))
 
 
-def criterion(entry, functions):
-    """Return the criterion in words: the estimand's label, direction and margin; ``functions`` as for :func:`judge`."""
-    label = functions[entry["estimand"]["name"]].label.format(**readable(entry["estimand"]))
+def criterion(entry, functions, experiments=None):
+    """Return the criterion in words: the estimand's label, direction and margin.
+
+    Parameters
+    ----------
+    entry : mapping
+    functions : mapping of str to callable
+        As for :func:`judge`.
+    experiments : mapping of str to mapping, optional
+        As for :func:`algoreg.settings.columns.readable`.
+    """
+    label = functions[entry["estimand"]["name"]].label.format(**readable(entry["estimand"], experiments))
     return f"{label}: {entry['direction']} {exact(entry['margin'])} with the whole 95 % interval"
 
 

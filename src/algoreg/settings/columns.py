@@ -82,17 +82,25 @@ def _texts(value):
     return [value] if isinstance(value, str) else []
 
 
-def readable(parameters: Mapping[str, Any]):
+def readable(parameters: Mapping[str, Any], experiments: Mapping[str, Mapping[str, Any]] | None = None):
     """Return an estimand's parameters with a reader's names in the place of columns, and lists in words.
 
     The registry names no experiment. A column that experiments take in several senses is called by the experiments
     that have all
     columns of the estimand, where these agree; else as it is everywhere.
+
+    Parameters
+    ----------
+    parameters : mapping
+        An estimand's, with its name.
+    experiments : mapping of str to mapping, optional
+        The columns that each experiment declares, with their meanings; those of all plugins without.
     """
     texts = {text for key, value in parameters.items() if key != "name" for text in _texts(value)}
-    own = {experiment: _declared(experiment) for experiment in plugins.modules("experiments")}
-    wanted = texts & set(COLUMNS).union(*own.values())
-    fitting = [columns for columns in own.values() if wanted <= columns.keys()]
+    if experiments is None:
+        experiments = {experiment: _declared(experiment) for experiment in plugins.modules("experiments")}
+    wanted = texts & set(COLUMNS).union(*experiments.values())
+    fitting = [columns for columns in experiments.values() if wanted <= columns.keys()]
     names = {}
     for column in wanted:
         special = {experiment[column][0] for experiment in fitting if isinstance(experiment.get(column), tuple)}
