@@ -10,5 +10,20 @@ import pytest
 def test_the_examples_run():
     text = (Path(__file__).parents[1] / "docs/use_it_on_your_data.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 7
     exec("\n".join(blocks), {})
+
+
+def test_every_warning_of_the_table_is_said_and_tested():
+    root = Path(__file__).parents[1]
+    text = (root / "docs/use_it_on_your_data.md").read_text(encoding="utf-8")
+    listed = re.findall(
+        r"^\| `([^`]+)` \|", text[text.index("## Warnings") : text.index("## From a file")], re.MULTILINE
+    )
+    code = " ".join(path.read_text(encoding="utf-8") for path in (root / "src/algoreg/recover").glob("*.py"))
+    tests = " ".join(path.read_text(encoding="utf-8") for path in (root / "tests").glob("test_recover_*.py"))
+    tests += (root / "tests/test_recover.py").read_text(encoding="utf-8")
+    assert len(listed) == 14
+    for line in listed:
+        assert line in code, line
+        assert line in tests, line

@@ -40,9 +40,8 @@ def test_vectors_measure_what_their_matrices_measure(kind, m):
     found.fit(rows, noisy)
     assert np.allclose(found.matrix_, plain.matrix_, atol=1e-10)
     assert found.n_iter_ == plain.n_iter_
-    assert np.allclose(found.rank_test_["chi2"], plain.rank_test_["chi2"])
+    assert found.rank_test_ is None
     assert np.allclose(found.predict(rows), np.einsum("mi,ij,mj->m", x, found.matrix_, z))
-    assert not any("asymmetric" in line for line in found.warnings_)
 
 
 @pytest.mark.parametrize("size", [1e-100, 1e100])
@@ -112,8 +111,8 @@ def test_both_mirrors_of_an_entry_may_stand_if_they_are_the_same():
     target, known = factor @ factor.T, known | known.T
     places = np.argwhere(known)
     upper = places[:, 0] <= places[:, 1]
-    found = MatrixCompleter("psd", max_iter=300, hold_out=0.2).fit(places, target[known])
-    once = MatrixCompleter("psd", max_iter=300, hold_out=0.2).fit(places[upper], target[known][upper])
+    found = MatrixCompleter("psd", max_iter=300, stop="hold-out", hold_out=0.2).fit(places, target[known])
+    once = MatrixCompleter("psd", max_iter=300, stop="hold-out", hold_out=0.2).fit(places[upper], target[known][upper])
     assert np.array_equal(found.matrix_, once.matrix_)
     assert len(found.held_out_)
     assert np.array_equal(places[found.held_out_], places[upper][once.held_out_])

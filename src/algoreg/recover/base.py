@@ -72,6 +72,28 @@ def refuse_complex_or_masked(**arrays: Any) -> None:
             raise ValueError(f"{name}: Complex data not supported; allowed are real numbers")
 
 
+def checked_weights(sample_weight: Any, m: int) -> np.ndarray:
+    """Return weights of mean 1, all 1 where none are given.
+
+    Raises
+    ------
+    ValueError
+        If they are not m numbers of at least 0, or all 0.
+    """
+    if sample_weight is None:
+        return np.ones(m)
+    refuse_complex_or_masked(sample_weight=sample_weight)
+    weights = np.asarray(sample_weight, np.float64)
+    if weights.shape != (m,):
+        raise ValueError(f"sample_weight has shape {weights.shape}: allowed is one number per measurement, ({m},)")
+    bad = weights[~(np.isfinite(weights) & (weights >= 0))]
+    if len(bad):
+        raise ValueError(f"sample_weight: allowed are finite numbers of at least 0, not {bad[0]:.6g}")
+    if not weights.any():
+        raise ValueError("sample_weight: all weights are 0; there is nothing to fit")
+    return weights / weights.mean()
+
+
 def unit_labels(y: np.ndarray) -> float:
     """Return the labels' root mean square, without overflow.
 
@@ -198,15 +220,18 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         self.effective_rank_ = float(np.exp(entropy(self.eigenvalues_)))
         self.warnings_ = list(fitted.warnings)
 
-    def _warn(self, kind: str, m: int) -> None:
-        """Add what the fit's size leaves open, and say everything."""
-        rank = max(1, round(self.effective_rank_))
-        rows, columns = self.matrix_.shape
-        needed = degrees_of_freedom(kind, rows, columns, rank)
+    def _warn(self, kind: str, m: int, shape: tuple[int, int], needed: int | None = None) -> None:
+        """Add what the fit's size leaves open, and say everything.
+
+        ``needed`` are the degrees of freedom of what was fitted, by default those of the effective rank.
+        """
+        what = "what was fitted"
+        if needed is None:
+            rank = max(1, round(self.effective_rank_))
+            needed = degrees_of_freedom(kind, *shape, rank)
+            what = f"a matrix of rank {rank}, the effective rank found,"
         if m < needed:
-            self.warnings_.append(
-                f"too few measurements: {m}, but a matrix of rank {rank}, the effective rank found, has {needed} degrees of freedom"
-            )
+            self.warnings_.append(f"too few measurements: {m}, but {what} has {needed} degrees of freedom")
         for line in self.warnings_:
             warnings.warn(line, ConvergenceWarning if line.startswith("not converged") else UserWarning, stacklevel=3)
 

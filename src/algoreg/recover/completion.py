@@ -4,23 +4,185 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import sparse
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
-from algoreg.recover.base import MatrixEstimator, refuse_complex_or_masked, refuse_constant, two_sizes, unit_labels
+from algoreg.recover import growing
+from algoreg.recover.base import (
+    MatrixEstimator,
+    checked_weights,
+    refuse_complex_or_masked,
+    refuse_constant,
+    root_mean_square,
+    two_sizes,
+    unit_labels,
+)
 from algoreg.recover.fitting import recover
+from algoreg.recover.io.measurement_files import memory
 from algoreg.recover.io.refusals import refuse_repeated
 from algoreg.recover.measurements import Entries
 from algoreg.recover.plan import refuse_unlisted
+from algoreg.recover.watching import entropy
 from algoreg.settings.options import MEMORY_LIMIT_BYTES, gib
 
 KINDS = ("rectangular", "symmetric", "psd")
+IDS = ("auto", "positions", "names")
+# Entries that are predicted together, so that memory does not grow as entries times rank.
+BLOCK = 2**18
+# Of the residual's estimated largest singular value, the size with which a new direction begins; rounds that find it.
+NEW_DIRECTION, POWER_ROUNDS = 0.1, 15
+# As how many entries of the mean a row's or column's bias is shrunk: the best on held-out entries is taken.
+DAMPINGS, BIAS_ROUNDS = (0.5, 2.0, 8.0, 32.0), 10
+# Biases are worth it if they lower the error of held-out entries by this share; of fewer entries all are held out once.
+BIASES_LOWER_BY, SMALL = 0.02, 1000
+# Vectors of all parameters that L-BFGS keeps, at a rank that is usual.
+KEPT_NUMBERS = 25 * 10
+
+
+class EntriesModel(growing.Model):
+    """Entries μ + b_i + c_j + (LRᵀ)_ij of a d1 × d2 matrix; parameters are L, R, and with biases b and c.
+
+    Parameters
+    ----------
+    places : numpy.ndarray of int, shape (m, 2)
+    y : numpy.ndarray, shape (m,)
+        Less the mean μ.
+    weights : numpy.ndarray, shape (m,)
+    shape : (int, int)
+    damping : float or None
+        As so many entries of size 0 a row's or column's bias is shrunk before the first direction; None without biases.
+    """
+
+    def __init__(self, places, y, weights, shape, damping):
+        # By rows, so that their residuals are a sparse matrix as they stand.
+        order = np.lexsort(places.T[::-1])
+        self.rows, self.columns = places[order].T
+        self.y, self.weights, self.shape, self.damping = y[order], weights[order], shape, damping
+        self.m, self.size, self.largest_rank = len(y), root_mean_square(y * np.sqrt(weights)), min(shape)
+        ends = np.append(0, np.cumsum(np.bincount(self.rows, minlength=shape[0])))
+        self._sparse = sparse.csr_array((np.zeros(self.m), self.columns, ends), shape=shape)
+
+    def start(self):
+        """Return the biases."""
+        if self.damping is None:
+            return np.zeros(0)
+        return np.concatenate(damped_means(self.rows, self.columns, self.y, self.weights, self.shape, self.damping))
+
+    def parts(self, x, rank):
+        """Return L, R, b and c; biases are 0 where there are none."""
+        first, second = self.shape
+        ends = np.cumsum([first * rank, second * rank])
+        left, right, biases = np.split(x, ends)
+        biases = biases if len(biases) else np.zeros(first + second)
+        return left.reshape(first, rank), right.reshape(second, rank), biases[:first], biases[first:]
+
+    def _residual(self, x, rank):
+        left, right, row, column = self.parts(x, rank)
+        return predicted(self.rows, self.columns, left, right, row, column) - self.y
+
+    def loss(self, x, rank):
+        """Return the loss and its gradient; see :class:`algoreg.recover.growing.Model`."""
+        left, right, _, _ = self.parts(x, rank)
+        residual = self._residual(x, rank)
+        weighted = self.weights * residual / self.m
+        self._sparse.data = weighted
+        gradient = [(self._sparse @ right).ravel(), (self._sparse.T @ left).ravel()]
+        if self.damping is not None:
+            gradient.append(np.bincount(self.rows, weighted, self.shape[0]))
+            gradient.append(np.bincount(self.columns, weighted, self.shape[1]))
+        return float(residual @ weighted) / 2, np.concatenate(gradient)
+
+    def mean_square(self, x, rank):
+        """Return the weighted mean of the squared residuals."""
+        return float(np.mean(self.weights * np.square(self._residual(x, rank))))
+
+    def widened(self, x, rank, variant):
+        """Return parameters with a further direction: the leading singular vectors of the residual, by power
+        iterations.
+        """
+        left, right, _, _ = self.parts(x, rank)
+        self._sparse.data = -self.weights * self._residual(x, rank)
+        v = np.random.default_rng(rank).standard_normal(self.shape[1])
+        for _ in range(POWER_ROUNDS):
+            u = self._sparse @ (v / (np.linalg.norm(v) or 1.0))
+            v = self._sparse.T @ (u / (np.linalg.norm(u) or 1.0))
+        value = np.linalg.norm(v)
+        # Of a share of the entries the singular values are about that share.
+        root = np.sqrt(NEW_DIRECTION * value * self.shape[0] * self.shape[1] / self.m)
+        u, v = u / (np.linalg.norm(u) or 1.0), v / (value or 1.0)
+        factors = [np.column_stack([left, root * u]).ravel(), np.column_stack([right, root * v]).ravel()]
+        return np.concatenate([*factors, x[(self.shape[0] + self.shape[1]) * rank :]])
+
+    def degrees_of_freedom(self, rank, variant):
+        """Return those of a matrix of a rank, of the biases and of the mean."""
+        biases = 0 if self.damping is None else sum(self.shape) - 1
+        return min(rank * (sum(self.shape) - rank) + biases + 1, self.shape[0] * self.shape[1])
+
+    def values(self, x, rank):
+        """Return the singular values of LRᵀ, the largest first."""
+        left, right, _, _ = self.parts(x, rank)
+        return balanced(left, right)[2] if rank else np.zeros(0)
+
+
+def predicted(rows, columns, left, right, row_bias, column_bias):
+    """Return b_i + c_j + (LRᵀ)_ij at places."""
+    found = row_bias[rows] + column_bias[columns]
+    if left.shape[1]:
+        for start in range(0, len(rows), BLOCK):
+            some = slice(start, start + BLOCK)
+            found[some] += np.einsum("ij,ij->i", left[rows[some]], right[columns[some]])
+    return found
+
+
+def damped_means(rows, columns, y, weights, shape, damping):
+    """Return biases of rows and columns, means of what the others leave,
+    each shrunk as by ``damping`` entries of size 0.
+    """
+    row, column = np.zeros(shape[0]), np.zeros(shape[1])
+    of_rows, of_columns = np.bincount(rows, weights, shape[0]), np.bincount(columns, weights, shape[1])
+    for _ in range(BIAS_ROUNDS):
+        row = np.bincount(rows, weights * (y - column[columns]), shape[0]) / (of_rows + damping)
+        column = np.bincount(columns, weights * (y - row[rows]), shape[1]) / (of_columns + damping)
+    return row, column
+
+
+def chosen_damping(places, y, weights, shape, seed):
+    """Return the damping with which biases predict held-out entries best;
+    None where they are hardly better than the mean.
+    """
+    order = np.random.default_rng(seed).permutation(len(y))
+    parts = np.array_split(order, 5) if len(y) < SMALL else [order[: len(y) // 10]]
+    errors = np.zeros(len(DAMPINGS) + 1)
+    for held in parts:
+        seen = np.ones(len(y), bool)
+        seen[held] = False
+        if not seen.any() or not len(held):
+            continue
+        mean, (rows, columns) = np.average(y[seen], weights=weights[seen] + 1e-300), places.T
+        errors[-1] += np.sum(weights[held] * np.square(y[held] - mean))
+        for number, damping in enumerate(DAMPINGS):
+            row, column = damped_means(rows[seen], columns[seen], y[seen] - mean, weights[seen], shape, damping)
+            left = y[held] - mean - row[rows[held]] - column[columns[held]]
+            errors[number] += np.sum(weights[held] * np.square(left))
+    best = int(np.argmin(errors[:-1]))
+    return DAMPINGS[best] if errors[best] < (1 - BIASES_LOWER_BY) ** 2 * errors[-1] else None
+
+
+def balanced(left, right):
+    """Return factors of LRᵀ with orthogonal columns of one size on both sides, and its singular values."""
+    first, upper = np.linalg.qr(left)
+    second, lower = np.linalg.qr(right)
+    u, values, v = np.linalg.svd(upper @ lower.T)
+    return first @ u * np.sqrt(values), second @ v.T * np.sqrt(values), values
 
 
 @dataclass(eq=False, repr=False)
 class MatrixCompleter(MatrixEstimator):
-    """Complete a matrix of which some entries are known, by factored descent of full width from a small start.
+    """Complete a matrix of which some entries are known; no rank is chosen.
 
-    X has a row (i, j) per known entry and y its value, so that ``predict`` and ``score`` are those of a regressor.
+    A rectangular matrix is μ + b_i + c_j + LRᵀ, whose factors grow by a column while held-out entries ask for it (or
+    until the residual is as small as the noise that was told). A pass touches known entries alone; memory is that of
+    entries and factors. Symmetric and psd ones are fitted by descent of full width.
 
     Parameters
     ----------
@@ -31,14 +193,27 @@ class MatrixCompleter(MatrixEstimator):
         Otherwise as many rows and columns as the entries show.
     center : bool
         Whether the mean of the known entries is taken off first; never for a psd matrix.
+    biases : bool
+        Whether a grown matrix may have biases of rows and columns. They are left out where they hardly predict held-out
+        entries. None without ``center``.
+    ids : {"auto", "positions", "names"}
+        What stands in X: rows and columns from 0, or their names. "auto": names where they are not whole numbers.
+    method : str
+        "auto" is ``grown`` for rectangular matrices. Any other algorithm of the kind descends at full width.
     others
-        See :class:`algoreg.recover.LowRankMatrixRegressor`.
+        See :class:`algoreg.recover.LowRankMatrixRegressor`; ``alpha``, ``step``, ``dtype`` and ``device`` are those of
+        other methods.
 
     Attributes
     ----------
     matrix_ : numpy.ndarray, shape (d1, d2)
-        The completed matrix; ``factors_`` and ``eigenvalues_`` are those of it less ``mean_``.
+        The completed matrix, made when it is asked for. ``factors_`` and ``eigenvalues_`` are those of it less mean
+        and biases.
     mean_ : float
+    row_bias_, column_bias_ : numpy.ndarray
+        Zero where there are none.
+    row_names_, column_names_ : numpy.ndarray or None
+        The names of rows and columns, in order.
     others
         See :class:`algoreg.recover.LowRankMatrixRegressor`.
     """
@@ -46,15 +221,27 @@ class MatrixCompleter(MatrixEstimator):
     kind: str = "rectangular"
     shape: tuple[int, int] | None = None
     center: bool = True
+    biases: bool = True
+    ids: str = "auto"
 
-    def fit(self, X, y):
+    def __sklearn_tags__(self):
+        """Return scikit-learn's tags: rows of X are places, or X is sparse and has its values in it."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse, tags.input_tags.allow_nan, tags.input_tags.string = True, True, True
+        tags.input_tags.positive_only, tags.target_tags.required = True, False
+        return tags
+
+    def fit(self, X, y=None, sample_weight=None):
         """Complete the matrix.
 
         Parameters
         ----------
-        X : array of int, shape (m, 2)
-            Row and column of every known entry, from 0.
-        y : array, shape (m,)
+        X : array or DataFrame, shape (m, 2); sparse matrix; or table, shape (d1, d2)
+            Row and column of every known entry. Without y, a sparse matrix, whose stored entries are known, or a table,
+            with NaN where it is not known.
+        y : array, shape (m,), optional
+        sample_weight : array, shape (m,), optional
+            Weights of the known entries.
 
         Returns
         -------
@@ -64,87 +251,229 @@ class MatrixCompleter(MatrixEstimator):
         ------
         ValueError
             If an entry stands twice or outside the shape, a value is not finite, all are 0 (or equal, where their mean
-            is taken off), or a parameter is not allowed.
+            is taken off), weights are negative or all 0, or a parameter is not allowed.
         """
         refuse_unlisted("kind", self.kind, KINDS)
-        places = _places(X)
-        refuse_complex_or_masked(y=y)
+        refuse_unlisted("ids", self.ids, IDS)
+        refuse_complex_or_masked(**({} if sparse.issparse(X) else {"X": X}), **({} if y is None else {"y": y}))
+        places, y, shape = self._entries(X, y)
         y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"))
         check_consistent_length(places, y)
-        # A frame's names, so that predict takes its columns in no other order.
-        validate_data(self, X, skip_check_array=True)
-        shape = self._shape(places)
+        weights = checked_weights(sample_weight, len(y))
+        shape = self._shape(places, shape)
         refuse_repeated(places, "X: ")
         kept = np.arange(len(y))
         if self.kind != "rectangular":
             kept = _without_mirrors(places, y, self.kind)
-            places, y = places[kept], y[kept]
+            places, y, weights = places[kept], y[kept], weights[kept]
         device, dtype, seed = self._prepare()
         unit_labels(y)
         self.mean_ = 0.0
         if self.center and self.kind != "psd":
             refuse_constant(y)
-            self.mean_ = float(y.mean())
+            self.mean_ = float(np.average(y, weights=weights))
         size = unit_labels(y - self.mean_)
-        rows = shape[0] if self.kind == "rectangular" else None
-        lifted = places + np.array([0, rows or 0])
-        weight = float(np.sqrt(shape[0] * shape[1]))
-        ensemble = Entries(torch.from_numpy(lifted).to(device), sum(shape) if rows else shape[0], weight, dtype)
         noise = None if self.noise is None else self.noise / size
-        unit = weight * size
-        plan = self._plan(self.kind, seed, noise, rows=rows, trace_unit=unit / (2 if rows else 1))
-        fitted = recover(ensemble, (y - self.mean_) / size, plan)
-        matrix = fitted.matrix if rows is None else fitted.matrix[:rows, rows:]
-        self._keep(fitted, self.kind, matrix * weight * size, unit)
-        first, second = places.T
-        symmetric = self.kind != "rectangular"
-        self._test_ranks(
-            lambda u, v: u[first][:, :, None] * v[second][:, None, :], y - self.mean_, self.noise, symmetric
-        )
+        self.row_bias_, self.column_bias_ = np.zeros(shape[0]), np.zeros(shape[1])
+        if self.method in ("auto", growing.NAME) and self.kind == "rectangular":
+            self._fit_grown(places, (y - self.mean_) / size, weights, shape, size, seed, noise)
+        else:
+            self._fit_descent(places, (y - self.mean_) / size, weights, shape, size, noise, device, dtype, seed)
         self.held_out_ = kept[self.held_out_]
-        self.warnings_ += _unknown(places, shape, symmetric)
-        self._warn(self.kind, len(y))
-        self.matrix_ = self.matrix_ + self.mean_
+        self.warnings_ += _unknown(places, shape, self.kind != "rectangular")
+        self._warn(self.kind, len(y), shape)
         return self
 
-    def _shape(self, places):
+    def _entries(self, X, y):
+        """Return places, values, and the shape that X says, None if it does not."""
+        self.row_names_ = self.column_names_ = None
+        if y is None:
+            return self._whole(X)
+        if sparse.issparse(X):
+            raise ValueError("y: a sparse X has its values in it; leave y out")
+        given = np.asarray(X)
+        if given.ndim == 2 and given.shape[1] == 2 and self._has_names(given):
+            found = [np.unique(given[:, side].astype(str), return_inverse=True) for side in (0, 1)]
+            (self.row_names_, rows), (self.column_names_, columns) = found
+            self.n_features_in_ = 2
+            places = np.stack([rows, columns], axis=1)
+            return places, y, (len(self.row_names_), len(self.column_names_))
+        places = _places(X)
+        # A frame's names, so that predict takes its columns in no other order.
+        validate_data(self, X, skip_check_array=True)
+        return places, y, None
+
+    def _has_names(self, given):
+        return self.ids == "names" or (self.ids == "auto" and given.dtype.kind in "OUT" and not _are_numbers(given))
+
+    def _whole(self, X):
+        """Return what a matrix with gaps knows."""
+        if sparse.issparse(X):
+            found = sparse.coo_array(X)
+            places = np.stack([found.row, found.col], axis=1).astype(np.int64)
+            values = found.data
+        else:
+            for name in ("index", "columns"):
+                if hasattr(X, "iloc"):
+                    setattr(
+                        self,
+                        f"{'row' if name == 'index' else 'column'}_names_",
+                        np.asarray(getattr(X, name)).astype(str),
+                    )
+            found = check_array(X, dtype=np.float64, ensure_all_finite="allow-nan", input_name="X")
+            places = np.argwhere(~np.isnan(found))
+            values = found[tuple(places.T)]
+        if not len(values):
+            raise ValueError("X: no entry is known")
+        self.n_features_in_ = found.shape[1]
+        return places, values, found.shape
+
+    def _fit_grown(self, places, y, weights, shape, size, seed, noise):
+        """Fit factors that grow."""
+        if self.device not in ("cpu", "auto") or self.dtype != "float64":
+            raise ValueError(f"method = {growing.NAME}: runs on the cpu in float64; method = factored takes others")
+        damping = None
+        if self.biases and self.center:
+            damping = chosen_damping(places, y, weights, shape, seed)
+
+        def build(indices):
+            some = slice(None) if indices is None else indices
+            return EntriesModel(places[some], y[some], weights[some], shape, damping)
+
+        found = growing.grow(build, len(y), self._plan(self.kind, seed, noise, trace_unit=size))
+        last = found.last
+        left, right, row, column = found.model.parts(last.x, last.rank)
+        left, right, values = balanced(left, right) if last.rank else (left, right, np.zeros(0))
+        self.factors_ = (left * np.sqrt(size), right * np.sqrt(size))
+        self.eigenvalues_, self.effective_rank_ = size * values, float(np.exp(entropy(values))) if last.rank else 0.0
+        self.row_bias_, self.column_bias_ = size * row, size * column
+        self.alpha_ = self.step_ = None
+        self.n_iter_, self.stop_, self.method_ = max(1, found.iterations), found.stop, growing.NAME
+        self.path_ = found.path()
+        self.path_["eigenvalues"] = size * self.path_["eigenvalues"]
+        self.held_out_, self.rank_test_, self.warnings_ = found.held, found.rank_test(noise), found.warnings
+        self.__dict__.pop("_matrix", None)
+        if found.stop == "noise" and not found.reached:
+            left_over = np.sqrt(last.train) * size
+            self.warnings_.append(
+                f"no rank fits to the noise: rank {last.rank} leaves {left_over:.3g}, and further directions take off no more "
+                "than noise does; a larger noise, or entries that are no low-rank matrix"
+            )
+
+    def _fit_descent(self, places, y, weights, shape, size, noise, device, dtype, seed):
+        rows = shape[0] if self.kind == "rectangular" else None
+        lifted = places + np.array([0, rows or 0])
+        scale = float(np.sqrt(shape[0] * shape[1]))
+        roots = torch.from_numpy(np.sqrt(weights)).to(device, dtype)
+        ensemble = Entries(torch.from_numpy(lifted).to(device), sum(shape) if rows else shape[0], scale * roots, dtype)
+        unit = scale * size
+        plan = self._plan(self.kind, seed, noise, rows=rows, trace_unit=unit / (2 if rows else 1))
+        fitted = recover(ensemble, y * np.sqrt(weights), plan)
+        matrix = fitted.matrix if rows is None else fitted.matrix[:rows, rows:]
+        self._keep(fitted, self.kind, matrix * unit, unit)
+        first, second = places.T
+        self._test_ranks(
+            lambda u, v: u[first][:, :, None] * v[second][:, None, :],
+            y * size,
+            self.noise,
+            self.kind != "rectangular",
+        )
+        self.matrix_ = self.matrix_ + self.mean_
+
+    @property
+    def matrix_(self):
+        """The completed matrix, shape (d1, d2)."""
+        if "_matrix" in self.__dict__:
+            return self._matrix
+        if "factors_" not in self.__dict__:
+            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
+        left, right = self.factors_
+        return self.mean_ + self.row_bias_[:, None] + self.column_bias_ + left @ right.T
+
+    @matrix_.setter
+    def matrix_(self, value):
+        self._matrix = value
+
+    def _shape(self, places, said):
         seen = tuple(int(most) + 1 for most in places.max(axis=0))
         least = seen if self.kind == "rectangular" else (max(seen),) * 2
-        shape = least if self.shape is None else two_sizes(self.shape)
+        if said is not None and self.shape is not None and two_sizes(self.shape) != tuple(said):
+            raise ValueError(f"shape = {self.shape}: X has {said[0]} × {said[1]}; leave it out")
+        shape = said or (least if self.shape is None else two_sizes(self.shape))
         if any(most > size for most, size in zip(seen, shape, strict=True)):
             raise ValueError(f"shape = {shape}: the entries need at least {seen[0]} × {seen[1]}")
         if self.kind != "rectangular" and shape[0] != shape[1]:
             raise ValueError(f"shape = {shape}: a {self.kind} matrix is square")
+        grown = self.method in ("auto", growing.NAME) and self.kind == "rectangular"
         length = sum(shape) if self.kind == "rectangular" else shape[0]
-        if 8 * length**2 > MEMORY_LIMIT_BYTES:
+        needed, allowed = 8 * length * (KEPT_NUMBERS if grown else length), min(MEMORY_LIMIT_BYTES, 1e9 * memory())
+        if needed > allowed:
             raise ValueError(
-                f"X: its places are of a {shape[0]} × {shape[1]} matrix, whose fit would take {gib(8 * length**2)}; "
-                f"allowed is {gib(MEMORY_LIMIT_BYTES)}. Number rows and columns without gaps"
+                f"X: its places are of a {shape[0]} × {shape[1]} matrix, whose fit would take {gib(needed)}; "
+                f"allowed is {gib(allowed)}. Number rows and columns without gaps"
             )
         return shape
 
     def predict(self, X):
         """Return the completed matrix's entries at some places, shape (m,).
 
+        A name that ``fit`` has not seen gets the mean and the bias of its row or column alone.
+
         Raises
         ------
         ValueError
             If a place is outside the matrix.
         """
-        check_is_fitted(self, "matrix_")
-        places = _places(X)
-        validate_data(self, X, reset=False, skip_check_array=True)
-        if (places.max(axis=0) >= self.matrix_.shape).any():
-            outside = places[(places >= self.matrix_.shape).any(axis=1)][0]
-            raise ValueError(f"X: place {tuple(map(int, outside))} is outside the {self.matrix_.shape} matrix")
-        return self.matrix_[places[:, 0], places[:, 1]]
+        check_is_fitted(self, "factors_")
+        if sparse.issparse(X):
+            found = sparse.coo_array(X)
+            X = np.stack([found.row, found.col], axis=1)
+        if self.row_names_ is not None and self._has_names(np.asarray(X)):
+            rows, columns = (
+                _found(names, np.asarray(X)[:, side])
+                for side, names in enumerate((self.row_names_, self.column_names_))
+            )
+        else:
+            places = _places(X)
+            if self.n_features_in_ == 2 and self.row_names_ is None:
+                validate_data(self, X, reset=False, skip_check_array=True)
+            shape = (len(self.row_bias_), len(self.column_bias_))
+            if (places.max(axis=0) >= shape).any():
+                outside = places[(places >= shape).any(axis=1)][0]
+                raise ValueError(f"X: place {tuple(map(int, outside))} is outside the {shape} matrix")
+            rows, columns = places.T
+        if "_matrix" in self.__dict__:
+            if min(rows.min(), columns.min()) < 0:
+                raise ValueError("X: a name that fit has not seen")
+            return self._matrix[rows, columns]
+        # What is not known has a bias and factors of 0, in a last row.
+        left, right = (np.vstack([factor, np.zeros((1, factor.shape[1]))]) for factor in self.factors_)
+        row, column = np.append(self.row_bias_, 0), np.append(self.column_bias_, 0)
+        return self.mean_ + predicted(rows, columns, left, right, row, column)
+
+
+def _are_numbers(given):
+    try:
+        given.astype(float)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _found(names, asked):
+    """Return the positions of names, −1 of those that are not there."""
+    order = np.argsort(names)
+    place = np.searchsorted(names, asked.astype(str), sorter=order).clip(max=len(names) - 1)
+    return np.where(names[order[place]] == asked.astype(str), order[place], -1)
 
 
 def _places(X):
     """Return places as whole numbers, shape (m, 2)."""
     refuse_complex_or_masked(X=X)
     given = check_array(X, dtype=np.float64, input_name="X")
-    places = given.astype(np.int64)
+    # What is beyond whole numbers is none: no warning before the refusal.
+    with np.errstate(invalid="ignore"):
+        places = given.astype(np.int64)
     if given.shape[1] != 2 or (places != given).any() or places.min() < 0:
         raise ValueError("X: a row (i, j) of whole numbers of at least 0 per entry is needed")
     return places

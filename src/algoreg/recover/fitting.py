@@ -16,15 +16,15 @@ from algoreg.numerics import devices
 from algoreg.numerics.isometry import isometry_excess
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.recover.measurements import condensed
-from algoreg.recover.plan import Plan, algorithm_for, refuse_unlisted, run_options
-from algoreg.recover.watching import LEAVES_START, Held, Watch, leading
+from algoreg.recover.plan import Plan, algorithm_for, run_options
+from algoreg.recover.stopping import chosen_stop, split
+from algoreg.recover.watching import LEAVES_START, Held, Watch, entropy, leading
 
 # Start scales that "auto" compares, and the one without anything to compare by: overfitting punishes large ones.
 ALPHAS, SMALL_ALPHA = (1e-1, 1e-2, 1e-3, 1e-6), 1e-6
 # The step is this share of 1/(L·λ), beyond which a descent near X* diverges: L is the largest ⟨X, 𝒢X⟩ found over unit
 # matrices of rank 2, λ the largest eigenvalue of the label matrix. It is halved and the fit repeated where errors rise.
 STEP_SHARE, HALVINGS, CURVATURE_ROUNDS = 0.5, 12, 12
-SMALL_HOLD_OUT, LEAST_HOLD_OUT = 30, 5
 # A label matrix below so many units of rounding of what labels of one sign would make is 0.
 ROUNDINGS = 64
 # Least trace is a splitting, no descent: its step is the trace's weight, in units of the label matrix.
@@ -35,51 +35,33 @@ ABOVE_SHUFFLED, SHUFFLES = 1.5, 5
 # A residual below this share of the labels' size is left of the start, or not worth a word.
 WORTH_A_WORD = 1e-3
 PLATEAU = "a plateau: the {} error stood still, but what is left of the labels is not noise alone; more max_iter"
-SOONER = ", or method = preconditioned, which may take fewer iterations"
+NEGATIVE = "the labels show a negative direction, which a psd matrix lacks; kind = symmetric has both signs"
+# Beyond this share of their size held-out labels are hardly predicted.
+HARDLY = 0.9
+NOISE_ALONE = (
+    "the labels can hardly be told from noise: held-out ones are predicted with a relative error of {:.2g}, and they show no "
+    "direction that they do not show in random order"
+)
+TOO_HIGH_A_RANK = "method = preconditioned ends at too high a rank where M is rectangular; method = factored does not"
 NOTHING_HELD = "the labels that are held out are all 0, which says little of when to stop; stop = folds, or budget"
-STOPS = ("auto", "hold-out", "folds", "noise", "budget")
 
 
 @dataclass
 class Fitted:
-    """What a fit found, in the labels' units; the path is that of the chosen start scale."""
+    """What a fit found, in the labels' units; the path is that of the chosen start scale.
+
+    Grown factors have neither a start scale nor a step.
+    """
 
     matrix: np.ndarray
-    alpha: float
-    step: float
+    alpha: float | None
+    step: float | None
     iteration: int
     stop: str
     method: str
     path: dict[str, np.ndarray]
     held: np.ndarray
     warnings: list[str]
-
-
-def chosen_stop(plan: Plan, m: int) -> tuple[str, list[str]]:
-    """Return how a fit of m measurements stops, and what is to be said of that.
-
-    Raises
-    ------
-    ValueError
-        If the rule is unknown, or it needs a noise or more measurements.
-    """
-    refuse_unlisted("stop", plan.stop, STOPS)
-    if plan.stop == "noise" and plan.noise is None:
-        raise ValueError("stop = noise needs the labels' standard deviation as noise")
-    if plan.stop == "folds" and not 2 <= plan.folds <= m:
-        raise ValueError(f"folds = {plan.folds}: allowed is a whole number from 2 to the {m} measurements")
-    if plan.stop == "auto" and plan.noise is not None:
-        return "noise", []
-    if plan.stop not in ("auto", "hold-out"):
-        return plan.stop, []
-    held = round(plan.hold_out * m)
-    if plan.stop == "auto" and held < LEAST_HOLD_OUT and m >= 2 * plan.folds:
-        return "folds", []
-    if held < LEAST_HOLD_OUT or held >= m:
-        size = "small" if held < m else "large"
-        return "budget", [f"hold-out too {size}: {held} of {m} measurements; the fit ran to the end of its budget"]
-    few = f"hold-out small: {held} of {m} measurements; stop = folds uses all of them, or give the noise"
-    return "hold-out", [few] if held < SMALL_HOLD_OUT else []
 
 
 def label_matrix_size(ensemble: Any, labels: torch.Tensor) -> float:
@@ -123,6 +105,8 @@ class Descending:
         self.plan, self.measurements = plan, measurements
         self.name, self.algorithm = algorithm_for(plan, measurements)
         self.stop, self.warnings = chosen_stop(plan, measurements.m)
+        if plan.kind == "rectangular" and self.name == "preconditioned":
+            self.warnings.append(TOO_HIGH_A_RANK)
         rows = torch.from_numpy(labels).to(measurements.device, measurements.dtype)
         self.scale = label_matrix_size(measurements, rows[None])
         nothing = ROUNDINGS * torch.finfo(rows.dtype).eps * label_matrix_size(measurements, rows.abs()[None])
@@ -134,7 +118,7 @@ class Descending:
             self.noise = plan.noise / float(rows.square().mean().sqrt())
         auto = ALPHAS if self.stop in ("hold-out", "folds") else (SMALL_ALPHA,)
         self.alphas = auto if plan.alpha == "auto" else (float(plan.alpha),)
-        self.parts = self._split()
+        self.parts = split(self.stop, measurements.m, plan)
         if not all(labels.any() if seen is None else labels[seen].any() for seen, _ in self.parts):
             raise ValueError(f"stop = {self.stop}: without what is held out all labels are 0; use stop = budget")
         if self.stop == "hold-out" and not self.labels[self.parts[0][1]].any():
@@ -148,18 +132,6 @@ class Descending:
         own = OWN_STEPS.get(self.name, STEP_SHARE / self.curvature)
         self.step = own if plan.step is None else plan.step
 
-    def _split(self):
-        """Return the (seen, held out) indices of every descent; None for all, and for none."""
-        m = self.measurements.m
-        order = np.random.default_rng(self.plan.seed).permutation(m)
-        if self.stop == "hold-out":
-            held = round(self.plan.hold_out * m)
-            return [(np.sort(order[held:]), np.sort(order[:held]))]
-        if self.stop == "folds":
-            parts = np.array_split(order, self.plan.folds)
-            return [(np.setdiff1d(order, part), np.sort(part)) for part in parts]
-        return [(None, None)]
-
     def _some(self, seen):
         """Return some measurements, or all, and their labels as one row."""
         if seen is None:
@@ -171,7 +143,15 @@ class Descending:
         """Return what the algorithm reads of some measurements, or all, and their labels as one row."""
         return condensed(*self._some(seen), self.algorithm)
 
-    def lacks(self, seen: np.ndarray | None, estimate: torch.Tensor) -> bool:
+    def freedom(self, estimates: torch.Tensor) -> np.ndarray:
+        """Return the degrees of freedom of estimates (B, d, d), by their effective rank, per measurement."""
+        ranks = np.exp(entropy(leading(self.plan.shown(estimates))))
+        size = self.measurements.d
+        return np.array([self.plan.degrees_of_freedom(rank, size) for rank in ranks]) / self.measurements.m
+
+    def lacks(
+        self, seen: np.ndarray | None, estimate: torch.Tensor, *, negative: bool = False, signs: bool = False
+    ) -> bool:
         """Return whether the residual shows a direction that the estimate lacks: in random orders it has none as large.
 
         Parameters
@@ -180,6 +160,10 @@ class Descending:
             The measurements that were fitted, None for all.
         estimate : torch.Tensor, shape (d, d)
             In the units of the fit's labels.
+        negative : bool
+            Whether a negative direction is meant, which a psd estimate cannot have.
+        signs : bool
+            Whether residuals get random signs in place of a random order, in which their mean would stay.
         """
         ensemble, row = self._some(seen)
         residual = row[0] - ensemble.measure(estimate[None])[0]
@@ -189,11 +173,17 @@ class Descending:
 
         def largest(labels):
             values = torch.linalg.eigvalsh(-ensemble.gradient(nothing, labels[None])[0].cpu().double())
+            if negative:
+                return float(-values[0])
             # Towards a negative direction a psd estimate cannot grow.
             return float(values.abs().max() if self.algorithm.estimates == "symmetric" else values[-1])
 
-        orders = [torch.from_numpy(rng.permutation(len(residual))).to(residual.device) for _ in range(SHUFFLES)]
-        return largest(residual) > ABOVE_SHUFFLED * max(largest(residual[order]) for order in orders)
+        def shuffled():
+            if signs:
+                return residual * torch.from_numpy(rng.choice([-1.0, 1.0], len(residual))).to(residual)
+            return residual[torch.from_numpy(rng.permutation(len(residual))).to(residual.device)]
+
+        return largest(residual) > ABOVE_SHUFFLED * max(largest(shuffled()) for _ in range(SHUFFLES))
 
     def run(self, part, step: float, *, alphas=None, iterations=None) -> Watch:
         """Run start scales on some of the measurements and return what was seen.
@@ -230,7 +220,9 @@ class Descending:
         growth = int(min(np.log(1 / min(1.0, *alphas)) / step, self.plan.max_iter)) + 50
         leaves = iterations is None and self.stop in ("hold-out", "folds")
         lacks = partial(self.lacks, part[0])
-        watch = Watch(outside, self.noise, self.plan.tol, 3 * growth, leaves, lacks, self.plan.shown, self.plan.say)
+        watch = Watch(
+            outside, self.noise, self.freedom, self.plan.tol, 3 * growth, leaves, lacks, self.plan.shown, self.plan.say
+        )
         # Nobody knows the target: I stands in for it, where only finiteness is asked of the distance.
         stand_in = torch.eye(ensemble.d, dtype=row.dtype, device=row.device).expand(len(runs), -1, -1)
         batch = Batch(ensemble, self.algorithm, runs, stand_in, row.repeat(len(runs), 1), [watch], self.plan.seed)
@@ -319,7 +311,13 @@ def _recovered(measurements, labels, plan):
         at, alpha = dict(zip(folds[0].iterations, curve, strict=True)), fit.alphas[best]
         path["holdout_error"] = np.array([at.get(i, np.nan) for i in path["iteration"]])
     matrix = watch.memory["estimates"][run].cpu().double().numpy() * fit.scale
-    said = fit.warnings + _unfinished(fit, watch, run, iteration)
+    error = float(np.nanmin(curve)) if fit.stop == "folds" else float(watch.memory["best"][run])
+    seen, kept = fit.parts[0][0] if fit.stop == "hold-out" else None, watch.memory["estimates"][run]
+    if plan.kind == "psd" and not plan.hermitian and fit.lacks(seen, kept, negative=True, signs=True):
+        # More steps would not help.
+        said = [*fit.warnings, NEGATIVE]
+    else:
+        said = fit.warnings + (_only_noise(fit, error) or _unfinished(fit, watch, run, iteration, error))
     held = fit.parts[0][1] if fit.stop == "hold-out" else np.array([], np.int64)
     return Fitted(matrix, alpha, step, iteration, fit.stop, fit.name, path, held, said)
 
@@ -338,7 +336,16 @@ def _path(watch, run, fit):
     return path
 
 
-def _unfinished(fit, watch, run, iteration):
+def _only_noise(fit, error):
+    """Return what is to be said where held-out labels are hardly predicted, and no labels show a direction."""
+    if fit.stop not in ("hold-out", "folds") or error < HARDLY:
+        return []
+    nothing = torch.zeros(fit.measurements.d, fit.measurements.d).to(fit.labels)
+    found = fit.lacks(None, nothing, signs=True) or fit.lacks(None, nothing, negative=True, signs=True)
+    return [] if found else [NOISE_ALONE.format(error)]
+
+
+def _unfinished(fit, watch, run, iteration, error):
     """Return what is to be said of a run that was cut off by its budget, or has not left its start."""
     if fit.stop == "noise" and iteration == 0:
         return ["the labels are no larger than their noise: what was kept is the start"]
@@ -350,18 +357,19 @@ def _unfinished(fit, watch, run, iteration):
         return []
     if kept > (1 - LEAVES_START) * train[0]:
         return ["not converged: what was kept is still about the start; a larger alpha, or more max_iter"]
+    if max(kept, error) < WORTH_A_WORD:
+        return []
     if fit.stop == "noise":
         return [
             "not converged: the training error has not fallen to the noise that was told; more max_iter, or a larger noise"
         ]
     of_training = fit.stop == "budget"
-    error = "training" if of_training else "hold-out"
+    name = "training" if of_training else "hold-out"
     falling = _still_falling(train) if of_training else iteration > 0.95 * fit.plan.max_iter
-    sooner = SOONER if fit.name == "factored" else ""
     if falling:
-        return [f"not converged: the {error} error was still falling at the end of max_iter; more of it{sooner}"]
+        return [f"not converged: the {name} error was still falling at the end of max_iter; more of it"]
     seen = fit.parts[0][0] if fit.stop == "hold-out" else None
-    return [PLATEAU.format(error) + sooner] if fit.lacks(seen, watch.memory["estimates"][run]) else []
+    return [PLATEAU.format(name)] if fit.lacks(seen, watch.memory["estimates"][run]) else []
 
 
 def _still_falling(errors):

@@ -5,16 +5,12 @@ from dataclasses import KW_ONLY, dataclass
 import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from algoreg.recover.base import MatrixEstimator, refuse_complex_or_masked, root_mean_square, two_sizes, unit_labels
+from algoreg.recover.base import MatrixEstimator, checked_weights, refuse_complex_or_masked, two_sizes, unit_labels
 from algoreg.recover.fitting import recover
 from algoreg.recover.measurements import Matrices, Vectors
 from algoreg.recover.plan import refuse_unlisted
 
 KINDS = ("psd", "symmetric", "rectangular")
-# A psd matrix that leaves more than this share of the labels' size fits them poorly.
-POOR = 0.5
-# A residual up to this share above the noise that was told is that noise.
-NOISE_SLACK = 1e-6
 
 
 def most_square(features: int) -> tuple[int, int]:
@@ -49,9 +45,10 @@ class LowRankMatrixRegressor(MatrixEstimator):
         0.01, 0.001 and 1e-6 by what is held out; where nothing is, it is 1e-6.
     stop : {"auto", "hold-out", "folds", "noise", "budget"}
         Which iterate is kept: that with the least error on held-out measurements; that many iterations on all of them
-        as were best on average over folds; the first whose residual is as small as the noise; the last. "auto" is noise
-        where it is given, else hold-out where that is 5 measurements or more, else folds. Fewer measurements than twice
-        the folds are fitted to the end of the budget, which is said.
+        as were best on average over folds; the first whose residual is as small as a fit of its effective rank leaves
+        of the noise, σ√(1 − df/m); the last. "auto" is noise where it is given, else hold-out where that is 30
+        measurements or more, else folds. Fewer measurements than twice the folds are fitted to the end of the budget,
+        which is said.
     noise : float, optional
         Standard deviation of the labels' noise, their root mean square where it differs.
     hold_out : float
@@ -87,9 +84,10 @@ class LowRankMatrixRegressor(MatrixEstimator):
     rank_test_ : dict or None
         Where ``noise`` is given: χ² of the best fit within the r leading directions, for r = 1, 2, …, its degrees of
         freedom and p-value, and the least rank ``accepted`` at 5 %. Noise is taken as normal: outliers make p-values
-        too small. Directions are taken as known, which makes them too large.
+        too small. Directions are taken as known, which makes them too large. None of ``vectors``, where true ranks are
+        often rejected.
     warnings_ : list of str
-        What was said: too few measurements, a small hold-out, not converged, a poor psd fit, asymmetric matrices.
+        What was said; docs/use_it_on_your_data.md has a table of what each means.
     """
 
     kind: str = "psd"
@@ -117,15 +115,17 @@ class LowRankMatrixRegressor(MatrixEstimator):
             raise ValueError(f"X has shape {X.shape}: at least one measurement, of a matrix that is not empty")
         return X.reshape(len(X), -1), X.shape[1:]
 
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         """Fit M.
 
         Parameters
         ----------
         X : array, shape (m, d1, d2) or (m, d1·d2)
-            The measurement matrices, in the second case row by row; with ``vectors`` those, shape (m, d) or (m, d1 +
-            d2).
+            The measurement matrices, in the second case row by row. A symmetric M is measured by (A + Aᵀ)/2 alone. With
+            ``vectors`` those, shape (m, d) or (m, d1 + d2).
         y : array, shape (m,)
+        sample_weight : array, shape (m,), optional
+            Weights of the squared residuals; ``noise`` is then that of a label of the mean weight.
 
         Returns
         -------
@@ -143,8 +143,11 @@ class LowRankMatrixRegressor(MatrixEstimator):
         y = y.astype(np.float64)
         shape = self._shape(shape, X.shape[1])
         device, dtype, seed = self._prepare()
+        design: Matrices | Vectors = (Vectors if self.vectors else Matrices)(X, shape)
+        if sample_weight is not None:
+            roots = np.sqrt(checked_weights(sample_weight, len(y)))
+            design, y = design.weighted(roots), y * roots
         unit = unit_labels(y)
-        design = (Vectors if self.vectors else Matrices)(X, shape)
         ensemble, scale = design.ensemble(self.kind == "rectangular", device, dtype)
         noise = None if self.noise is None else self.noise / unit
         rows = shape[0] if self.kind == "rectangular" else None
@@ -154,11 +157,10 @@ class LowRankMatrixRegressor(MatrixEstimator):
         fitted = recover(ensemble, y / unit, self._plan(self.kind, seed, noise, rows=rows, **units))
         matrix = fitted.matrix if rows is None else fitted.matrix[:rows, rows:]
         self._keep(fitted, self.kind, matrix * size, size)
-        if isinstance(design, Matrices):
-            self._note_asymmetry(design.matrices)
-        self._note_poor_fit(y, design.measure(self.matrix_))
-        self._test_ranks(design.between, y, self.noise, self.kind != "rectangular")
-        self._warn(self.kind, len(y))
+        # Of xᵀMz the directions that are found miss the true ones by too much: a true rank is often rejected.
+        noise = None if self.vectors else self.noise
+        self._test_ranks(design.between, y, noise, self.kind != "rectangular")
+        self._warn(self.kind, len(y), self.matrix_.shape)
         return self
 
     def _shape(self, given, features):
@@ -195,27 +197,6 @@ class LowRankMatrixRegressor(MatrixEstimator):
                 f"shape = {shape}: X has {features} numbers a row; allowed are {single}{sum(shape)} (x and z)"
             )
         return shape
-
-    def _note_asymmetry(self, matrices):
-        if self.kind == "rectangular":
-            return
-        largest = max(matrices.max(), -matrices.min())
-        if any(np.abs(matrix - matrix.T).max() > 1e-9 * largest for matrix in matrices):
-            self.warnings_.append(
-                "asymmetric matrices in X: replaced by (A + Aᵀ)/2, all that a symmetric M is measured by"
-            )
-
-    def _note_poor_fit(self, y, fitted):
-        """Say where a matrix without negative eigenvalues leaves most of the labels,
-        and noise or too few steps do not say why.
-        """
-        # No sums of squares of labels as they are: those of 1e-200 are 0.
-        left = root_mean_square(y - fitted) / root_mean_square(y)
-        falling = any("still falling" in line for line in self.warnings_)
-        as_told = self.noise is not None and root_mean_square(y - fitted) <= self.noise * (1 + NOISE_SLACK)
-        if self.kind == "psd" and left > POOR and not (falling or as_told):
-            text = f"poor fit: a psd matrix leaves {left:.2g} of the labels' size"
-            self.warnings_.append(f"{text}; with kind = symmetric M may have negative eigenvalues")
 
     def predict(self, X):
         """Return ⟨A, M⟩, or xᵀMz, of new measurements, shape (m,).

@@ -81,6 +81,11 @@ class Matrices:
         """Return the ensemble; see :func:`dense`."""
         return dense(self.matrices, rectangular, device, dtype)
 
+    def weighted(self, roots: np.ndarray) -> "Matrices":
+        """Return these measurements, each times a number."""
+        scaled = self.matrices * roots[:, None, None]
+        return Matrices(scaled.reshape(len(scaled), -1), scaled.shape[1:])
+
     def measure(self, matrix: np.ndarray) -> np.ndarray:
         """Return ⟨A, M⟩ of every measurement, shape (m,)."""
         return self.matrices.reshape(len(self.matrices), -1) @ matrix.ravel()
@@ -116,6 +121,13 @@ class Vectors:
         first, second = (torch.from_numpy(side).to(device, dtype) for side in (x, z))
         return rank_one.Ensemble(first, x.shape[1], None if self.right is self.left else second), scale
 
+    def weighted(self, roots: np.ndarray) -> "Vectors":
+        """Return these measurements, each times a number."""
+        if self.right is self.left:
+            return Vectors(self.left * np.sqrt(roots)[:, None], (self.left.shape[1],) * 2)
+        rows = np.hstack([self.left * roots[:, None], self.right])
+        return Vectors(rows, (self.left.shape[1], self.right.shape[1]))
+
     def measure(self, matrix: np.ndarray) -> np.ndarray:
         """Return xᵀMz of every measurement, shape (m,)."""
         return np.einsum("ij,ij->i", self.left @ matrix, self.right)
@@ -131,14 +143,14 @@ def products(vectors: np.ndarray, device: torch.device, dtype: torch.dtype) -> r
 
 
 class Entries(entries.Ensemble):
-    """Given entries X_ij of a symmetric matrix: A = (e_i e_jᵀ + e_j e_iᵀ)/2, all times one weight.
+    """Given entries X_ij of a symmetric matrix: A = (e_i e_jᵀ + e_j e_iᵀ)/2, each times a weight.
 
     Parameters
     ----------
     places : torch.Tensor of int, shape (m, 2)
     d : int
-    weight : float
-        √(d1·d2) of the matrix that is completed, which may be a block of this one.
+    weight : torch.Tensor, shape (m,)
+        √(d1·d2) of the matrix that is completed, which may be a block of this one, times the root of an entry's weight.
     dtype : torch.dtype
     """
 
@@ -149,7 +161,7 @@ class Entries(entries.Ensemble):
         super().__init__(places, d, places.device, dtype)
 
     def _scale(self):
-        return torch.full((self.m,), self.weight, dtype=self.dtype, device=self.device)
+        return self.weight
 
 
 def condensed(

@@ -27,6 +27,7 @@ class Plan:
     """What is asked of a fit; see the parameters of the estimators.
 
     ``kind`` is that of the matrix that is sought, ``rows`` where a rectangular one's lift is cut (d1 of d1 + d2).
+    ``hermitian``: whether the symmetric matrix stands for a Hermitian one of half its size.
     ``trace_unit`` is the trace of the matrix that is sought over that of the fit's; a rectangular one's is its nuclear
     norm. ``label_unit`` is a label over the fit's.
     """
@@ -44,6 +45,7 @@ class Plan:
     step: float | None = None
     seed: int = 0
     rows: int | None = None
+    hermitian: bool = False
     trace_unit: float = 1.0
     label_unit: float = 1.0
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
@@ -56,6 +58,13 @@ class Plan:
         lifted = torch.zeros_like(estimates)
         lifted[:, : self.rows, self.rows :] = estimates[:, : self.rows, self.rows :]
         return lifted + lifted.mT
+
+    def degrees_of_freedom(self, rank: float, size: int) -> float:
+        """Return the degrees of freedom of what is sought at an effective rank of a fit's matrix of a size."""
+        # Each singular value stands twice in a rectangular matrix's lift, each eigenvalue in a Hermitian one's.
+        if self.rows is not None or self.hermitian:
+            return rank / 2 * (size - rank / 2)
+        return rank * (2 * size - rank + 1) / 2
 
 
 def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type]:

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from algoreg.recover.base import (
     MatrixEstimator,
+    checked_weights,
     refuse_complex_or_masked,
     refuse_constant,
     refuse_units,
@@ -16,7 +17,7 @@ from algoreg.recover.base import (
     unit_labels,
 )
 from algoreg.recover.fitting import recover
-from algoreg.recover.measurements import Vectors, products
+from algoreg.recover.measurements import products
 from algoreg.recover.plan import refuse_unlisted
 
 KINDS = ("symmetric", "psd")
@@ -57,13 +58,15 @@ class QuadraticRegressor(MatrixEstimator):
     kind: str = "symmetric"
     standardize: bool = True
 
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         """Fit M, w and c.
 
         Parameters
         ----------
         X : array, shape (n, p)
         y : array, shape (n,)
+        sample_weight : array, shape (n,), optional
+            Weights of the squared residuals; ``noise`` is then that of a label of the mean weight.
 
         Returns
         -------
@@ -85,7 +88,8 @@ class QuadraticRegressor(MatrixEstimator):
         unit_labels(y)
         refuse_constant(y)
         self._centre, self._unit = _mean_and_size(X, self.standardize)
-        offset = float(y.mean()) if self.kind == "symmetric" else 0.0
+        roots = np.sqrt(checked_weights(sample_weight, len(y)))
+        offset = float(np.average(y, weights=roots**2)) if self.kind == "symmetric" else 0.0
         size = unit_labels(y - offset)
         # Of large columns M may be 0 to the last digit: Z, which predicts, is not.
         refuse_units(max(1.0, size / float(self._unit.min()) / float(self._unit.min())))
@@ -93,17 +97,16 @@ class QuadraticRegressor(MatrixEstimator):
         # A unit for all of x̃ changes nothing but the numbers that the descent sees, which steps and starts are made
         # for.
         unit = 1.0 if self.standardize else root_mean_square(vectors)
-        ensemble = products(np.divide(vectors, unit, out=vectors), device, dtype)
+        np.divide(vectors, unit, out=vectors)
+        vectors *= np.sqrt(roots)[:, None]
+        ensemble = products(vectors, device, dtype)
         noise = None if self.noise is None else self.noise / size
-        fitted = recover(ensemble, (y - offset) / size, self._plan(self.kind, seed, noise, trace_unit=unit**-2))
+        fitted = recover(ensemble, roots * (y - offset) / size, self._plan(self.kind, seed, noise, trace_unit=unit**-2))
         self._keep(fitted, self.kind, fitted.matrix * unit**-2, unit**-2)
         self.network_ = self.matrix_
-        labels = (y - offset) / size
-        # Again, as they would take the table's memory twice while the fit runs.
-        self._test_ranks(
-            lambda u, v: Vectors(self._augmented(X), self.network_.shape).between(u, v), labels, noise, symmetric=True
-        )
-        self._warn(self.kind, len(y))
+        # See LowRankMatrixRegressor: not of measurements by vectors.
+        self.rank_test_ = None
+        self._warn(self.kind, len(y), self.matrix_.shape)
         self._in_units_of_data(offset, size)
         return self
 

@@ -50,14 +50,17 @@ def _facts(estimator, X, y):
         "measurements": len(y),
         "method": estimator.method_,
         "stopped by": f"{estimator.stop_}, at iteration {estimator.n_iter_}",
-        "start scale α": f"{estimator.alpha_:g}",
-        "step": f"{estimator.step_:.3g}",
+        **(
+            {}
+            if estimator.step_ is None
+            else {"start scale α": f"{estimator.alpha_:g}", "step": f"{estimator.step_:.3g}"}
+        ),
         "effective rank": f"{estimator.effective_rank_:.2f}",
         "R² on all measurements, those held out included": f"{estimator.score(X, y):.4f}",
         "rank accepted by χ²": _accepted(estimator),
     }
-    if hasattr(estimator, "trace_"):
-        facts["trace before it was set to 1"] = f"{estimator.trace_:.4f}"
+    if hasattr(estimator, "white_noise_"):
+        facts["share of white noise"] = f"{estimator.white_noise_:.4f}"
     rows = (f"<tr><th>{html.escape(key)}</th><td>{html.escape(str(value))}</td></tr>" for key, value in facts.items())
     return f"<table>{''.join(rows)}</table>"
 
@@ -65,8 +68,7 @@ def _facts(estimator, X, y):
 def _accepted(estimator):
     """Return the rank that the χ² test accepts, or why none stands there."""
     if estimator.rank_test_ is None:
-        # A state's shots say its noise, and there is no test of it.
-        return "not tested" if hasattr(estimator, "trace_") else "not tested: no noise of the labels was told"
+        return "not tested"
     return estimator.rank_test_["accepted"] or "none that was tested"
 
 

@@ -1,52 +1,161 @@
 """A quantum state from expectations of Pauli strings."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import torch
+from scipy.stats import chi2
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
+from algoreg.engine.kernels.passes import lanes_for
 from algoreg.ensembles import pauli, pauli_hermitian
-from algoreg.recover.base import MatrixEstimator, refuse_complex_or_masked, root_mean_square
-from algoreg.recover.fitting import recover
+from algoreg.numerics import devices
+from algoreg.recover import growing
+from algoreg.recover.base import MatrixEstimator, checked_weights, refuse_complex_or_masked, root_mean_square
+from algoreg.recover.fitting import Fitted, recover
 from algoreg.recover.io import refusals
+from algoreg.recover.io.pauli_data import plain_strings
 
 MOST_QUBITS = 9
-# A trace that is further from 1 is said: early stops miss less of it.
-TRACE_OFF = 0.25
+# Of χ² a p-value below this is no chance.
+NO_CHANCE = 1e-4
+# A fit that leaves more than this share of expectations that are not noisy is none of a state.
+NO_STATE = 0.01
+# Of what there is already, the size with which a new direction and the identity begin.
+NEW_DIRECTION, NEW_IDENTITY = 0.3, 0.1
 
 
-class StateRegressor(MatrixEstimator):
-    """Recover a density matrix ρ from expectations tr Pρ, by factored descent of full width: no rank is chosen.
+class StateModel(growing.Model):
+    """ρ = (UUᴴ + s²·I/d)/(‖U‖² + s²), of trace 1, with a complex d × r U: a state of rank r and white noise.
 
-    X has a string of I, X, Y and Z per measurement, and y its expectation. That of the identity, 1, is added where it
-    is not among them. Where the shots are known, the fit stops where its residual is as small as their noise.
+    Parameters are U's real and imaginary parts and s. Of variant 0, s is 0: there it stays, as its gradient is 0.
 
     Parameters
     ----------
-    all
-        See :class:`algoreg.recover.LowRankMatrixRegressor`.
+    ensemble : pauli.Ensemble
+        Of the strings without the identity, each times the root of its weight.
+    size : float
+        By what ⟨A, R(ρ)⟩ is tr Pρ.
+    labels : numpy.ndarray, shape (m,)
+        Expectations times the roots of the weights.
+    """
+
+    variants = 2
+
+    def __init__(self, ensemble: pauli.Ensemble, size: float, labels: np.ndarray):
+        self.ensemble, self._scale, self.labels = ensemble, size, labels
+        self.m, self.size, self.d = len(labels), root_mean_square(labels), ensemble.d // 2
+        self.largest_rank = self.d
+
+    def start(self):
+        """Return the parameters of I/d."""
+        return np.ones(1)
+
+    def factor(self, x, rank):
+        """Return U (d × rank) and s."""
+        real, imaginary = x[:-1].reshape(2, self.d, rank)
+        return real + 1j * imaginary, float(x[-1])
+
+    def state(self, x, rank):
+        """Return ρ."""
+        factor, root = self.factor(x, rank)
+        total = np.square(np.abs(factor)).sum() + root**2
+        return (factor @ factor.conj().T + root**2 / self.d * np.eye(self.d)) / total
+
+    def _residual(self, rho):
+        real = pauli_hermitian.as_real(torch.from_numpy(rho)).to(self.ensemble.device, self.ensemble.dtype)
+        return self.ensemble.measure(real[None])[0].cpu().double().numpy() * self._scale - self.labels
+
+    def _gradient(self, residual):
+        """Return the Hermitian matrix G with which the loss changes by tr G·dρ."""
+        weights = torch.from_numpy(residual / self.m).to(self.ensemble.device, self.ensemble.dtype)
+        found = pauli_hermitian.as_complex(self.ensemble.adjoint(weights[None])[0])
+        return found.cpu().numpy().astype(complex) * 2 * self._scale
+
+    def loss(self, x, rank):
+        """Return the loss and its gradient; see :class:`algoreg.recover.growing.Model`."""
+        factor, root = self.factor(x, rank)
+        total = np.square(np.abs(factor)).sum() + root**2
+        rho = self.state(x, rank)
+        residual = self._residual(rho)
+        gradient = self._gradient(residual)
+        # Along ρ itself nothing changes: the trace is 1.
+        gradient -= np.vdot(rho, gradient).real * np.eye(self.d)
+        of_factor = 2 / total * (gradient @ factor)
+        of_root = 2 / total * root * np.trace(gradient).real / self.d
+        return residual @ residual / (2 * self.m), np.concatenate(
+            [of_factor.real.ravel(), of_factor.imag.ravel(), [of_root]]
+        )
+
+    def widened(self, x, rank, variant):
+        """Return parameters with a further direction: that in which the loss falls fastest."""
+        factor, root = self.factor(x, rank)
+        total = np.sqrt(np.square(np.abs(factor)).sum() + root**2)
+        _, vectors = np.linalg.eigh(self._gradient(self._residual(self.state(x, rank))))
+        factor = np.hstack([factor, NEW_DIRECTION * total * vectors[:, :1]])
+        root = max(root, NEW_IDENTITY * total) if variant else 0.0
+        return np.concatenate([factor.real.ravel(), factor.imag.ravel(), [root]])
+
+    def degrees_of_freedom(self, rank, variant):
+        """Return those of a state of a rank, and one more of white noise."""
+        return min(rank * (2 * self.d - rank) - 1 + variant, self.d**2 - 1) if rank else 0
+
+    def values(self, x, rank):
+        """Return ρ's eigenvalues, the largest first."""
+        return np.linalg.eigvalsh(self.state(x, rank))[::-1]
+
+
+@dataclass(eq=False, repr=False)
+class StateRegressor(MatrixEstimator):
+    """Recover a density matrix ρ from expectations tr Pρ; no rank is chosen.
+
+    X has a Pauli string per measurement, and y its expectation. The fit is a state of trace 1: UUᴴ of a rank that grows
+    until the residual is as small as the shots' noise (without shots: while the error of held-out expectations falls),
+    and white noise I/d where the data show it. Expectations weigh as their shots say.
+
+    Parameters
+    ----------
+    method : str
+        "auto" is ``grown``, as above. Any other algorithm of psd matrices descends at full width with the trace as one
+        more measurement; what its trace lacks of 1 is filled with I/d.
+    reverse : bool
+        Whether strings name the last qubit first, as qiskit's labels do. ρ has the first qubit as its first factor.
+    others
+        See :class:`algoreg.recover.LowRankMatrixRegressor`; ``alpha`` and ``step`` are those of other methods.
 
     Attributes
     ----------
     matrix_ : numpy.ndarray, shape (2ⁿ, 2ⁿ), complex
         ρ, of trace 1.
+    white_noise_ : float
+        The share of I/d in it.
     trace_ : float
-        Of the estimate before it was divided by it: far from 1, the fit is none.
+        Of another method's estimate before it was made 1.
     noise_ : float or None
         The standard deviation that the shots have on average.
+    rank_test_ : dict or None
+        Where the noise is known: χ² of the fit of each rank that was tried, its degrees of freedom and p-value.
     others
-        See :class:`algoreg.recover.LowRankMatrixRegressor`; there is no ``rank_test_``.
+        See :class:`algoreg.recover.LowRankMatrixRegressor`.
     """
 
-    def fit(self, X, y, shots=None):
+    reverse: bool = False
+
+    def fit(self, X, y, shots=None, sample_weight=None):
         """Recover ρ.
 
         Parameters
         ----------
         X : array of str, shape (m,)
+            Such as ``XX``, ``+XX``, ``-xx``.
         y : array, shape (m,)
             Expectations, from −1 to 1.
         shots : array, shape (m,), or int, optional
             How often each string was measured.
+        sample_weight : array, shape (m,), optional
+            Weights of the squared residuals, in place of those that shots give.
 
         Returns
         -------
@@ -56,85 +165,235 @@ class StateRegressor(MatrixEstimator):
         ------
         ValueError
             If a letter is unknown, lengths disagree, a string stands twice, an expectation is not in [−1, 1], shots are
-            not above 0, or a parameter is not allowed.
+            not above 0, weights are negative or all 0, or a parameter is not allowed.
         """
-        strings = _strings(X)
+        strings, signs = _strings(X, self.reverse)
         refuse_complex_or_masked(y=y, shots=shots)
         y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"))
         check_consistent_length(strings, y)
+        y = signs * y
         refusals.refuse_impossible_expectations(strings, y, "y: ")
         y = y.clip(-1, 1)
-        self.noise_ = self.noise if self.noise is not None else _noise_of(y, shots)
-        count, identity = len(strings), "I" * len(strings[0])
-        if identity not in strings:
-            strings, y = [*strings, identity], np.append(y, 1.0)
-        self.n_features_in_ = 1
+        if shots is not None and sample_weight is not None:
+            raise ValueError("shots and sample_weight: allowed is one of them; shots say the weights")
+        shots, self.noise_ = _shot_noise(y, shots)
+        self.noise_ = self.noise_ if self.noise is None else self.noise
+        weights, noise = self._weights(y, shots, checked_weights(sample_weight, len(y)))
+        identity = "I" * len(strings[0])
+        # The identity's expectation is the trace, which is 1.
+        used = np.array([number for number, text in enumerate(strings) if text != identity and weights[number] > 0])
+        if not len(used):
+            raise ValueError("X: no string but the identity; there is nothing to fit")
         device, dtype, seed = self._prepare()
-        ensemble, size = measured(strings, device, dtype)
+        self.n_features_in_ = 1
+        self._data = [strings[number] for number in used], y[used], np.sqrt(weights[used])
+        self._shots = None if shots is None else shots[used]
+        if self.method in ("auto", growing.NAME):
+            self._fit_grown(device, dtype, seed, noise)
+        else:
+            self._fit_descent(device, dtype, seed, noise)
+        self.held_out_ = used[self.held_out_[self.held_out_ < len(used)]]
+        return self
+
+    def _weights(self, y, shots, given):
+        """Return weights of mean 1 and the standard deviation of a label of weight 1."""
+        if shots is None:
+            return given, self.noise
+        # A string that came out the same each time has been seen too rarely to have no variance at all.
+        variance = (1 - np.square(y * shots / (shots + 1))) / shots
+        precision = 1 / variance
+        if self.noise is not None:
+            return precision / precision.mean(), self.noise
+        return precision / precision.mean(), float(precision.mean() ** -0.5)
+
+    def _fit_grown(self, device, dtype, seed, noise):
+        strings, y, roots = self._data
+        labels = y * roots
+        plan = self._plan("psd", seed, noise, trace_unit=1.0)
+        ensemble, size = measured(strings, device, dtype, roots)
+
+        def build(indices):
+            if indices is None:
+                return StateModel(ensemble, size, labels)
+            return StateModel(ensemble.select(torch.from_numpy(indices).to(device)), size, labels[indices])
+
+        with devices.at_most(lanes_for(ensemble.d**2)):
+            found = growing.grow(build, len(y), plan)
+        last, model = found.last, found.model
+        matrix = model.state(last.x, last.rank)
+        factor, root = model.factor(last.x, last.rank)
+        self.white_noise_ = float(root**2 / (np.square(np.abs(factor)).sum() + root**2))
+        self.trace_, self._stage = 1.0, last
+        fitted = Fitted(
+            matrix, None, None, found.iterations, found.stop, growing.NAME, found.path(), found.held, found.warnings
+        )
+        self._keep(fitted, "psd", matrix, 1.0)
+        self.rank_test_ = found.rank_test(noise)
+        left = np.sqrt(last.train) / (model.size or 1.0)
+        free = max(1, model.m - last.degrees_of_freedom)
+        excess = 0.0 if noise is None else model.m * last.train / noise**2 / free
+        if found.stop == "noise" and chi2.sf(excess * free, free) < NO_CHANCE:
+            self.warnings_.append(
+                f"no state fits to the noise: what is left is {np.sqrt(excess):.3g} times as large; shots that vary by more "
+                "than their number says, or strings in another order of the qubits (reverse)"
+            )
+        elif found.stop == "budget" and not found.reached and left > NO_STATE:
+            self.warnings_.append(f"no state has these expectations: the best fit leaves {left:.2g} of their size")
+        self._warn("hermitian", len(y), matrix.shape, last.degrees_of_freedom)
+
+    def _fit_descent(self, device, dtype, seed, noise):
+        strings, y, roots = self._data
+        strings, labels = [*strings, "I" * len(strings[0])], np.append(y * roots, 1.0)
+        ensemble, size = measured(strings, device, dtype, np.append(roots, 1.0))
         # Labels may all be 1: those of a stabiliser state are.
-        unit = root_mean_square(y)
-        noise = None if self.noise_ is None else self.noise_ / unit
+        unit = root_mean_square(labels)
         # A trace stands twice in a real matrix, too.
-        plan = self._plan("psd", seed, noise, trace_unit=unit / size / 2)
-        fitted = recover(ensemble, y / unit, plan)
+        plan = self._plan(
+            "psd", seed, None if noise is None else noise / unit, trace_unit=unit / size / 2, hermitian=True
+        )
+        fitted = recover(ensemble, labels / unit, plan)
         found = pauli_hermitian.as_complex(torch.from_numpy(fitted.matrix)).numpy() * size * unit
         trace = float(np.trace(found).real)
         if not trace > 0:
             raise ValueError("nothing was found: the estimate's trace is 0; more max_iter, or a larger alpha")
         # tr Pρ is size·⟨A, R(ρ)⟩, so that ρ is the fit's matrix over size, and what was found size² times ρ.
         self.trace_ = trace / size**2
-        self._keep(fitted, "psd", found / trace, size * unit / trace)
+        self.white_noise_ = max(0.0, 1 - self.trace_)
+        filled = found / size**2 / max(1.0, self.trace_) + self.white_noise_ * np.eye(len(found)) / len(found)
+        self._keep(fitted, "psd", filled, size * unit / trace)
         # Every eigenvalue of a Hermitian matrix stands twice in its real one.
         self.path_["eigenvalues"] = self.path_["eigenvalues"][:, ::2]
         self.path_["effective_rank"] = self.path_["effective_rank"] / 2
-        self.held_out_ = self.held_out_[self.held_out_ < count]
         self.rank_test_ = None
-        if abs(self.trace_ - 1) > TRACE_OFF:
-            self.warnings_.append(
-                f"the estimate's trace was {self.trace_:.3g}, not 1: what was found is hardly that of a state"
-            )
-        self._warn("hermitian", len(y))
-        return self
+        self._warn("hermitian", len(labels), found.shape)
 
     def predict(self, X):
         """Return tr Pρ of strings, shape (m,)."""
         check_is_fitted(self, "matrix_")
-        strings = _strings(X, alone=False)
+        strings, signs = _strings(X, self.reverse, alone=False)
         if 2 ** len(strings[0]) != len(self.matrix_):
             raise ValueError(f"X: strings of {len(strings[0])} letters, but the state has {len(self.matrix_)} levels")
-        ensemble, size = measured(strings, "cpu", torch.float64)
-        return (ensemble.measure(pauli_hermitian.as_real(torch.from_numpy(self.matrix_))[None])[0] * size).numpy()
+        return signs * expectations_of(self.matrix_, strings)
+
+    def bootstrap(self, replicates=100, random_state=0):
+        """Return states that are fitted to expectations drawn anew from ρ, shape (replicates, 2ⁿ, 2ⁿ).
+
+        Each has the rank of the fit, so that doubts about the rank are not in their spread. Shots of different strings
+        are drawn apart from each other.
+
+        Raises
+        ------
+        ValueError
+            If neither shots nor a noise are known, or the state is not of the method ``grown``.
+        """
+        check_is_fitted(self, "matrix_")
+        if self.method_ != growing.NAME:
+            raise ValueError(f"method = {self.method_}: error bars are those of method = {growing.NAME}")
+        strings, _, roots = self._data
+        if self._shots is None and self.noise_ is None:
+            raise ValueError("error bars need shots, or the noise of the expectations")
+        ensemble, size = measured(strings, "cpu", torch.float64, roots)
+        exact, rng = expectations_of(self.matrix_, strings).clip(-1, 1), np.random.default_rng(random_state)
+        drawn = []
+        with devices.at_most(lanes_for(ensemble.d**2)):
+            for _ in range(replicates):
+                if self._shots is None:
+                    y = exact + self.noise_ * rng.standard_normal(len(exact)) / roots
+                else:
+                    shots = self._shots.round().clip(1).astype(np.int64)
+                    y = 2 * rng.binomial(shots, (1 + exact) / 2) / shots - 1
+                model = StateModel(ensemble, size, y * roots)
+                x, _ = growing.converged(model, self._stage.x, self._stage.rank, self.max_iter)
+                drawn.append(model.state(x, self._stage.rank))
+        return np.array(drawn)
+
+    def error_bars(self, quantity: Callable | Any, level=0.95, replicates=100, random_state=0):
+        """Return the estimate of a quantity, its standard error and an interval, by the bootstrap.
+
+        Parameters
+        ----------
+        quantity : callable, or array of str
+            A function of ρ, such as :func:`purity`, or Pauli strings, whose expectations are meant.
+        level : float
+            Of the interval, which is pivotal: the bias of a refit is taken off.
+        replicates, random_state
+            See :meth:`bootstrap`.
+
+        Returns
+        -------
+        dict
+            ``estimate``, ``standard_error``, ``low``, ``high``.
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"level = {level}: allowed is a number between 0 and 1")
+        if not callable(quantity):
+            strings, signs = _strings(quantity, self.reverse, alone=False)
+
+            def quantity(rho):
+                return signs * expectations_of(rho, strings)
+
+        drawn = np.array([quantity(rho) for rho in self.bootstrap(replicates, random_state)])
+        estimate = np.asarray(quantity(self.matrix_))
+        low, high = (np.quantile(drawn, q, axis=0) for q in ((1 + level) / 2, (1 - level) / 2))
+        return {
+            "estimate": estimate,
+            "standard_error": drawn.std(axis=0, ddof=1),
+            "low": 2 * estimate - low,
+            "high": 2 * estimate - high,
+        }
 
 
-def measured(strings, device, dtype):
-    """Return the ensemble of Pauli strings, on real matrices R(ρ) of twice the size, and by what ⟨A, R(ρ)⟩ is tr Pρ."""
+def purity(rho: np.ndarray) -> float:
+    """Return tr ρ²."""
+    return float(np.square(np.abs(rho)).sum())
+
+
+def fidelity(rho: np.ndarray, other: np.ndarray) -> float:
+    """Return ⟨ψ|ρ|ψ⟩ of a pure state ψ (d,), or (tr √(√ρ σ √ρ))² of a state σ (d, d)."""
+    other = np.asarray(other)
+    if other.ndim == 1:
+        return float(np.vdot(other, rho @ other).real / np.vdot(other, other).real)
+    values, vectors = np.linalg.eigh(rho)
+    root = (vectors * np.sqrt(values.clip(0))) @ vectors.conj().T
+    return float(np.sqrt(np.linalg.eigvalsh(root @ other @ root).clip(0)).sum() ** 2)
+
+
+def measured(strings, device, dtype, roots=1.0):
+    """Return the ensemble of Pauli strings times the roots of their weights, on real matrices R(ρ) of twice the size,
+    and by what ⟨A, R(ρ)⟩ is tr Pρ.
+    """
     qubits = len(strings[0])
     d, count = 2 ** (qubits + 1), 4**qubits
     pairs, signs = pauli_hermitian.from_letters(strings, qubits)
-    ensemble = pauli.Ensemble(pairs, d, count, signs, device, dtype)
+    ensemble = pauli.Ensemble(pairs, d, count, signs * torch.as_tensor(roots), device, dtype)
     return ensemble, 1 / (2 * (count / d) ** 0.5)
 
 
-def _strings(X, alone=True):
-    """Return strings of one length, checked."""
+def expectations_of(rho, strings):
+    """Return tr Pρ of plain strings, shape (m,)."""
+    ensemble, size = measured(strings, "cpu", torch.float64)
+    return (ensemble.measure(pauli_hermitian.as_real(torch.from_numpy(rho))[None])[0] * size).numpy()
+
+
+def _strings(X, reverse, alone=True):
+    """Return plain strings of one length and their signs, checked."""
     refuse_complex_or_masked(X=X)
     given = np.asarray(X)
     given = given[:, 0] if given.ndim == 2 and given.shape[1] == 1 else given
     if given.ndim != 1 or given.dtype.kind not in "UOT" or not len(given):
         raise ValueError(f"X: a string of I, X, Y, Z per measurement is needed, not an array of shape {given.shape}")
-    strings = [str(text) for text in given]
-    refusals.refuse_strange_strings(strings, "X: ")
+    strings, signs = plain_strings(given, reverse=reverse, name="X: ")
     if len(strings[0]) > MOST_QUBITS:
         raise ValueError(f"X: strings of {len(strings[0])} letters; at most {MOST_QUBITS} qubits")
     if alone:
         refusals.refuse_repeated(np.array(strings), "X: ")
-    return strings
+    return strings, signs
 
 
-def _noise_of(y, shots):
-    """Return the root mean square of the shot noise of expectations; None without shots, or where there is none."""
+def _shot_noise(y, shots):
+    """Return the shots of every string and the root mean square of their noise, None where there is none."""
     if shots is None:
-        return None
+        return None, None
     try:
         shots = np.asarray(shots, np.float64)
     except (TypeError, ValueError):
@@ -142,4 +401,4 @@ def _noise_of(y, shots):
     if shots.shape not in ((), y.shape):
         raise ValueError(f"shots has shape {shots.shape}: allowed are one number, or one per measurement, {y.shape}")
     refusals.refuse_impossible_shots(shots)
-    return float(np.sqrt(np.mean((1 - y**2) / shots))) or None
+    return np.broadcast_to(shots, y.shape), float(np.sqrt(np.mean((1 - y**2) / shots))) or None

@@ -77,7 +77,10 @@ class Watch(Observer):
     ----------
     held : Held or None
     noise : float or None
-        A run leaves once its relative training error is at most this (the discrepancy principle).
+        The labels' noise as a share of their size. A run leaves once its training error is at most this times
+        √(1 − f/m), what is left of noise by a fit of f degrees of freedom (the discrepancy principle).
+    freedom : callable
+        Takes estimates (B, d, d) and returns f/m of each, by their effective rank.
     tolerance : float
         A run leaves once its error is at most this.
     least : int
@@ -97,9 +100,9 @@ class Watch(Observer):
     per_run = begins(best=np.inf, least_train=np.inf, best_at=0, waits_from=0, unstable=False, reached=False)
     per_snapshot = begins(train=np.nan, held=np.nan, entropy=np.nan)
 
-    def __init__(self, held, noise, tolerance, least, leaves, lacks, shown, say: Callable[[str], None]):
+    def __init__(self, held, noise, freedom, tolerance, least, leaves, lacks, shown, say: Callable[[str], None]):
         self.held, self.noise, self.tolerance, self.least, self.leaves = held, noise, tolerance, least, leaves
-        self.lacks, self.shown, self.say = lacks, shown, say
+        self.freedom, self.lacks, self.shown, self.say = freedom, lacks, shown, say
 
     def prepare(self, batch):
         """Make room for all looks."""
@@ -130,11 +133,21 @@ class Watch(Observer):
         self._tell(snapshot, held)
         done = held <= self.tolerance
         if self.noise is not None:
-            done |= train <= self.noise
+            done |= self._is_noise(snapshot, train)
         memory["reached"][runs] |= done
         if self.leaves:
             done |= self._is_over(snapshot)
         return done | bad
+
+    def _is_noise(self, snapshot, train):
+        """Return whose training error is what a fit of their effective rank leaves of the noise."""
+        below = train <= self.noise
+        # What is about the start has found nothing: of αI the effective rank would be d.
+        grown = train < (1 - LEAVES_START) * self.memory["train"][0, snapshot.active]
+        for place in np.flatnonzero(below & grown):
+            share = self.freedom(snapshot.estimate[place][None])[0]
+            below[place] = train[place] <= self.noise * np.sqrt(max(0.0, 1 - share))
+        return below
 
     def _is_over(self, snapshot):
         """Return which runs have waited long enough for their error to fall,

@@ -1,0 +1,289 @@
+"""Narrow factors that grow: a direction is added while the data ask for it, and each rank is fitted by L-BFGS.
+
+Whether the data ask is decided as for descents of full width: by the noise where it is known, and else by what is held
+out. A rank is never told.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.stats import chi2
+
+from algoreg.recover.plan import Plan
+from algoreg.recover.stopping import chosen_stop, split
+
+NAME = "grown"
+# A direction is kept if it lowers the error of what is held out by this share.
+IMPROVES_BY = 2e-3
+# Iterations for which a fit waits until the error of what is held out falls again.
+WAITS = 30
+# By how many standard deviations of χ² a fit's may exceed its mean, so that a true rank is rejected in some 2 %.
+DEVIATIONS = 2.0
+# By how much χ² must fall for each further degree of freedom: Akaike's criterion.
+AKAIKE = 2.0
+SIGNIFICANCE = 0.05
+
+
+class Model(ABC):
+    """A matrix of a growing rank beside measurements, with parameters in one vector.
+
+    Attributes
+    ----------
+    m : int
+        Number of measurements.
+    size : float
+        Root of the weighted mean square of the labels.
+    largest_rank : int
+    variants : int
+        In how many ways a rank is fitted, each nested in the next.
+    """
+
+    m: int
+    size: float
+    largest_rank: int
+    variants: int = 1
+
+    @abstractmethod
+    def start(self) -> np.ndarray:
+        """Return the parameters of rank 0."""
+
+    @abstractmethod
+    def widened(self, x: np.ndarray, rank: int, variant: int) -> np.ndarray:
+        """Return parameters of rank + 1: the new direction is the steepest one, and still small."""
+
+    @abstractmethod
+    def loss(self, x: np.ndarray, rank: int) -> tuple[float, np.ndarray]:
+        """Return (1/2m) Σ w_i (prediction_i − y_i)², and its gradient."""
+
+    @abstractmethod
+    def degrees_of_freedom(self, rank: int, variant: int) -> int:
+        """Return the number of free parameters."""
+
+    @abstractmethod
+    def values(self, x: np.ndarray, rank: int) -> np.ndarray:
+        """Return the eigenvalues or singular values, the largest first."""
+
+    def mean_square(self, x: np.ndarray, rank: int) -> float:
+        """Return the weighted mean of the squared residuals."""
+        return 2 * self.loss(x, rank)[0]
+
+
+@dataclass
+class Stage:
+    """A rank that was fitted: parameters, iterations, mean squares, and of how many free parameters it is."""
+
+    x: np.ndarray
+    rank: int
+    variant: int
+    iterations: int
+    train: float
+    held: float
+    degrees_of_freedom: int
+
+
+@dataclass
+class Grown:
+    """What has grown: the last stage that was kept, all of them, how it stopped, and what is to be said."""
+
+    model: Model
+    stages: list[Stage]
+    stop: str
+    held: np.ndarray
+    reached: bool
+    iterations: int
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def last(self) -> Stage:
+        """The stage that was kept."""
+        return self.stages[-1]
+
+    def path(self) -> dict[str, np.ndarray]:
+        """Return iteration, relative errors, values and effective rank by stage, as descents keep them by look."""
+        values = [self.model.values(stage.x, stage.rank) for stage in self.stages]
+        table = np.zeros((len(values), max(1, *map(len, values))))
+        for row, found in zip(table, values, strict=True):
+            row[: len(found)] = found
+        share = np.abs(table) / np.maximum(np.abs(table).sum(axis=1, keepdims=True), np.finfo(float).tiny)
+        entropy = -(share * np.log(np.where(share > 0, share, 1))).sum(axis=1)
+        size = self.model.size or 1.0
+        path = {
+            "iteration": np.cumsum([stage.iterations for stage in self.stages]),
+            "train_error": np.sqrt([stage.train for stage in self.stages]) / size,
+            "eigenvalues": table,
+            "effective_rank": np.exp(entropy),
+            "rank": np.array([stage.rank for stage in self.stages]),
+        }
+        if self.stop in ("hold-out", "folds"):
+            path["holdout_error"] = np.sqrt([stage.held for stage in self.stages]) / size
+        return path
+
+    def rank_test(self, noise: float | None) -> dict | None:
+        """Return χ² of the fit at each rank, refitted, with its p-value; None without a noise of weight 1."""
+        if noise is None or self.stop != "noise":
+            return None
+        tested = [stage for stage in self.stages if stage.degrees_of_freedom < self.model.m]
+        statistic = np.array([self.model.m * stage.train / noise**2 for stage in tested])
+        free = np.array([self.model.m - stage.degrees_of_freedom for stage in tested])
+        p_value = chi2.sf(statistic, free)
+        accepted = [stage.rank for stage, p in zip(tested, p_value, strict=True) if p > SIGNIFICANCE]
+        return {
+            "rank": np.array([stage.rank for stage in tested]),
+            "chi2": statistic,
+            "degrees_of_freedom": free,
+            "p_value": p_value,
+            "accepted": accepted[0] if accepted else None,
+        }
+
+
+def grow(build: Callable[[np.ndarray | None], Model], m: int, plan: Plan) -> Grown:
+    """Fit matrices of rank 0, 1, 2, … until the data ask for no more.
+
+    Parameters
+    ----------
+    build : callable
+        Takes indices of measurements, None for all, and returns their model.
+    m : int
+    plan : Plan
+        With a noise in units of the labels at weight 1.
+
+    Raises
+    ------
+    ValueError
+        If the rule by which it stops does not fit the measurements.
+    """
+    stop, warnings = chosen_stop(plan, m)
+    parts = split(stop, m, plan)
+    if parts[0][1] is None:
+        found = _by_the_noise(build(None), plan, plan.noise if stop == "noise" else None)
+    else:
+        found = _by_what_is_held_out(build, parts, plan)
+    found.stop, found.warnings = stop, warnings + found.warnings
+    if found.iterations >= plan.max_iter:
+        found.warnings.append(f"not converged: {plan.max_iter} iterations did not end the fit; more max_iter")
+    return found
+
+
+def converged(model: Model, x: np.ndarray, rank: int, most: int) -> tuple[np.ndarray, int]:
+    """Return the parameters at which a rank's loss is least, and the iterations that it took."""
+    options = {"maxiter": max(1, most), "maxfun": 10 * max(1, most), "ftol": 1e-13, "gtol": 1e-10}
+    found = minimize(model.loss, x, args=(rank,), jac=True, method="L-BFGS-B", options=options)
+    return found.x, int(found.nit)
+
+
+def _by_the_noise(model, plan, noise):
+    """Grow until the residual is as small as the noise, or without one as the tolerance."""
+    stages, left, reached = [_stage(model, model.start(), 0, 0, 0)], plan.max_iter, False
+    while not (reached := _is_reached(model, stages[-1], plan, noise)) and left > 0:
+        last = stages[-1]
+        if last.rank == model.largest_rank:
+            break
+        # Of a rank with as many free parameters as there are measurements χ² says nothing.
+        if last.rank and model.degrees_of_freedom(last.rank + 1, 0) >= model.m and noise is not None:
+            break
+        tried = []
+        for variant in range(model.variants):
+            x, taken = converged(model, model.widened(last.x, last.rank, variant), last.rank + 1, left)
+            left -= taken
+            tried.append(_stage(model, x, last.rank + 1, variant, taken))
+        best = tried[0]
+        for other in tried[1:]:
+            best = other if _is_better(model, best, other, noise) else best
+        if not _is_better(model, last, best, noise):
+            break
+        stages.append(best)
+        plan.say(f"rank {best.rank}: training error {np.sqrt(best.train) / (model.size or 1):.3g}")
+    return Grown(model, stages, "", np.array([], np.int64), reached, plan.max_iter - left)
+
+
+def _stage(model, x, rank, variant, iterations, held=np.nan):
+    return Stage(
+        x, rank, variant, iterations, model.mean_square(x, rank), held, model.degrees_of_freedom(rank, variant)
+    )
+
+
+def _is_reached(model, stage, plan, noise):
+    if noise is None:
+        return np.sqrt(stage.train) <= plan.tol * model.size
+    free = model.m - stage.degrees_of_freedom
+    return free > 0 and model.m * stage.train / noise**2 <= free + DEVIATIONS * np.sqrt(2 * free)
+
+
+def _is_better(model, last, tried, noise):
+    """Return whether further free parameters are worth what they take off the residual."""
+    if noise is None:
+        return tried.train < last.train * (1 - IMPROVES_BY)
+    more = tried.degrees_of_freedom - last.degrees_of_freedom
+    return model.m * (last.train - tried.train) / noise**2 > AKAIKE * more
+
+
+def _by_what_is_held_out(build, parts, plan):
+    """Grow while the error of what is held out falls, then fit all measurements in as many steps."""
+    models, held = [build(seen) for seen, _ in parts], [build(out) for _, out in parts]
+    counts = np.array([one.m for one in held])
+    xs, rank, left = [one.start() for one in models], 0, plan.max_iter
+
+    def mean(squares):
+        return counts @ squares / counts.sum()
+
+    best = mean(np.array([one.mean_square(x, 0) for one, x in zip(held, xs, strict=True)]))
+    first, kept, said = best, [], []
+    while rank < models[0].largest_rank and left > 0:
+        # As many free parameters as measurements fit anything.
+        if rank and models[0].degrees_of_freedom(rank + 1, 0) >= models[0].m:
+            break
+        taken = None
+        for variant in range(models[0].variants):
+            starts = [one.widened(x, rank, variant) for one, x in zip(models, xs, strict=True)]
+            runs = [_watched(*three, rank + 1, left) for three in zip(models, held, starts, strict=True)]
+            curve = mean(_filled([errors for errors, _ in runs]))
+            left -= max(len(errors) for errors, _ in runs)
+            if len(curve) and curve.min() < best * (1 - IMPROVES_BY) ** 2:
+                best, taken = float(curve.min()), (variant, int(curve.argmin()) + 1)
+                ends = [x for _, x in runs]
+                if len(runs) > 1:
+                    ends = [converged(one, x, rank + 1, taken[1])[0] for one, x in zip(models, starts, strict=True)]
+        if taken is None:
+            break
+        xs, rank = ends, rank + 1
+        kept.append((*taken, best))
+        plan.say(f"rank {rank}: hold-out error {np.sqrt(best) / (models[0].size or 1):.3g}")
+        if np.sqrt(best) <= plan.tol * models[0].size:
+            break
+    whole = build(None)
+    stages = [_stage(whole, whole.start(), 0, 0, 0, first)]
+    for variant, count, error in kept:
+        last = stages[-1]
+        x, taken = converged(whole, whole.widened(last.x, last.rank, variant), last.rank + 1, count)
+        stages.append(_stage(whole, x, last.rank + 1, variant, taken, error))
+    out = parts[0][1] if len(parts) == 1 else np.array([], np.int64)
+    return Grown(whole, stages, "", out, True, plan.max_iter - left, said)
+
+
+def _watched(model, held, x, rank, most):
+    """Return the mean square of what is held out after every iteration, and the parameters where it was least."""
+    errors, best = [], x
+
+    def look(intermediate_result):
+        nonlocal best
+        error = held.mean_square(intermediate_result.x, rank)
+        if not errors or error < min(errors):
+            best = intermediate_result.x.copy()
+        errors.append(error)
+        if len(errors) - int(np.argmin(errors)) > WAITS:
+            raise StopIteration
+
+    options = {"maxiter": max(1, most), "maxfun": 10 * max(1, most), "ftol": 1e-13, "gtol": 1e-10}
+    minimize(model.loss, x, args=(rank,), jac=True, method="L-BFGS-B", callback=look, options=options)
+    return np.array(errors), best
+
+
+def _filled(curves):
+    """Return curves of different lengths as rows, each continued by its last number."""
+    most = max(map(len, curves))
+    if not all(map(len, curves)):
+        return np.empty((len(curves), 0))
+    return np.stack([np.pad(curve, (0, most - len(curve)), mode="edge") for curve in curves])

@@ -1,0 +1,93 @@
+"""Gaps of a table filled by a matrix of low rank."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from algoreg.recover.completion import MatrixCompleter
+
+# Columns of a smaller spread than this share of their size are constant.
+CONSTANT = 1e-10
+
+
+class LowRankImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Fill the gaps (NaN) of a table by :class:`algoreg.recover.MatrixCompleter`; no rank is chosen.
+
+    Columns are standardised. The factors of the completed table say how columns go together; a gap is the mean of its
+    column given the row's known numbers, z = Rl + ε with l ~ N(0, C) and ε ~ N(0, σ²). So new rows are filled, too, and
+    a row without a number gets the columns' means.
+
+    Parameters
+    ----------
+    hold_out, folds, max_iter, random_state
+        See :class:`algoreg.recover.LowRankMatrixRegressor`.
+
+    Attributes
+    ----------
+    mean_, scale_ : numpy.ndarray, shape (p,)
+        Of the known numbers of every column.
+    loadings_ : numpy.ndarray, shape (p, r)
+        R, of the rank that was found.
+    score_variance_ : numpy.ndarray, shape (r,)
+        The diagonal of C.
+    noise_variance_ : float
+        σ², by what was held out.
+    n_iter_ : int
+    """
+
+    def __init__(self, *, hold_out=0.1, folds=5, max_iter=3000, random_state=0):
+        self.hold_out, self.folds, self.max_iter, self.random_state = hold_out, folds, max_iter, random_state
+
+    def __sklearn_tags__(self):
+        """Return scikit-learn's tags: gaps are allowed."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def fit(self, X, y=None):
+        """Find how the columns of a table (n, p) go together.
+
+        Raises
+        ------
+        ValueError
+            If a column has no number, or numbers are infinite.
+        """
+        X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan")
+        known = ~np.isnan(X)
+        if not known.any(axis=0).all():
+            empty = np.flatnonzero(~known.any(axis=0))
+            names = getattr(self, "feature_names_in_", np.arange(X.shape[1]))
+            raise ValueError(f"X: column {names[empty[0]]} has no number; {len(empty)} of {X.shape[1]} have none")
+        self.mean_ = np.nanmean(X, axis=0)
+        spread, size = np.nanstd(X, axis=0), np.nanmax(np.abs(X), axis=0)
+        self.scale_ = np.where(spread > CONSTANT * size, spread, 1.0)
+        places = np.argwhere(known)
+        values = ((X - self.mean_) / self.scale_)[known]
+        self.loadings_, self.score_variance_ = np.zeros((X.shape[1], 0)), np.zeros(0)
+        self.noise_variance_, self.n_iter_ = float(np.mean(values**2)), 1
+        if np.abs(values).max() > CONSTANT:
+            told = {name: getattr(self, name) for name in ("hold_out", "folds", "max_iter", "random_state")}
+            found = MatrixCompleter(shape=X.shape, center=False, biases=False, **told).fit(places, values)
+            self.loadings_, self.n_iter_ = found.factors_[1], found.n_iter_
+            self.score_variance_ = np.square(found.factors_[0]).sum(axis=0) / len(X)
+            error = found.path_.get("holdout_error", found.path_["train_error"])[-1]
+            self.noise_variance_ *= float(error) ** 2
+        return self
+
+    def transform(self, X):
+        """Return the table with its gaps filled; known numbers stay as they are."""
+        check_is_fitted(self, "loadings_")
+        X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan", copy=True)
+        known, rank = ~np.isnan(X), self.loadings_.shape[1]
+        filled = np.zeros(X.shape)
+        if rank:
+            z = np.where(known, (X - self.mean_) / self.scale_, 0)
+            squares = (self.loadings_[:, :, None] * self.loadings_[:, None, :]).reshape(len(self.loadings_), -1)
+            # In units of the scores' spread, so that no variance is divided by.
+            root = np.sqrt(self.score_variance_)
+            normal = (known.astype(float) @ squares).reshape(-1, rank, rank) * root[:, None] * root
+            normal += max(self.noise_variance_, np.finfo(float).eps * np.trace(normal[0])) * np.eye(rank)
+            scores = root * np.linalg.solve(normal, ((z @ self.loadings_) * root)[:, :, None])[:, :, 0]
+            filled = scores @ self.loadings_.T
+        X[~known] = (self.mean_ + self.scale_ * filled)[~known]
+        return X
