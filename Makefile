@@ -156,7 +156,7 @@ recover: options .venv/ready  ## a chapter of your own measurements, made and ru
 # Windows' subsystem for Linux has the machine's name in NAME: where NAME may be left out, only the command line counts.
 verify reference: NAME := $(if $(filter command,$(NAME_ORIGIN)),$(NAME))
 verify: options .venv/ready  ## bring a tier, or NAME=chapter of it, up to date and compare it with its committed reference
-	@$(OPTIONS); test -d "reference/runs/$$tier" || { echo "no reference for tier $$tier: reference/runs/$$tier does not exist; there are references for: $$(ls reference/runs | paste -sd" " -)"; exit 2; }
+	@$(OPTIONS); test -d "reference/$$tier" || { echo "no reference for tier $$tier: reference/$$tier does not exist; there are references for: $$(cd reference && ls -d $${shipped[*]} 2>/dev/null | paste -sd" " -)"; exit 2; }
 	@$(OPTIONS); [ -z "$$NAME" ] || [ -z "$(filter --config --config=% -C%,$(ARGS))" ] || \
 	refuse ARGS --config "Snakemake takes the last one alone; leave out NAME=$$NAME and add chapters=[$$NAME] to it"
 	@$(OPTIONS); [ -z "$$NAME" ] || { known_chapter; known_reference; }; rm -f "results/$$tier/verify.txt" "results/$$tier/logs/compare_with_reference.log"

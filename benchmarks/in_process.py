@@ -11,7 +11,7 @@ from algoreg import plugins
 from algoreg.engine import experiment
 from algoreg.experiments import descents
 from algoreg.numerics import devices, problems
-from algoreg.regression import snapshots
+from algoreg.regression import references, snapshots
 from algoreg.results import experiment_tables, records, tables
 from algoreg.settings import descents as settings
 from algoreg.settings import plan
@@ -70,7 +70,7 @@ def _as_text(table):
 
 
 def tables_of(tier, names, *, dtype=None, threads=None, batches=1):
-    """Return the committed form (see :func:`algoreg.regression.snapshots.snapshot`) of some of a tier's tables.
+    """Return some of a tier's tables as a reference has them (:mod:`algoreg.regression.references`).
 
     Parameters
     ----------
@@ -88,16 +88,21 @@ def tables_of(tier, names, *, dtype=None, threads=None, batches=1):
     """
     measure = partial(measured, tier, dtype=dtype, threads=threads or tier["threads"], batches=batches)
     recorded, found = {}, {}
+
+    def committed(frame, keys, values):
+        return references.read_table(io.StringIO(snapshots.table_text(frame, keys, values)))
+
     for name in names:
         block = tier["experiments"][name]
         if "select" not in block:
-            found[name] = snapshots.of_experiment(measure(name, range(block["ensembles"])), block["experiment"])
+            module = plugins.experiment(block["experiment"])
+            found[name] = committed(measure(name, range(block["ensembles"])), module.KEYS, module.VALUES)
             continue
         for one in block["select"]:
             if one not in recorded:
                 recorded[one] = _as_text(measure(one, range(tier["experiments"][one]["ensembles"])))
         rows = tables.select(block, [recorded[one] for one in block["select"]])
-        found[name] = snapshots.of_runs(_as_read(rows), block["by"])
+        found[name] = committed(_as_read(rows), [*block["by"], "target", "ensemble"], snapshots.VALUES)
     torch.set_num_threads(tier["threads"])
     torch.set_flush_denormal(False)
     return found

@@ -8,6 +8,7 @@ file then says which.
 """
 
 import argparse
+import io
 import json
 import os
 import subprocess
@@ -16,8 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import numpy as np
+
 import kernels as libraries
-from algoreg.regression import comparison, rejudge, snapshots
+from algoreg.regression import comparison, references, rejudge
 from algoreg.regression.tolerances import Tolerances
 from algoreg.results import machine, records
 from algoreg.settings import checking
@@ -42,8 +45,8 @@ SMOKE_ONLY = {
 
 
 def child(tier, names, options):
-    """Print tables of a tier as JSON."""
-    print(json.dumps(tables_of(tier, names, **options)))
+    """Print tables of a tier, JSON with a CSV each."""
+    print(json.dumps({name: table.to_csv(index=False) for name, table in tables_of(tier, names, **options).items()}))
 
 
 def measure(tier, names, options, kernels):
@@ -51,7 +54,8 @@ def measure(tier, names, options, kernels):
     command = [sys.executable, __file__, "--tier", tier["tier"], "--tables", *names, "--options", json.dumps(options)]
     environment = libraries.environment(kernels) if kernels else None
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    texts = json.loads(done.stdout.splitlines()[-1])
+    return {name: references.read_table(io.StringIO(text)) for name, text in texts.items()}
 
 
 def chosen_tables(tier, patterns):
@@ -67,12 +71,6 @@ def chosen_tables(tier, patterns):
         if not any(fnmatchcase(name, pattern) for name in names):
             raise ValueError(f"--tables {pattern}: allowed are patterns of {', '.join(names)}")
     return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
-
-
-def judged(tier, tables):
-    """Return the verdicts of the claims that read these tables alone, comparisons with published curves aside."""
-    frames = {name: snapshots.frame_of(table) for name, table in tables.items()}
-    return rejudge.judged(frames, tier, checking.load_claims())
 
 
 def claim_rows(name, new, old, tolerances):
@@ -107,7 +105,10 @@ def table_rows(name, new, old, tolerances):
     rows = []
     for table, kept in old.items():
         same = comparison.same_rows(new[table], kept, table, tolerances)
-        for column, (ratio, row) in comparison.spread(new[table], kept, table, tolerances).items():
+        for column, ratio in comparison.ratios(new[table], kept, table, tolerances).items():
+            # Left out are as many as may lie further off.
+            falling = np.argsort(-ratio, kind="stable")
+            row = int(falling[min(tolerances.allowed_over(table, column, len(ratio)), len(ratio) - 1)])
             rows.append(
                 {
                     "table": table,
@@ -115,9 +116,9 @@ def table_rows(name, new, old, tolerances):
                     "variation": name,
                     "same_rows": same,
                     "row": row,
-                    "this": new[table][column][row],
-                    "other": kept[column][row],
-                    "of_tolerance": float(f"{ratio:.2g}"),
+                    "this": float(new[table][column][row]),
+                    "other": float(kept[column][row]),
+                    "of_tolerance": float(f"{ratio[row]:.2g}"),
                 }
             )
     return rows
@@ -130,10 +131,13 @@ def rows_of(tier, names, variations):
         first = pool.submit(measure, tier, names, {}, None)
         others = {name: pool.submit(measure, tier, names, *change) for name, change in variations.items()}
     base, rows = first.result(), []
-    verdicts = judged(tier, base)
+    entries = checking.load_claims()
+    verdicts = rejudge.judged(base, tier, entries)
     for name, result in others.items():
         new = result.result()
-        found = table_rows(name, new, base, tolerances) + claim_rows(name, judged(tier, new), verdicts, tolerances)
+        found = table_rows(name, new, base, tolerances) + claim_rows(
+            name, rejudge.judged(new, tier, entries), verdicts, tolerances
+        )
         print(
             f"{name}: at most {max(row['of_tolerance'] for row in found):.2g} of the tolerance",
             file=sys.stderr,

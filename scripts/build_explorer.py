@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from algoreg.regression.references import read
-from algoreg.regression.snapshots import frame_of
+from algoreg.regression.references import read_table
 from algoreg.reporting.explorer import render
 from algoreg.results import records
 from algoreg.results.provenance import begin_job
 
 facts = begin_job(snakemake)
-table = frame_of(read(snakemake.input.reference)["tables"][snakemake.params.job["table"]])
+table = read_table(snakemake.input.reference)
 folder = Path(snakemake.input.parts[0]).parent
 text = render(folder, snakemake.input.style, table)
 records.write_text(snakemake.output.page, text)

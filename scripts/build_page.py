@@ -22,7 +22,7 @@ text = render(
     chosen_chapters(snakemake.config),
     {Path(path).stem: Path(path).read_text(encoding="utf-8") for path in snakemake.input.chapters},
     list(map(records.name_in_tier, made)),
-    replications.of_tiers({tier: references.read_tier(tier) for tier in replications.tiers()}),
+    replications.of_tiers({tier: {"claims": references.read_claims(tier)} for tier in replications.tiers()}),
     snakemake.params.job["labels"],
 )
 records.write_text(snakemake.output.page, text)

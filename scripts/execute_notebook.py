@@ -28,7 +28,7 @@ notebook = nbformat.read(snakemake.input.notebook, as_version=4)
 # Sockets in a folder of its own: kernels that start at the same time can choose the same TCP ports, and one of them
 # dies.
 with tempfile.TemporaryDirectory(prefix="kernel-") as folder:
-    line = opened.write(Path(folder) / "read.json", [results, root / "reference" / "runs"], read)
+    line = opened.write(Path(folder) / "read.json", [results, root / "reference"], read)
     # A kernel that has said all has nothing to tidy up: it need not be waited for.
     client = NotebookClient(
         notebook,

@@ -163,7 +163,7 @@ def published_curves(figure):
 
 def passage_of(passage, tables):
     """Return what a passage says of committed tables, by name."""
-    return passage(*(snapshots.frame_of(tables[name]) for name in passage.tables))
+    return passage(*(tables[name] for name in passage.tables))
 
 
 def gaussian_matrices(d, m, seed, ensemble=0):
@@ -321,10 +321,10 @@ def _run_tiny(folder):
     done = snakemake(folder, "claims", "figures", "results/tiny/tables/tiny_experiment.csv", tier="tiny")
     assert done.returncode == 0, done.stderr[-3000:]
     chapter = load_chapter("tiny", folder / "chapters" / "tiny")
-    content = snapshots.snapshot(folder / "results" / "tiny", tiny_settings(folder), chapter, partial=True)
-    path = references.path_of(chapter, "tiny")
-    path.parent.mkdir()
-    path.write_text(snapshots.dumps(content))
+    made = folder / "results" / "tiny", tiny_settings(folder), chapter, True
+    snapshots.write(
+        references.folder_of(chapter, "tiny"), snapshots.texts(*made), snapshots.claims(*made), partial=True
+    )
     done = snakemake(folder, "verify", tier="tiny")
     assert done.returncode == 0, done.stdout + done.stderr
     (folder / "results" / "tiny" / "verify.txt").unlink()

@@ -5,6 +5,7 @@ from functools import cache
 from typing import get_args
 
 import mistune
+import pandas as pd
 import pytest
 from conftest import ROOT, registered_claims, tier_settings
 
@@ -203,9 +204,10 @@ def test_the_documents_show_controls_remedies_and_slack():
     }
     table = report.verdicts(reference, [entry])
     keys = {"target": [0, 1, 0, 1], "ensemble": [0, 0, 3, 3]}
-    runs = claim_documents.run_counts({entry["experiments"][0]: {"keys": keys}})
+    runs = claim_documents.run_counts({entry["experiments"][0]: pd.DataFrame({**keys, "status": "budget"})})
     document = claim_documents.claims_in_full([entry], reference["claims"], {}, (), runs)
-    own = {"apart": {"keys": {"target": [0, 1], "ensemble": [0, 1]}}, "exact": {"keys": {"m": [3]}}}
+    apart = pd.DataFrame({"target": [0, 1], "ensemble": [0, 1], "status": "budget"})
+    own = {"apart": apart, "exact": pd.DataFrame({"m": [3], "status": "budget", "target": 1.0})}
     assert claim_documents.run_counts(own) == {"apart": " (2 ensembles, a target each)", "exact": ""}
     assert f"| reads | `{entry['experiments'][0]}` (2 targets × 2 ensembles)" in document
     for text in (

@@ -14,7 +14,6 @@ from algoreg.claims.predictions import prediction_interval, variance_components
 from algoreg.claims.published import match
 from algoreg.claims.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.regression import references
-from algoreg.regression.snapshots import frame_of
 from algoreg.reporting import wording
 
 pytestmark = pytest.mark.any_kernels
@@ -186,7 +185,7 @@ def test_no_claim_takes_plain_means_of_values_over_decades():
         given = entry["estimand"]
         if given["name"] not in PLAIN_MEANS or given["table"] not in reference["tables"]:
             continue
-        frame = chosen(frame_of(reference["tables"][given["table"]]), given.get("where"))
+        frame = chosen(reference["tables"][given["table"]], given.get("where"))
         for key in PLAIN_MEANS[given["name"]]:
             _, values = cells(frame, given["by"], given[key])
             judged += 1

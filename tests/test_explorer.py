@@ -14,7 +14,7 @@ from algoreg import plugins
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.diagnostics import test_error as error_of
 from algoreg.numerics.trace_minimisation import minimum_trace
-from algoreg.regression import references, snapshots
+from algoreg.regression import references
 from algoreg.reporting import explorer
 from algoreg.settings import options as declared
 
@@ -44,8 +44,7 @@ TO_THE_END = """([problem, settings]) => new Promise((done) => {
 
 
 def committed():
-    path = ROOT / "reference" / "runs" / "standard" / "theorem.json"
-    return snapshots.frame_of(references.read(path)["tables"]["samples_r"])
+    return references.read_table(ROOT / "reference" / "standard" / "theorem" / "samples_r.csv")
 
 
 def test_the_map_has_the_medians_of_the_committed_table():

@@ -12,7 +12,6 @@ from conftest import ROOT, published_curves, tier_settings
 
 from algoreg.claims.published import compare, load_sizes
 from algoreg.regression import references
-from algoreg.regression.snapshots import frame_of
 from algoreg.reporting import captions, figures
 from algoreg.reporting.charts.comparison import agreement, comparison
 from algoreg.reporting.charts.heat import edges, heat
@@ -176,7 +175,7 @@ def test_marks_of_margins_point_to_where_values_may_be_and_lie_above_points():
 
 def test_titles_count_ends_that_differ_from_run_to_run():
     few, *_ = drawn_committed("min_trace", "quick").axes
-    table = frame_of(references.read_tier("quick")["tables"]["min_trace"])
+    table = references.read_tier("quick")["tables"]["min_trace"]
     last = table[(table["method"] == "descent") & (table["m_over_dr"] == 1.4) & (table["alpha"] == 1e-12)]
     target, least = ((last[f"distance_to_{name}"] < 0.01).sum() for name in ("target", "min_trace"))
     assert few.get_title() == (
@@ -216,14 +215,14 @@ TIER = tier_settings("smoke")
 def drawn_committed(name, tier):
     """Return a figure of a tier's committed tables."""
     tables = references.read_tier(tier)["tables"]
-    shown = {one: frame_of(tables[one]) for one in tier_settings(tier)["figures"][name]}
+    shown = {one: tables[one] for one in tier_settings(tier)["figures"][name]}
     return figures.draw(name, {**shown, **published_curves(name)})
 
 
 def table_of(smoke, name):
     """Return a table of the finished smoke tier, the committed one of a chapter that scratch repositories leave out."""
     path = smoke / "results" / "smoke" / "tables" / f"{name}.csv"
-    return pd.read_csv(path) if path.exists() else frame_of(references.read_tier("smoke")["tables"][name])
+    return pd.read_csv(path) if path.exists() else references.read_tier("smoke")["tables"][name]
 
 
 def drawn(smoke, name):

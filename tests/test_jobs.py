@@ -28,22 +28,6 @@ def test_every_table_figure_and_claim_belongs_to_one_chapter(tier):
     assert sorted(files) == sorted(wanted)
 
 
-def test_a_part_of_a_reference_asks_for_that_part(tier, tmp_path):
-    path = tmp_path / "smoke.json"
-    whole = jobs.compared_files(tier, {})
-    assert len(whole["tables"]) == len(plan.tables(tier))
-    assert whole["verdicts"] == ["controls.json", "claims.json"]
-    part = {
-        "partial": True,
-        "claims": [{"id": "a"}],
-        "tables": {"b": 1},
-        "comparisons": {},
-    }
-    path.write_text(json.dumps(part))
-    expected = {"verdicts": ["claims/a.json"], "tables": ["tables/b.csv"]}
-    assert jobs.compared_files(tier, {"one": path}) == expected
-
-
 def test_notebooks_say_what_they_lack_of_a_tier(tier):
     def lacking(content, claims):
         return {name: reads["lacking"] for name, reads in jobs.notebooks(content, claims, ROOT / "notebooks").items()}

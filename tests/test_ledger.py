@@ -13,7 +13,6 @@ from algoreg.chapters.simulations.ledger.figure_4 import figure_4
 from algoreg.chapters.spectral_phase import ledger as spectral_phase
 from algoreg.claims import estimands
 from algoreg.regression import references as committed
-from algoreg.regression.snapshots import frame_of
 from algoreg.reporting import figures, ledger, papers
 from algoreg.settings.chapters import load_chapters
 
@@ -55,12 +54,12 @@ def test_numbers_are_those_of_claims_tables_and_curves(numbers, references):
     assert numbers.verdict("fig2-published") == "refuted"
     assert numbers.margin("fig1-published") == "1.4"
     assert numbers.setting("conj-min-nuclear-norm-below", "where", "m_over_dr") == "1.4"
-    rows = references["standard"]["tables"]["samples_d"]["keys"]
+    rows = references["standard"]["tables"]["samples_d"]
     assert numbers.values("samples_d", "d") == f"{min(rows['d'])} to {max(rows['d'])}"
     assert numbers.values("samples_r", "d") == "60"
     assert numbers.published("figure_1_d200", error="train_error", alpha=1.0) == "0.000994"
     least, largest = (getattr(numbers, name)("figure_1", "test_error", alpha=1.0) for name in ("least", "largest"))
-    errors = frame_of(references["standard"]["tables"]["figure_1"]).query("alpha == 1")["test_error"]
+    errors = references["standard"]["tables"]["figure_1"].query("alpha == 1")["test_error"]
     assert float(least) <= errors.min()
     assert errors.max() <= float(largest)
     with pytest.raises(ValueError, match="no row with"):
@@ -85,14 +84,14 @@ def test_estimates_of_sentences_that_make_them_bounds_are_rounded_outwards(numbe
 def test_numbers_in_sentences_are_those_of_the_tables(references):
     standard = references["standard"]
     said = ledger._passages(references)
-    runs = frame_of(standard["tables"]["quadratic_tau"]).query("variant == 'algorithm-1' and tau_error < -0.05")
+    runs = standard["tables"]["quadratic_tau"].query("variant == 'algorithm-1' and tau_error < -0.05")
     later = runs[runs["over_window"] >= 1.99]
     twice = later[later["iteration"] == later["iteration"].min()]
     assert said["alg1_tau_lost"](-0.1) == f"{(twice['status'] == 'diverged').sum()} of {len(twice)}"
-    widths = frame_of(standard["tables"]["quadratic_width"]).query("variant == 'plain' and m == 180")
+    widths = standard["tables"]["quadratic_width"].query("variant == 'plain' and m == 180")
     logs = np.log(widths["test_error"]).groupby(widths["width"]).mean()
     assert f"{np.exp(logs[30] - logs[3]):.2g} (`plain`, m = 180)" in said["alg1_width_costs"]()
-    ends = frame_of(standard["tables"]["min_trace"])
+    ends = standard["tables"]["min_trace"]
     few = ends[np.isclose(ends["m_over_dr"], 1.4) & (ends["distance_to_target"] < 0.01)]
     descents, programme = few.query("method == 'descent' and alpha < 2e-12"), few.query("method == 'clarabel'")
     assert f" in {len(descents)} of 24 runs, least trace in {len(programme)} of 24." in said["found_below"]()
@@ -102,7 +101,7 @@ def test_numbers_in_sentences_are_those_of_the_tables(references):
 
 def test_other_readings_of_figure_4_stand_beside_the_same_targets(references):
     standard = references["standard"]
-    ours, other = (frame_of(standard["tables"][name]) for name in ("figure_4", "figure_4_readings"))
+    ours, other = (standard["tables"][name] for name in ("figure_4", "figure_4_readings"))
     assert sorted(other["target"].unique()) == [0, 1]
     own = ours.query("method == 'projected' and ensemble == 0 and target < 2 and m_over_d == 10")
     row = next(row for row in figure_4(standard).splitlines() if "ours from 0, 2 targets on ensemble 0 alone" in row)
@@ -112,7 +111,7 @@ def test_other_readings_of_figure_4_stand_beside_the_same_targets(references):
 def test_choices_at_the_ends_of_grids_are_named(references):
     standard = references["standard"]
     said = passage_of(race.race_grid_ends, standard["tables"])
-    rows = frame_of(standard["tables"]["race"]).query("kappa == 100")
+    rows = standard["tables"]["race"].query("kappa == 100")
     assert said.startswith("At κ = 100 ")
     for method, momentum in rows.groupby("method")["momentum"].first().items():
         name = race.NAMES[method]
@@ -125,25 +124,23 @@ def test_choices_at_the_ends_of_grids_are_named(references):
 def test_what_the_race_with_fewer_measurements_lacks_is_named(references):
     said = passage_of(race.race_few_lacks, references["standard"]["tables"])
     assert said.startswith("Left out: ")
-    few = set(frame_of(references["standard"]["tables"]["race_few"])["method"])
+    few = set(references["standard"]["tables"]["race_few"]["method"])
     named = said.removeprefix("Left out: ").removesuffix(".").split("; ")
     assert sorted(named) == sorted(name for method, name in race.NAMES.items() if method not in few)
 
 
 def test_draws_whose_least_trace_is_the_target_are_counted_as_such(references):
     tables = dict(references["standard"]["tables"])
-    frame = frame_of(tables["greedy_commuting"])
+    frame = tables["greedy_commuting"]
     draws = frame.groupby(["target", "ensemble"]).ngroups
-    columns = frame.assign(distance_to_min_trace=frame["distance_to_target"]).drop(columns="status").to_dict("list")
-    tables["greedy_commuting"] = {"keys": columns, "status": ["converged"] * len(frame)}
+    tables["greedy_commuting"] = frame.assign(distance_to_min_trace=frame["distance_to_target"])
     assert f" in {draws} of {draws} draws" in passage_of(greedy.commuting_least_is_target, tables)
 
 
 def test_exponents_that_are_their_predictions_leave_no_spread(references):
     tables = dict(references["standard"]["tables"])
-    frame = frame_of(tables["phase_few"])
-    columns = frame.assign(smallest_error=frame["alpha"] ** frame["predicted"]).drop(columns="status").to_dict("list")
-    tables["phase_few"] = {"keys": columns, "status": ["budget"] * len(frame)}
+    frame = tables["phase_few"]
+    tables["phase_few"] = frame.assign(smallest_error=frame["alpha"] ** frame["predicted"])
     said = passage_of(spectral_phase.phase_constant, tables)
     spread = float(said.split("and ")[-1].split()[0])
     assert spread < 1e-10
@@ -151,10 +148,9 @@ def test_exponents_that_are_their_predictions_leave_no_spread(references):
 
 def test_correlations_are_said_with_the_draws_of_their_own_table(references):
     tables = dict(references["standard"]["tables"])
-    few = frame_of(tables["phase_few"])
-    one = few[few["target"] == few["target"].min()].drop(columns="status").to_dict("list")
-    tables["phase_few"] = {"keys": one, "status": ["budget"] * len(one["d"])}
-    draws = frame_of(tables["phase_many"]).groupby(["target", "ensemble"]).ngroups
+    few = tables["phase_few"]
+    one = tables["phase_few"] = few[few["target"] == few["target"].min()]
+    draws = tables["phase_many"].groupby(["target", "ensemble"]).ngroups
     said = passage_of(spectral_phase.phase_correlations, tables)
     assert f"over {draws} draws at m = 20dr" in said
     assert f"over {len(set(one['ensemble']))} draws at m = 5dr" in said
@@ -246,7 +242,7 @@ def test_ledgers_say_what_all_points_of_a_table_would_give(references, identity,
     (entry,) = (entry for entry in registered_claims() if entry["id"] == identity)
     own = dict(entry["estimand"])
     own["where"] = {key: value for key, value in own["where"].items() if key != column}
-    table = frame_of(references["standard"]["tables"][own["table"]])
+    table = references["standard"]["tables"][own["table"]]
     assert set(entry["estimand"]["where"][column]) < set(table[column])
     measured = getattr(estimands, own.pop("name"))
     found = measured({own["table"]: table}, {}, np.random.default_rng(0), **own)
@@ -258,7 +254,7 @@ def test_ledgers_say_the_means_and_medians_that_figures_draw(references):
     standard, shown = references["standard"], tier_settings("standard")["figures"]
 
     def draw(name):
-        return figures.draw(name, {table: frame_of(standard["tables"][table]) for table in shown[name]}).axes
+        return figures.draw(name, {table: standard["tables"][table] for table in shown[name]}).axes
 
     flow, ratios = draw("norm_growth")[0], draw("spectral_phase")[1]
     for depth, det, *means in cells(passage_of(norms.norms_of_flow, standard["tables"])):

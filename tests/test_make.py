@@ -55,7 +55,7 @@ def folder(tmp_path_factory):
     shutil.copytree(ROOT / "config", folder / "config")
     (folder / "tools").mkdir()
     shutil.copy(ROOT / "tools" / "options.sh", folder / "tools")
-    shutil.copytree(ROOT / "reference" / "runs", folder / "reference" / "runs")
+    shutil.copytree(ROOT / "reference", folder / "reference")
     for path in (ROOT / "src").glob("algoreg/chapters/*/c*.yaml"):
         (folder / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, folder / path.relative_to(ROOT))
@@ -223,7 +223,7 @@ def test_a_tier_that_has_no_reference_is_refused_before_it_is_run(folder, tmp_pa
 def test_a_chapter_that_has_no_reference_is_refused_before_it_is_run(folder, tmp_path):
     done = make(folder, "verify", "TIER=full", "NAME=theorem")
     assert done.returncode == 2
-    assert "no reference for tier full: reference/runs/full/theorem.json does not exist" in done.stderr
+    assert "no reference for tier full: reference/full/theorem/claims.json does not exist" in done.stderr
     assert "snakemake>" not in done.stdout
     assert "chapters=[race]" in make(folder, "verify", "TIER=full", "NAME=race").stdout
     # A chapter of one's own has its reference beside it.
@@ -231,9 +231,11 @@ def test_a_chapter_that_has_no_reference_is_refused_before_it_is_run(folder, tmp
     own.mkdir()
     (own / "chapter.yaml").touch()
     words = ("verify", "TIER=smoke", "NAME=mine", f"CHAPTER_PATH={tmp_path}")
-    assert f"no reference for tier smoke: {own}/reference/smoke.json does not exist" in make(folder, *words).stderr
-    (own / "reference").mkdir()
-    (own / "reference" / "smoke.json").touch()
+    assert (
+        f"no reference for tier smoke: {own}/reference/smoke/claims.json does not exist" in make(folder, *words).stderr
+    )
+    (own / "reference" / "smoke").mkdir(parents=True)
+    (own / "reference" / "smoke" / "claims.json").touch()
     assert "chapters=[mine]" in make(folder, *words).stdout
 
 

@@ -376,8 +376,8 @@ FAULTS = (
     Fault(
         "derived numbers may differ by a share of all sizes together",
         "regression/tolerances.py",
-        'max(abs(b), abs(scale), part["floor"])',
-        'sum((abs(b), abs(scale), part["floor"]))',
+        'np.maximum(abs(b), max(abs(scale), part["floor"]))',
+        '(abs(b) + abs(scale) + part["floor"])',
         "test_records.py::test_derived_numbers_agree_within_a_share_of_the_largest_size_and_no_more",
     ),
     Fault(

@@ -19,7 +19,6 @@ from algoreg.algorithms.factored import Algorithm
 from algoreg.chapters.simulations import estimands as simulations
 from algoreg.claims import intervals, judging, thresholds
 from algoreg.regression import comparison, references
-from algoreg.regression.snapshots import frame_of
 from algoreg.regression.tolerances import TOLERANCES, Tolerances
 from algoreg.settings import plan
 from algoreg.settings.chapters import load_chapters
@@ -76,8 +75,8 @@ def test_runs_dealt_out_to_more_batches_are_green(tables_of, batches):
     tables = ["figure_1", "figure_4", "x_space"]
     dealt, together = tables_of(SMOKE, tables, batches=batches), tables_of(SMOKE, tables)
     for name in tables:
-        assert dealt[name]["keys"] == together[name]["keys"]
-        assert dealt[name]["status"] == together[name]["status"]
+        named = [*references.keys_of(together[name]), "status"]
+        assert dealt[name][named].equals(together[name][named])
         np.testing.assert_allclose(dealt[name]["test_error"], together[name]["test_error"], rtol=1e-4)
 
 
@@ -122,7 +121,7 @@ def test_a_dropped_ensemble_and_a_dropped_target_are_red(tables_of):
 def evidence():
     """Return the registry's entries and the committed quick tables that judge them."""
     registry = registered_claims()
-    tables = {name: frame_of(table) for name, table in REFERENCES["quick"]["tables"].items()}
+    tables = REFERENCES["quick"]["tables"]
     seed = tier_settings("quick")["seed"]
     return {entry["id"]: entry for entry in registry}, tables, seed
 
@@ -193,9 +192,8 @@ def test_tolerances_lie_above_twice_what_was_measured_and_name_tables_that_exist
         rows = [row for row in rows if row.get("table") in tables]
         measured.update(row["table"] for row in rows)
         for row in rows:
-            column = np.array([np.nan if x is None else x for x in tables[row["table"]][row["column"]]], dtype=float)
-            status, keys = tables[row["table"]]["status"], tables[row["table"]]["keys"]
-            allowed = tolerances.allowed(row["table"], row["column"], column, status, keys)[row["row"]]
+            table, column = tables[row["table"]], row["column"]
+            allowed = tolerances.allowed(row["table"], column, table[column], table["status"], table)[row["row"]]
             assert row["same_rows"], row
             assert abs(row["this"] - row["other"]) <= allowed / 2, row
     assert measured >= set(REFERENCES["smoke"]["tables"])

@@ -279,9 +279,7 @@ def test_what_notebooks_say_to_try_next_is_taken_by_one_of_their_experiments():
 
 def committed_table(name, tier="quick"):
     """Return a committed table of a tier."""
-    parts = (references.read(path)["tables"] for path in references.paths(tier).values())
-    (found,) = (tables[name] for tables in parts if name in tables)
-    return pd.DataFrame({**found["keys"], **{key: value for key, value in found.items() if key != "keys"}})
+    return references.read_tier(tier)["tables"][name]
 
 
 def test_runs_that_notebooks_choose_or_say_to_choose_are_in_the_tables():

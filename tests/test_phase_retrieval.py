@@ -18,7 +18,6 @@ from algoreg.ensembles.rank_one import Ensemble
 from algoreg.numerics.problems import draw_factor
 from algoreg.numerics.seeds import stream
 from algoreg.regression import references
-from algoreg.regression.snapshots import frame_of
 from algoreg.reporting.figures import draw
 
 pytestmark = pytest.mark.replicates(200)
@@ -251,7 +250,7 @@ def test_phase_measurements_shows_growth_and_shares():
 
 
 def test_shares_of_independent_runs_have_exact_intervals_in_ledger_and_figure():
-    frame = frame_of(references.read_tier("standard")["tables"]["phase_ratios"])
+    frame = references.read_tier("standard")["tables"]["phase_ratios"]
     rows = [line.strip("| ").split(" | ") for line in ledger.starts_by_ratio(frame).splitlines()[2:]]
     axes = draw("phase_measurements", {"phase_ratios": frame}).axes[1]
     drawn = {

@@ -1,9 +1,11 @@
 """Committed numbers lie by chapter: where they are found, what is compared, what a chapter of the user's own has."""
 
 import importlib
+import io
 import json
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from conftest import ROOT, tier_settings
 
@@ -15,8 +17,7 @@ from algoreg.settings.chapters import load_chapters
 
 pytestmark = pytest.mark.any_kernels
 
-PART = {"partial": True, "tables": {"a": {"keys": {"d": [1]}, "status": ["budget"], "test_error": [0.5]}},
-        "comparisons": {"b": [{"ours": 0.1}]}, "claims": [{"id": "c"}]}  # fmt: skip
+TEXTS = {"tables": {"a": "d,status,test_error\n1,budget,0.5\n"}, "comparisons": {"b": "ours\n0.1\n"}}
 
 
 def _tables(chapter):
@@ -35,7 +36,7 @@ def test_every_chapters_reference_has_that_chapters_tables_and_claims_alone():
     for tier in ("smoke", "quick", "standard"):
         settings, found = tier_settings(tier), references.paths(tier)
         for chapter in (one for one in load_chapters() if one.name in found):
-            content = references.read(found[chapter.name])
+            content = references.read(chapter, tier)
             own = _tables(chapter)
             assert {*content["tables"], *content["comparisons"]} == own & {*plan.tables(settings)}
             assert [claim["id"] for claim in content["claims"]] == [entry["id"] for entry in chapter.claims]
@@ -47,21 +48,28 @@ def test_every_chapters_reference_has_that_chapters_tables_and_claims_alone():
 
 
 @pytest.mark.parametrize("tier", ["smoke", "full"])
-def test_what_is_committed_is_written_as_a_snapshot_is(tier):
+def test_what_is_committed_is_written_as_it_was_read(tier, tmp_path):
     """A reference that is written again without a change shows no difference."""
-    for path in references.paths(tier).values():
-        text = path.read_text(encoding="utf-8")
-        # Some have digests of what was drawn, which nothing reads any more.
-        known, before, _ = text.partition(',\n  "problems": ')
-        assert snapshots.dumps(json.loads(text)) == (f"{known}\n}}\n" if before else text)
+    for chapter in (one for one in load_chapters() if one.name in references.paths(tier)):
+        content, folder = references.read(chapter, tier), references.folder_of(chapter, tier)
+        tables = {
+            name: snapshots.table_text(table, references.keys_of(table), references.values_of(table))
+            for name, table in content["tables"].items()
+        }
+        comparisons = {name: snapshots.comparison_text(table) for name, table in content["comparisons"].items()}
+        texts, new = {"tables": tables, "comparisons": comparisons}, tmp_path / chapter.name
+        snapshots.write(new, texts, content["claims"], content.get("partial", False))
+        assert {path.name: path.read_text() for path in references.files(new / "claims.json")} == {
+            path.name: path.read_text() for path in references.files(folder / "claims.json")
+        }
 
 
 def test_a_chapter_of_ones_own_has_its_reference_and_its_tolerances_in_its_folder(tmp_path):
     (chapter,) = load_chapters(["proof"])
     measured = {"experiments": {"my_table": {}}}
     own = replace(chapter, name="mine", folder=tmp_path / "mine", entries=measured, claims=[{"id": "my-claim"}])
-    assert references.path_of(chapter, "quick") == ROOT / "reference" / "runs" / "quick" / "proof.json"
-    assert references.path_of(own, "quick") == tmp_path / "mine" / "reference" / "quick.json"
+    assert references.folder_of(chapter, "quick") == ROOT / "reference" / "quick" / "proof"
+    assert references.folder_of(own, "quick") == tmp_path / "mine" / "reference" / "quick"
     assert Tolerances.load(chapters=[own]).tables == {}
     own.folder.mkdir()
     (own.folder / "tolerances.yaml").write_text(
@@ -94,40 +102,44 @@ def test_no_document_and_no_cost_of_this_project_is_of_a_chapter_of_ones_own(tmp
     assert write_reference.ours([chapter, own]) == [chapter]
 
 
-def test_a_part_that_was_run_later_adds_to_what_is_committed():
-    table = {"keys": {"d": [1]}, "status": ["budget"], "test_error": [0.25]}
-    later = {**PART, "tables": {"a": table, "e": table}, "comparisons": {},
-             "claims": [{"id": "f"}, {"id": "c", "verdict": "refuted"}]}  # fmt: skip
-    assert snapshots.completed(later, PART) == {
-        "partial": True,
-        "tables": {"a": table, "e": table},
-        "comparisons": PART["comparisons"],
-        "claims": [{"id": "c", "verdict": "refuted"}, {"id": "f"}],
-    }
-    assert snapshots.completed(PART, later)["tables"]["a"] == PART["tables"]["a"]
+def test_a_part_that_was_run_later_adds_to_what_is_committed(tmp_path):
+    later = {"tables": {"a": "d,status,test_error\n1,budget,0.25\n", "e": TEXTS["tables"]["a"]}, "comparisons": {}}
+    snapshots.write(tmp_path, TEXTS, [{"id": "c"}], partial=True)
+    snapshots.write(tmp_path, later, [{"id": "f"}, {"id": "c", "verdict": "refuted"}], partial=True)
+    claims = json.loads((tmp_path / "claims.json").read_text())
+    assert claims == {"partial": True, "claims": [{"id": "c", "verdict": "refuted"}, {"id": "f"}]}
+    written = {path.stem: path.read_text() for path in tmp_path.glob("*.csv")}
+    assert written == {**later["tables"], **TEXTS["comparisons"]}
+    # A whole one has nothing else.
+    snapshots.write(tmp_path, TEXTS, [{"id": "c"}])
+    assert json.loads((tmp_path / "claims.json").read_text()) == {"claims": [{"id": "c"}]}
+    written = {path.stem: path.read_text() for path in tmp_path.glob("*.csv")}
+    assert written == {**TEXTS["tables"], **TEXTS["comparisons"]}
 
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_what_is_compared_is_the_tier_unless_every_reference_is_of_a_part(tmp_path, whole):
     tier = tier_settings("smoke")
-    first, second = tmp_path / "first.json", tmp_path / "second.json"
-    first.write_text(snapshots.dumps(PART))
-    second.write_text(snapshots.dumps({**PART, "tables": {}, "comparisons": {}, "partial": not whole}))
-    files = jobs.compared_files(tier, {"first": first, "second": second})
+    snapshots.write(tmp_path / "first", TEXTS, [{"id": "c"}], partial=True)
+    snapshots.write(tmp_path / "second", {"tables": {}, "comparisons": {}}, [{"id": "c"}], partial=not whole)
+    files = jobs.compared_files(tier, [tmp_path / name / "claims.json" for name in ("first", "second")])
     if whole:
-        assert files == jobs.compared_files(tier, {})
+        assert files == jobs.compared_files(tier, [])
         assert files["tables"] == [f"tables/{name}.csv" for name in plan.tables(tier)]
         assert files["verdicts"] == ["controls.json", "claims.json"]
     else:
         assert files["tables"] == ["tables/a.csv", "tables/b.csv"]
         assert set(files["verdicts"]) == {"claims/c.json"}
-    assert json.loads(first.read_text()) == PART
 
 
-def test_a_tables_columns_come_in_their_order():
-    table = {
-        "keys": {"d": [1, 2], "ensemble": [0, 0]},
-        "status": ["budget"] * 2,
-        **{f"value_{i}": [0.5, None] for i in range(40)},
-    }
-    assert list(snapshots.frame_of(table)) == ["d", "ensemble", "status", *(f"value_{i}" for i in range(40))]
+def test_a_committed_table_has_six_digits_its_keys_its_status_and_what_was_measured():
+    frame = pd.DataFrame(
+        {"x": [1 / 3, None], "extra": [1, 2], "d": [5, 7], "status": ["budget", "diverged"], "method": ["a", "b"]}
+    )
+    text = snapshots.table_text(frame, ["method", "d"], ["x"])
+    assert text == "method,d,status,x\na,5,budget,0.333333\nb,7,diverged,\n"
+    table = references.read_table(io.StringIO(text))
+    assert (references.keys_of(table), references.values_of(table)) == (["method", "d"], ["x"])
+    counts = references.read_table(io.StringIO("d,status,count\n1,budget,3\n"))
+    assert counts["count"].dtype == float
+    assert counts["d"].dtype == int

@@ -196,7 +196,7 @@ def test_the_page_depends_on_replications_and_on_what_they_are_compared_with(rep
 
 def test_committed_replications_are_of_fresh_seeds_and_known_claims():
     for path in replications.FOLDER.glob("*.json"):
-        committed = {claim["id"] for claim in references.read_tier(path.stem)["claims"]}
+        committed = {claim["id"] for claim in references.read_claims(path.stem)}
         runs = replications.read(path.stem)
         assert runs
         assert str(yaml.safe_load((ROOT / "config" / f"{path.stem}.yaml").read_text())["seed"]) not in runs
@@ -251,7 +251,7 @@ def replicated_by(tmp_path, monkeypatch):
         monkeypatch.setattr(replicate, "ROOT", tmp_path)
         monkeypatch.setattr(replicate, "run", run)
         monkeypatch.setattr(replications, "FOLDER", tmp_path / "committed")
-        monkeypatch.setattr(references, "read_tier", lambda tier: {"claims": committed})
+        monkeypatch.setattr(references, "read_claims", lambda tier: committed)
 
     return replace
 
@@ -296,7 +296,7 @@ def test_seeds_run_one_after_the_other_and_a_failed_control_is_kept(replicated_b
     assert not list(replications.FOLDER.parent.glob("committed/*"))
     for seed, verdict in ("12", "invalid"), ("11", "supported"):
         path = replicate.ROOT / "results" / f"quick-seed-{seed}" / "replication.json"
-        assert references.read(path)[seed]["one"]["verdict"] == verdict
+        assert json.loads(path.read_text())[seed]["one"]["verdict"] == verdict
     capsys.readouterr()
     sys.argv.append("--commit")
     replicate.main()

@@ -21,7 +21,7 @@ from algoreg.experiments import descents as recording
 from algoreg.numerics import problems
 from algoreg.numerics.devices import DTYPES
 from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor, StateRegressor, base
-from algoreg.regression import snapshots
+from algoreg.regression import references, snapshots
 from algoreg.regression.comparison import ratios, same_rows
 from algoreg.regression.tolerances import Tolerances
 from algoreg.settings import plan
@@ -168,7 +168,9 @@ def _as_committed(experiment, **told):
     texts = [
         column for column in plugins.experiment(experiment).VALUES if not pd.api.types.is_numeric_dtype(frame[column])
     ]
-    return snapshots.of_experiment(frame.assign(**dict.fromkeys(texts, np.nan)), experiment)
+    module = plugins.experiment(experiment)
+    text = snapshots.table_text(frame.assign(**dict.fromkeys(texts, np.nan)), module.KEYS, module.VALUES)
+    return references.read_table(io.StringIO(text))
 
 
 def _told(experiment):
@@ -203,7 +205,8 @@ def test_every_experiment_measures_on_the_device_that_it_is_given(experiment, mo
 def test_every_experiment_measures_in_the_numbers_that_it_is_given(experiment):
     _, told = _told(experiment)
     other = {torch.float32: torch.float64, torch.float64: torch.float32}[told["dtype"]]
-    assert _as_committed(experiment, **{**told, "dtype": other})["keys"] == _of_the_cpu(experiment)["keys"]
+    named = references.keys_of(_of_the_cpu(experiment))
+    assert _as_committed(experiment, **{**told, "dtype": other})[named].equals(_of_the_cpu(experiment)[named])
 
 
 RNG = np.random.default_rng(0)

@@ -2,6 +2,7 @@
 installed algorithms do not show.
 """
 
+import pandas as pd
 import pytest
 
 from algoreg.chapters.race import ledger, which_method
@@ -17,8 +18,7 @@ pytestmark = pytest.mark.any_kernels
 
 def as_reference(rows):
     """Return rows as a reference has a table."""
-    values = {name: [row[name] for row in rows] for name in rows[0]}
-    return {"keys": values, "status": ["budget"] * len(rows)}
+    return pd.DataFrame(rows).assign(status="budget")
 
 
 def race(**passes):
@@ -33,9 +33,7 @@ def race(**passes):
         for target in range(2)
         for ensemble in range(2)
     ]  # fmt: skip
-    table = as_reference(rows)
-    table["passes"] = table["keys"].pop("passes")
-    return table
+    return as_reference(rows).astype({"passes": float})
 
 
 REFERENCE = {
@@ -96,9 +94,7 @@ def test_under_noise_the_error_at_the_stop_decides():
         for t in range(2)
         for e in range(2)
     ]  # fmt: skip
-    table = as_reference(rows)
-    for name in ("stop_error", "best_error", "end_error", "kappa", "label_noise"):
-        table[name] = table["keys"].pop(name)
+    table = as_reference(rows).astype({"end_error": float})
     text = ledger.which_under_noise("quick", {"tables": {"race_noise": table}})
     assert "The quick tier, noise 0.1 of the labels' root mean square, κ = 10:" in text
     assert "| the rank r | preconditioned, width r, spectral start | 0.141 | 0.09 | nan |" in text

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -171,7 +172,7 @@ def test_another_title_or_paper_makes_again_what_shows_it(tiny):
 def test_a_notebook_that_shows_committed_verdicts_is_executed_again_where_they_change(repository):
     notebook = "results/smoke/notebooks/18_remarks.ipynb"
     for name, plan in (("theorem", {}), ("remarks", {"execute_notebook": 1})):
-        committed = repository / "reference" / "runs" / "standard" / f"{name}.json"
+        committed = repository / "reference" / "standard" / name / "claims.json"
         committed.write_text(committed.read_text(encoding="utf-8") + "\n", encoding="utf-8")
         assert planned(repository, notebook) == plan
 
@@ -312,17 +313,13 @@ def test_verify_turns_red_where_the_reference_is_of_another_seed(tiny):
 
 
 def test_a_reference_of_a_part_asks_for_that_part(repository):
-    results, path = repository / "results" / "smoke", repository / "reference" / "runs" / "smoke" / "simulations.json"
-    whole = json.loads(path.read_text())
-    named = {
-        "tables": ("figure_4",),
-        "comparisons": (),
-    }
-    part = {key: {name: whole[key][name] for name in names} for key, names in named.items()}
-    claims = [claim for claim in whole["claims"] if claim["id"] == "fig4-published"]
-    for other in path.parent.glob("*.json"):
-        other.unlink()
-    path.write_text(snapshots.dumps({"partial": True, "claims": claims, **part}))
+    results, folder = repository / "results" / "smoke", repository / "reference" / "smoke"
+    claims = json.loads((folder / "simulations" / "claims.json").read_text())["claims"]
+    table = (folder / "simulations" / "figure_4.csv").read_text()
+    shutil.rmtree(folder)
+    claims = [claim for claim in claims if claim["id"] == "fig4-published"]
+    texts = {"tables": {"figure_4": table}, "comparisons": {}}
+    snapshots.write(folder / "simulations", texts, claims, partial=True)
     for lost in ("claims.json", "controls.json", "tables/x_space.csv", "tables/figure_4.csv"):
         (results / lost).unlink()
     assert planned(repository, "verify") == {"tabulate": 1, "compare_with_reference": 1, "verify": 1}

@@ -1,6 +1,6 @@
 """Set the article: python tools/build_article.py, to article.pdf.
 
-The text is docs/article/article.typ. Its numbers come from reference/runs/standard, its figures from docs/figures.
+The text is docs/article/article.typ. Its numbers come from reference/standard, its figures from docs/figures.
 Typst lies in .venv/site; it has its fonts with it and fetches nothing.
 """
 
@@ -57,7 +57,7 @@ def said(claim, entry):
 def numbers():
     """Return all that the article takes from elsewhere."""
     entries = {entry["id"]: entry for entry in checking.load_claims(CHAPTERS)}
-    committed = {claim["id"]: claim for claim in references.read_tier(TIER)["claims"]}
+    committed = {claim["id"]: claim for claim in references.read_claims(TIER)}
     claims = {name: said(committed[name], entry) for name, entry in entries.items() if name in committed}
     counts = Counter(claim["verdict"] for claim in claims.values())
     about = json.loads((ROOT / "codemeta.json").read_text(encoding="utf-8"))

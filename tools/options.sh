@@ -62,10 +62,10 @@ known_chapter() {
 }
 
 known_reference() {
-    local place=reference/runs/$tier/$NAME.json beside=
+    local place=reference/$tier/$NAME/claims.json beside=
     # That of a chapter of the user's own lies beside it.
     for path in "${chapters[@]}"; do
-        [[ ${path##*/} != "$NAME" || $path == src/algoreg/chapters/* ]] || beside=$path/reference/$tier.json
+        [[ ${path##*/} != "$NAME" || $path == src/algoreg/chapters/* ]] || beside=$path/reference/$tier/claims.json
     done
     [ -f "${beside:-$place}" ] ||
         refuse NAME "$NAME" "this chapter has no reference for tier $tier: ${beside:-$place} does not exist"

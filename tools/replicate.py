@@ -7,6 +7,7 @@ fails is recorded as the claim's verdict, `invalid`.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -78,7 +79,7 @@ def keep(path, seed, new, whole=True):
     """Add what a seed gave to a file of replications, in place of what it gave before:
     of all claims, or of those alone.
     """
-    known = references.read(path) if path.exists() else {}
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     known[str(seed)] = new if whole else {**known.get(str(seed), {}), **new}
     content = {seed: known[seed] for seed in sorted(known, key=int)}
     records.write_text(path, dumps(content))
@@ -99,7 +100,7 @@ def main():
     options = parser.parse_args()
     if options.cores < 1:
         parser.error(f"--cores {options.cores}: allowed is a whole number of at least 1")
-    committed = references.read_tier(options.tier)["claims"]
+    committed = references.read_claims(options.tier)
     if unknown := set(options.claims) - {claim["id"] for claim in committed}:
         raise SystemExit(f"--claims {', '.join(sorted(unknown))}: allowed are ids of docs/claims.md")
     left_out = {claim["id"] for claim in committed if claim["verdict"] == NOT_JUDGED}

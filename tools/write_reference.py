@@ -7,7 +7,10 @@ import os
 import shutil
 from pathlib import Path
 
+import pandas as pd
+
 from algoreg import jobs
+from algoreg.claims import published
 from algoreg.recipes import Recipes
 from algoreg.regression import references, rejudge, snapshots
 from algoreg.results import chain, records
@@ -80,7 +83,7 @@ def keep_costs(tier, folder, chapters, made, whole):
     """Add to reference/cost.json what the chapters' jobs took, and if the tier was run as a whole,
     what all of it did.
     """
-    costs = references.read(references.COSTS)
+    costs = references.costs()
     known = references.cost_of(folder, made) if whole else costs.get(tier, {})
     by_chapter = {**costs.get(tier, {}).get("chapters", {}), **references.chapter_costs(folder, ours(chapters), made)}
     costs[tier] = {**known, "chapters": dict(sorted(by_chapter.items()))}
@@ -115,21 +118,30 @@ def read_options():
     return options
 
 
-def keep(chapter, tier, content):
-    """Write a chapter's reference, reference/runs/<tier>/<chapter>.json, if there is something in it."""
-    if content["tables"] or content["comparisons"]:
-        path = references.path_of(chapter, tier)
-        records.write_text(path, snapshots.dumps(content))
-        print(f"wrote {path}")
+def keep(chapter, tier, texts, judged, partial):
+    """Write a chapter's reference, reference/<tier>/<chapter>/, if there is something in it."""
+    if texts["tables"] or texts["comparisons"]:
+        folder = references.folder_of(chapter, tier)
+        snapshots.write(folder, texts, judged, partial)
+        print(f"wrote {folder}")
 
 
 def rejudge_references(blocks, chapters, tier):
-    """Write the references that are there anew, from their own tables."""
-    for chapter in chapters:
-        path = references.path_of(chapter, tier)
-        if path.exists():
-            entries = checking.load_claims([chapter.name])
-            keep(chapter, tier, rejudge.rejudged(references.read(path), blocks, entries))
+    """Write comparisons and verdicts of the references that are there anew, from their own tables.
+
+    A criterion or a published curve that came later is judged this way from runs that are dear.
+    """
+    for chapter in (one for one in chapters if references.claims_file(one, tier).exists()):
+        frames, comparisons = references.read(chapter, tier)["tables"], {}
+        for name, block in plan.compared(blocks).items():
+            if block["compare"] in frames:
+                compare = published.scan_alpha if "scan" in block else published.compare
+                rows = compare(frames[block["compare"]], published.load_published(block["published"]))
+                comparisons[name] = pd.DataFrame(rows)
+        found = rejudge.judged({**frames, **comparisons}, blocks, checking.load_claims([chapter.name]))
+        judged = [{field: claim[field] for field in snapshots.CLAIM_FIELDS} for claim in found.values()]
+        texts = {name: snapshots.comparison_text(frame) for name, frame in comparisons.items()}
+        snapshots.write(references.folder_of(chapter, tier), {"tables": {}, "comparisons": texts}, judged, partial=True)
 
 
 def write_references(blocks, chapters, options):
@@ -137,7 +149,7 @@ def write_references(blocks, chapters, options):
     tier, results, partial = options.tier, options.results, options.partial
     if options.chapter:
         # Else make verify would ask for the whole of a tier of which only some chapters have a reference.
-        partial = bool((references.read_tier(tier) or {}).get("partial"))
+        partial = any(map(references.is_partial, references.paths(tier).values()))
         wanted = [results / path for path in jobs.chapter_files(blocks, chapters[0])]
     else:
         wanted = made_files(blocks, results, partial)
@@ -145,10 +157,8 @@ def write_references(blocks, chapters, options):
     made = require_current(blocks, checking.load_claims(), results, wanted)
     keep_costs(tier, results / "provenance", chapters, made, whole=not options.chapter)
     for chapter in chapters:
-        content, path = snapshots.snapshot(results, blocks, chapter, partial), references.path_of(chapter, tier)
-        if options.partial and path.exists():
-            content = snapshots.completed(content, references.read(path))
-        keep(chapter, tier, content)
+        texts = snapshots.texts(results, blocks, chapter, partial)
+        keep(chapter, tier, texts, snapshots.claims(results, blocks, chapter, partial), partial)
 
 
 def copy_figures(blocks, chapters, results):

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import json
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -76,28 +77,18 @@ def chapter_files(tier: dict, chapter: Chapter) -> list[str]:
     ]
 
 
-def compared_files(tier: dict, references: dict[str, Path]) -> dict[str, list[str]]:
-    """Return what is compared with the chapters' committed references, as files below ``results/<tier>``.
+def compared_files(tier: dict, claims: Iterable[Path]) -> dict[str, list[str]]:
+    """Return what is compared with committed references, as files below ``results/<tier>``.
 
-    That is the tier, or the parts of it that they have; one of a whole chapter is not read while rules are parsed.
+    That is the tier, or the parts of it that they have; ``claims`` are the files of claims of its references.
     """
-    found = [_partial(path) for path in references.values()]
-    parts = [part for part in found if part is not None]
-    if not parts or len(parts) < len(found):
-        verdicts, names = ["controls.json", "claims.json"], plan.tables(tier)
+    found = {path: json.loads(path.read_text(encoding="utf-8")) for path in claims}
+    if found and all(content.get("partial") for content in found.values()):
+        verdicts = [f"claims/{claim['id']}.json" for content in found.values() for claim in content["claims"]]
+        names = [table.stem for path in found for table in sorted(path.parent.glob("*.csv"))]
     else:
-        verdicts = [f"claims/{claim['id']}.json" for part in parts for claim in part["claims"]]
-        names = [name for part in parts for name in (*part["tables"], *part["comparisons"])]
+        verdicts, names = ["controls.json", "claims.json"], plan.tables(tier)
     return {"verdicts": verdicts, "tables": [f"tables/{name}.csv" for name in names]}
-
-
-def _partial(path: Path) -> dict | None:
-    """Return a reference of a part of a chapter, None where it is of the whole one."""
-    with path.open(encoding="utf-8") as handle:
-        if '"partial": true' not in handle.read(40):
-            return None
-        handle.seek(0)
-        return json.load(handle)
 
 
 def notebooks(tier: dict, claims: list[dict], folder: Path) -> dict[str, dict[str, list[str]]]:

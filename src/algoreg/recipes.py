@@ -320,7 +320,7 @@ class Recipes:
             {
                 "parts": self._matching("workflow/report/explorer/*.*"),
                 "style": self.from_root("workflow", "report", "page", "page.css"),
-                "reference": self.from_root("reference", "runs", "standard", f"{chapter}.json"),
+                "reference": self.from_root("reference", "standard", chapter, f"{table}.csv"),
             },
             {
                 "table": table,
@@ -351,7 +351,7 @@ class Recipes:
 
     def compare_with_reference(self) -> Recipe:
         """Return what the comparison with the committed reference reads; its outcome is no sealed result."""
-        compared = jobs.compared_files(self.tier, self.references)
+        compared = jobs.compared_files(self.tier, self.references.values())
         # It asks each experiment which of its columns name a row.
         experiments = {
             plugins.module_name("experiments", one["experiment"]) for one in plan.measured(self.tier).values()
@@ -359,7 +359,9 @@ class Recipes:
         return Recipe(
             {
                 **{kind: self.results(files) for kind, files in compared.items()},
-                "references": list(map(os.path.relpath, self.references.values())),
+                "references": [
+                    os.path.relpath(file) for path in self.references.values() for file in references.files(path)
+                ],
                 "tolerances": self.from_root("reference", "tolerances.yaml"),
                 "settings": self._settings,
             },

@@ -1,32 +1,32 @@
 """The comparison of a new run with committed numbers."""
 
 import numpy as np
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from algoreg.regression.references import MAPPINGS, keys_of, values_of
 from algoreg.regression.tolerances import Tolerances
 
 JUDGED = {"supported", "refuted", "inconclusive"}
 
 NUMBERS = ("estimate", "ci_low", "ci_high")
 
-PARTS = ("tables", "comparisons")
-
 IDENTICAL, WITHIN, DIFFERENT = "identical", "within tolerance", "DIFFERENT"
 
 
 def ratios(new, old, table, tolerances):
-    """Return how far each cell lies from another table's of the same rows,
-    over what is allowed there: ``{column: (n,)}``.
+    """Return how far each measured cell lies from another table's of the same rows, over what is allowed there:
+    ``{column: (n,)}``.
 
     Infinite where a value is missing or infinite on one side only, −1 where both are missing. Columns without any value
     are left out.
     """
     found = {}
-    for column in (name for name in old if name not in ("keys", "status")):
-        a, b = (np.array([np.nan if x is None else x for x in side[column]], dtype=float) for side in (new, old))
+    for column in values_of(old):
+        a, b = new[column].to_numpy(), old[column].to_numpy()
         one_sided = (np.isnan(a) != np.isnan(b)) | ((np.isinf(a) | np.isinf(b)) & (a != b))
         if (np.isnan(a) & np.isnan(b)).all():
             continue
-        allowed = tolerances.allowed(table, column, b, old["status"], old["keys"])
+        allowed = tolerances.allowed(table, column, b, old["status"], old)
         # An empty cell is no row to name, not even where nothing differs.
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.nan_to_num(np.abs(a - b) / allowed, nan=-1.0)
@@ -35,60 +35,42 @@ def ratios(new, old, table, tolerances):
     return found
 
 
-def spread(new, old, table, tolerances):
-    """Return the largest of :func:`ratios` in each column, and its row: ``{column: (ratio, row)}``.
-
-    Left out are as many as may lie further off there.
-    """
-    found = {}
-    for column, ratio in ratios(new, old, table, tolerances).items():
-        falling = np.argsort(-ratio, kind="stable")
-        row = falling[min(tolerances.allowed_over(table, column, len(ratio)), len(ratio) - 1)]
-        found[column] = (float(ratio[row]), int(row))
-    return found
-
-
 def same_rows(new, old, table, tolerances):
     """Return whether two tables have the same rows, and no more of them ended otherwise than may."""
-    return new["keys"] == old["keys"] and len(_ended_otherwise(new, old)) <= tolerances.allowed_over(
-        table, "status", len(old["status"])
-    )
+    moved = (new["status"] != old["status"]).sum() if _same_keys(new, old) else np.inf
+    return moved <= tolerances.allowed_over(table, "status", len(old))
 
 
-def _ended_otherwise(new, old):
-    return [row for row in range(len(old["status"])) if new["status"][row] != old["status"][row]]
+def _same_keys(new, old):
+    keys = keys_of(old)
+    return keys_of(new) == keys and new[keys].equals(old[keys])
 
 
 def _compare_table(new, old, table, tolerances):
     """Return the outcome, and what differs: of cells over tolerance how many and the worst."""
-    if new["keys"] != old["keys"]:
+    if not _same_keys(new, old):
         return DIFFERENT, "rows differ"
-    if new.keys() != old.keys():
-        return DIFFERENT, f"columns differ: {', '.join(sorted(new.keys() ^ old.keys()))}"
-    if new == old:
+    if set(new) != set(old):
+        return DIFFERENT, f"columns differ: {', '.join(sorted(set(new) ^ set(old)))}"
+    if new.equals(old):
         return IDENTICAL, ""
-    rows = len(old["status"])
-    moved = _ended_otherwise(new, old)
-    if len(moved) > tolerances.allowed_over(table, "status", rows):
-        return DIFFERENT, _moved(new, old, moved)
+    moved = np.flatnonzero(new["status"] != old["status"])
+    if len(moved) > tolerances.allowed_over(table, "status", len(old)):
+        first = f"{new['status'][moved[0]]}, reference {old['status'][moved[0]]}"
+        where = f"status at {_point(old, moved[0])}"
+        return DIFFERENT, f"the status of {len(moved)} of {len(old)} rows differs; first: {where}: {first}"
     found = ratios(new, old, table, tolerances)
     if not found:
         return WITHIN, ""
     over, worst = np.stack(list(found.values())) > 1, _worst(new, old, found)
-    counted = f"{over.sum()} of {over.size} cells over tolerance, in {over.any(axis=0).sum()} of {rows} rows; "
-    allowed = [tolerances.allowed_over(table, column, rows) for column in found]
+    counted = f"{over.sum()} of {over.size} cells over tolerance, in {over.any(axis=0).sum()} of {len(old)} rows; "
+    allowed = [tolerances.allowed_over(table, column, len(old)) for column in found]
     different = (over.sum(axis=1) > allowed).any()
     return (DIFFERENT if different else WITHIN), (counted if over.any() else "") + worst
 
 
-def _moved(new, old, rows):
-    """Return how many rows ended otherwise, and how the first of them did, in words."""
-    first = f"status at {_point(old, rows[0])}: {new['status'][rows[0]]}, reference {old['status'][rows[0]]}"
-    return f"the status of {len(rows)} of {len(old['status'])} rows differs; first: {first}"
-
-
 def _point(table, row):
-    return ", ".join(f"{key}={column[row]}" for key, column in table["keys"].items())
+    return ", ".join(f"{key}={table[key][row]}" for key in keys_of(table))
 
 
 def _worst(new, old, found):
@@ -97,18 +79,35 @@ def _worst(new, old, found):
     row = int(found[column].argmax())
     a, b = new[column][row], old[column][row]
     worst = f"worst: {column} at {_point(old, row)}: "
-    if a is None or b is None:
-        return worst + f"missing in {'this run' if a is None else 'the reference'} only"
+    if np.isnan(a) or np.isnan(b):
+        return worst + f"missing in {'this run' if np.isnan(a) else 'the reference'} only"
     return worst + f"{a:.6g}, reference {b:.6g} ({found[column][row]:.2g} of the tolerance)"
 
 
+def _compare_derived(new, old, _, tolerances):
+    """Compare a table that is derived from others, number by number."""
+    if new.equals(old):
+        return IDENTICAL, ""
+    if set(new) != set(old) or len(new) != len(old):
+        return DIFFERENT, ""
+    for column in old:
+        a, b = new[column], old[column]
+        numbers = is_numeric_dtype(b) and not is_bool_dtype(b) and is_numeric_dtype(a)
+        if not (tolerances.close(a, b) | (a.isna() & b.isna())).all() if numbers else not a.equals(b):
+            return DIFFERENT, ""
+    return WITHIN, ""
+
+
+COMPARED = {"tables": _compare_table, "comparisons": _compare_derived}
+
+
 def compare(new, old, tolerances=None):
-    """Compare a chapter's snapshot with its reference.
+    """Compare a chapter's results with its reference.
 
     Parameters
     ----------
     new, old : mapping
-        From :func:`algoreg.regression.snapshots.snapshot`.
+        See :mod:`algoreg.regression.references`.
     tolerances : Tolerances, optional
         The committed ones when left out.
 
@@ -124,38 +123,21 @@ def compare(new, old, tolerances=None):
     if old.get("partial"):
         lines.append("the reference is of a part of this tier: only that is compared")
         new = _part_of(new, old)
-    found = [
-        *_compare_tables(new["tables"], old["tables"], tolerances),
-        *_compare_comparisons(new["comparisons"], old["comparisons"], tolerances),
-        *_compare_claims(new["claims"], old["claims"], tolerances),
-    ]
+    found = [each for kind in MAPPINGS for each in _compare_tables(kind, new[kind], old[kind], tolerances)]
+    found += _compare_claims(new["claims"], old["claims"], tolerances)
     return [*lines, *(line for line, _ in found)], all(passed for _, passed in found)
 
 
-def _names(new, old):
-    return sorted({*new, *old})
-
-
-def _compare_tables(new, old, tolerances):
-    """Return a line and whether it passes for every table."""
+def _compare_tables(kind, new, old, tolerances):
+    """Return a line and whether it passes for every table of a kind."""
     found = []
-    for name in _names(new, old):
+    for name in sorted({*new, *old}):
         if name in new and name in old:
-            outcome, what = _compare_table(new[name], old[name], name, tolerances)
+            outcome, what = COMPARED[kind](new[name], old[name], name, tolerances)
             found.append((f"table {name}: {outcome}" + (f"; {what}" if what else ""), outcome != DIFFERENT))
         else:
             side = "the reference" if name in old else "this run"
             found.append((f"table {name}: {DIFFERENT} (only in {side})", False))
-    return found
-
-
-def _compare_comparisons(new, old, tolerances):
-    """Return a line and whether it passes for every table that is derived from others."""
-    found = []
-    for name in _names(new, old):
-        both = name in new and name in old
-        outcome = _compare_rows(new[name], old[name], tolerances) if both else DIFFERENT
-        found.append((f"table {name}: {outcome}", outcome != DIFFERENT))
     return found
 
 
@@ -176,26 +158,10 @@ def _compare_claims(new, old, tolerances):
 
 
 def _part_of(new, old):
-    """Return what a snapshot has of another's tables, claims and problems."""
-    named = {part: {name: x for name, x in new[part].items() if name in old[part]} for part in PARTS}
+    """Return what a run has of a reference's tables and claims."""
+    named = {kind: {name: table for name, table in new[kind].items() if name in old[kind]} for kind in MAPPINGS}
     known = {claim["id"] for claim in old["claims"]}
     return {**new, **named, "claims": [claim for claim in new["claims"] if claim["id"] in known]}
-
-
-def _compare_rows(new, old, tolerances):
-    """Compare a table derived from others, row by row."""
-    if new == old:
-        return IDENTICAL
-    if len(new) != len(old):
-        return DIFFERENT
-    for row, other in zip(new, old, strict=True):
-        if row.keys() != other.keys():
-            return DIFFERENT
-        for a, b in ((row[column], other[column]) for column in other):
-            numbers = all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in (a, b))
-            if not (tolerances.close(a, b) if numbers else a == b):
-                return DIFFERENT
-    return WITHIN
 
 
 def claim_scale(claim):

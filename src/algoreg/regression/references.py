@@ -1,42 +1,113 @@
-"""Where the committed numbers of a chapter in a tier lie, and how they are read.
+"""Committed numbers of a chapter in a tier: where they lie, and how they are read.
 
-Those of the project's chapters are ``reference/runs/<tier>/<chapter>.json``. A chapter of the user's own may have them
-beside it, in ``reference/<tier>.json`` of its folder.
+Those of the project's chapters lie in ``reference/<tier>/<chapter>/``: one CSV per table, and ``claims.json`` with
+verdicts, estimates and intervals. A chapter of the user's own may have them in ``reference/<tier>/`` of its folder.
+
+In memory a reference is a mapping. It has ``tables`` and ``comparisons`` with published curves, data frames by name,
+``claims``, and ``partial`` where it is of a part of its tier. In a table the columns before ``status`` name a row, and
+those after it were measured.
 """
 
 import json
 from pathlib import Path, PurePosixPath
 
+import pandas as pd
+
 from algoreg.settings.chapters import load_chapters
 
-RUNS = Path(__file__).resolve().parents[3] / "reference" / "runs"
-COSTS = RUNS.parent / "cost.json"
-TOLERANCES = RUNS.parent / "tolerances.yaml"
+FOLDER = Path(__file__).resolve().parents[3] / "reference"
+COSTS = FOLDER / "cost.json"
 # Kinds of results that references are made of.
 CHAINED = ("data", "experiments", "tables", "claims", "figures")
 MAPPINGS = ("tables", "comparisons")
 
 
-def path_of(chapter, tier):
-    """Return the file of a chapter's reference in the tier of this name, whether or not it exists."""
-    return RUNS / tier / f"{chapter.name}.json" if chapter.shipped else chapter.folder / "reference" / f"{tier}.json"
+def folder_of(chapter, tier):
+    """Return the folder of a chapter's reference in the tier of this name, whether or not it exists."""
+    return FOLDER / tier / chapter.name if chapter.shipped else chapter.folder / "reference" / tier
 
 
-def needed(chapter, content):
-    """Return whether a chapter with this snapshot must have a reference; one of the user's own need not."""
-    return chapter.shipped and bool(content["tables"] or content["comparisons"])
+def claims_file(chapter, tier):
+    """Return the file of a chapter's committed claims, which every reference has, whether or not it exists."""
+    return folder_of(chapter, tier) / "claims.json"
 
 
 def paths(tier, names=None):
-    """Return the references of a tier that exist, by chapter, in the order of the chapters: of these, or of all."""
-    known = {chapter.name: path_of(chapter, tier) for chapter in load_chapters(names)}
+    """Return the files of claims of a tier's references that exist, by chapter, in the order of the chapters."""
+    known = {chapter.name: claims_file(chapter, tier) for chapter in load_chapters(names)}
     return {name: path for name, path in known.items() if path.exists()}
 
 
-def tolerance_files(chapters):
-    """Return the chapters' files of tolerances that exist, each in its chapter's folder."""
-    paths = [chapter.folder / "tolerances.yaml" for chapter in chapters]
-    return [path for path in paths if path.exists()]
+def files(claims):
+    """Return the files of a reference that has this file of claims."""
+    return [claims, *sorted(claims.parent.glob("*.csv"))]
+
+
+def _json(path):
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def is_partial(claims):
+    """Return whether the reference with this file of claims is of a part of its tier."""
+    return _json(claims).get("partial", False)
+
+
+def read_claims(tier, names=None):
+    """Return the committed claims of a tier, or of these chapters in it."""
+    return [claim for path in paths(tier, names).values() for claim in _json(path)["claims"]]
+
+
+def claim_of(content, identity):
+    """Return what a reference says of a claim."""
+    (claim,) = (claim for claim in content["claims"] if claim["id"] == identity)
+    return claim
+
+
+def keys_of(table):
+    """Return the columns that name the rows of a table."""
+    return list(table.columns[: table.columns.get_loc("status")])
+
+
+def values_of(table):
+    """Return the columns of a table that were measured."""
+    return list(table.columns[table.columns.get_loc("status") + 1 :])
+
+
+def read_table(source):
+    """Return a committed table of runs or of an experiment; what was measured are floats."""
+    frame = pd.read_csv(source)
+    return frame.astype(dict.fromkeys(values_of(frame), float))
+
+
+def read_comparison(source):
+    """Return a committed comparison with a published curve."""
+    return pd.read_csv(source)
+
+
+def read(chapter, tier):
+    """Return the reference of a chapter in a tier."""
+    claims = claims_file(chapter, tier)
+    content = {**_json(claims), **{kind: {} for kind in MAPPINGS}}
+    order = {name: number for number, name in enumerate(chapter.tables)}
+    for path in sorted(files(claims)[1:], key=lambda path: order.get(path.stem, len(order))):
+        if "compare" in chapter.entries["experiments"].get(path.stem, {}):
+            content["comparisons"][path.stem] = read_comparison(path)
+        else:
+            content["tables"][path.stem] = read_table(path)
+    return content
+
+
+def read_tier(tier):
+    """Return the references of a tier's chapters as one, with what the tier cost; None where there is none."""
+    parts = [read(chapter, tier) for chapter in load_chapters() if claims_file(chapter, tier).exists()]
+    if not parts:
+        return None
+    return {
+        **({"partial": True} if any(part.get("partial") for part in parts) else {}),
+        **{kind: {name: table for part in parts for name, table in part[kind].items()} for kind in MAPPINGS},
+        "claims": [claim for part in parts for claim in part["claims"]],
+        "cost": costs().get(tier),
+    }
 
 
 def left_open(chapter, chosen):
@@ -46,23 +117,9 @@ def left_open(chapter, chosen):
     return {claim["id"] for claim in chapter.claims if elsewhere & set(claim["experiments"])}
 
 
-def read(path):
-    """Return one chapter's reference; see :func:`algoreg.regression.snapshots.snapshot`."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
-
-
-def read_tier(tier):
-    """Return the references of a tier's chapters as one, with what the tier cost; None where there is none."""
-    parts = [read(path) for path in paths(tier).values()]
-    if not parts:
-        return None
-    whole = {key: {name: x for part in parts for name, x in part[key].items()} for key in MAPPINGS}
-    return {
-        **({"partial": True} if any(part.get("partial") for part in parts) else {}),
-        **whole,
-        "claims": [claim for part in parts for claim in part["claims"]],
-        "cost": read(COSTS).get(tier),
-    }
+def costs():
+    """Return what the tiers' jobs took, by tier."""
+    return _json(COSTS)
 
 
 def cost_of(folder, made):
@@ -80,7 +137,7 @@ def cost_of(folder, made):
     # A figure's files differ in the suffix alone.
     names = {path: path.relative_to(folder).with_suffix("").with_suffix("") for path in folder.rglob("*.json")}
     counted = [path for path, name in names.items() if name in kept or name.parts[0] not in CHAINED]
-    found = [one for one in map(read, counted) if "cpu_seconds" in one]
+    found = [one for one in map(_json, counted) if "cpu_seconds" in one]
     if not found:
         return None
     return {
@@ -101,13 +158,13 @@ def chapter_costs(folder, chapters, made):
             # A file of one ensemble or part lies in a folder of its name.
             name = path.parts[1].partition(".")[0]
             if name in owner:
-                seconds[owner[name]] += read(folder / f"{path}.json").get("cpu_seconds", 0)
+                seconds[owner[name]] += _json(folder / f"{path}.json").get("cpu_seconds", 0)
     return {name: round(number) for name, number in seconds.items() if number}
 
 
 def duration(tier):
     """Return how long a tier takes, as a sentence; None where nobody has measured it."""
-    cost = read(COSTS).get(tier)
+    cost = costs().get(tier)
     if cost is None:
         return None
     if "cpu_seconds" not in cost:

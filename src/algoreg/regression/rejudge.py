@@ -1,12 +1,10 @@
-"""What follows from tables alone, without running anything: comparisons with published curves, and verdicts."""
-
-import pandas as pd
+"""Verdicts and estimates from tables that are committed, without running anything."""
 
 from algoreg import plugins
 from algoreg.claims import judging, published
 from algoreg.claims.intervals import Estimate
 from algoreg.numerics.seeds import stream
-from algoreg.regression.snapshots import CLAIM_FIELDS, claim_of, frame_of, short
+from algoreg.regression.references import claim_of
 from algoreg.settings import plan
 from algoreg.settings.chapters import entry_of
 
@@ -17,7 +15,7 @@ def at_other_values(content, identity, option, values) -> list[Estimate]:
     Parameters
     ----------
     content : mapping
-        From :func:`algoreg.regression.snapshots.snapshot`, with the claim and its tables.
+        A reference (:mod:`algoreg.regression.references`) with the claim and its tables.
     identity : str
         The claim.
     option : str
@@ -26,7 +24,7 @@ def at_other_values(content, identity, option, values) -> list[Estimate]:
         At the claim's own value the committed estimate is returned.
     """
     entry, own = entry_of(identity), claim_of(content, identity)
-    frames = {name: frame_of(content["tables"][name]) for name in entry["experiments"]}
+    frames = {name: content["tables"][name] for name in entry["experiments"]}
     options, found = dict(entry["estimand"]), []
     function = plugins.function("estimands", options.pop("name"))
     for value in values:
@@ -45,39 +43,4 @@ def judged(frames, tier, registry):
         entry["id"]: judging.judge(entry, frames, curves, tier["seed"], plugins.functions("estimands"))
         for entry in registry
         if plan.judged(entry, tier) and frames.keys() >= set(entry["experiments"])
-    }
-
-
-def rejudged(content, tier, registry):
-    """Return a reference with the comparisons and verdicts that its own tables give.
-
-    A criterion or a published curve that came later is judged this way from runs that are dear. Tables have six digits,
-    so that estimates agree with those of the run itself to about as many.
-
-    Parameters
-    ----------
-    content : mapping
-        From :func:`algoreg.regression.snapshots.snapshot`.
-    tier : mapping
-        Its settings.
-    registry : list of mapping
-
-    Returns
-    -------
-    dict
-        Comparisons and claims for which the reference has every table; the rest of it as it was.
-    """
-    frames = {name: frame_of(table) for name, table in content["tables"].items()}
-    comparisons = {}
-    for name, block in plan.compared(tier).items():
-        if block["compare"] in content["tables"]:
-            compare = published.scan_alpha if "scan" in block else published.compare
-            rows = compare(frames[block["compare"]], published.load_published(block["published"]))
-            comparisons[name] = [{key: short(value) for key, value in row.items()} for row in rows]
-    frames.update({name: pd.DataFrame(rows) for name, rows in comparisons.items()})
-    found = judged(frames, tier, registry).values()
-    return {
-        **content,
-        "comparisons": comparisons,
-        "claims": [{field: verdict[field] for field in CLAIM_FIELDS} for verdict in found],
     }

@@ -17,7 +17,7 @@ from algoreg.claims.intervals import LEVEL
 from algoreg.claims.judging import NOT_JUDGED
 from algoreg.regression import references
 
-FOLDER = references.RUNS.parent / "replications"
+FOLDER = references.FOLDER / "replications"
 KEPT = ("verdict", "estimate", "ci_low", "ci_high")
 # From so many estimates of a claim on, the committed one among them, it is asked whether they scatter as their
 # intervals say.

@@ -1,13 +1,12 @@
-"""The committed form of a chapter's results in a tier: tables, comparisons with published curves, verdicts."""
+"""What is committed of a chapter's results in a tier: tables, comparisons with published curves, verdicts."""
 
-import numpy as np
-import pandas as pd
+import io
+import json
 
 from algoreg import plugins
-from algoreg.regression.references import MAPPINGS
+from algoreg.regression.references import MAPPINGS, read_comparison, read_table
 from algoreg.results import records
 from algoreg.settings import plan
-from algoreg.settings.files import json_by_lines
 from algoreg.settings.tier import JUDGING, size_of
 
 CLAIM_FIELDS = (
@@ -23,31 +22,26 @@ CLAIM_FIELDS = (
     "control_estimate",
     "positive_control_estimate",
 )
-
 VALUES = ("train_error", "test_error")
+# Significant digits of numbers: tolerances need three, 2·10⁻³ being the tightest; two more tell how far within it a
+# number lies, and one more keeps the three that documents print from being rounded twice.
+DIGITS = 6
 
 
-def of_runs(frame, by):
-    """Return the committed form of a table of runs: what names its rows, statuses, both errors."""
-    return {
-        "keys": {key: frame[key].tolist() for key in [*by, "target", "ensemble"]},
-        "status": frame["status"].tolist(),
-        **{value: [short(float(x)) for x in frame[value]] for value in VALUES},
-    }
+def table_text(frame, keys, values):
+    """Return the committed form of a table, a CSV: what names its rows, how they ended, what was measured."""
+    return comparison_text(frame[[*keys, "status", *values]].astype(dict.fromkeys(values, float)))
 
 
-def of_experiment(frame, experiment):
-    """Return the committed form of an experiment's table; ``experiment`` is its name."""
-    module = plugins.experiment(experiment)
-    return {
-        "keys": {key: [short(x) for x in frame[key].tolist()] for key in module.KEYS},
-        "status": frame["status"].tolist(),
-        **{value: [short(float(x)) for x in frame[value]] for value in module.VALUES},
-    }
+def comparison_text(frame):
+    """Return the committed form of a comparison with a published curve, a CSV with all its columns."""
+    style = f"{{:.{DIGITS}g}}".format
+    numbers = {column: frame[column].map(style, na_action="ignore") for column in frame.select_dtypes("float")}
+    return frame.assign(**numbers).to_csv(index=False, lineterminator="\n")
 
 
-def snapshot(results, tier, chapter, partial=False):
-    """Return what of a chapter's results in a tier is committed.
+def texts(results, tier, chapter, partial=False):
+    """Return the committed form of a chapter's tables in a tier, by kind and name: texts.
 
     Parameters
     ----------
@@ -57,87 +51,74 @@ def snapshot(results, tier, chapter, partial=False):
         Its settings.
     chapter : algoreg.settings.chapters.Chapter
     partial : bool
-        Only of the tables and claims that are there, of a tier that has been run in part. It says so by its key
-        ``partial``.
-
-    Returns
-    -------
-    dict
-        ``tables`` of runs and experiments, ``comparisons`` with published curves, ``claims``.
+        Only of the tables that are there, of a tier that has been run in part.
     """
-    names = [name for name in plan.tables(tier) if name in chapter.entries.get("experiments", {})]
-    if partial:
-        names = [name for name in names if (results / f"tables/{name}.csv").exists()]
-    tables, comparisons = {}, {}
-    for name in names:
-        block, frame = tier["experiments"][name], records.read_table(results / "tables" / f"{name}.csv")
+    found = {kind: {} for kind in MAPPINGS}
+    for name in (name for name in plan.tables(tier) if name in chapter.entries.get("experiments", {})):
+        block, path = tier["experiments"][name], results / "tables" / f"{name}.csv"
+        if partial and not path.exists():
+            continue
+        frame = records.read_table(path)
         if "compare" in block:
-            comparisons[name] = [{key: short(value) for key, value in row.items()} for row in frame.to_dict("records")]
+            found["comparisons"][name] = comparison_text(frame)
+        elif "select" in block:
+            found["tables"][name] = table_text(frame, [*block["by"], "target", "ensemble"], VALUES)
         else:
-            tables[name] = (
-                of_runs(frame, block["by"]) if "select" in block else of_experiment(frame, block["experiment"])
-            )
-    return {
-        **({"partial": True} if partial else {}),
-        "tables": tables,
-        "comparisons": comparisons,
-        "claims": [
-            {field: claim[field] for field in CLAIM_FIELDS} for claim in _claims(results, tier, chapter, partial)
-        ],
-    }
+            module = plugins.experiment(block["experiment"])
+            found["tables"][name] = table_text(frame, module.KEYS, module.VALUES)
+    return found
 
 
-def completed(content, earlier):
-    """Return the snapshot of a part of a tier with what only an earlier one has:
-    a dear tier is run from part to part.
-    """
-    claims = {claim["id"]: claim for part in (earlier, content) for claim in part["claims"]}
-    mappings = {key: {**earlier[key], **content[key]} for key in MAPPINGS}
-    return {**content, **mappings, "claims": list(claims.values())}
-
-
-def _claims(results, tier, chapter, partial):
-    """Return the verdicts of a chapter, or of those claims that the tier judges the ones that are there,
-    in their order.
+def claims(results, tier, chapter, partial=False):
+    """Return what is committed of a chapter's verdicts, in their order; of those that the tier judges the ones that
+    are there, where it has been run in part.
     """
     every = not partial or size_of(tier) not in JUDGING
     wanted = [entry for entry in chapter.claims if every or plan.judged(entry, tier)]
     paths = [results / "claims" / f"{entry['id']}.json" for entry in wanted]
-    return [records.read_json(path) for path in paths if path.exists() or not partial]
+    judged = [records.read_json(path) for path in paths if path.exists() or not partial]
+    return [{field: claim[field] for field in CLAIM_FIELDS} for claim in judged]
 
 
-def frame_of(table):
-    """Return a reference's table as a DataFrame: what names a row, its status, what was measured."""
-    frame = pd.DataFrame({**table["keys"], "status": table["status"]})
-    for value in (name for name in table if name not in ("keys", "status")):
-        frame[value] = np.array([np.nan if x is None else x for x in table[value]], dtype=float)
-    return frame
+def snapshot(results, tier, chapter, partial=False):
+    """Return a chapter's results as a reference has them (:mod:`algoreg.regression.references`).
 
-
-def claim_of(content, identity):
-    """Return what a snapshot or a reference says of a claim."""
-    (claim,) = (claim for claim in content["claims"] if claim["id"] == identity)
-    return claim
-
-
-def short(value):
-    """Return a cell for JSON: floats with 6 significant digits, NaN as null."""
-    if isinstance(value, float):
-        return None if np.isnan(value) else float(f"{value:.6g}")
-    return value
-
-
-def dumps(content):
-    """Return a snapshot as JSON text with one column or row a line, so that its diffs can be read."""
-    parts = {"partial": True} if content.get("partial") else {}
-    # What names the rows comes last.
-    parts["tables"] = {
-        name: {key: table[key] for key in sorted(table, key="keys".__eq__)} for name, table in content["tables"].items()
+    The parameters are those of :func:`texts`.
+    """
+    found, readers = texts(results, tier, chapter, partial), {"tables": read_table, "comparisons": read_comparison}
+    return {
+        **({"partial": True} if partial else {}),
+        **{kind: {name: readers[kind](io.StringIO(text)) for name, text in found[kind].items()} for kind in MAPPINGS},
+        "claims": claims(results, tier, chapter, partial),
     }
-    parts |= {key: content[key] for key in ("comparisons", "claims")}
-    return json_by_lines(parts, _opened) + "\n"
 
 
-def _opened(path):
-    levels = {"tables": 2, "comparisons": 2, "claims": 1}
-    return not path or len(path) <= levels.get(path[0], 0) or path[2:] == ("keys",)
+def write(folder, texts, judged, partial=False):
+    """Write a chapter's reference. One of a part of a tier keeps what only an earlier one had: a dear tier is run from
+    part to part.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        See :func:`algoreg.regression.references.folder_of`.
+    texts : mapping
+        See :func:`texts`.
+    judged : list of mapping
+        See :func:`claims`.
+    partial : bool
+    """
+    tables = {name: text for kind in MAPPINGS for name, text in texts[kind].items()}
+    path = folder / "claims.json"
+    if partial and path.exists():
+        earlier = json.loads(path.read_text(encoding="utf-8"))["claims"]
+        judged = list({claim["id"]: claim for claim in (*earlier, *judged)}.values())
+    elif not partial:
+        for old in folder.glob("*.csv"):
+            if old.stem not in tables:
+                old.unlink()
+    for name, text in tables.items():
+        records.write_text(folder / f"{name}.csv", text)
+    # A claim a line, so that its diffs can be read.
+    lines = ",\n".join(f"    {json.dumps(claim)}" for claim in judged)
+    head = '  "partial": true,\n' if partial else ""
+    records.write_text(path, f'{{\n{head}  "claims": [\n{lines}\n  ]\n}}\n')

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from algoreg.regression.references import TOLERANCES, tolerance_files
 from algoreg.settings.chapters import load_chapters
 
+TOLERANCES = Path(__file__).resolve().parents[3] / "reference" / "tolerances.yaml"
 NUMBERS = ("relative", "relative_converged", "floor", "smallest", "share")
 DERIVED = ("relative", "floor")
 
@@ -55,7 +55,10 @@ class Tolerances:
         _check(content["derived"], f"{path}: derived", complete=DERIVED)
         tables, claims = {}, {}
         known = load_chapters() if chapters is None else chapters
-        for chapter, file in ((one, file) for one in known for file in tolerance_files([one])):
+        for chapter in known:
+            file = chapter.folder / "tolerances.yaml"
+            if not file.exists():
+                continue
             own = yaml.safe_load(file.read_text(encoding="utf-8"))
             for claim, part in own.get("claims", {}).items():
                 _check_known(claim, [entry["id"] for entry in chapter.claims], f"{file}: claims", "claim")
@@ -88,7 +91,7 @@ class Tolerances:
             The committed values, NaN where there is none.
         status : sequence of str, length n
         keys : mapping of str to sequence of length n, optional
-            What names the rows; without it no row is an exception.
+            What names the rows, such as the table itself; without it no row is an exception.
         scale : float, optional
             The size of the column's values where ``reference`` is not all of it.
         """
@@ -97,7 +100,7 @@ class Tolerances:
         least = max(part["floor"] * (column_scale(reference) if scale is None else scale), part["smallest"])
         relative = np.where(np.array(status) == "converged", part["relative_converged"], part["relative"])
         exception = part.get("exception")
-        if exception and keys:
+        if exception and keys is not None:
             named = [np.array(keys[key]) == value for key, value in exception["where"].items()]
             relative = np.where(np.all([*named, sizes >= exception["from"]], axis=0), exception["relative"], relative)
         return relative * np.maximum(sizes, least)
@@ -111,7 +114,7 @@ class Tolerances:
         a ``claim`` or a table.
         """
         part = {**self.derived, **self.claims.get(claim, {})}
-        return abs(a - b) <= part["relative"] * max(abs(b), abs(scale), part["floor"])
+        return abs(a - b) <= part["relative"] * np.maximum(abs(b), max(abs(scale), part["floor"]))
 
 
 def _is_size(value):

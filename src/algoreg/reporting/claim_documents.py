@@ -8,6 +8,7 @@ import math
 from algoreg import plugins
 from algoreg.claims.judging import NOT_JUDGED, SIGNS, criterion, exact
 from algoreg.regression import replications
+from algoreg.regression.references import keys_of
 from algoreg.reporting import fresh_seeds, report
 from algoreg.reporting.ledger import TEMPLATE, Ledgers, wrapped
 from algoreg.reporting.papers import paper
@@ -179,12 +180,12 @@ def _outcome(said):
 def run_counts(tables):
     """Return of how many targets and ensembles every table of a reference is, by name: texts."""
     found = {}
-    for name, columns in tables.items():
-        keys = {key: columns["keys"][key] for key in ("target", "ensemble") if key in columns["keys"]}
-        counts = {key: len(set(numbers)) for key, numbers in keys.items()}
+    for name, table in tables.items():
+        keys = table[[key for key in keys_of(table) if key in ("target", "ensemble")]]
+        counts = keys.nunique().to_dict()
         said = " × ".join(f"{count} {key}{'s' * (count > 1)}" for key, count in counts.items())
         # Not crossed: every ensemble has a target of its own.
-        if keys and len(set(zip(*keys.values(), strict=True))) < math.prod(counts.values()):
+        if counts and len(keys.drop_duplicates()) < math.prod(counts.values()):
             said = f"{counts['ensemble']} ensembles, a target each"
         found[name] = f" ({said})" if said else ""
     return found

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from algoreg import plugins
 from algoreg.regression import references, replications
-from algoreg.regression.snapshots import frame_of
 from algoreg.reporting import badges, claim_documents, explorer, report
 from algoreg.reporting.claim_documents import code
 from algoreg.reporting.ledger import Ledgers
@@ -221,7 +220,7 @@ def _lines_of_experiments(experiments):
 def explorer_page(root: Path, reference) -> str:
     """Return the explorer as it is committed: no report page lies beside it."""
     parts = root / "workflow" / "report"
-    table = frame_of(reference["tables"]["samples_r"])
+    table = reference["tables"]["samples_r"]
     return explorer.render(parts / "explorer", parts / "page" / "page.css", table, report=None)
 
 

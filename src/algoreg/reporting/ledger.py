@@ -17,7 +17,7 @@ from algoreg import plugins
 from algoreg.claims.cells import chosen
 from algoreg.claims.judging import exact
 from algoreg.claims.published import load_published
-from algoreg.regression.snapshots import claim_of, frame_of
+from algoreg.regression.references import claim_of
 from algoreg.reporting.report import BEST, number, said_of, verdicts_beside
 from algoreg.reporting.wording import bound, outwards
 
@@ -45,7 +45,6 @@ class Numbers:
 
     def __init__(self, references, entries):
         self._references, self._entries = references, {entry["id"]: entry for entry in entries}
-        self._frames = {}
 
     def _claim(self, identity, tier):
         return claim_of(self._references[tier], identity)
@@ -54,9 +53,7 @@ class Numbers:
         return said_of(self._claim(identity, tier), self._entries[identity])
 
     def _frame(self, table, tier):
-        if (table, tier) not in self._frames:
-            self._frames[table, tier] = frame_of(self._references[tier]["tables"][table])
-        return self._frames[table, tier]
+        return self._references[tier]["tables"][table]
 
     def estimate(self, identity, tier="standard", towards=None, digits=3):
         """Return a claim's estimate, with the digits that tell it from its margin.
@@ -122,7 +119,7 @@ def _passages(references):
             lacking += [table for table in function.tables if any(table not in one["tables"] for one in own)]
             if lacking:
                 return f"(The committed references lack {', '.join(lacking)}.)"
-            given = [frame_of(own[0]["tables"][table]) for table in function.tables] if function.of_frames else own
+            given = [own[0]["tables"][table] for table in function.tables] if function.of_frames else own
             return function(*given, *arguments)
 
         return call

@@ -72,9 +72,9 @@ class Tier:
         judged = [records.read_json(self._file(f"claims/{name}.json")) for name in entries]
         whose = f"this tier, {self.name}"
         # A chapter of the user's own need not have a reference.
-        paths = [path for path in (references.path_of(chapter, "standard") for chapter in known) if path.exists()]
-        if paths and all(claim["verdict"] == "not-judged" for claim in judged if claim["id"] in shown):
-            judged = [claim for path in paths for claim in references.read(path)["claims"]]
+        committed = references.read_claims("standard", chapters)
+        if committed and all(claim["verdict"] == "not-judged" for claim in judged if claim["id"] in shown):
+            judged = committed
             whose = f"the committed tier standard, as {self.name} judges none"
         outcomes = wording.verdicts_of(judged)
         rows = []

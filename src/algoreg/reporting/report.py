@@ -5,7 +5,7 @@ import re
 from collections import Counter
 
 from algoreg.claims.cells import geometric_mean
-from algoreg.regression.snapshots import claim_of
+from algoreg.regression.references import claim_of
 from algoreg.reporting.wording import bound, format_regime, say, verdicts_of
 
 # The order in which verdicts are counted.

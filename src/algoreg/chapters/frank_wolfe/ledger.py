@@ -9,7 +9,6 @@ from algoreg.claims.estimands import exponent
 from algoreg.claims.thresholds import find_thresholds
 from algoreg.numerics.seeds import stream
 from algoreg.regression.rejudge import at_other_values
-from algoreg.regression.snapshots import frame_of
 from algoreg.reporting.charts.law import exponent_of
 from algoreg.reporting.charts.text import signed
 from algoreg.reporting.report import estimate_of, geometric, markdown, number, passage, with_interval
@@ -69,7 +68,7 @@ def network_examples(frame):
 @passage("frank_wolfe_networks")
 def network_tolerances(reference):
     """Return the ratios of examples of the three methods by the error that is asked for, as Markdown."""
-    tables = {"frank_wolfe_networks": frame_of(reference["tables"]["frank_wolfe_networks"])}
+    tables = {"frank_wolfe_networks": reference["tables"]["frank_wolfe_networks"]}
     judged = at_other_values(reference, "fw-networks", "tolerance", TOLERANCES)
     rows = [["Frank–Wolfe over Algorithm 1", *map(with_interval, judged)]]
     names = {"frank-wolfe": "Frank–Wolfe over plain descent", "algorithm-1": "Algorithm 1 over plain descent"}

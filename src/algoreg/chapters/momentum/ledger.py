@@ -5,7 +5,7 @@ import numpy as np
 from algoreg.chapters.momentum.estimands import published_speed_ups
 from algoreg.claims.cells import geometric_mean
 from algoreg.claims.published import load_published
-from algoreg.regression.snapshots import claim_of, frame_of
+from algoreg.regression.references import claim_of
 from algoreg.reporting.report import estimate_of, geometric, markdown, number, passage
 from algoreg.reporting.wording import outwards
 
@@ -25,7 +25,7 @@ def _of_published(reference):
     """Return how far the published speed-ups are from ours at the smaller step:
     of all but the largest μ, and of that.
     """
-    frame = frame_of(reference["tables"]["momentum_steps"])
+    frame = reference["tables"]["momentum_steps"]
     own = frame[frame["step"] == frame["step"].min()]
     means = own.groupby("momentum")["speed_up"].apply(geometric_mean)
     goals = published_speed_ups(load_published("mifgd_iterations"))
@@ -51,7 +51,7 @@ def acceleration(reference):
 def what_momentum_costs(reference):
     """Return the ratio of test errors at one training error, at one step and at one effective step."""
     ratio = estimate_of(reference, "momentum-implicit-regularisation")
-    effective = _at_one_effective_step(frame_of(reference["tables"]["momentum_bias"]))
+    effective = _at_one_effective_step(reference["tables"]["momentum_bias"])
     said = (
         f", and {number(effective[max(effective)].mean())} times at one effective step η/(1 − μ)" if effective else ""
     )

@@ -11,7 +11,6 @@ from algoreg.claims.judging import SIGNS, verdict
 from algoreg.claims.thresholds import find_thresholds
 from algoreg.numerics.seeds import stream
 from algoreg.regression.rejudge import at_other_values
-from algoreg.regression.snapshots import frame_of
 from algoreg.reporting.report import BEST, geometric, markdown, number, passage, with_interval
 from algoreg.settings.chapters import load_chapters
 
@@ -182,7 +181,7 @@ def which_source(tier, reference):
     """Return in a sentence which committed runs the numbers come from, or that there are none."""
     if reference is None:
         return "(No committed reference has the race yet: its numbers are missing below.)"
-    first = frame_of(reference["tables"]["race"]).iloc[0]
+    first = reference["tables"]["race"].iloc[0]
     ratio = first["m"] / (first["d"] * first["rank"])
     sizes = f"d = {first['d']:g}, r = {first['rank']:g}, m = {ratio:g}·dr Gaussian measurements"
     return f"Numbers are those of the {tier} tier's committed race: {sizes}."
@@ -205,7 +204,7 @@ def which_under_noise(tier, reference):
     """Return what to take where the labels have noise, as Markdown."""
     if reference is None:
         return "(No committed reference has the race on noisy labels yet.)"
-    first = frame_of(reference["tables"]["race_noise"]).iloc[0]
+    first = reference["tables"]["race_noise"].iloc[0]
     said = f"The {tier} tier, noise {first['label_noise']:g} of the labels' root mean square, κ = {first['kappa']:g}:"
     return f"{said}\n\n{markdown(*which_method.under_noise(reference))}"
 

@@ -11,7 +11,6 @@ from algoreg import plugins
 from algoreg.chapters.race.estimands import log_passes
 from algoreg.chapters.race.words import NAMES, SAMPLES
 from algoreg.claims.thresholds import find_thresholds
-from algoreg.regression.snapshots import frame_of
 from algoreg.reporting.report import literal, number
 from algoreg.settings import options
 from algoreg.settings.chapters import load_chapter
@@ -80,7 +79,7 @@ def best_by_passes(reference):
     The best has the smallest geometric mean of passes to 10⁻⁶ among the methods of which every run got there, and which
     are told no more than is known (``WITHIN``). Others may tie with it.
     """
-    frame = frame_of(reference["tables"]["race"])
+    frame = reference["tables"]["race"]
     frame = frame.assign(told=frame["told"].where(frame["method"] != DECOMPOSES, "decomposition"))
     found = {}
     for known, within in WITHIN.items():
@@ -101,7 +100,7 @@ def needed(reference):
     means = {told: {} for told in KNOWN}
     for table, name in SAMPLES.items():
         if table in reference["tables"]:
-            frame = frame_of(reference["tables"][table])
+            frame = reference["tables"][table]
             scale = frame["d"].iloc[0] * frame["rank"].iloc[0]
             mean = float(np.exp(find_thresholds(frame, "rank", THRESHOLD).logs.mean()))
             means[told_of_samples(table)][name] = mean / scale
@@ -134,7 +133,7 @@ def under_noise(reference):
     """Return the header and rows of the best methods under noise,
     by their error at the stop by hold-out; see :func:`best_by_passes`.
     """
-    frame = frame_of(reference["tables"]["race_noise"])
+    frame = reference["tables"]["race_noise"]
     frame = frame.assign(told=frame["told"].where(frame["method"] != DECOMPOSES, "decomposition"))
     columns = ["stop_error", "best_error", "end_error"]
     rows = []

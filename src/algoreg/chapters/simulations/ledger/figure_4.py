@@ -7,7 +7,6 @@ from algoreg.chapters.simulations.ledger.shared import fit, shifts
 from algoreg.claims.cells import geometric_mean
 from algoreg.claims.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.numerics.theory import psd_statistical_dimension
-from algoreg.regression.snapshots import frame_of
 from algoreg.reporting.charts.law import exponent
 from algoreg.reporting.report import markdown, number, passage
 
@@ -23,8 +22,8 @@ def figure_4(reference):
     """Return Figure 4's published points beside ours and beside other readings of what it does not state,
     as Markdown.
     """
-    ours, other = (frame_of(reference["tables"][name]) for name in ("figure_4", "figure_4_readings"))
-    points = pd.DataFrame(reference["comparisons"]["figure_4_published"])
+    ours, other = (reference["tables"][name] for name in ("figure_4", "figure_4_readings"))
+    points = reference["comparisons"]["figure_4_published"]
     ratios = sorted(points["m_over_d"].unique())
     # Of our runs only those on the other readings' targets stand beside them.
     number_of_it, targets = other["ensemble"].iloc[0], other["target"].unique()
@@ -53,7 +52,7 @@ def figure_4(reference):
 def figure_4_stated_step(reference):
     """Return projected descent at the stated step beside the published points where another step fits, as Markdown."""
     points = {
-        name: pd.DataFrame(reference["comparisons"][name]).set_index(["method", "m_over_d"]).loc["projected"]
+        name: reference["comparisons"][name].set_index(["method", "m_over_d"]).loc["projected"]
         for name in ("figure_4_published", "figure_4_stated_step_published")
     }
     ours, stated = points.values()
@@ -71,7 +70,7 @@ def figure_4_stated_step(reference):
 @passage(tiers=("full",))
 def figure_4_d150(reference):
     """Return the published Figure 4 at d = 150 beside the full tier's runs, as Markdown."""
-    points = pd.DataFrame(reference["comparisons"]["figure_4_published_d150"])
+    points = reference["comparisons"]["figure_4_published_d150"]
     ratios, rows = sorted(points["m_over_d"].unique()), []
     for method, part in sorted(points.groupby("method"), reverse=True):
         there = part.set_index("m_over_d")
@@ -90,7 +89,7 @@ def figure_4_step(standard, full):
     """Return how far the standard tier's larger steps move Figure 4's test errors from those at the paper's own,
     as Markdown.
     """
-    frames = [frame_of(reference["tables"]["figure_4"]) for reference in (standard, full)]
+    frames = [reference["tables"]["figure_4"] for reference in (standard, full)]
     both = shifts(*frames, ["d", "m_over_d", "method", "target", "ensemble"])
     ratios, rows = sorted(both["m_over_d"].unique()), []
     for method, part in sorted(both.groupby("method"), reverse=True):

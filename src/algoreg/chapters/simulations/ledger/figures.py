@@ -5,12 +5,10 @@ and on what all published curves say.
 import re
 
 import numpy as np
-import pandas as pd
 
 from algoreg.chapters.simulations.ledger.shared import fit, shifts
 from algoreg.claims.published import load_published
 from algoreg.numerics.theory import first_errors_of_the_identity, psd_statistical_dimension
-from algoreg.regression.snapshots import frame_of
 from algoreg.reporting.report import markdown, number, passage
 from algoreg.reporting.wording import outwards
 
@@ -19,7 +17,7 @@ from algoreg.reporting.wording import outwards
 def figure_1(reference):
     """Return ours beside the published Figure 1, test errors, as Markdown, with the two summary factors."""
     rows, factors = [], []
-    for row in reference["comparisons"]["figure_1_published"]:
+    for row in reference["comparisons"]["figure_1_published"].to_dict("records"):
         if row["error"] != "test_error":
             continue
         factors.append(max(row["ratio"], 1 / row["ratio"]))
@@ -53,9 +51,9 @@ def step_effect(larger, paper):
 @passage("figure_1", "figure_1_paper_step")
 def figure_3_step(reference):
     """Return how much of the published Figure 3's distance from ours the larger step explains, as a sentence."""
-    points = pd.DataFrame(reference["comparisons"]["figure_3_published"])
+    points = reference["comparisons"]["figure_3_published"]
     first = points.loc[points["iteration"].idxmin()]
-    larger, own = (frame_of(reference["tables"][name]) for name in ("figure_1", "figure_1_paper_step"))
+    larger, own = (reference["tables"][name] for name in ("figure_1", "figure_1_paper_step"))
     keys = ["d", "alpha", "target", "ensemble"]
     both = larger.merge(own, on=keys, suffixes=("", "_own"))
     both = both[np.isclose(both["alpha"], 0.01)]
@@ -74,7 +72,7 @@ def figure_3_step(reference):
 
 def _figure_2_scan(reference):
     """Return the scan of Figure 2's readings, and the factor of each reading to both errors together."""
-    rows = pd.DataFrame(reference["comparisons"]["figure_2_alpha"])
+    rows = reference["comparisons"]["figure_2_alpha"]
     wide = rows.pivot_table(
         index=["published_alpha", "stretch", "alpha"], columns="error", values="factor"
     ).reset_index()
@@ -137,7 +135,7 @@ def figure_5(reference):
     """
     rows = []
     for panel, what in (("5a", "SGD"), ("5b", "gradient descent")):
-        points = pd.DataFrame(reference["comparisons"][f"figure_{panel}_published"])
+        points = reference["comparisons"][f"figure_{panel}_published"]
         for error, name in (("train_error", "training"), ("test_error", "test")):
             part = points[points["error"] == error].sort_values("iteration")
             inside = f"{int(part['inside'].sum())} of {len(part)}"
@@ -187,11 +185,11 @@ def published_fits(standard, full):
     rows = []
     for tier, reference in (("standard", standard), ("full", full)):
         for name, points in reference["comparisons"].items():
-            if "inside" not in points[0]:
+            if "inside" not in points:
                 continue
             figure = re.sub("_published.*", "", name).removeprefix("figure_").replace("_", ", ", 1).replace("_", " ")
-            for error in dict.fromkeys(point["error"] for point in points):
-                part = [point for point in points if point["error"] == error]
+            for error, own in points.groupby("error", sort=False):
+                part = own.to_dict("records")
                 words = error.replace("_", " ").replace("train", "training")
                 rows.append([f"`{tier}`", figure, part[0].get("d", 100), words, *fit(part)])
     header = ["tier", "figure", "d", "error", "mean factor", "largest factor", "at", "points inside"]

@@ -6,7 +6,6 @@ from algoreg.chapters.li2018 import theorem_11_isometry, theorem_11_largest_alph
 from algoreg.claims.cells import geometric_mean, paired_logs
 from algoreg.claims.intervals import interval_of
 from algoreg.numerics.seeds import stream
-from algoreg.regression.snapshots import frame_of
 from algoreg.reporting.charts.law import exponent
 from algoreg.reporting.report import markdown, number, passage
 from algoreg.reporting.wording import outwards
@@ -187,7 +186,7 @@ def theorem_11_hypothesis(reference):
     rows = []
     for identity, tables in CERTIFIED.items():
         for suffix, name in zip(("", "-certified"), tables, strict=True):
-            claim, frame = claims.get(identity + suffix), frame_of(reference["tables"][name])
+            claim, frame = claims.get(identity + suffix), reference["tables"][name]
             if "rule" in frame:
                 # The others are controls.
                 frame = frame[frame["rule"] == "constant"]
