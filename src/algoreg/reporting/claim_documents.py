@@ -4,6 +4,7 @@ and, for the site, every claim in full.
 
 import json
 import math
+import re
 
 from algoreg import plugins
 from algoreg.claims.judging import NOT_JUDGED, SIGNS, criterion, exact
@@ -66,16 +67,21 @@ def _of(chapter, entries):
     return [entry for entry in entries if entry["chapter"] == chapter.name]
 
 
-def overview_table(reference, entries, link=f"{FOLDER}/{{}}.md"):
-    """Return one row per chapter: its title, question and how its claims came out; ``link`` is filled with its name."""
+def finding(ledgers, chapter):
+    """Return the first sentence in bold of a chapter's headline: what it found, in a line."""
+    found = re.search(r"\*\*(.+?)\*\*", ledgers.block(chapter, "headline"), re.DOTALL)
+    return " ".join(found[1].split()).rstrip(".") if found else ""
+
+
+def overview_table(ledgers, reference, entries, link=f"{FOLDER}/{{}}.md"):
+    """Return one row per chapter: title, finding, how its claims came out; ``link`` is filled with its name."""
     ids = {entry["id"]: entry["chapter"] for entry in entries}
     rows = []
     for chapter in load_chapters():
-        own = [claim for claim in reference["claims"] if ids.get(claim["id"]) == chapter.name]
-        rows.append(
-            [f"[{chapter.title}]({link.format(chapter.name)})", literal(chapter.question), report.counted(own, entries)]
-        )
-    return report.markdown(["chapter", "question", "verdicts"], rows)
+        claims = [claim for claim in reference["claims"] if ids.get(claim["id"]) == chapter.name]
+        title = f"[{chapter.title}]({link.format(chapter.name)})"
+        rows.append([title, finding(ledgers, chapter), report.counted(claims, entries)])
+    return report.markdown(["chapter", "one finding", "verdicts"], rows)
 
 
 def headlines(ledgers, chapters):
@@ -91,7 +97,8 @@ def summary(ledgers, fresh):
     what fresh seeds gave, where any were run.
     """
     first, *others = load_chapters()
-    own = [first, *(chapter for chapter in others if chapter.papers == first.papers)]
+    # The theorems and the proof first; the published figures are for those who check them.
+    own = [*(chapter for chapter in others if chapter.papers == first.papers), first]
     around = len(others) + 1 - len(own)
     items = [
         headlines(ledgers, own),
@@ -158,9 +165,9 @@ def overview_document(references, entries, ledgers, fresh):
     parts = [
         GENERATED.format(source="the chapters' files"),
         "# Chapters",
-        "A chapter is one question, with its claims, their verdicts and its ledger. The ledger says what\n"
-        "differs from the paper, or within it, why, and how much it matters.",
-        overview_table(references["standard"], entries, link="{}.md"),
+        "A chapter answers one question. Its page states what is judged, what was found, every claim with its\n"
+        "verdict, and what differs from the paper, why, and how much it matters.",
+        overview_table(ledgers, references["standard"], entries, link="{}.md"),
         "## What was found",
         headlines(ledgers, load_chapters()),
         "## Notation",

@@ -243,9 +243,10 @@ def generated(root: Path):
     documents = {**schemas.generated(), **claim_documents.documents(committed, registry)}
     if "standard" in committed:
         documents["docs/explorer.html"] = explorer_page(root, committed["standard"])
+        ledgers = Ledgers(committed, registry)
         blocks = {
-            "found": claim_documents.summary(Ledgers(committed, registry), replications.of_tiers(committed)),
-            "chapters": claim_documents.overview_table(committed["standard"], registry),
+            "found": claim_documents.summary(ledgers, replications.of_tiers(committed)),
+            "chapters": claim_documents.overview_table(ledgers, committed["standard"], registry),
             "costs": report.costs(committed),
             "chapter-costs": report.chapter_costs(committed),
         }
