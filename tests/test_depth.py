@@ -9,6 +9,7 @@ import pytest
 from conftest import measured, option_problems
 from drawn import RUNS, crossed, curve, drawn_law, geometric, level, margin, mean, same, where
 
+from algoreg.chapters.depth import estimands
 from algoreg.chapters.depth.experiments import start_threshold
 from algoreg.chapters.race import estimands as race
 from algoreg.reporting import figures
@@ -195,6 +196,29 @@ def test_depth_start_shows_the_largest_starts_and_their_powers():
         for axes, column in ((left, "smallness"), (right, "log_smallness")):
             own = geometric(where(table, depth=depth), "closeness", column)
             same(curve(axes, f"{depth} factors: exponent"), own)
-            claim = {2: "depth-2-start-threshold", 3: "depth-start-threshold", 4: "depth-start-threshold-4"}[depth]
-            if (depth == 2) == (axes is right):
+            claim = {3: "depth-start-threshold", 4: "depth-start-threshold-4"}.get(depth)
+            if claim and axes is left:
                 drawn_law(axes, f"margin: {depth} factors", (1.0, own[1.0]), margin(claim))
+
+
+def test_increments_of_an_exponential_double_and_those_of_a_power_do_not():
+    table = crossed(("log_smallness",), depth=[2], closeness=[2.0, 4.0, 8.0], **RUNS)
+    estimate = estimands.ratio_of_increments
+    for law, expected in ((lambda x: 3 * x + 1, 2), (lambda x: 5 * np.log(x) + 1, 1), (lambda x: x**2, 4)):
+        frame = table.assign(log_smallness=law(table["closeness"]))
+        found = estimate(
+            {"t": frame}, {}, np.random.default_rng(0), table="t", value="log_smallness", along="closeness"
+        )
+        assert (found.value, found.low, found.high) == pytest.approx((expected,) * 3)
+    means = [table.loc[table["closeness"] == level, "log_smallness"].mean() for level in (2.0, 4.0, 8.0)]
+    found = estimate({"t": table}, {}, np.random.default_rng(0), table="t", value="log_smallness", along="closeness")
+    assert found.value == pytest.approx((means[2] - means[1]) / (means[1] - means[0]))
+    with pytest.raises(ValueError, match="three values in equal ratios"):
+        estimate(
+            {"t": table.assign(closeness=table["closeness"] ** 2 + 1)},
+            {},
+            None,
+            table="t",
+            value="log_smallness",
+            along="closeness",
+        )

@@ -12,16 +12,21 @@ from drawn import crossed, curve, drawn_law, geometric, margin, same, where
 from scipy.optimize import minimize
 
 from algoreg.chapters.diagonals import Diagonals
-from algoreg.chapters.greedy.experiments import commuting_depth, greedy
+from algoreg.chapters.greedy.experiments import commuting_depth, four_by_four, greedy
 from algoreg.engine.experiment import Context
 from algoreg.ensembles.gaussian import Ensemble
 from algoreg.numerics.problems import draw_targets
+from algoreg.numerics.seeds import stream
 from algoreg.reporting import figures
 from algoreg.settings.chapters import load_chapters
 
 SEED = 3
 ENDS = {"d": 6, "rank": 1, "m_over_dr": 1.4, "alpha": [1e-1, 1e-4], "targets": 2, "step": 0.25, "iterations": 3000}
 CONTEXT = Context(SEED, [0], torch.device("cpu"), torch.float64, lambda line: None)
+
+
+# uuᵀ of u = (1, 2, 1, 2): the fit of rank one of the 4 × 4 matrix at R = 2.
+RANK_ONE = np.outer([1.0, 2.0, 1.0, 2.0], [1.0, 2.0, 1.0, 2.0])
 
 
 def claims():
@@ -223,3 +228,37 @@ def test_greedy_commuting_shows_distances_by_depth():
         same(curve(axes, f"depth {depth}, to the least trace"), own)
     same(curve(axes, "depth 3, to X*"), geometric(where(table, depth=3), "start", "distance_to_target"))
     drawn_law(axes, "margin: depth 3", (0.01, own[0.01]), margin("commuting-depth"))
+
+
+def test_the_two_fits_of_the_four_by_four_matrix():
+    for ratio in (2.0, 3.0):
+        known = {(0, 2): 1, (0, 3): ratio, (1, 2): ratio}
+        rank_one, least_trace = four_by_four.fits(ratio)
+        for fit, rank, trace in ((rank_one, 1, 2 + 2 * ratio**2), (least_trace, 2, 4 * ratio)):
+            assert all(fit[place] == fit[place[::-1]] == value for place, value in known.items())
+            assert np.linalg.matrix_rank(fit) == rank
+            assert np.trace(fit) == trace
+            assert np.linalg.eigvalsh(fit).min() > -1e-12
+        # A dual point Y on the known entries, I − Y ⪰ 0: every fit's trace is at least ⟨Y, fit⟩, which they share.
+        dual = np.zeros((4, 4))
+        dual[0, 3] = dual[3, 0] = dual[1, 2] = dual[2, 1] = 1.0
+        assert np.linalg.eigvalsh(np.eye(4) - dual).min() > -1e-12
+        assert (dual * least_trace).sum() == (dual * rank_one).sum() == 4 * ratio
+
+
+def test_descent_on_the_four_by_four_matrix_is_the_plain_loop():
+    options = {"ratio": [2.0], "alpha": [0.3], "step": 0.1, "fitted": 1e-10, "iterations": 100, "targets": 2}
+    rows = four_by_four.measure(options, CONTEXT, 1)
+    assert [row["target"] for row in rows] == [2, 3]
+    for row in rows:
+        factor = 0.15 * stream("four by four", seed=SEED, start=row["target"]).standard_normal((4, 4))
+        for _ in range(100):
+            pull = np.zeros((4, 4))
+            for i, j, value in ((0, 2, 1.0), (0, 3, 2.0), (1, 2, 2.0)):
+                pull[i, j] = pull[j, i] = sum(factor[i, k] * factor[j, k] for k in range(4)) - value
+            factor = factor - 0.1 / 4 * pull @ factor
+        end = factor @ factor.T
+        assert row["distance_to_rank_one"] == pytest.approx(np.linalg.norm(end - RANK_ONE) / np.linalg.norm(RANK_ONE))
+        missed = [end[0, 2] - 1, end[0, 3] - 2, end[1, 2] - 2]
+        assert row["train_error"] == pytest.approx(np.linalg.norm(missed) / 3)
+        assert row["status"] == "budget"

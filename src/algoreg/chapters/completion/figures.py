@@ -42,7 +42,6 @@ def completion(tables, claims):
     """Draw the squared error and the nuclear norm over m, for each method."""
     table = tables["completion"]
     few, many = claims["completion-depth-beats-convex"], claims["completion-convex-wins"]
-    norm = claims["completion-depth-above-least-norm"]
     figure, (left, right) = panels(2)
     _methods(left, table, "mse")
     for claim, marker in ((few, "v"), (many, "^")):
@@ -57,8 +56,6 @@ def completion(tables, claims):
     norms = _methods(right, table, "nuclear_norm")
     first, *others = (f"{METHODS[name]} {rounded(own.iloc[0], 3)}" for name, own in norms.items())
     fewest = table["m_over_dof"].min()
-    if np.isclose(table["m_over_dof"], norm["estimand"]["where"]["m_over_dof"]).any():
-        _margin(right, table, norm, "m_over_dof", 1, "three factors over least nuclear norm", "^")
     right.axhline(1, color="black", linewidth=0.8, linestyle=":", label="that of X*")
     describe(right, "x", table["m_over_dof"].unique(), ylabel="nuclear norm over that of X*", **texts)
     right.set_title(f"nuclear norm at {fewest:g}: {first},\n{', '.join(others)}")

@@ -172,8 +172,6 @@ def depth_start(tables, claims):
         if name:
             margin_slope(left, means, claims[name], f"{label}, exponent", color=colour)
             titles.append(grows(f"{label}: 1/s₀ goes", CLOSE, means))
-    if shallow is not None:
-        margin_slope(right, logs, claims["depth-2-start-threshold"], "2 factors, exponent")
     ticks = deep["closeness"].unique()
     # Of the fewest factors, which come last.
     title = grows(f"{label}: ln(1/s₀) goes", CLOSE, logs)

@@ -33,6 +33,16 @@ def greedy_of_ends(*frames):
     return markdown(header, [row for frame in frames for row in _ends(frame)])
 
 
+@passage("greedy_four_by_four")
+def greedy_of_four(frame):
+    """Return how far descent ends from the fit of rank one and from that of least trace, by R and α, as Markdown."""
+    rows = []
+    for (ratio, alpha), own in sorted(frame.groupby(["ratio", "alpha"]), key=lambda one: (one[0][0], -one[0][1])):
+        distances = [geometric(own[f"distance_to_{fit}"]) for fit in ("rank_one", "least_trace")]
+        rows.append([f"{ratio:g}", power(alpha), *distances])
+    return markdown(["R", "α", "to the fit of rank one", "to the least trace"], rows)
+
+
 @passage("greedy_ends", "greedy_mirror")
 def greedy_of_columns(*frames):
     """Return how many columns greedy low-rank learning takes, how often it ends at X*,
