@@ -183,6 +183,14 @@ def test_momentum_ends_shows_the_last_error_by_noise():
     assert level(axes, "margin") == margin("momentum-end")
 
 
+def test_runs_from_several_starts_are_those_of_each_alone():
+    options = {"d": 8, "step": [0.1], "time": 100, "targets": 2, "train_error": 0.05}
+    both = measured("momentum_bias", {**options, "alpha": [0.01, 0.001]}, seed=SEED)
+    for alpha in (0.01, 0.001):
+        alone = measured("momentum_bias", {**options, "alpha": [alpha]}, seed=SEED)
+        assert both.loc[both["alpha"] == alpha, "ratio"].tolist() == alone["ratio"].tolist()
+
+
 def test_momentum_bias_shows_the_ratio_of_test_errors_over_the_step():
     table = crossed(("ratio",), step=[0.005, 0.05, 0.2], **RUNS)
     table = table.assign(d=8, m=40, alpha=0.01, momentum=0.75, train_error=1e-3)

@@ -122,8 +122,10 @@ def counted(claims, entries):
     "9 supported, 1 refuted; of our own: 2 supported". Only ``entries``, the registry, have every claim's ``standing``.
     """
     standing = {entry["id"]: entry["standing"] for entry in entries}
-    of_papers = [claim for claim in claims if standing[claim["id"]] == "paper"]
-    others = [claim for claim in claims if standing[claim["id"]] != "paper"]
+    # A committed reference may still have a claim that the registry has no more.
+    known = [claim for claim in claims if claim["id"] in standing]
+    of_papers = [claim for claim in known if standing[claim["id"]] == "paper"]
+    others = [claim for claim in known if standing[claim["id"]] != "paper"]
     said = [_outcomes(of_papers)] if of_papers else []
     return "; ".join([*said, *([f"of our own: {_outcomes(others)}"] if others else [])])
 

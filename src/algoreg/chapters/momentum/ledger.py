@@ -6,6 +6,7 @@ from algoreg.chapters.momentum.estimands import published_speed_ups
 from algoreg.claims.cells import geometric_mean
 from algoreg.claims.published import load_published
 from algoreg.regression.references import claim_of
+from algoreg.reporting.charts.text import number as power
 from algoreg.reporting.report import estimate_of, geometric, markdown, number, passage
 from algoreg.reporting.wording import outwards
 
@@ -55,9 +56,7 @@ def what_momentum_costs(reference):
     said = (
         f", and {number(effective[max(effective)].mean())} times at one effective step η/(1 − μ)" if effective else ""
     )
-    return (
-        f"From one small start the test error at one training error is {ratio} times that of descent at one step{said}."
-    )
+    return f"From the start α = 0.01 the test error at one training error is {ratio} times that of descent at one step{said}."
 
 
 def _at_one_effective_step(frame):
@@ -114,6 +113,16 @@ def speed_ups(frame):
         published = min(goals, key=lambda other: abs(other - momentum))
         rows.append([number(momentum), number(1 / (1 - momentum)), *ours, number(goals[published])])
     return markdown(["μ", "1/(1 − μ)", *(f"ours at η = {step:g}" for step in steps), "published"], rows)
+
+
+@passage("momentum_bias_by_start")
+def bias_by_start(frame):
+    """Return the ratio of test errors at one training error by the scale of the start, as Markdown."""
+    rows = [
+        [power(alpha), number(own["ratio"].mean()), f"{number(own['ratio'].min())} to {number(own['ratio'].max())}"]
+        for alpha, own in sorted(frame.groupby("alpha"), reverse=True)
+    ]
+    return markdown(["α", "mean ratio", "range of draws"], rows)
 
 
 @passage("momentum_bias")

@@ -1,6 +1,7 @@
-"""The test error with and without momentum at one training error, from one small start of full width."""
+"""The test error with and without momentum at one training error, from small starts of full width."""
 
 import math
+from itertools import product
 
 import numpy as np
 from pydantic import Field, PositiveFloat
@@ -17,7 +18,7 @@ class Options(ExperimentOptions):
 
     d: int = Field(ge=2)
     m_over_d: PositiveFloat = 2.5
-    alpha: PositiveFloat = 0.01
+    alpha: Several[PositiveFloat] = Field([0.01])
     momentum: float = Field(0.75, gt=0, lt=1)
     step: Several[PositiveFloat]
     train_error: PositiveFloat = 0.01
@@ -27,6 +28,7 @@ class Options(ExperimentOptions):
 
 
 KEYS = {
+    "alpha": None,
     "step": None,
     "target": None,
     "ensemble": None,
@@ -34,7 +36,6 @@ KEYS = {
 VALUES = {
     "d": None,
     "m": None,
-    "alpha": None,
     "momentum": ("μ", "momentum μ"),
     "train_error": "training error at which both are compared",
     "descent_error": "‖X − X*‖_F / ‖X*‖_F of plain descent there, interpolated between looks",
@@ -74,14 +75,15 @@ class AtTraining(Observer):
 
 
 def measure(options, context, number):
-    """Return one row per step, target and ensemble: both test errors from αI at full width,
+    """Return one row per α, step, target and ensemble: both test errors from αI at full width,
     at rank 1; m = ``m_over_d``·d.
     """
     d = options["d"]
     ensemble = context.draw(Ensemble, d, round(options["m_over_d"] * d), number)
-    own = {"alpha": options["alpha"], "start": "identity", "width": None}
+    own = {"start": "identity", "width": None}
     settings = [
-        {**own, "step": step, "momentum": momentum, "iterations": round(options["time"] / step)}
+        {**own, "alpha": alpha, "step": step, "momentum": momentum, "iterations": round(options["time"] / step)}
+        for alpha in options["alpha"]
         for step in options["step"]
         for momentum in (0.0, options["momentum"])
     ]
@@ -89,15 +91,14 @@ def measure(options, context, number):
     planted = draw_targets(spectrum_target(1, 1), d, 1, context, options["targets"])
     runs, _ = descend(context, ensemble, settings, planted, [seen])
     errors = {
-        (run["step"], run["momentum"], run["target"]): error
+        (run["alpha"], run["step"], run["momentum"], run["target"]): error
         for run, error in zip(runs, seen.memory["errors"].tolist(), strict=True)
     }
     rows = []
-    for step in options["step"]:
-        for target in range(options["targets"]):
-            plain, moved = (errors[step, momentum, target] for momentum in (0.0, options["momentum"]))
-            names = {"step": step, "target": target, "ensemble": number, "d": d, "m": ensemble.m}
-            names |= {key: options[key] for key in ("alpha", "momentum", "train_error")}
-            values = {"descent_error": plain, "momentum_error": moved, "ratio": moved / plain}
-            rows.append({**names, **values, "status": "budget" if math.isnan(moved / plain) else "converged"})
+    for alpha, step, target in product(options["alpha"], options["step"], range(options["targets"])):
+        plain, moved = (errors[alpha, step, momentum, target] for momentum in (0.0, options["momentum"]))
+        names = {"alpha": alpha, "step": step, "target": target, "ensemble": number, "d": d, "m": ensemble.m}
+        names |= {key: options[key] for key in ("momentum", "train_error")}
+        values = {"descent_error": plain, "momentum_error": moved, "ratio": moved / plain}
+        rows.append({**names, **values, "status": "budget" if math.isnan(moved / plain) else "converged"})
     return rows
