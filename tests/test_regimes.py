@@ -61,7 +61,7 @@ def test_every_key_is_documented():
 
 def test_a_regime_is_written_in_symbols():
     regime = {"r": [1, 5], "alpha": 1e-6, "below_D": True, "measurements": "entries", "repeated": True}
-    assert format_regime(regime) == "r = 1 to 5, α = 1e−06, m < d(d+1)/2, measurements = entries, repeated"
+    assert format_regime(regime) == "r = 1 to 5, α = 10⁻⁶, m < d(d+1)/2, measurements = entries, repeated"
     assert (
         format_regime({"below_D": False, "spectrum": ["flat", "columns"]}) == "m ≥ d(d+1)/2, spectrum = flat, columns"
     )

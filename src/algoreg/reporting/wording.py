@@ -43,7 +43,7 @@ SYMBOLS = {
 
 
 def format_regime(regime):
-    """Return what a claim depends on as a text: "r = 1 to 5, α = 1e−6, m < d(d+1)/2"."""
+    """Return what a claim depends on as a text: "r = 1 to 5, α = 10⁻⁶, m < d(d+1)/2"."""
     return ", ".join(_format_key(key, value) for key, value in regime.items())
 
 
@@ -51,10 +51,18 @@ def _format_key(key, value):
     if key == "below_D":
         return "m < d(d+1)/2" if value else "m ≥ d(d+1)/2"
     several = value if isinstance(value, list) else [value]
-    texts = [minus(f"{one:g}") if type(one) in (int, float) else str(one) for one in several]
+    texts = [_format_number(one) if type(one) in (int, float) else str(one) for one in several]
     join = " to " if type(several[0]) in (int, float) else ", "
     name = SYMBOLS.get(key, key.replace("_", " "))
     return name if value is True else f"{name} = {join.join(texts)}"
+
+
+def _format_number(value):
+    mantissa, _, power = f"{value:g}".partition("e")
+    if not power:
+        return minus(mantissa)
+    times = "" if mantissa == "1" else f"{mantissa}·"
+    return f"{times}10{str(int(power)).translate(SUPERSCRIPT)}"
 
 
 def minus(text):
