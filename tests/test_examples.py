@@ -3,12 +3,13 @@
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, copy_repository, snakemake
 
 from algoreg.settings.files import SettingsError
 
@@ -72,3 +73,39 @@ def test_a_wrong_claim_of_another_field_is_refused_by_its_key(replicate, tmp_pat
     monkeypatch.setattr(replicate, "HERE", tmp_path)
     with pytest.raises(SettingsError, match=r"direction.*under"):
         replicate.load_claims()
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """Return the folder that the outside package is installed into, without a network, and a copy of its sources."""
+    folder = tmp_path_factory.mktemp("plugin")
+    sources = shutil.copytree(ROOT / "examples" / "plugin", folder / "sources")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    done = subprocess.run(
+        [*command, "--target", str(folder / "site"), str(sources)], capture_output=True, text=True, cwd=folder
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_an_outside_package_passes_its_tests_once_it_is_installed(installed):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(installed / "site"), str(ROOT / "src")])}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(installed / "sources" / "tests")]
+    done = subprocess.run(command, cwd=installed, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+@pytest.mark.workflow
+def test_the_workflow_judges_an_outside_packages_claim(installed, tmp_path):
+    folder = copy_repository(tmp_path / "repository")
+    found = {"PYTHONPATH": str(installed / "site")}
+    arguments = ("chapter_polyak", "--config", "chapters=[polyak]")
+    done = snakemake(folder, *arguments, tier="quick", environment=found)
+    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
+    claim = json.loads((folder / "results" / "quick" / "claims" / "polyak-recovers.json").read_text())
+    assert (claim["verdict"], claim["control_verdict"]) == ("supported", "refuted")
+    sidecars = [
+        path for path in (folder / "results" / "quick" / "provenance").rglob("*.json") if "samples" in str(path)
+    ]
+    codes = [json.loads(path.read_text()).get("code", {}) for path in sidecars]
+    assert any("algoreg_polyak.algorithms.polyak" in code for code in codes), sidecars

@@ -9,11 +9,14 @@ imports only
 what it is told: a module by its file name, or a function by ``module:name`` (:func:`load`).
 
 Plugins of the user's own need no fork. ``ALGOREG_CHAPTER_PATH`` names folders with chapters, ``ALGOREG_ALGORITHM_PATH``
-files with one algorithm each; the workflow sets both from its settings. An installed package names a package of
-algorithms by an entry point, every module of which but ``base`` is one::
+files with one algorithm each; the workflow sets both from its settings. An installed package names by entry points a
+package of algorithms, every module of which but ``base`` is one, and a package whose folder holds chapters::
 
     [project.entry-points."algoreg.algorithms"]
     mine = "mypackage.algorithms"
+
+    [project.entry-points."algoreg.chapters"]
+    mine = "mypackage.chapters"
 
 A job may load no code that its rule does not know, so the rules ask here for the modules that no import statement
 shows. An experiment says by ``FINDS = {option: kind}`` which of its options name a module.
@@ -35,7 +38,6 @@ from typing import Any
 PACKAGE = Path(__file__).resolve().parent
 CHAPTER_PATH = "ALGOREG_CHAPTER_PATH"
 ALGORITHM_PATH = "ALGOREG_ALGORITHM_PATH"
-GROUP = "algoreg.algorithms"
 # The modules of single files are named as if they were in this package, which has no folder.
 FILE_PACKAGE = "algoreg.own"
 ALLOWED_FILES = "files that exist, named by a-z, 0-9 and _ with .py"
@@ -53,9 +55,13 @@ def paths_in(variable: str) -> list[str]:
 
 
 def chapter_folders() -> list[Path]:
-    """Return the folders with a ``chapter.yaml``: this package's, then those of ``ALGOREG_CHAPTER_PATH``."""
-    parents = [PACKAGE / "chapters", *map(Path, paths_in(CHAPTER_PATH))]
-    return [file.parent for parent in parents for file in sorted(parent.glob("*/chapter.yaml"))]
+    """Return the folders with a ``chapter.yaml``, those of this package first."""
+    return [file.parent for parent in chapter_parents() for file in sorted(parent.glob("*/chapter.yaml"))]
+
+
+def chapter_parents() -> list[Path]:
+    """Return the folders that hold chapters: this package's, those of ``ALGOREG_CHAPTER_PATH`` and of entry points."""
+    return [PACKAGE / "chapters", *map(Path, paths_in(CHAPTER_PATH)), *entry_folders("chapters").values()]
 
 
 @cache
@@ -97,22 +103,27 @@ def algorithm_files() -> dict[str, Path]:
 
 
 @cache
-def entry_folders() -> dict[str, Path]:
+def entry_folders(kind: str) -> dict[str, Path]:
     """Return ``{package: folder}`` of the packages that entry points name, without importing them.
+
+    Parameters
+    ----------
+    kind : str
+        ``algorithms`` or ``chapters``.
 
     Raises
     ------
     ValueError
         If an entry point names no package.
     """
-    found = {}
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.value):
+    found, group = {}, f"{PACKAGE.name}.{kind}"
+    for point in sorted(entry_points(group=group), key=lambda point: point.value):
         head, *rest = point.value.split(".")
         spec = find_spec(head)
         folders = [Path(place, *rest) for place in (spec.submodule_search_locations or () if spec else ())]
         if not folders or not folders[0].is_dir():
             owner = f" of {point.dist.name}" if point.dist else ""
-            raise ValueError(f"entry point {point.name} = {point.value}{owner}: {GROUP}: allowed is a package's folder")
+            raise ValueError(f"entry point {point.name} = {point.value}{owner}: {group}: allowed is a package's folder")
         found[point.value] = folders[0]
     return found
 
@@ -121,7 +132,7 @@ def entry_folders() -> dict[str, Path]:
 def packages() -> dict[str, Path]:
     """Return ``{name: folder}`` of the packages whose code a job's hashes hold: this one, and those of entry points."""
     found = {PACKAGE.name: PACKAGE}
-    for name, folder in entry_folders().items():
+    for name, folder in (entry_folders("algorithms") | entry_folders("chapters")).items():
         head, *rest = name.split(".")
         found[head] = [folder, *folder.parents][len(rest)]
     return found
@@ -159,7 +170,9 @@ def all_modules(kind: str) -> list[str]:
             found.append(f"{home}.{kind}")
         found += _in_folder(f"{home}.{kind}", folder / kind)
     if kind == "algorithms":
-        found += [name for package, folder in entry_folders().items() for name in _in_folder(package, folder)]
+        found += [
+            name for package, folder in entry_folders("algorithms").items() for name in _in_folder(package, folder)
+        ]
         found += algorithm_files()
     return found
 
@@ -306,4 +319,4 @@ def forget() -> None:
     for found in (chapters, algorithm_files, entry_folders, packages, module_file, all_modules, modules, functions):
         found.cache_clear()
     if "algoreg.chapters" in sys.modules:
-        sys.modules["algoreg.chapters"].__path__[:] = [str(PACKAGE / "chapters"), *paths_in(CHAPTER_PATH)]
+        sys.modules["algoreg.chapters"].__path__[:] = map(str, chapter_parents())

@@ -1,9 +1,9 @@
-"""The chapters: a folder for each question, with its claims, experiments, experiments, estimands, figures and ledger.
+"""The chapters: a folder for each question, with its claims, experiments, estimands, figures and ledger.
 
-Chapters of the user's own lie in the folders that the environment variable ``ALGOREG_CHAPTER_PATH`` names; the workflow
-sets it from ``chapter_path``.
+Chapters of the user's own lie in the folders that the environment variable ``ALGOREG_CHAPTER_PATH`` names (the workflow
+sets it from ``chapter_path``), or in those that installed packages name by an entry point.
 """
 
-from algoreg.plugins import CHAPTER_PATH, paths_in
+from algoreg.plugins import chapter_parents
 
-__path__ += paths_in(CHAPTER_PATH)
+__path__[:] = map(str, chapter_parents())
