@@ -95,7 +95,7 @@ def published(name, **chosen):
 
 
 def test_every_drawing_has_a_test_here_or_in_its_chapters():
-    tests = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     lacking = [name for name in plugins.functions("figures") if f"def test_{name}_shows" not in tests]
     assert lacking == []
 
