@@ -24,6 +24,7 @@ text = render(
     list(map(records.name_in_tier, made)),
     replications.of_tiers({tier: {"claims": references.read_claims(tier)} for tier in replications.tiers()}),
     snakemake.params.job["labels"],
+    references.read_claims("standard"),
 )
 records.write_text(snakemake.output.page, text)
 records.seal(snakemake.output.page, facts)

@@ -340,3 +340,14 @@ def test_the_policy_stops_a_foreign_script_and_anything_from_elsewhere(browser, 
     assert page.evaluate("window.foreign") is None
     assert sum("Content Security Policy" in text for text in complaints) >= 3
     context.close()
+
+
+def test_a_passage_shows_what_differs_in_this_run_and_leads_to_the_claim(opened, tmp_path):
+    path, committed = tmp_path / "page.html", [claim_of(0), claim_of(1)]
+    path.write_text(rendered(tmp_path, [claim_of(0, "refuted"), claim_of(1)], committed=committed), encoding="utf-8")
+    page = opened(path)
+    notes = page.locator(".prose blockquote")
+    assert notes.all_inner_texts() == ["Otherwise in this run: claim-0 is refuted (committed: supported)."] * 2
+    assert all(note.is_visible() for note in notes.all())
+    notes.last.locator("a").click()
+    assert opened_cards(page) == ["claim-0"]

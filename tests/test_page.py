@@ -138,16 +138,19 @@ def registry_of(claims):
     return [{**entry, "experiments": ["figure_1"], "tiers": ["standard"]} for entry in entries]
 
 
-def rendered(folder, claims=None, registry=None, tier=None, fresh=MappingProxyType({})):
+def rendered(
+    folder, claims=None, registry=None, tier=None, fresh=MappingProxyType({}), committed=(), document=DOCUMENT
+):
     claims = many_claims() if claims is None else claims
     results = fake_results(folder, claims)
     tables = {"figure_1": records.read_table(results / "tables" / "figure_1.csv")}
     entries = registry_of(claims) if registry is None else registry
-    documents = {"first": DOCUMENT}
+    documents = {"first": document, "README": document}
     made = ["claims.json", "tables/figure_1.csv", *(f"claims/{one['id']}.json" for one in claims)]
     parts = (TEMPLATES, CHAPTERS, documents, made)
     settings = {"experiments": {}, "seed": 0, **(tier or fake_tier())}
-    return render.render(results, entries, claims, settings, tables, *parts, fresh, jobs.page_labels(settings))
+    labels = jobs.page_labels(settings)
+    return render.render(results, entries, claims, settings, tables, *parts, fresh, labels, committed)
 
 
 class Reader(HTMLParser):
@@ -258,6 +261,29 @@ def test_the_page_counts_what_papers_say_apart_from_the_rest(tmp_path):
     assert "our own finding" in html
     assert "r = 1 to 5, m &lt; d(d+1)/2" in html
     assert "r = 3" in html
+
+
+def test_a_passage_begins_with_the_verdicts_that_differ_in_this_run(tmp_path):
+    claims = [claim(0), claim(1, "refuted"), claim(2, "inconclusive"), claim(4, "not-judged")]
+    committed = [claim(0), claim(1), claim(2), claim(4)]
+    document = (
+        "# The first\n\n## What was found\n\n- **One thing.**\n\n## Ledger\n\nWhy.\n\n## Both\n\n`claim-0` and `claim-2` hold."
+        "\n\n### Elsewhere\n\nAs `claim-1` says.\n\n## None\n\n`claim-0` and `claim-4`.\n"
+    )
+    html = rendered(tmp_path, claims, committed=committed, document=document)
+    notes = re.findall(r"<blockquote>\s*<p>(.*?)</p>\s*</blockquote>\s*<(\w+)", html, re.DOTALL)
+    first, second = (
+        f'<a href="#claim-{number}"><code>claim-{number}</code></a> is <strong>{verdict}</strong> (committed: supported)'
+        for number, verdict in ((1, "refuted"), (2, "inconclusive"))
+    )
+    begin = "Otherwise in this run: "
+    # The overview, what was found in the chapter, and the two parts of its ledger that name such a claim.
+    expected = [f"{begin}{first}; {second}.", f"{begin}{second}.", f"{begin}{second}.", f"{begin}{first}."]
+    assert notes == list(zip(expected, ["ul", "ul", "p", "p"], strict=True))
+    for heading, note in (("Both", second), ("Elsewhere", first)):
+        assert re.search(rf"<h\d>{heading}</h\d>\s*<blockquote>\s*<p>{begin}{re.escape(note)}", html)
+    assert "<blockquote>" not in rendered(tmp_path / "same", committed, committed=committed, document=document)
+    assert "<blockquote>" not in rendered(tmp_path / "none", claims, document=document)
 
 
 def test_fresh_seeds_are_counted_in_the_overview_and_beside_each_claim(tmp_path):

@@ -300,6 +300,7 @@ class Recipes:
                 "presets": self.from_root("workflow", "report", "explorer", "presets.json"),
                 "chapters": self._matching("docs/chapters/*.md"),
                 "fresh": list(map(os.path.relpath, replications.files())),
+                "committed": list(map(os.path.relpath, references.paths("standard").values())),
                 "papers": list(map(os.path.relpath, papers.files())),
                 "settings": self._settings,
                 "costs": self.from_root("reference", "cost.json"),

@@ -5,6 +5,8 @@ from html import escape
 
 import mistune
 
+from algoreg.claims.judging import NOT_JUDGED
+
 # Where the chapters' pages lie, seen from results/<tier>/report.
 DOCUMENTS = "../../../docs/chapters/"
 
@@ -44,6 +46,43 @@ def html(text, name=""):
         return f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table>'
 
     return re.sub(r"<table>", scrolled, shown).replace("</table>", "</table></div>")
+
+
+def differences(claims, committed):
+    """Return how verdicts of a run differ from the committed standard run's, by claim, in words, Markdown.
+
+    Claims that either of them does not judge are left out.
+    """
+    known = {claim["id"]: claim["verdict"] for claim in committed}
+    return {
+        claim["id"]: f"[`{claim['id']}`](#{claim['id']}) is **{claim['verdict']}** (committed: {known[claim['id']]})"
+        for claim in claims
+        if NOT_JUDGED not in (claim["verdict"], known.get(claim["id"], NOT_JUDGED))
+        and claim["verdict"] != known[claim["id"]]
+    }
+
+
+def begun(text, found):
+    """Return a passage, Markdown, that begins with what differs in this run; an empty one stays empty."""
+    return f"> Otherwise in this run: {'; '.join(found.values())}.\n\n{text}" if text and found else text
+
+
+def begun_by_passage(text, found):
+    """Return a ledger in which each part that names a claim begins with what differs of it in this run.
+
+    Parameters
+    ----------
+    text : str
+        Markdown; its parts begin with headings.
+    found : mapping
+        See :func:`differences`.
+    """
+    parts = re.split(r"(?m)^(#{2,} .*\n)", text)
+    for number in range(0, len(parts), 2):
+        heading = parts[number - 1] if number else ""
+        named = {name: said for name, said in found.items() if f"`{name}`" in heading + parts[number]}
+        parts[number] = ("\n" if number else "") + begun(parts[number].strip("\n"), named) + "\n\n"
+    return "".join(parts).strip()
 
 
 def read_document(text):

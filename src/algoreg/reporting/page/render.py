@@ -11,7 +11,7 @@ from algoreg.claims.judging import NOT_JUDGED, REFUTED
 from algoreg.reporting.explorer import presets
 from algoreg.reporting.fresh_seeds import of_claim
 from algoreg.reporting.page.fresh import overview
-from algoreg.reporting.page.ledger import html, read_document
+from algoreg.reporting.page.ledger import begun, begun_by_passage, differences, html, read_document
 from algoreg.reporting.page.plots import comparisons, dynamics, picture, spectra
 from algoreg.reporting.page.policy import security_policy
 from algoreg.reporting.page.provenance import machine, provenance, seconds
@@ -64,10 +64,11 @@ def _shown(claim, claims, entries, pictures, tier, results, fresh, lineage):
     }
 
 
-def _chapter(chapter, claims, missing, published, document):
+def _chapter(chapter, claims, missing, published, document, differing):
     """Return what the page shows of a chapter; ``document`` is its page in the documents, empty where it has none."""
     found, ledger = read_document(document)
     own = [claim for claim in claims if claim["chapter"] == chapter.name]
+    differs = {claim["id"]: differing[claim["id"]] for claim in own if claim["id"] in differing}
     lacking = [entry for entry in missing if entry["chapter"] == chapter.name]
     return {
         "name": chapter.name,
@@ -78,8 +79,9 @@ def _chapter(chapter, claims, missing, published, document):
         "missing": lacking,
         "counts": [row for row in headline(own, lacking) if row[-1]],
         "published": [one for one in published if one["chapter"] == chapter.name],
-        "found": Markup(html(found)),
-        "ledger": Markup(html(ledger, chapter.title)),
+        # Findings do not name their claims: they begin with all that differ.
+        "found": Markup(html(begun(found, differs))),
+        "ledger": Markup(html(begun_by_passage(ledger, differing), chapter.title)),
     }
 
 
@@ -108,7 +110,7 @@ def _code(folder):
     }
 
 
-def render(results, registry, claims, tier, tables, templates, chapters, documents, made, fresh, labels):
+def render(results, registry, claims, tier, tables, templates, chapters, documents, made, fresh, labels, committed):
     """Return the page as HTML.
 
     Parameters
@@ -135,6 +137,8 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
         What fresh seeds gave (:func:`algoreg.regression.replications.of_tiers`).
     labels : mapping
         What the plugins of the tier say (:func:`algoreg.jobs.page_labels`).
+    committed : list of mapping
+        The claims of the committed standard run, whose documents these are.
 
     Raises
     ------
@@ -148,7 +152,7 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
     entries = {entry["id"]: entry for entry in registry}
     shown = [_shown(one, claims, entries, pictures, tier, results, fresh, labels["lineage"]) for one in claims]
     missing = [entry for entry in registry if entry["id"] not in {claim["id"] for claim in claims}]
-    names = {chapter.name for chapter in chapters}
+    names, differing = {chapter.name for chapter in chapters}, differences(claims, committed)
     published = [one for one in comparisons(tables, tier, labels) if one["chapter"] in names]
     panels, signal = spectra(results, tier["seed"], labels["spectra"]), dynamics(tables, tier, labels["keys"])
     return (
@@ -165,8 +169,10 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
             ),
             others=[row for row in headline([one for one in claims if one["standing"] != "paper"]) if row[-1]],
             fresh=overview(fresh, {claim["id"] for claim in claims}),
-            found=Markup(html(read_document(documents.get("README", ""))[0])),
-            chapters=[_chapter(one, shown, missing, published, documents.get(one.name, "")) for one in chapters],
+            found=Markup(html(begun(read_document(documents.get("README", ""))[0], differing))),
+            chapters=[
+                _chapter(one, shown, missing, published, documents.get(one.name, ""), differing) for one in chapters
+            ],
             refuted=[claim for claim in shown if claim["verdict"] == REFUTED and claim["standing"] == "paper"],
             refuted_others=[claim for claim in shown if claim["verdict"] == REFUTED and claim["standing"] != "paper"],
             total=len(claims) + len(missing),
