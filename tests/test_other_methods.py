@@ -93,6 +93,13 @@ def test_frank_wolfe_is_the_plain_loop(rule):
         assert np.trace(found[k]) <= theta * (1 + 1e-12)
 
 
+def test_rank_k_that_keeps_all_is_told_no_rank():
+    run = {"rule": "rank-k", "keep": "all", "rank": None}
+    found, matrices, labels, targets = ends_of("frank_wolfe", [run])
+    expected = frank_wolfe(matrices, labels[0], np.trace(targets[0]), "rank-k", 30, keep=D)
+    np.testing.assert_allclose(found[0], expected, rtol=1e-8, atol=1e-10)
+
+
 def test_rules_of_one_batch_do_not_mix_and_rank_k_with_all_of_the_trace_converges():
     rules = ["open-loop", "line-search", "rank-k"]
     together = ends_of("frank_wolfe", [{"rule": rule, "target": 0} for rule in rules])[0]

@@ -3,7 +3,7 @@
 S = θvvᵀ with v the eigenvector of the largest eigenvalue of −M, M = (1/m) Σ (⟨A_i, X⟩ − y_i) A_i; S = 0 where none is
 positive. ``rule: open-loop`` has γ_t = 2/(t+2), ``line-search`` the γ of least loss on the segment. ``rule: rank-k``
 takes for S the matrix of rank k and trace θ nearest to X − ηM, and γ = ``weight`` [allenzhu2017]: with their β and
-their η = γ, the η here is 1/(βγ). Only this rule reads the step and a rank.
+their η = γ, the η here is 1/(βγ). Only this rule reads the step and a rank; with ``keep: all`` it reads no rank either.
 """
 
 from typing import Literal
@@ -22,7 +22,7 @@ class Options(RunOptions):
     rule: Literal["open-loop", "line-search", "rank-k"] = "open-loop"
     trace_factor: PositiveFloat = Field(1.0, description="θ over the target's trace")
     theta: PositiveFloat | None = Field(None, description="θ; null for trace_factor times the target's trace")
-    keep: PositiveInt | None = Field(None, description="k; null for the target's rank")
+    keep: PositiveInt | Literal["all"] | None = Field(None, description="k; all for d, null for the target's rank")
     weight: float = Field(0.5, gt=0, le=1)
 
 
@@ -59,8 +59,14 @@ class Algorithm(base.Algorithm):
         if any(run["rule"] != "line-search" for run in runs):
             # Weights of 2/(t + 2), or of one size, follow no error, and reach the trace θ from 0 at any step.
             self.error = "anyhow"
-        kept = [(run["keep"] or run["rank"]) if run["rule"] == "rank-k" else 1 for run in runs]
+        kept = [self._kept(run) for run in runs]
         self.beyond = torch.arange(ensemble.d, device=labels.device) >= self._column(kept)[:, None]
+
+    def _kept(self, run):
+        """Return k of a run: how many eigenvectors S may have."""
+        if run["rule"] != "rank-k":
+            return 1
+        return self.ensemble.d if run["keep"] == "all" else run["keep"] or run["rank"]
 
     def _column(self, numbers):
         return torch.tensor(numbers, dtype=torch.float64, device=self.labels.device)
