@@ -1,0 +1,80 @@
+"""What a run shows: verdicts when they are judged, failures with the end of their logs, and how much is left."""
+
+import json
+import logging
+from types import SimpleNamespace
+
+import pytest
+from snakemake_interface_logger_plugins.common import LogEvent
+
+import snakemake_logger_plugin_algoreg as progress
+
+pytestmark = pytest.mark.any_kernels
+
+
+def handler(**settings):
+    """Return the plugin's handler as Snakemake makes it where there is no terminal."""
+    common = {"stdout": True, "nocolor": True, "dryrun": False, "verbose": False, "debug_dag": False}
+    made = progress.LogHandler(SimpleNamespace(**{**common, **settings}), None)
+    made.setFormatter(logging.Formatter("formatted: %(message)s"))
+    return made
+
+
+def record(event=None, message="", level=logging.INFO, **fields):
+    """Return a record of Snakemake's."""
+    made = logging.LogRecord("snakemake", level, "", 0, message, None, None)
+    made.__dict__.update(event=event, **fields)
+    return made
+
+
+def test_a_run_shows_verdicts_failures_and_what_is_left(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "results" / "smoke" / "claims"
+    place.mkdir(parents=True)
+    judged = {"id": "a", "verdict": "supported", "estimate": 1.2345, "ci_low": 1, "ci_high": None}
+    (place / "a.json").write_text(json.dumps(judged))
+    (place / "b.json").write_text(json.dumps({**judged, "id": "b", "verdict": "not-judged"}))
+    (tmp_path / "x.log").write_text("".join(f"line {number}\n" for number in range(40)))
+    shown = handler()
+    info = {"rule_msg": "Judging", "rule_name": "claim_a"}
+    jobs = ["results/smoke/claims/a.json", "results/smoke/claims/b.json"]
+    records = [
+        record(message="Building DAG of jobs..."),
+        record(LogEvent.RUN_INFO, stats={"total": 40}),
+        record(message="Notebook left out"),
+        *(record(LogEvent.JOB_INFO, jobid=n, output=[path], **info) for n, path in enumerate(jobs)),
+        *(record(LogEvent.JOB_FINISHED, job_id=n) for n in range(2)),
+        *(record(LogEvent.PROGRESS, done=n, total=40) for n in (1, 2, 3)),
+        record(LogEvent.JOB_ERROR, level=logging.ERROR, rule_name="measure", output=["t.csv"], log=["x.log", "none"]),
+        record(message="Select jobs to execute..."),
+        record(LogEvent.PROGRESS, done=40, total=40),
+    ]
+    for one in records:
+        shown.handle(one)
+    shown.close()
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err
+    lines = said.out.splitlines()
+    assert lines[:2] == ["40 jobs", "formatted: Notebook left out"]
+    assert lines[2].split() == ["supported", "a", "1.23", "[1,", "–]"]
+    assert "2 of 40 jobs, about " in lines[3]
+    assert lines[4] == "Failed: measure (t.csv)"
+    assert [line.strip() for line in lines[6:18]] == [f"| line {number}" for number in range(28, 40)]
+    assert lines[18] == "    none: No such file or directory"
+    assert "40 of 40 jobs, 0 s, 1 failed" in lines[19]
+    assert len(lines) == 20
+
+
+def test_a_dry_run_shows_what_snakemake_shows(capsys):
+    shown = handler(dryrun=True)
+    shown.handle(record(LogEvent.RUN_INFO, "Job stats", stats={"total": 40}))
+    shown.close()
+    assert capsys.readouterr().out == "formatted: Job stats\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "done", "said"),
+    [(10, 1, "about 30 s left"), (60, 1, "about 3 min left"), (30, 4, "30 s"), (240, 4, "4 min")],
+)
+def test_the_time_that_is_left(seconds, done, said):
+    assert progress.time_left(seconds, done, 4) == said
