@@ -30,7 +30,7 @@ def from_name(cls, name):
 metadata.Distribution.from_name = classmethod(from_name)
 """
 # Names of modules where they are not those of packages.
-MODULES = {"jinja2": "jinja2", "jupyterlab": "jupyterlab", "pyyaml": "yaml", "scikit-learn": "sklearn"}
+MODULES = {"jinja2": "jinja2", "pyyaml": "yaml", "scikit-learn": "sklearn"}
 
 COMMAND = """
 import itertools, os
@@ -67,7 +67,7 @@ def packages(*keys):
 
 def test_the_command_works_where_the_workflows_packages_are_not(tmp_path):
     blocked = [name.replace("-", "_") for name in packages("optional-dependencies", "workflow")]
-    assert {"snakemake", "plotly", "jinja2", "jupyterlab", "cvxpy"} <= set(blocked)
+    assert {"snakemake", "plotly", "jinja2", "nbclient", "cvxpy"} <= set(blocked)
     done = run(BLOCKING.format(blocked=[*blocked, "IPython", "notebook"]) + COMMAND, tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
 
@@ -76,17 +76,17 @@ def test_every_core_dependency_is_one():
     """No package that only the workflow imports stands among them."""
     core, folders = (
         packages("dependencies"),
-        ("recover", "numerics", "engine", "ensembles", "algorithms", "store", "spec", "tell"),
+        ("recover", "numerics", "engine", "ensembles", "algorithms", "results", "settings", "reporting"),
     )
     texts = [path.read_text() for name in folders for path in (ROOT / "src/algoreg" / name).rglob("*.py")]
     for name in core:
         module = MODULES.get(name, name.replace("-", "_"))
         assert any(re.search(rf"\b{module}\b", text) for text in texts), name
-    assert not {"snakemake", "plotly", "jupyterlab", "seaborn", "cvxpy"} & set(core)
+    assert not {"snakemake", "plotly", "nbclient", "seaborn", "cvxpy"} & set(core)
 
 
 def test_importing_takes_a_moment_and_loads_nothing_large():
-    heavy = ("torch", "sklearn", "pandas", "matplotlib", "snakemake", "jupyterlab", "IPython", "plotly", "cvxpy")
+    heavy = ("torch", "sklearn", "pandas", "matplotlib", "snakemake", "nbclient", "IPython", "plotly", "cvxpy")
     code = (
         "import time; start = time.perf_counter(); import sys, json, algoreg.recover; "
         f"print(json.dumps([time.perf_counter() - start, [n for n in {heavy!r} if n in sys.modules]]))"
@@ -97,7 +97,7 @@ def test_importing_takes_a_moment_and_loads_nothing_large():
 
 
 def test_the_estimators_load_nothing_of_the_workflow():
-    heavy = ("snakemake", "jupyterlab", "IPython", "plotly", "cvxpy", "seaborn", "jinja2.sandbox", "nbclient")
+    heavy = ("snakemake", "IPython", "plotly", "cvxpy", "seaborn", "jinja2.sandbox", "nbclient")
     code = (
         "import sys; from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor, StateRegressor; "
         f"print([n for n in {heavy!r} if n in sys.modules])"

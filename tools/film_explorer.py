@@ -12,7 +12,6 @@ import shutil
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 FRAMES = 24
 # Of a frame, in milliseconds; the last one stays longer, so that its end can be read.
@@ -23,6 +22,9 @@ COLOURS = 96
 
 def frames(page_file, preset):
     """Yield the frames as pictures, from the first step of a preset's run to its last."""
+    # Of .venv/browser: who asks for --help need not have it.
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"))
         page = browser.new_page(viewport=SIZE)
