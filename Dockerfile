@@ -17,10 +17,11 @@ WORKDIR /algoreg
 # What the installation needs first, so that an edit of settings, tests or documents does not install it again.
 COPY --chown=algoreg requirements.lock requirements-torch-cpu.txt requirements-torch.txt pyproject.toml README.md LICENSE Makefile ./
 COPY --chown=algoreg src ./src
-RUN make setup
+# Compiled here, as another user than this one could not keep what Python compiles.
+RUN make setup && (.venv/bin/python -P -m compileall -qq -j 0 .venv/lib || true)
 COPY --chown=algoreg . .
-# Also for a user without an entry in passwd (docker run --user 1234): a name, and a folder for Snakemake's memory.
-ENV USER=algoreg
-RUN touch .venv/ready && chmod a+rwx . results
+# Also for a user without an entry in passwd (docker run --user 1234): a name, a home, and a folder for Snakemake's memory.
+ENV USER=algoreg HOME=/algoreg/home
+RUN touch .venv/ready && mkdir home && chmod a+rwx . home results
 
 CMD ["make", "quick"]

@@ -1,5 +1,5 @@
 """How far runs that should agree do differ, per table and column and per claim:
-`make spread`, or python benchmarks/spread.py --tier smoke.
+python benchmarks/spread.py --tier smoke.
 
 Each variation recomputes a tier's tables in a process of its own and compares them with those of the tier's settings;
 so many processes run at a time as there are cores. What is measured is written to

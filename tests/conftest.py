@@ -45,7 +45,7 @@ TIERS = ("smoke", "quick", "standard", "full")
 # Snakemake caches what it is told to; the variable names the place.
 CACHE = "SNAKEMAKE_OUTPUT_CACHE"
 
-# Machines are shared: a slow example is not a wrong one. `make fuzz` takes the second.
+# Machines are shared: a slow example is not a wrong one. HYPOTHESIS_PROFILE=fuzz takes the second.
 settings.register_profile("algoreg", deadline=None)
 settings.register_profile("fuzz", deadline=None, max_examples=3000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "algoreg"))

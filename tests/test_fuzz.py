@@ -3,7 +3,7 @@ what is accepted can be planned and run.
 
 And random fits of the estimators: a finite answer that says what is wrong with it, or a refusal in words of our own.
 
-A few hundred cases here; `make fuzz` runs thousands.
+A few hundred cases here; with HYPOTHESIS_PROFILE=fuzz in the environment thousands.
 """
 
 import copy

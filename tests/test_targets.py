@@ -112,7 +112,7 @@ def test_make_finds_its_programs_whatever_is_in_the_path(tmp_path):
     shutil.copyfile(ROOT / "Makefile", folder / "Makefile")
     shutil.copytree(ROOT / "config", folder / "config")
     (folder / "tools").mkdir()
-    shutil.copyfile(ROOT / "tools" / "options.sh", folder / "tools" / "options.sh")
+    shutil.copyfile(ROOT / "tools" / "run.py", folder / "tools" / "run.py")
     for name in (
         "requirements.lock",
         "requirements-torch.txt",

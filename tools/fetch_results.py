@@ -29,7 +29,7 @@ def source(tier, root, environment):
     if not url or not digest:
         raise SystemExit(
             f"tier {tier}: no published results are known. Needed are the address of a crate.zip that `make crate TIER={tier}` "
-            f"wrote, and its SHA-256: URL=https://… SHA256=… make fetch-results TIER={tier}, or an entry in {RELEASES}"
+            f"wrote, and its SHA-256: make fetch-results TIER={tier} URL=https://… SHA256=…, or an entry in {RELEASES}"
         )
     if not re.match(r"(https|file)://", url) or not re.fullmatch(r"[0-9a-f]{64}", digest):
         raise SystemExit(f"URL = {url}: allowed is https://…; SHA256 = {digest}: allowed are 64 digits of 0-9 and a-f")

@@ -46,8 +46,8 @@ def run(file, cores, claims=()):
     """Judge claims of a tier file with Snakemake, all or some, whatever their controls say; return its exit status."""
     folder = file.parent.relative_to(ROOT)
     wanted = [f"{folder}/claims/{name}.json" for name in claims] or [f"{folder}/claims.json"]
-    command = [sys.executable, "-P", "-m", "snakemake", *wanted, "--cores", str(cores), "--configfile", str(file)]
-    return subprocess.run(command, cwd=ROOT).returncode
+    command = [sys.executable, "-P", "-m", "snakemake", "--logger", "algoreg", "--cores", str(cores)]
+    return subprocess.run([*command, *wanted, "--configfile", str(file)], cwd=ROOT).returncode
 
 
 def judged(folder, claims):
@@ -107,14 +107,16 @@ def main():
     if idle := sorted(left_out.intersection(options.claims)):
         raise SystemExit(f"--claims {', '.join(idle)}: allowed are claims that tier {options.tier} judges")
     # Every seed is looked at before the first run.
-    for seed, file in [(seed, fresh_tier(options.tier, seed)) for seed in options.seeds]:
+    files = [(seed, fresh_tier(options.tier, seed)) for seed in options.seeds]
+    for number, (seed, file) in enumerate(files, start=1):
+        print(f"seed {seed}, {number} of {len(files)}", flush=True)
         if status := run(file, options.cores, options.claims):
             raise SystemExit(status)
         new = judged(file.parent, options.claims)
-        files = [file.with_name("replication.json"), *([replications.path_of(options.tier)] if options.commit else [])]
-        for path in files:
+        paths = [file.with_name("replication.json"), *([replications.path_of(options.tier)] if options.commit else [])]
+        for path in paths:
             keep(path, seed, new, whole=not options.claims)
-        print(f"seed {seed}:\n{report(new, committed)}\nkept in {' and '.join(map(shown, files))}")
+        print(f"seed {seed}:\n{report(new, committed)}\nkept in {' and '.join(map(shown, paths))}")
 
 
 def dumps(content):

@@ -1,5 +1,5 @@
 """Print the verdict table of a tier, from what is finished:
-python tools/show_verdicts.py TIER [ID | --chapter NAME].
+python tools/show_verdicts.py TIER-OR-FILE [ID | --chapter NAME].
 """
 
 import argparse
@@ -8,6 +8,7 @@ from pathlib import Path
 from algoreg.reporting.wording import verdict_table
 from algoreg.results import records
 from algoreg.settings.chapters import load_chapters
+from algoreg.settings.checking import load_yaml
 from algoreg.settings.files import SettingsError
 from algoreg.settings.tier import JUDGING
 
@@ -36,12 +37,14 @@ def judging(shown):
 def main():
     """Read the verdicts and print them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tier", help="the tier's name: that of its folder in results/")
+    parser.add_argument("tier", help="a tier's name, that of its folder in results/, or its file")
     parser.add_argument("id", nargs="?", help="show this claim alone")
     parser.add_argument("--chapter", help="show this chapter's claims alone")
     parser.add_argument("--status", type=int, default=0, help="how the run ended: unless 0, what to do is said")
     arguments = parser.parse_args()
     try:
+        if arguments.tier.endswith(".yaml"):
+            arguments.tier = load_yaml(Path(arguments.tier))["tier"]
         show(arguments)
     except SettingsError as error:
         # A run that stopped has said so above.
