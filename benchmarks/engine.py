@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import growth
 import machines
 import methods
 import roofline
@@ -440,6 +441,11 @@ def parse(arguments=None):
         "--output", type=Path, help="folder of the files (default: results/bench; results/bench/quick with --quick)"
     )
     parser.add_argument(
+        "--growth",
+        action="store_true",
+        help="instead, time and memory of a descent against d, on stored and on unstored measurements: growth.json",
+    )
+    parser.add_argument(
         "--document",
         action="store_true",
         help="also keep this run's numbers as this processor's in reference/bench, and write the tables of docs/scaling.md",
@@ -464,6 +470,15 @@ def main():
         configure(options.device, options.dtype[0], options.threads)
     except RuntimeError as error:
         raise SystemExit(f"engine.py: {error}") from None
+    if options.growth:
+        rows = growth.measure(options.d if options.d != [50, 100, 200, 400] else [50, 100, 200, 400, 800])
+        write_text(options.output / "growth.json", dump_json(rows))
+        for value in ("seconds", "megabytes"):
+            said = ", ".join(f"{kind} as d^{growth.slope(rows, kind, value) or np.nan:.1f}" for kind in growth.LARGEST)
+            print(
+                f"{value}: {said} at the largest sizes; unstored takes less between d = {growth.crossing(rows, value)}"
+            )
+        return
     bench = Bench(options)
     rows = bench.measure()
     write_text(options.output / "engine.json", dump_json(rows))

@@ -1,0 +1,101 @@
+"""The ledger's evidence on large dimensions: thresholds beside the leak's, what is stored, and what runs cost."""
+
+import numpy as np
+
+from algoreg.chapters.large.estimands import Curves
+from algoreg.chapters.large.leak import log_leak, predicted
+from algoreg.claims.cells import geometric_mean
+from algoreg.claims.exponents import slope_weights
+from algoreg.claims.intervals import interval_of
+from algoreg.reporting.charts.text import power_of_ten
+from algoreg.reporting.report import markdown, number, passage, verdicts, with_interval
+from algoreg.settings.chapters import load_chapters
+
+TOLERANCE = 0.1
+TIERS = ("quick",)
+
+
+def _thresholds(frame):
+    """Yield the d, the rank, c* with its interval, and the leak's prediction, of one α."""
+    curves, rng = Curves(frame, TOLERANCE), np.random.default_rng(0)
+    places = np.exp(curves.thresholds(curves.values))
+    ratios = [d / rank for d, rank in curves.sizes]
+    expected = predicted(places[0], ratios[0], ratios, curves.alpha)
+    for i, (d, rank) in enumerate(curves.sizes):
+        found = interval_of(lambda part, i=i: np.exp(curves.thresholds(part)[i]), curves.values, rng)
+        yield d, rank, found, expected[i]
+
+
+@passage("large_d", "large_r", tiers=TIERS)
+def large_thresholds_found(*frames):
+    """Return the thresholds of every size and start beside the leak's, as Markdown."""
+    rows = [
+        [d, rank, power_of_ten(alpha), with_interval(found), number(expected)]
+        for frame in frames
+        for alpha, part in frame.groupby("alpha", sort=True)
+        for d, rank, found, expected in _thresholds(part)
+    ]
+    header = ["d", "r", "α", "m\\*/(dr) with its 95 % interval", "the leak, fitted at the first row of its start"]
+    return markdown(header, rows)
+
+
+@passage("large_d", tiers=TIERS)
+def large_leaks(frame):
+    """Return how large the leak is at the threshold of the smallest d, by start, in words."""
+    found = {}
+    for alpha, part in frame.groupby("alpha", sort=True):
+        curves = Curves(part, TOLERANCE)
+        (d, rank), place = curves.sizes[0], curves.thresholds(curves.values)[0]
+        found[alpha] = np.exp(log_leak(np.exp(place), d / rank, alpha))
+    return ", ".join(f"{number(value)} at α = {power_of_ten(alpha)}" for alpha, value in reversed(found.items()))
+
+
+@passage("large_basis", tiers=TIERS)
+def large_basis_sizes(frame):
+    """Return the directions and bytes stored by d at the last time beside those of stored measurements, as Markdown."""
+    last = frame[frame["time"] == frame["time"].max()]
+    rows = []
+    for d, own in last.groupby("d"):
+        stored = own["m"].iloc[0] * d * (d + 1) / 2 * 8 / 1e6
+        rows.append([d, number(own["directions"].mean()), number(own["megabytes"].mean()), number(stored)])
+    return markdown(["d", "directions", "MB stored", "MB of stored measurements"], rows)
+
+
+@passage("large_iterations", tiers=TIERS)
+def large_iterations_found(frame):
+    """Return the iterations by rank with a fixed step and with the theorem's, as Markdown."""
+    rows = []
+    for rank, own in frame.groupby("rank"):
+        steps = [own[own["step_power"] == power] for power in (0, 1)]
+        rows.append([rank, *(number(geometric_mean(step["iterations"])) for step in steps)])
+    return markdown(["r", "iterations, η = 0.25", "iterations, η = 0.25/√r"], rows)
+
+
+@passage("large_d", "large_r", tiers=TIERS)
+def large_exponents(*frames):
+    """Return the exponents of m* in d, by start, and in r, in words."""
+    frame, ranks = frames
+    said = []
+    for alpha, part in frame.groupby("alpha", sort=True):
+        curves = Curves(part, TOLERANCE)
+        d, rank = np.array(curves.sizes, float).T
+        slope = slope_weights(d) @ (curves.thresholds(curves.values) + np.log(d * rank))
+        said.append(f"{slope:.2f} from α = {power_of_ten(alpha)}")
+    curves = Curves(ranks, TOLERANCE)
+    d, rank = np.array(curves.sizes, float).T
+    slope = slope_weights(rank) @ (curves.thresholds(curves.values) + np.log(d * rank))
+    return f"exponents in d of {', '.join(said)}, and {slope:.2f} in r"
+
+
+@passage("large_basis", tiers=TIERS)
+def large_basis_ends(frame):
+    """Return how many directions are stored at the last time at the smallest and at the largest d, in words."""
+    last = frame[frame["time"] == frame["time"].max()].groupby("d")["directions"].mean()
+    return " and ".join(f"{number(last.loc[d])} at d = {d}" for d in (last.index[0], last.index[-1]))
+
+
+@passage("large_d", tiers=TIERS)
+def large_verdicts(reference):
+    """Return the verdicts of tier quick, as Markdown."""
+    (chapter,) = load_chapters(["large"])
+    return verdicts(reference, chapter.claims)
