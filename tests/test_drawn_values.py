@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, registered_claims
+from conftest import registered_claims
 from drawn import (
     RUNS,
     crossed,
@@ -27,7 +27,6 @@ from drawn import (
 )
 from scipy.stats import chi2
 
-from algoreg import plugins
 from algoreg.claims.published import compare, curves, load_published
 from algoreg.reporting import figures
 from algoreg.reporting.charts.claims import claims_of
@@ -92,12 +91,6 @@ def compared(table, name):
 
 def published(name, **chosen):
     return where(pd.read_csv(curves()[name][0]), **chosen)
-
-
-def test_every_drawing_has_a_test_here_or_in_its_chapters():
-    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
-    lacking = [name for name in plugins.functions("figures") if f"def test_{name}_shows" not in tests]
-    assert lacking == []
 
 
 # The paper's Appendix B.

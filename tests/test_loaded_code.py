@@ -141,7 +141,7 @@ def test_every_tiers_experiments_have_the_modules_they_find():
             found = plugins.modules_of_experiment(block["experiment"], plan.experiment_options(block))
             assert plugins.modules("experiments")[block["experiment"]] in found
             if block["experiment"] == "threshold":
-                assert f"algoreg.algorithms.{block['options'].get('algorithm', 'factored')}" in found
+                assert plugins.module_name("algorithms", block["options"].get("algorithm", "factored")) in found
 
 
 def test_a_claim_waits_for_the_curves_that_it_and_its_controls_are_judged_against():
