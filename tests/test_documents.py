@@ -22,7 +22,7 @@ pytestmark = pytest.mark.any_kernels
 @cache
 def generated():
     """Return the generated documents: written once for all tests of a process, which read them."""
-    return documents.generated(ROOT)
+    return documents.generated(ROOT, "samples_r")
 
 
 @cache

@@ -32,13 +32,6 @@ def numbers(references):
     return ledger.Numbers(references, registered_claims())
 
 
-def test_lines_of_the_ledgers_are_short():
-    """Rows of tables apart, which Markdown cannot break."""
-    for path in [*TEMPLATES, *DOCUMENTS]:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        assert [line for line in lines if len(line) > 100 and not line.startswith("|")] == [], path
-
-
 def test_every_passage_is_called_by_a_ledger_and_every_chapter_says_what_was_found():
     calls = "".join(path.read_text(encoding="utf-8") for path in TEMPLATES)
     others = "".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)

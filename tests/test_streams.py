@@ -18,8 +18,8 @@ SHARED = {
     ("bootstrap",): (
         "resamples: a claim's have its id and a part or a setting, a ledger's the passage's own name",
         {
-            "judge.claims._estimate",
-            "judge.rejudge.at_other_values",
+            "claims.judging._estimate",
+            "regression.rejudge.at_other_values",
             "chapters.frank_wolfe.ledger.delays_by_iteration",
             "chapters.frank_wolfe.ledger.network_tolerances",
             "chapters.networks.ledger.alg1_ablation",

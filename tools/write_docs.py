@@ -9,6 +9,8 @@ from algoreg.reporting import documents
 from algoreg.results import records
 
 ROOT = Path(__file__).resolve().parents[1]
+# What the explorer's map shows; the workflow's rule names it, too.
+MAP_TABLE = "samples_r"
 
 
 def refresh_documents():
@@ -17,7 +19,7 @@ def refresh_documents():
     """
     os.environ.pop(plugins.CHAPTER_PATH, None)
     plugins.forget()
-    for name, text in documents.generated(ROOT).items():
+    for name, text in documents.generated(ROOT, MAP_TABLE).items():
         path = ROOT / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             records.write_text(path, text)
