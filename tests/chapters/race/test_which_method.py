@@ -82,21 +82,21 @@ def test_what_is_missing_is_said_and_nothing_fails():
     assert "No committed reference" in ledger.which_source(None, None)
     assert "| nothing | – |" in ledger.which_by_knowledge(None, None)
     assert ledger.which_source("quick", REFERENCE) == (
-        "Numbers are those of the quick tier's committed race: d = 30, r = 2, m = 5·dr Gaussian measurements."
+        "Passes are those of the quick tier's committed race: d = 30, r = 2, m = 5·dr Gaussian measurements."
     )
 
 
 def test_under_noise_the_error_at_the_stop_decides():
     rows = [
         {"method": method, "told": told, "target": t, "ensemble": e, "kappa": 10.0, "label_noise": 0.1}
-        | {"stop_error": stop * (1 + t), "best_error": 0.9 * stop, "end_error": None if method == "scaled_r" else 2 * stop}
+        | {"d": 20, "rank": 2, "m": 160, "held_out": 40, "stop_error": stop * (1 + t), "best_error": 0.9 * stop, "end_error": None if method == "scaled_r" else 2 * stop}
         for method, told, stop in (("descent_r", "rank", 0.2), ("scaled_r", "rank", 0.1), ("least_trace", "nothing", 0.3))
         for t in range(2)
         for e in range(2)
     ]  # fmt: skip
     table = as_reference(rows).astype({"end_error": float})
     text = ledger.which_under_noise("quick", {"tables": {"race_noise": table}})
-    assert "The quick tier, noise 0.1 of the labels' root mean square, κ = 10:" in text
+    assert "The quick tier, noise 0.1 of the labels' root mean square, κ = 10, d = 20, r = 2, 4·dr known" in text
     assert "| the rank r | preconditioned, width r, spectral start | 0.141 | 0.09 | nan |" in text
     assert (
         "| nothing, and AAᵀ can be decomposed once | least trace (after decomposing AAᵀ) | 0.424 | 0.27 | 0.6 |" in text
@@ -129,6 +129,6 @@ def test_the_document_and_the_chapters_page_have_it_from_the_largest_tier_that_h
     ledgers = Ledgers(committed, entries)
     text = ledgers.documents(chapter)["which_method.md"]
     having = [tier for tier in BEST if tier in committed and {"race", *SAMPLES} <= committed[tier]["tables"].keys()]
-    said = f"Numbers are those of the {having[0]} tier" if having else "No committed reference has the race yet"
+    said = f"Passes are those of the {having[0]} tier" if having else "No committed reference has the race yet"
     assert said in text
     assert said in ledgers.rest(chapter)
