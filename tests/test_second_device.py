@@ -43,6 +43,7 @@ SHORTER = {
     "frank_wolfe_networks": {"trace_factor": [1.0], "m_over_dr": [4]},
     "graph_completion": {"iterations": 50},
     "greedy_ends": {"alpha": [0.1], "iterations": 50, "greedy_iterations": 100},
+    "large_d": {"d": [12], "alpha": [1e-3], "centre": [2.3], "time": [10]},
     "magnitudes": {"m_over_n": [8], "time": 5},
     "minibatch": {"time": 3},
     "momentum_bias": {"time": 20},
