@@ -138,7 +138,7 @@ def _outcomes(claims):
 def stated(entry):
     """Return a claim's statement, and what it depends on, as Markdown."""
     regime = format_regime(entry["regime"])
-    return literal(entry["statement"]) + (f" *({literal(regime)})*" if regime else "")
+    return literal(entry["statement"]) + (f" ({literal(regime)})" if regime else "")
 
 
 def _judged(claim, entry, verdicts):
