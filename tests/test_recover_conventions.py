@@ -13,6 +13,11 @@ CHECKED = [
 ]
 
 
-@parametrize_with_checks(CHECKED)
+def fails(estimator):
+    # The check compares rows of weight 2 with rows that stand twice: other rows are held out then.
+    return {"check_sample_weight_equivalence_on_dense_data": "what is held out is drawn by position"}
+
+
+@parametrize_with_checks(CHECKED, expected_failed_checks=fails)
 def test_scikit_learn_agrees(estimator, check):
     check(estimator)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from scipy.optimize import approx_fprime
 
+from algoreg import recover
 from algoreg.recover import (
     StateRegressor,
     expectations_from_counts,
@@ -154,7 +155,7 @@ def test_a_string_of_weight_0_counts_for_nothing():
     ("weights", "said"),
     [
         ([1, -1, 1], "sample_weight: allowed are finite numbers of at least 0, not -1"),
-        ([0, 0, 0], "sample_weight: all weights are 0; there is nothing to fit"),
+        ([0, 0, 0], "sample_weight: all weights are zero; there is nothing to fit"),
         ([1, 1], "sample_weight has shape (2,): allowed is one number per measurement, (3,)"),
         ([1, np.nan, 1], "sample_weight: allowed are finite numbers of at least 0, not nan"),
     ],
@@ -244,6 +245,11 @@ def test_error_bars_need_a_noise_and_a_state_that_has_grown():
         StateRegressor(stop="budget").fit(strings, [0.1, 0.2, 0.3]).error_bars(purity)
     with pytest.raises(ValueError, match="error bars are those of method = grown"):
         StateRegressor(method="factored", stop="budget", max_iter=50).fit(strings, [0.1, 0.2, 0.3]).error_bars(purity)
+
+
+def test_the_package_lists_its_estimators_and_a_state_takes_strings():
+    assert {"StateRegressor", "LowRankImputer", "purity"} <= set(dir(recover))
+    assert StateRegressor().__sklearn_tags__().input_tags.string
 
 
 def test_fidelity_of_mixed_states_is_uhlmanns():

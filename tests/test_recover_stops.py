@@ -117,7 +117,7 @@ def test_weights_are_those_of_repeated_measurements(vectors):
     found = fitted(LowRankMatrixRegressor(**told), rows, labels, sample_weight=counts)
     plain = fitted(LowRankMatrixRegressor(**told), np.repeat(rows, counts, axis=0), np.repeat(labels, counts))
     assert np.allclose(found.matrix_, plain.matrix_, atol=1e-3)
-    with pytest.raises(ValueError, match="sample_weight: all weights are 0"):
+    with pytest.raises(ValueError, match="sample_weight: all weights are zero"):
         LowRankMatrixRegressor(**told).fit(rows, labels, sample_weight=np.zeros(80))
 
 

@@ -90,7 +90,7 @@ def checked_weights(sample_weight: Any, m: int) -> np.ndarray:
     if len(bad):
         raise ValueError(f"sample_weight: allowed are finite numbers of at least 0, not {bad[0]:.6g}")
     if not weights.any():
-        raise ValueError("sample_weight: all weights are 0; there is nothing to fit")
+        raise ValueError("sample_weight: all weights are zero; there is nothing to fit")
     return weights / weights.mean()
 
 

@@ -19,6 +19,7 @@ Examples:
   algoreg recover ratings.csv --out found --shape 60x80
   algoreg recover gaps.npy --out found
   algoreg recover gaps.csv --table matrix --out found
+  algoreg recover ratings.csv --out found --columns user=userId,item=movieId,value=rating
   algoreg recover expectations.csv --out state
   algoreg recover table.csv --target price --out found --methods all
   algoreg recover probes.csv --target power --table vectors --out found
@@ -31,7 +32,7 @@ What a file holds:
                 matrix, with NaN where it is not known
                 X and y (a table)
   npy           a matrix, with NaN where it is not known
-  csv, parquet  row, column (both from 0) and value
+  csv, parquet  row, column (both from 0, or names) and value
                 pauli, expectation and perhaps shots
                 a table, with --target; --table vectors: its rows are x, with --shape (x, z)
                 a matrix, with --table matrix: numbers and gaps, no names of rows or columns
@@ -65,16 +66,29 @@ Table = Annotated[
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"algoreg {metadata.version('algoreg')}")
+        raise typer.Exit
+
+
 @app.callback()
-def algoreg() -> None:
+def algoreg(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
     """Low-rank matrices from few measurements, without choosing a rank."""
 
 
 @app.command(epilog=EXAMPLES, short_help="Recover a matrix from a file of measurements.")
 def recover(
     data: Annotated[Path, typer.Argument(help="A file of measurements; see below.")],
-    out: Annotated[Path, typer.Option(help="A new folder, below the working folder.")],
+    out: Annotated[Path, typer.Option(help="A new folder.")],
     target: Annotated[str | None, typer.Option(help="The column of a table that the others explain.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Which columns a file's are: user=userId,item=movieId,value=rating.")
+    ] = None,
     kind: Kind = None,
     shape: Shape = None,
     table: Table = "features",
@@ -87,7 +101,16 @@ def recover(
     stop: Annotated[str, typer.Option(help="auto, hold-out, folds, noise or budget: when to stop.")] = "auto",
     noise: Annotated[float | None, typer.Option(help="Standard deviation of the labels' noise.")] = None,
     hold_out: Annotated[float, typer.Option(help="Share of the measurements that is held out.")] = 0.1,
+    folds: Annotated[int, typer.Option(help="How many folds, where each measurement is held out once.")] = 5,
     max_iter: Annotated[int, typer.Option(help="Most iterations.")] = 5000,
+    alpha: Annotated[float | None, typer.Option(help="Size of the start of a descent.")] = None,
+    tol: Annotated[float, typer.Option(help="Relative error at which a fit ends early.")] = 1e-6,
+    more: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Any other parameter of the estimator, such as biases=false or reverse=true; repeat."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "cpu",
     seed: Annotated[int, typer.Option(help="Of the random choice of what is held out.", min=0, max=2**32 - 1)] = 0,
 ) -> None:
@@ -96,10 +119,18 @@ def recover(
         place = _new_folder(out)
         from algoreg.recover.io import measurement_files
 
-        measured = measurement_files.read(data, target, shape=measurement_files.sizes(shape), table=table)
+        measured = measurement_files.read(
+            data,
+            target,
+            shape=measurement_files.sizes(shape),
+            table=table,
+            columns=measurement_files.mapping(columns),
+        )
         name = ESTIMATORS[measured.kind]
-        options: dict[str, Any] = {"stop": stop, "noise": noise, "hold_out": hold_out, "max_iter": max_iter}
-        options |= {"device": device, "random_state": seed} | _of_the_matrix(kind, measured)
+        options: dict[str, Any] = {"stop": stop, "noise": noise, "hold_out": hold_out, "folds": folds, "tol": tol}
+        options |= {"max_iter": max_iter, "device": device, "random_state": seed} | _of_the_matrix(kind, measured)
+        options |= {} if alpha is None else {"alpha": alpha}
+        options |= _others(more or [], name, options)
         checkpoint = _checkpoint(place, data, name, methods, {"target": target, **options})
         try:
             fits = _fits(name, options, methods, checkpoint, measured)
@@ -125,10 +156,27 @@ def _of_the_matrix(kind, measured):
     return {name: value for name, value in told.items() if value is not None}
 
 
+def _others(pairs, name, told):
+    """Return the parameters that ``--set`` says, read as YAML."""
+    import yaml
+
+    from algoreg import recover as estimators
+
+    allowed = sorted(set(getattr(estimators, name)().get_params()) - {*told, "method", "verbose", "vectors"})
+    found = {}
+    for pair in pairs:
+        key, mark, value = (one.strip() for one in pair.partition("="))
+        if not mark or key not in allowed:
+            raise ValueError(f"--set {pair}: allowed are name=value, of {', '.join(allowed)}")
+        try:
+            found[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ValueError(f"--set {pair}: {value} is no YAML") from None
+    return found
+
+
 def _new_folder(out):
     place = out.resolve()
-    if not place.is_relative_to(Path.cwd().resolve()) or place == Path.cwd().resolve():
-        raise ValueError(f"--out {out}: not below the working folder {Path.cwd()}")
     if place.exists():
         raise ValueError(f"--out {out}: is there already; nothing is overwritten")
     # Before a fit of hours.
@@ -172,7 +220,7 @@ def _fits(name, options, methods, checkpoint, measured):
         If the first fails. Others that do are in the list, with the reason.
     """
     from algoreg import recover as estimators
-    from algoreg.recover import plan
+    from algoreg.recover import growing, plan
     from algoreg.recover.report import Fit
 
     if "kind" in options and name == "StateRegressor":
@@ -180,10 +228,13 @@ def _fits(name, options, methods, checkpoint, measured):
     first = getattr(estimators, name)(**options)
     kind = first.get_params().get("kind", "psd")
     plan.refuse_unlisted("kind", kind, plan.DEFAULT_METHODS)
-    asked = plan.told_nothing(kind) if methods == "all" else [one.strip() for one in methods.split(",")]
+    grows = name == "StateRegressor" or (name == "MatrixCompleter" and kind == "rectangular")
+    everything = [growing.NAME] * grows + plan.told_nothing(kind)
+    asked = everything if methods == "all" else [one.strip() for one in methods.split(",")]
     names = list(dict.fromkeys(asked))
     for method in names:
-        plan.refuse_unknown(method)
+        if not (grows and method == growing.NAME):
+            plan.refuse_unknown(method)
     shots = {} if measured.shots is None else {"shots": measured.shots}
     found = []
     for number, method in enumerate(names):
@@ -231,6 +282,8 @@ def _write(place, fits, data, measured):
             name: getattr(found, f"{name}_") for name in ("coef", "intercept", "network") if hasattr(found, f"{name}_")
         }
         arrays |= {f"matrix_{fit.method}": fit.estimator.matrix_ for fit in fits[1:] if fit.estimator is not None}
+        if measured.names:
+            arrays |= dict(zip(("row_names", "column_names"), measured.names, strict=True))
         records.write_arrays(part / "matrix.npz", arrays, sealed=False)
         np.savetxt(part / "matrix.csv", found.matrix_.real, delimiter=",", fmt="%.9g")
         if np.iscomplexobj(found.matrix_):

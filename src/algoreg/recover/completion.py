@@ -440,7 +440,7 @@ class MatrixCompleter(MatrixEstimator):
             shape = (len(self.row_bias_), len(self.column_bias_))
             if (places.max(axis=0) >= shape).any():
                 outside = places[(places >= shape).any(axis=1)][0]
-                raise ValueError(f"X: place {tuple(map(int, outside))} is outside the {shape} matrix")
+                raise ValueError(f"X: place {tuple(map(int, outside))} is outside the {shape} matrix; give the shape")
             rows, columns = places.T
         if "_matrix" in self.__dict__:
             if min(rows.min(), columns.min()) < 0:

@@ -101,6 +101,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
         """Return scikit-learn's tags: xᵀMz is no linear function of a row, which its checks ask for."""
         tags = super().__sklearn_tags__()
         tags.regressor_tags.poor_score = self.vectors
+        tags.input_tags.three_d_array = not self.vectors
         return tags
 
     def _table(self, X):

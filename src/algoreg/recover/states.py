@@ -143,6 +143,12 @@ class StateRegressor(MatrixEstimator):
 
     reverse: bool = False
 
+    def __sklearn_tags__(self):
+        """Return scikit-learn's tags: X is strings."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string, tags.input_tags.two_d_array, tags.input_tags.one_d_array = True, False, True
+        return tags
+
     def fit(self, X, y, shots=None, sample_weight=None):
         """Recover ρ.
 

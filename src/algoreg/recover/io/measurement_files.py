@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from algoreg.recover.io import refusals, table_files
+from algoreg.recover.io.pauli_data import plain_strings
 from algoreg.results import arrays
 
 FORMATS = ("npz", "npy", "csv", "parquet")
@@ -29,6 +30,11 @@ ARRAYS = {
     "whole": ("matrix",),
 }
 COLUMNS = {"entries": ("row", "column", "value"), "pauli": ("pauli", "expectation")}
+# What a column may be asked for as, and the name that it then has. Users and items are names, rows and columns places.
+MEANT = {
+    "row": "row", "column": "column", "user": "row", "item": "column", "value": "value",
+    "pauli": "pauli", "expectation": "expectation", "shots": "shots",
+}  # fmt: skip
 # So many names are listed, and no more.
 LISTED = 12
 ALLOWED_ARRAYS = (
@@ -57,6 +63,8 @@ class Measured:
         Of the matrix that is measured, where it was told.
     notes : tuple of str
         What is to be said of the file: columns that were not read.
+    names : tuple of numpy.ndarray, or None
+        What rows and columns of entries are called, in order, where the file names them.
     """
 
     kind: str
@@ -65,6 +73,7 @@ class Measured:
     shots: np.ndarray | None = None
     shape: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
+    names: tuple[np.ndarray, np.ndarray] | None = None
 
 
 def read(
@@ -74,6 +83,7 @@ def read(
     *,
     shape: tuple[int, int] | None = None,
     table: str = "features",
+    columns: Mapping[str, str] | None = None,
 ) -> Measured:
     """Return what a file holds.
 
@@ -88,6 +98,8 @@ def read(
         Of the matrix that is measured.
     table : str
         What a table is, one of ``TABLES``. The vectors are x, or pairs (x, z), of measurements xᵀMx or xᵀMz.
+    columns : mapping, optional
+        From what is meant, such as ``user``, to the name that a column has in the file; see :func:`mapping`.
 
     Raises
     ------
@@ -105,7 +117,7 @@ def read(
             f".parquet, with columns {ALLOWED_COLUMNS}"
         )
     try:
-        found = _read(path, target, form, shape, table)
+        found = _read(path, target, form, shape, table, columns or {})
         _refuse_shape(found)
         if found.kind in ("entries", "pauli"):
             refusals.refuse_repeated(found.X)
@@ -124,7 +136,9 @@ def sizes(text: str | None) -> tuple[int, int] | None:
     return int(found[1]), int(found[2])
 
 
-def _read(path: Path, target: str | None, form: str, shape: tuple[int, int] | None, table: str) -> Measured:
+def _read(
+    path: Path, target: str | None, form: str, shape: tuple[int, int] | None, table: str, asked: Mapping[str, str]
+) -> Measured:
     if table not in TABLES:
         raise ValueError(f"table = {table}: allowed are {', '.join(TABLES)}")
     load: Read = dict
@@ -134,10 +148,76 @@ def _read(path: Path, target: str | None, form: str, shape: tuple[int, int] | No
         columns, form = {"matrix": table_files.matrix(path, form)}, "npy"
     else:
         columns = table_files.columns(path, form)
-    found = _measured(columns, target, form, shape, load)
+    if asked and form in ("npz", "npy"):
+        raise ValueError("columns: allowed for CSV and Parquet files")
+    if form in ("csv", "parquet"):
+        columns = _renamed(columns, asked, in_any_case=target is None)
+    if target is None and form in ("csv", "parquet") and set(COLUMNS["entries"]) <= set(columns):
+        found = _named(columns, shape, named={"user", "item"} & set(asked))
+    else:
+        found = _measured(columns, target, form, shape, load)
     if found.kind not in {"vectors": ("table", "vectors"), "matrix": ("entries",)}.get(table, (found.kind,)):
         raise ValueError(f"table = {table}: this file has {found.kind}; leave it out")
     return replace(found, kind="vectors") if table == "vectors" else found
+
+
+def mapping(text: str | None) -> dict[str, str]:
+    """Return what ``user=userId,item=movieId,value=rating`` says, a column's name by what it is.
+
+    Raises
+    ------
+    ValueError
+        If it says something else.
+    """
+    found: dict[str, str] = {}
+    for part in text.split(",") if text else ():
+        key, mark, name = (one.strip() for one in part.partition("="))
+        if not mark or not name or key not in MEANT or key in found:
+            raise ValueError(
+                f"columns = {text}: allowed are pairs such as value=rating, of {', '.join(MEANT)}, each once"
+            )
+        found[key] = name
+    return found
+
+
+def _renamed(columns: Mapping[str, Any], asked: Mapping[str, str], *, in_any_case: bool) -> dict[str, Any]:
+    """Return columns under the names that are meant: those that were asked for, and known ones in any case."""
+    for name in asked.values():
+        if name not in columns:
+            raise ValueError(f"no column {name}; it has {_listed(columns)}")
+    meant = {name: MEANT[key] for key, name in asked.items()}
+    known = {*MEANT.values()} - {*columns, *meant.values()} if in_any_case else set()
+    meant |= {name: name.lower() for name in columns if name.lower() in known and name not in meant}
+    found = {meant.get(name, name): values for name, values in columns.items()}
+    if len(found) < len(columns):
+        raise ValueError(f"two columns are {next(new for new in meant.values() if new in columns)}; leave one out")
+    return found
+
+
+def _named(columns: dict[str, Any], shape: tuple[int, int] | None, named: Iterable[str]) -> Measured:
+    """Return entries whose rows or columns are names, or positions."""
+    names = []
+    for what, key in (("row", "user"), ("column", "item")):
+        values = columns[what]
+        if key in named or values.dtype.kind not in "biuf":
+            _refuse_gaps(what, values)
+            called, columns[what] = np.unique(values.astype(str), return_inverse=True)
+        else:
+            called = np.empty(0, str)
+        names.append(called)
+    found = _measured(columns, None, "csv", shape, dict)
+    if not any(map(len, names)):
+        return found
+    rows, columns_ = (
+        one if len(one) else np.arange(int(found.X[:, side].max()) + 1).astype(str) for side, one in enumerate(names)
+    )
+    return replace(found, names=(rows, columns_))
+
+
+def _refuse_gaps(what: str, values: Any) -> None:
+    missing = np.array([one is None or one != one for one in values])
+    if missing.any():
+        raise ValueError(f"column {what} has no name in measurement {int(missing.argmax()) + 1}; leave those out")
 
 
 @contextlib.contextmanager
@@ -209,8 +289,8 @@ def _measured(
         refuse_beyond_memory(*(shape or (int(numbers.max()) + 1 for numbers in places)))
         X = np.stack(places, axis=1)
     elif kind == "pauli":
-        X, y = np.asarray(X).astype(str), columns["expectation"]
-        refusals.refuse_strange_strings(X)
+        strings, signs = plain_strings(X)
+        X, y = np.array(strings), signs * columns["expectation"]
         refusals.refuse_impossible_expectations(X, y)
         if "shots" in names:
             shots = np.asarray(columns["shots"], float)

@@ -1,0 +1,35 @@
+"""Write docs/peers.md: python benchmarks/peers/write.py [states completion imputation sensing].
+
+Sections that are not named stay as they are.
+"""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "peers.md"
+SECTIONS = ("states", "completion", "imputation", "sensing")
+HEAD = """<!-- Written by benchmarks/peers/write.py. -->
+
+# Beside other methods
+
+Each row is one problem, each method solves the same draws. The number is the median over three
+draws, with the range; the smallest median is in bold. Seconds are the processor's, on one
+thread of a machine with other work: read ratios. Sizes were fixed before any run. Peers are written
+in the fewest lines that their papers have, or are packages' own (`benchmarks/peers/`).
+
+"""
+
+
+def main():
+    """Run the sections that are named, or all, and write the page."""
+    old = PAGE.read_text(encoding="utf-8").split("<!-- section -->\n")[1:] if PAGE.exists() else [""] * len(SECTIONS)
+    asked = sys.argv[1:] or SECTIONS
+    parts = [
+        import_module(name).main() + "\n" if name in asked else text for name, text in zip(SECTIONS, old, strict=True)
+    ]
+    PAGE.write_text(HEAD + "".join("<!-- section -->\n" + text for text in parts), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
