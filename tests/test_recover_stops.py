@@ -53,6 +53,17 @@ def test_telling_the_noise_stops_where_a_fit_leaves_it():
     assert np.linalg.norm(found.matrix_ - target) < 0.15
 
 
+def test_a_fit_that_passes_what_is_left_of_the_noise_keeps_the_nearest_iterate():
+    # Half of the labels' size is noise, and they are few: in some draws no iterate is as near as σ√(1 − df/m).
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        left, matrices = rng.standard_normal((12, 2)), rng.standard_normal((70, 12, 12))
+        labels = np.einsum("mij,ij->m", matrices, left @ left.T)
+        sigma = 0.5 * labels.std()
+        found = fitted(LowRankMatrixRegressor(noise=sigma), matrices, labels + sigma * rng.standard_normal(70))
+        assert np.linalg.norm(found.matrix_ - left @ left.T) < np.linalg.norm(left @ left.T)
+
+
 def test_telling_the_noise_is_no_worse_than_folds():
     told, folds = [], []
     for seed in range(3):

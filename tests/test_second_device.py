@@ -229,7 +229,7 @@ OF_MATRICES, OF_VECTORS = np.einsum("mij,ij->m", MATRICES, TARGET), np.square(VE
         (QuadraticRegressor(), (VECTORS, OF_VECTORS)),
         (QuadraticRegressor("symmetric"), (VECTORS, OF_VECTORS)),
         (MatrixCompleter("psd"), (PLACES, TARGET[tuple(PLACES.T)])),
-        (MatrixCompleter(), (PLACES, TARGET[tuple(PLACES.T)])),
+        (MatrixCompleter(method="factored"), (PLACES, TARGET[tuple(PLACES.T)])),
         (StateRegressor(), (STRINGS, [float("Y" not in name and "X" not in name) for name in STRINGS])),
     ],
 )

@@ -87,7 +87,9 @@ def wirtinger(x, y, steps=2500):
 def one_column(x, y):
     """Return ours of width 1 from a spectral start."""
     told = {"width": 1, "start": "spectral"}
-    found = LowRankMatrixRegressor(vectors=True, alpha=1.0, method_options=told, stop="budget", tol=1e-10)
+    found = LowRankMatrixRegressor(
+        vectors=True, alpha=1.0, method_options=told, stop="budget", tol=1e-10, max_iter=50_000
+    )
     return found.fit(x, y).matrix_
 
 

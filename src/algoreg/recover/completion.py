@@ -348,7 +348,7 @@ class MatrixCompleter(MatrixEstimator):
         self.eigenvalues_, self.effective_rank_ = size * values, float(np.exp(entropy(values))) if last.rank else 0.0
         self.row_bias_, self.column_bias_ = size * row, size * column
         self.alpha_ = self.step_ = None
-        self.n_iter_, self.stop_, self.method_ = max(1, found.iterations), found.stop, growing.NAME
+        self.n_iter_, self.stop_, self.method_ = found.taken, found.stop, growing.NAME
         self.path_ = found.path()
         self.path_["eigenvalues"] = size * self.path_["eigenvalues"]
         self.held_out_, self.rank_test_, self.warnings_ = found.held, found.rank_test(noise), found.warnings

@@ -359,6 +359,9 @@ def _unfinished(fit, watch, run, iteration, error):
         return ["not converged: what was kept is still about the start; a larger alpha, or more max_iter"]
     if max(kept, error) < WORTH_A_WORD:
         return []
+    if fit.noise is not None and kept <= fit.noise:
+        # It came no nearer to what a fit leaves of the noise.
+        return []
     if fit.stop == "noise":
         return [
             "not converged: the training error has not fallen to the noise that was told; more max_iter, or a larger noise"

@@ -101,6 +101,11 @@ class Grown:
         """The stage that was kept."""
         return self.stages[-1]
 
+    @property
+    def taken(self) -> int:
+        """The iterations that led to the stage that was kept."""
+        return max(1, sum(stage.iterations for stage in self.stages))
+
     def path(self) -> dict[str, np.ndarray]:
         """Return iteration, relative errors, values and effective rank by stage, as descents keep them by look."""
         values = [self.model.values(stage.x, stage.rank) for stage in self.stages]
@@ -126,7 +131,7 @@ class Grown:
         if noise is None or self.stop != "noise":
             return None
         tested = [stage for stage in self.stages if stage.degrees_of_freedom < self.model.m]
-        statistic = np.array([self.model.m * stage.train / noise**2 for stage in tested])
+        statistic = np.array([in_units(self.model.m * stage.train, noise) for stage in tested])
         free = np.array([self.model.m - stage.degrees_of_freedom for stage in tested])
         p_value = chi2.sf(statistic, free)
         accepted = [stage.rank for stage, p in zip(tested, p_value, strict=True) if p > SIGNIFICANCE]
@@ -165,6 +170,12 @@ def grow(build: Callable[[np.ndarray | None], Model], m: int, plan: Plan) -> Gro
     if found.iterations >= plan.max_iter:
         found.warnings.append(f"not converged: {plan.max_iter} iterations did not end the fit; more max_iter")
     return found
+
+
+def in_units(squares: float, noise: float) -> float:
+    """Return a sum of squares over the noise's square; infinite where that is beyond the numbers."""
+    with np.errstate(over="ignore"):
+        return float(squares / np.float64(max(noise, np.finfo(float).tiny)) / max(noise, np.finfo(float).tiny))
 
 
 def converged(model: Model, x: np.ndarray, rank: int, most: int) -> tuple[np.ndarray, int]:
@@ -209,7 +220,7 @@ def _is_reached(model, stage, plan, noise):
     if noise is None:
         return np.sqrt(stage.train) <= plan.tol * model.size
     free = model.m - stage.degrees_of_freedom
-    return free > 0 and model.m * stage.train / noise**2 <= free + DEVIATIONS * np.sqrt(2 * free)
+    return free > 0 and in_units(model.m * stage.train, noise) <= free + DEVIATIONS * np.sqrt(2 * free)
 
 
 def _is_better(model, last, tried, noise):
@@ -217,7 +228,7 @@ def _is_better(model, last, tried, noise):
     if noise is None:
         return tried.train < last.train * (1 - IMPROVES_BY)
     more = tried.degrees_of_freedom - last.degrees_of_freedom
-    return model.m * (last.train - tried.train) / noise**2 > AKAIKE * more
+    return in_units(model.m * (last.train - tried.train), noise) > AKAIKE * more
 
 
 def _by_what_is_held_out(build, parts, plan):

@@ -231,13 +231,13 @@ class StateRegressor(MatrixEstimator):
         self.white_noise_ = float(root**2 / (np.square(np.abs(factor)).sum() + root**2))
         self.trace_, self._stage = 1.0, last
         fitted = Fitted(
-            matrix, None, None, found.iterations, found.stop, growing.NAME, found.path(), found.held, found.warnings
+            matrix, None, None, found.taken, found.stop, growing.NAME, found.path(), found.held, found.warnings
         )
         self._keep(fitted, "psd", matrix, 1.0)
         self.rank_test_ = found.rank_test(noise)
         left = np.sqrt(last.train) / (model.size or 1.0)
         free = max(1, model.m - last.degrees_of_freedom)
-        excess = 0.0 if noise is None else model.m * last.train / noise**2 / free
+        excess = 0.0 if noise is None else growing.in_units(model.m * last.train, noise) / free
         if found.stop == "noise" and chi2.sf(excess * free, free) < NO_CHANCE:
             self.warnings_.append(
                 f"no state fits to the noise: what is left is {np.sqrt(excess):.3g} times as large; shots that vary by more "

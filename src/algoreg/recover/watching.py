@@ -24,6 +24,9 @@ ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}
 GRAM_ROUNDING = 1e-7
 # How much less an error must be to count as an improvement, and how many times as long a run waits for one.
 IMPROVES_BY, WAITS = 1e-4, 3.0
+# A training error that has risen by this factor over what a fit leaves of the noise has passed it: a direction that grows
+# counts in the effective rank before the error falls.
+PASSED = 1.5
 # A run whose training error has not fallen by this share has not left its start, from which deep ones grow late.
 LEAVES_START = 1e-3
 SAYS_EVERY = 5.0
@@ -125,29 +128,31 @@ class Watch(Observer):
         bad = memory["unstable"][runs]
         if not bad.any() and (len(snapshot.estimate[0]) <= LARGE or place % EVERY_SO_MANY == 0):
             self._keep_spectrum(snapshot, place)
-        better = (held < memory["best"][runs] * (1 - IMPROVES_BY)) | (self.held is None)
+        score = held if self.noise is None else self._beside_noise(snapshot, train)
+        better = (score < memory["best"][runs] * (1 - IMPROVES_BY)) | (self.held is None and self.noise is None)
         better &= ~bad
-        memory["best"][runs[better]], memory["best_at"][runs[better]] = held[better], snapshot.iteration
+        memory["best"][runs[better]], memory["best_at"][runs[better]] = score[better], snapshot.iteration
         memory["waits_from"][runs[better]] = snapshot.iteration
         memory["estimates"][torch.from_numpy(runs[better])] = snapshot.estimate[snapshot.rows(better)]
         self._tell(snapshot, held)
         done = held <= self.tolerance
         if self.noise is not None:
-            done |= self._is_noise(snapshot, train)
+            # What a fit leaves of noise falls as its effective rank grows: a run that has passed it comes no nearer.
+            done |= (score <= 1) | ((score > PASSED * memory["best"][runs]) & (train <= self.noise))
         memory["reached"][runs] |= done
         if self.leaves:
             done |= self._is_over(snapshot)
         return done | bad
 
-    def _is_noise(self, snapshot, train):
-        """Return whose training error is what a fit of their effective rank leaves of the noise."""
-        below = train <= self.noise
+    def _beside_noise(self, snapshot, train):
+        """Return training errors over what a fit of the estimate's effective rank leaves of the noise."""
+        level = np.full(len(train), float(self.noise))
         # What is about the start has found nothing: of αI the effective rank would be d.
         grown = train < (1 - LEAVES_START) * self.memory["train"][0, snapshot.active]
-        for place in np.flatnonzero(below & grown):
+        for place in np.flatnonzero((train <= self.noise) & grown):
             share = self.freedom(snapshot.estimate[place][None])[0]
-            below[place] = train[place] <= self.noise * np.sqrt(max(0.0, 1 - share))
-        return below
+            level[place] *= np.sqrt(max(np.finfo(float).eps, 1 - share))
+        return train / level
 
     def _is_over(self, snapshot):
         """Return which runs have waited long enough for their error to fall,
