@@ -24,8 +24,8 @@ ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}
 GRAM_ROUNDING = 1e-7
 # How much less an error must be to count as an improvement, and how many times as long a run waits for one.
 IMPROVES_BY, WAITS = 1e-4, 3.0
-# A training error that has risen by this factor over what a fit leaves of the noise has passed it: a direction that grows
-# counts in the effective rank before the error falls.
+# A training error that has risen by this factor over what a fit leaves of the noise has passed it. Less would stop too
+# soon: a direction that grows counts in the effective rank before the error falls.
 PASSED = 1.5
 # A run whose training error has not fallen by this share has not left its start, from which deep ones grow late.
 LEAVES_START = 1e-3
