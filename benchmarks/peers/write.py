@@ -15,7 +15,8 @@ HEAD = """<!-- Written by benchmarks/peers/write.py. -->
 
 Each method solves the same three draws of a problem. The number is the median, with the range; the
 smallest median is in bold. Seconds are the processor's, on one thread of a machine with other work:
-read ratios. Sizes were fixed before any run. Peers are written in the fewest lines that their papers
+read ratios. Sizes were fixed before the runs, but for the rows of full-rank states, which were added
+because the first states all suited our model. Peers are written in the fewest lines that their papers
 have, or are other packages' own (`benchmarks/peers/`); ranks and weights are chosen on held-out
 entries unless the row says that they are told.
 

@@ -210,7 +210,7 @@ def _check_steps(batch: Batch, name: str) -> None:
     batch.observers = [ends]
     descent = Descent(batch, lambda line: None).run()
     assert descent.status == ["budget"] * len(batch.runs), f"{name}: steps of 0.02 end as {descent.status}"
-    at_once = ends.memory["estimates"]
+    at_once = torch.as_tensor(ends.memory["estimates"])
     for places in ([0, 1], [0], [1]):
         algorithm, state = _two_steps(batch, places, batch.ensemble, m)
         for key, tensor in state.items():
@@ -247,7 +247,7 @@ def _check_prefix(batch: Batch, name: str) -> None:
     algorithm, state = _two_steps(alone, [0], short, half)
     _close(
         algorithm.estimate(state),
-        ends.memory["estimates"][1:],
+        torch.as_tensor(ends.memory["estimates"])[1:],
         f"{name}: prefix: half the measurements and these alone",
     )
 
@@ -266,7 +266,7 @@ def _check_resume(algorithm: str, ensemble: str, options: Mapping[str, Any]) -> 
     again, found = fresh()
     again.restore({name: np.array(value) for name, value in saved.items()})
     again.run()
-    same = torch.equal(found.memory["estimates"], expected.memory["estimates"])
+    same = torch.equal(*(torch.as_tensor(one.memory["estimates"]) for one in (found, expected)))
     assert same, f"{algorithm} on {ensemble}: resume: a restored descent ends with other bits"
 
 
