@@ -47,6 +47,7 @@ UNSEEN = {
     *("race-told-the-rank", "race-kappa-factored", "race-kappa-momentum", "race-kappa-thresholding"),
     *("race-kappa-preconditioned", "race-threshold-known-rank", "race-threshold-small-start"),
     *("race-threshold-positivity", "race-threshold-preconditioning", "race-threshold-momentum"),
+    *("race-threshold-search", "race-rank-search", "race-width-passes", "race-noise-rank", "race-noise-width"),
     # Drawn once, with the margin of another claim.
     *("less-damping-costs-more", "xu23-does-not-hurt-at-sigma-r"),
     # The distance of exponents, which the legend has; a correlation, which stands in the title beside its margin.
@@ -769,29 +770,46 @@ def test_quadratic_width_shows_test_errors_over_the_width():
 # The race.
 
 
-def test_race_shows_the_median_passes_to_every_tolerance():
-    table = crossed(("passes",), method=["descent_r", "thresholding"], kappa=[1, 10], tolerance=[0.1, 1e-2], **RUNS)
+def test_race_shows_the_median_passes_to_every_tolerance_and_names_each_curve_at_its_end():
+    methods = ["search", "momentum_r", "scaled_r"]
+    table = crossed(("passes",), method=methods, kappa=[1, 10], tolerance=[0.1, 1e-2], **RUNS)
     table = table.assign(told="rank", d=20, rank=2, m=200, smallest_error=1e-3, budget=50)
-    lost = (table["method"] == "thresholding") & (table["tolerance"] == 1e-2)
+    lost = (table["method"] == "scaled_r") & (table["tolerance"] == 1e-2)
     table.loc[lost, "passes"] = np.nan
-    left, right = figures.draw("race", {"race": table}).axes
-    for axes, kappa in ((left, 1), (right, 10)):
-        shown = where(table, kappa=kappa, method="descent_r").groupby("tolerance")["passes"].median()
-        drawn = curve(axes, "descent, width r, spectral start")
-        same(pd.Series(drawn.index, drawn.to_numpy()), shown)
-        # A method that half of its runs are not there with ends at its smallest error.
-        assert curve(axes, "hard thresholding (told").to_numpy()[-1] == 1e-3
+    axes = figures.draw("race", {"race": table}).axes
+    for (nothing, told), kappa in ((axes[:2], 1), (axes[2:], 10)):
+        for panel, method in ((nothing, "search"), (told, "momentum_r")):
+            shown = where(table, kappa=kappa, method=method).groupby("tolerance")["passes"].median()
+            drawn = panel.lines[0].get_xydata()
+            same(pd.Series(drawn[:, 1], drawn[:, 0]).sort_index(), shown)
+        assert [text.get_text() for text in nothing.texts] == ["rank search"]
+        assert {text.get_text() for text in told.texts} == {"momentum, width r", "preconditioned, width r"}
+        # A method that half of its runs are not there with ends at its smallest error, at T.
+        stalled = next(line for line in told.lines if line.get_marker() == "x")
+        assert stalled.get_xydata().tolist() == [[1e-3, 50]]
 
 
-def test_race_thresholds_shows_the_share_of_runs_that_recover():
-    errors = {20: 0.8, 40: 0.3, 60: 0.01, 80: 0.001}
+def test_race_thresholds_shows_the_median_at_three_errors_and_the_range_at_the_largest():
+    errors = {20: 0.8, 40: 0.3, 60: 0.01, 80: 0.001, 100: 1e-4}
     table = crossed(("elapsed",), m=list(errors), **RUNS).assign(d=10, rank=2, status="budget", alpha=1e-6)
     table["test_error"] = table["m"].map(errors)
-    left, right = figures.draw("race_thresholds", {"race_samples_r": table}).axes
-    drawn = left.lines[0].get_xydata()
-    np.testing.assert_allclose(drawn, [[1, 0], [2, 0], [3, 1], [4, 1]])
-    crossing = np.interp(np.log(10), -np.log([0.3, 0.01]), np.log([40, 60]))
-    assert right.lines[1].get_xdata()[0] == pytest.approx(np.exp(crossing) / 20)
+    (axes,) = figures.draw("race_thresholds", {"race_samples_r": table}).axes
+    points = {line.get_marker(): line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 1}
+    for marker, crossing in (
+        ("o", np.interp(np.log(10), -np.log([0.3, 0.01]), np.log([40, 60]))),
+        ("s", np.log(60)),
+        ("^", np.log(80)),
+    ):
+        assert points[marker] == pytest.approx(np.exp(crossing) / 20)
+
+
+def test_race_tail_shows_the_geometric_mean_in_the_form_that_suits_each_method():
+    table = crossed(("own_error",), method=["descent_1e-3", "search"], **RUNS).assign(d=10, rank=2, m=80)
+    (axes,) = figures.draw("race_tail", {"race_tail": table}).axes
+    means = table.groupby("method")["own_error"].apply(lambda part: np.exp(np.log(part).mean()))
+    np.testing.assert_allclose(axes.lines[0].get_xdata(), means[["descent_1e-3", "search"]])
+    mark = axes.lines[1].get_xdata()[0]
+    assert mark == pytest.approx(margin("race-tail") * means["search"])
 
 
 # Preconditioning.

@@ -255,7 +255,16 @@ def test_ledgers_say_the_means_and_medians_that_figures_draw(references):
         assert means == [f"{value:.3g}" for value in curve(flow, f"depth {depth}, det {det}")]
     for width, alpha, *_, mean in cells(passage_of(spectral_phase.phase_angles, standard["tables"])):
         assert mean == f"{curve(ratios, f'width {width}')[float(alpha)]:.3g}"
-    drawn = [label.get_text() for label in draw("race_thresholds")[1].get_yticklabels()]
-    for method, median, *_ in cells(passage_of(race.race_thresholds, standard["tables"])):
-        (label,) = (text for text in drawn if text.startswith(f"{method}: "))
-        assert float(label.partition(": ")[2]) == pytest.approx(float(median), abs=0.0051)
+    (axes,) = draw("race_thresholds")
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    drawn = {
+        (line.get_marker(), names[round(line.get_ydata()[0])]): line.get_xdata()[0]
+        for line in axes.lines
+        if line.get_marker() in ("o", "s", "^") and len(line.get_xdata()) == 1
+    }
+    table = {
+        row[0]: row[2:5] for row in cells(passage_of(race.race_by_method, standard["tables"]).partition("\n\n")[2])
+    }
+    for shown in ("descent, full width, α = 10⁻⁶", "thresholding with a rank search"):
+        for marker, median in zip("os^", table[shown], strict=True):
+            assert drawn[marker, shown] == pytest.approx(float(median), abs=0.0051)

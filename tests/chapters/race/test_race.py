@@ -101,7 +101,7 @@ def test_methods_are_tuned_on_draws_that_are_not_judged(monkeypatch):
         seen.append(("target", number))
         return drawn_factor(kind, d, rank, seed, number)
 
-    monkeypatch.setattr(runs.Ensemble, "draw", ensemble)
+    monkeypatch.setattr(gaussian.Ensemble, "draw", ensemble)
     monkeypatch.setattr(problems, "draw_factor", factor)
     measured("race", {**OPTIONS, "method": ["descent_1e-8"]}, seed=SEED, ensembles=(0, 3))
     first = runs.TUNING
@@ -184,6 +184,25 @@ def test_m_is_below_the_dimension_of_the_symmetric_matrices():
     refused("race", "a budget for each κ", budget=[10])
     with pytest.raises(ValueError, match="nobody"):
         measured("race", {**OPTIONS, "method": ["nobody"]}, seed=SEED)
+
+
+def test_the_race_across_ranks_starts_and_measurements_is_that_of_each():
+    own = {**OPTIONS, "kappa": [1], "budget": [120], "method": ["descent_1e-8", "thresholding"]}
+    across = {**own, "rank": [1, 2], "alpha": [0.0, 1e-4], "measurements": ["gaussian", "rank_one"]}
+    table = measured("race_across", across, seed=SEED, ensembles=(0,))
+    assert len(table) == 2 * 2 * 2 * len(measured("race", own, seed=SEED, ensembles=(0,)))
+    same = table[(table["rank"] == 2) & (table["alpha"] == 0) & (table["measurements"] == "gaussian")]
+    expected = measured("race", own, seed=SEED, ensembles=(0,))
+    pd.testing.assert_frame_equal(same[expected.columns].reset_index(drop=True), expected, check_dtype=False)
+    # A start counts for what starts small alone, and steps on rank-one measurements are shorter.
+    told = table[(table["method"] == "thresholding") & (table["measurements"] == "gaussian")]
+    halves = [told[told["alpha"] == alpha].drop(columns="alpha").reset_index(drop=True) for alpha in (0.0, 1e-4)]
+    pd.testing.assert_frame_equal(*halves)
+    small = table[(table["method"] == "descent_1e-8") & (table["measurements"] == "gaussian") & (table["rank"] == 2)]
+    ends = small.groupby("alpha")["smallest_error"].mean()
+    assert ends[1e-4] > 2 * ends[0.0]
+    rank_one = table["measurements"] == "rank_one"
+    assert table.loc[rank_one, "step"].max() < table.loc[~rank_one, "step"].min()
 
 
 def test_every_method_has_a_name():

@@ -29,12 +29,12 @@ OPTIONS = {
 }
 
 
-def plain_errors(step, count, target, ensemble):
+def plain_errors(step, count, target, ensemble, known=KNOWN, spectrum=(1.0, 0.5), noise=0.2):
     """Return the test and the hold-out errors of a plain run on noisy labels, one for each look."""
-    matrices, clean, x = gaussian_problem(D, [1.0, 0.5], KNOWN + HELD_OUT, SEED, target, ensemble)
-    problem = {"d": D, "rank": RANK, "label_noise": 0.2}
+    matrices, clean, x = gaussian_problem(D, list(spectrum), KNOWN + HELD_OUT, SEED, target, ensemble)
+    problem = {"d": D, "rank": RANK, "label_noise": noise}
     (labels,) = spoil(clean[None], problem, SEED, ensemble, [target])
-    slope = plain.sensing(matrices[:KNOWN], labels[:KNOWN])
+    slope = plain.sensing(matrices[:known], labels[:known])
     iterates = plain.factored_iterates(1e-8 * np.eye(D), slope, step)
     seen = spaced_iterations(count)
     found = [u @ u.T for t, u in zip(range(count + 1), iterates, strict=False) if t in seen]
@@ -51,11 +51,36 @@ def test_a_row_is_what_a_plain_loop_finds():
         np.testing.assert_allclose(row.stop_error, errors[unseen.argmin()], rtol=1e-9)
         np.testing.assert_allclose(row.end_error, errors[-1], rtol=1e-9)
         np.testing.assert_allclose(row.stop_over_best, row.stop_error / row.best_error)
+        assert row.stop == sorted(spaced_iterations(row.budget))[unseen.argmin()]
+        everything, _ = plain_errors(row.step, row.budget, row.target, 1, known=KNOWN + HELD_OUT)
+        np.testing.assert_allclose(row.refit_error, everything[unseen.argmin()], rtol=1e-9)
+        np.testing.assert_allclose(row.all_error, everything[-1], rtol=1e-9)
+        # Full width is told nothing, and ends where held-out labels say.
+        assert row.own_error == row.stop_error
         np.testing.assert_allclose(row.end_over_best, row.end_error / row.best_error)
         assert (row.m, row.held_out) == (KNOWN, HELD_OUT)
     # Here the three are different things.
     assert (table["stop_over_best"] > 1.001).any()
     assert (table["end_over_best"] > 1.1 * table["stop_over_best"]).all()
+
+
+def test_what_is_told_the_rank_takes_all_labels_and_a_search_goes_as_far_as_its_stop():
+    table = measured("race_noise", {**OPTIONS, "budget": [60], "method": ["thresholding", "search"]}, seed=SEED)
+    told, search = (table[table["method"] == name] for name in ("thresholding", "search"))
+    assert (told["own_error"] == told["all_error"]).all()
+    assert (search["own_error"] == search["refit_error"]).all()
+    assert (told["all_error"] != told["refit_error"]).any()
+
+
+def test_a_tail_has_all_eigenvalues_and_its_labels_no_noise():
+    own = {**OPTIONS, "kappa": [1], "budget": [80], "label_noise": 0, "tail": 1.5}
+    table = measured("race_noise", own, seed=SEED, ensembles=(1,))
+    for row in table.itertuples():
+        spectrum = [i**-1.5 for i in range(1, D + 1)]
+        errors, unseen = plain_errors(row.step, row.budget, row.target, 1, spectrum=spectrum, noise=0)
+        np.testing.assert_allclose(row.stop_error, errors[unseen.argmin()], rtol=1e-9)
+        assert row.own_error == row.refit_error
+    assert set(table["tail"]) == {1.5}
 
 
 def test_what_is_known_is_less_than_linear_algebra_needs():

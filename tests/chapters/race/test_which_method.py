@@ -50,7 +50,7 @@ REFERENCE = {
 
 
 def test_the_best_method_of_each_that_is_told_is_read_from_the_table():
-    best = which_method.best_by_passes(REFERENCE)
+    best = which_method.best_by_passes(REFERENCE["tables"]["race"])
     assert best["nothing"] == {kappa: {"deep_3": pytest.approx(40 * kappa * 2**0.5)} for kappa in (1.0, 100.0)}
     # It is told nothing, but is no descent.
     assert list(best["decomposition"][1.0]) == ["least_trace"]
@@ -58,19 +58,20 @@ def test_the_best_method_of_each_that_is_told_is_read_from_the_table():
     # Who knows more may take what is told nothing.
     assert best["trace"] == best["rank bound"] == best["nothing"]
     header, rows = which_method.by_knowledge(REFERENCE)
-    assert header == ["you know", "fewest passes, κ = 1", "fewest passes, κ = 100", r"fewest measurements, m\*/(dr)"]
+    assert header[:3] == ["you know", "fewest passes to 10⁻⁶, κ = 1", "fewest passes to 10⁻⁶, κ = 100"]
+    assert header[3:] == [rf"fewest m\*/(dr), error {error}" for error in ("0.1", "0.01", "0.001")]
     cells = {row[0]: row[1:] for row in rows}
     assert cells["the rank r"] == [
         "descent, width r, spectral start: 28",
         "descent, width r, spectral start: 2828",
-        "–",
+        *["–"] * 3,
     ]
-    assert cells["the trace"] == ["product of three factors: 57", "product of three factors: 5657", "–"]
+    assert cells["the trace"] == ["product of three factors: 57", "product of three factors: 5657", *["–"] * 3]
 
 
 def test_who_knows_more_may_take_what_is_told_less_and_ties_are_named_together():
     told = {"momentum_full": ("nothing", 10.1), "descent_2r": ("rank bound", 10), "descent_r": ("rank", 11)}
-    best = which_method.best_by_passes({"tables": {"race": race(**told, frank_wolfe=("trace", None))}})
+    best = which_method.best_by_passes(race(**told, frank_wolfe=("trace", None)))
     assert list(best["rank"][1.0]) == list(best["rank and trace"][1.0]) == ["descent_2r", "momentum_full"]
     assert list(best["trace"][1.0]) == ["momentum_full"]
     _, rows = which_method.by_knowledge({"tables": {"race": race(frank_wolfe=("trace", None))}})
@@ -84,30 +85,50 @@ def test_what_is_missing_is_said_and_nothing_fails():
     assert ledger.which_source("quick", REFERENCE) == (
         "Passes are those of the quick tier's committed race: d = 30, r = 2, m = 5·dr Gaussian measurements."
     )
+    assert "yet" in ledger.which_answer(None, None)
+    assert "yet" in ledger.which_by_kind(None, None)
+    assert "takes 50 and 5000" not in ledger.which_answer("quick", REFERENCE)
+    assert "the best descent of more parameters than X\\* has takes 57 and 5657" in ledger.which_answer(
+        "quick", REFERENCE
+    )
 
 
-def test_under_noise_the_error_at_the_stop_decides():
+def test_by_kind_has_a_column_for_each_kind_of_measurements():
+    one = race(**{"descent_1e-8": ("nothing", 50), "descent_r": ("rank", 20)})
+    frame = pd.concat(
+        [one.assign(measurements="gaussian"), one.assign(measurements="entries", passes=2 * one["passes"])]
+    )
+    header, rows = which_method.by_kind(frame[frame["kappa"] == 1])
+    assert header[0] == "you know"
+    assert len(header) == 3
+    cells = {row[0]: row[1:] for row in rows}
+    assert cells["nothing"] == [f"descent, full width, α = 10⁻⁸: {passes}" for passes in (71, 141)]
+    assert cells["the rank r"] == [f"descent, width r, spectral start: {passes}" for passes in (28, 57)]
+
+
+def test_under_noise_the_error_in_the_form_that_suits_a_method_decides():
     rows = [
         {"method": method, "told": told, "target": t, "ensemble": e, "kappa": 10.0, "label_noise": 0.1}
-        | {"d": 20, "rank": 2, "m": 160, "held_out": 40, "stop_error": stop * (1 + t), "best_error": 0.9 * stop, "end_error": None if method == "scaled_r" else 2 * stop}
+        | {"stop_error": stop * (1 + t), "own_error": 0.9 * stop, "end_error": None if method == "scaled_r" else 2 * stop}
+        | {"d": 20, "m": 160, "held_out": 40, "rank": 2}
         for method, told, stop in (("descent_r", "rank", 0.2), ("scaled_r", "rank", 0.1), ("least_trace", "nothing", 0.3))
         for t in range(2)
         for e in range(2)
     ]  # fmt: skip
     table = as_reference(rows).astype({"end_error": float})
     text = ledger.which_under_noise("quick", {"tables": {"race_noise": table}})
-    assert "The quick tier, noise 0.1 of the labels' root mean square, κ = 10, d = 20, r = 2, 4·dr known" in text
-    assert "| the rank r | preconditioned, width r, spectral start | 0.141 | 0.09 | nan |" in text
+    assert "noise 0.1 of the labels' root mean square, κ = 10, d = 20, r = 2, 4·dr known measurements" in text
+    assert "| the rank r | preconditioned, width r, spectral start | 0.09 | 0.141 | nan |" in text
     assert (
-        "| nothing, and AAᵀ can be decomposed once | least trace (after decomposing AAᵀ) | 0.424 | 0.27 | 0.6 |" in text
+        "| nothing, and AAᵀ can be decomposed once | least trace (after decomposing AAᵀ) | 0.27 | 0.424 | 0.6 |" in text
     )
     assert "yet" in ledger.which_under_noise(None, None)
 
 
 def test_told_is_what_the_entries_of_the_thresholds_say():
     told = {table: which_method.told_of_samples(table) for table in SAMPLES}
-    assert told["race_samples_full"] == "nothing"
-    assert told["race_samples_r"] == told["race_samples_momentum_r"] == "rank"
+    assert told["race_samples_full"] == told["race_samples_search"] == "nothing"
+    assert told["race_samples_r"] == told["race_samples_momentum_r"] == told["race_samples_thresholding"] == "rank"
     assert told["race_samples_2r"] == "rank bound"
     assert told["race_samples_least_trace"] == "decomposition"
     assert set(told.values()) <= set(which_method.KNOWN)

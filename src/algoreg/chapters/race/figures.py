@@ -1,27 +1,33 @@
 """The figures of the race: the error over the passes of every method, and the measurements that each takes."""
 
+from itertools import product
+
 import numpy as np
 
 from algoreg.chapters.race.estimands import log_passes
-from algoreg.chapters.race.words import NAMES, SAMPLES, TOLD
+from algoreg.chapters.race.words import NAMES, SAMPLES, SHORT
 from algoreg.claims.cells import geometric_mean
-from algoreg.claims.censoring import INSIDE
 from algoreg.claims.thresholds import find_thresholds
 from algoreg.numerics.theory import degrees_of_freedom, psd_statistical_dimension, trace_statistical_dimension
-from algoreg.reporting.charts.panels import describe, finish, panels, share_legend
+from algoreg.reporting.charts.law import margin_mark
+from algoreg.reporting.charts.panels import describe, finish, panels
 from algoreg.reporting.charts.style import COLOURS
 from algoreg.reporting.charts.text import SPREAD, caption, margin_text, number, rounded, sizes
 from algoreg.reporting.figures import drawing
 
-# The m* of the figure are read at the claims' tolerance.
-TOLERANCE = 0.1
-DASHES = {"nothing": "-", "rank": "--", "rank bound": "-.", "sigma_r": ":", "trace": ":", "rank and trace": ":"}
-# Methods that are told no rank, in a title's few words.
-UNTOLD = {
-    "race_samples_full": "descent",
-    "race_samples_least_trace": "least trace",
-    "race_samples_projected": "projected",
-}
+# The errors at which m* is read; claims read the first two.
+THRESHOLDS = (0.1, 0.01, 0.001)
+# What stands beside each other in a panel: methods that are told nothing, and those that are told something of X*.
+GROUPS = {
+    "told nothing": (
+        "descent_1e-8", "momentum_full", "residual_damping", "search", "penalised_trace", "least_trace",
+    ),
+    "told r, 2r or the trace": (
+        "momentum_r", "scaled_r", "thresholding_momentum", "thresholding_2r", "frank_wolfe_d", "trace_projected",
+    ),
+}  # fmt: skip
+# Two labels are so far apart at least, in the axis's height.
+APART = 0.075
 PREDICTED = {
     "degrees of freedom": degrees_of_freedom,
     "statistical dimension of least trace": trace_statistical_dimension,
@@ -29,124 +35,159 @@ PREDICTED = {
 }
 
 
-def _colours(table):
-    """Return a colour for every method: lines of one told-ness differ by colour, and the ten colours go round."""
-    return {
-        name: COLOURS[place % len(COLOURS)]
-        for place, name in enumerate(name for name in NAMES if name in set(table["method"]))
-    }
-
-
-def _performance(axes, table, kappa, colours):
-    """Draw the median passes to every tolerance; where a method stalls, the line goes on to its smallest error at T."""
-    part = table[table["kappa"] == kappa]
-    for method, colour in colours.items():
+def _performance(axes, part, names):
+    """Draw the median passes to every tolerance, and each method's name where its curve ends;
+    where a method stalls, the line goes on to its smallest error at T.
+    """
+    ends = []
+    for colour, method in zip(COLOURS, names, strict=False):
         own = part[part["method"] == method]
-        groups = own.groupby("tolerance")["passes"]
         # A run that is not there by T is there later than any.
-        reached = groups.apply(lambda passes: passes.fillna(np.inf).median())
+        reached = own.groupby("tolerance")["passes"].apply(lambda passes: passes.fillna(np.inf).median())
         reached = reached[np.isfinite(reached)].sort_index(ascending=False)
-        told = own["told"].iloc[0]
-        style = {"color": colour, "linestyle": DASHES[told], "linewidth": 1.5}
         errors, passes = list(reached.index), list(reached)
-        label = f"{NAMES[method]} (told: {TOLD[told]})"
-        if reached.index.min() > table["tolerance"].min() or reached.empty:
-            stalled = float(own["smallest_error"].median())
-            end = float(own["budget"].iloc[0])
-            axes.plot(end, stalled, "x", color=colour, markersize=5)
+        if reached.empty or reached.index.min() > part["tolerance"].min():
+            stalled, end = float(own["smallest_error"].median()), float(own["budget"].iloc[0])
+            axes.plot(stalled, end, "x", color=colour, markersize=5)
             errors, passes = [*errors, stalled], [*passes, max([end, *passes])]
-        axes.plot(passes, errors, label=label, **style)
-    describe(axes, "xy", xlabel="passes over the data", ylabel="relative error")
+        axes.plot(errors, passes, color=colour, linewidth=1.5)
+        ends.append((passes[-1], SHORT.get(method, NAMES[method]), colour))
+    describe(axes, "xy", xlabel="relative error", ylabel="passes over the data")
+    return ends
 
 
-def _said(table, kappa, estimand):
-    """Return a panel's title: the passes to the last tolerance of the best method of either side of a claim."""
-    last, found = table["tolerance"].min(), []
-    for side, said in (("first", "the best told r"), ("second", "descent told nothing")):
-        names = [name for name in estimand[side] if name in set(table["method"])]
-        means = log_passes(table, names, last)[kappa].mean(axis=(1, 2)) if names else np.array([np.nan])
-        there = np.isfinite(means).any()
-        found.append(f"{np.exp(np.nanmin(means)):.0f} for {said}" if there else f"not in all runs for {said}")
-    return f"κ = {number(kappa)}, passes to {number(last)}:\n{', '.join(found)}"
+def _label(axes, ends):
+    """Write what curves are beside the panel, each name at the height of its curve's end or as little above it as
+    leaves the names apart.
+    """
+    low, high = np.log(axes.get_ylim())
+    height = -np.inf
+    for end, text, colour in sorted(ends):
+        height = max((np.log(end) - low) / (high - low), height + APART)
+        place = {"xytext": (1.03, height), "textcoords": "axes fraction", "va": "center"}
+        axes.annotate(text, (1.0, height), xycoords="axes fraction", color=colour, fontsize=9, **place)
+
+
+def _format_best(part, told):
+    """Return a panel's title: the passes to the last tolerance of the best of its methods."""
+    last = part["tolerance"].min()
+    names = sorted(set(part["method"]))
+    means = dict(zip(names, log_passes(part, names, last)[part["kappa"].iloc[0]].mean(axis=(1, 2)), strict=True))
+    there = {name: mean for name, mean in means.items() if np.isfinite(mean)}
+    kappa = f"κ = {number(part['kappa'].iloc[0])}, {told}"
+    if not there:
+        return f"{kappa}:\nno method is below {number(last)} in all runs"
+    best = min(there, key=there.get)
+    return f"{kappa}:\n{number(last)} after {np.exp(there[best]):.0f} passes ({SHORT.get(best, NAMES[best])})"
 
 
 @drawing
 def race(tables, claims):
-    """Draw the error of every method over the passes, at the smallest and the largest κ."""
+    """Draw the passes after which methods are below every error, by what they are told, at the smallest and the
+    largest κ.
+    """
     table = tables["race"]
-    colours, ends = _colours(table), [table["kappa"].min(), table["kappa"].max()]
-    figure, grid = panels(2, height=4.6, sharey=True)
-    for axes, kappa in zip(grid, ends, strict=True):
-        _performance(axes, table, kappa, colours)
-        axes.set_title(_said(table, kappa, claims["race-told-the-rank"]["estimand"]))
-    share_legend(grid)
+    figure, grid = panels(2, 2, height=3.4, sharex=True, sharey=True)
+    drawn = []
+    for axes, (kappa, (told, methods)) in zip(
+        grid, product([table["kappa"].min(), table["kappa"].max()], GROUPS.items()), strict=True
+    ):
+        part = table[(table["kappa"] == kappa) & table["method"].isin(methods)]
+        drawn.append((axes, _performance(axes, part, [name for name in methods if name in set(part["method"])])))
+        axes.set_title(_format_best(part, told))
+    # All panels share the axis: errors fall to the right.
+    grid[0].invert_xaxis()
+    for axes, ends in drawn:
+        _label(axes, ends)
     note = (
         "median over runs of the passes after which they are first below 0.5, 0.1, 0.01, … 10⁻⁶; "
-        "cross: median of the smallest errors, where half of the runs or more are not below the next one by T; "
+        "cross: median of the smallest errors at T, where half of the runs or more are not below the next one by then; "
         "each method's step (and momentum) is the best of its grid at this κ for each ensemble, by training error of the "
-        "worst run on other draws"
+        "worst run on other draws; all methods are in the chapter's table"
     )
     return finish(figure, note, caption=sizes(table, "d", "rank", "m_over_dr"))
 
 
 def _margin_marks(axes, names, medians, claims):
     """Mark the m* at the margin of every claim on a ratio of two methods' m*, in the row of the first."""
-    middles, label = dict(zip(names, medians, strict=True)), "margin, by another method's m* (◁ below, ▷ above)"
+    label = "margin, by another method's m* (◁ below, ▷ above)"
     for claim in claims.values():
-        own, other = (claim["estimand"][key] for key in ("table", "over"))
-        if own in middles and 0 < middles.get(other, 0) < np.inf:
+        own, other, tolerance = (claim["estimand"][key] for key in ("table", "over", "tolerance"))
+        middle = medians.get((other, tolerance), np.nan)
+        if own in names and 0 < middle < np.inf:
             marker = "<" if claim["direction"] == "below" else ">"
             style = {"color": "black", "markersize": 5, "markerfacecolor": "white", "linestyle": "none"}
-            axes.plot(middles[other] * claim["margin"], names.index(own) + 0.28, marker, label=label, **style)
+            axes.plot(middle * claim["margin"], names.index(own) + 0.38, marker, label=label, **style)
             label = None
 
 
-def _conclusions(names, medians):
-    """Return both panels' titles: the least m*, and the m* of what is told no rank."""
-    least = int(np.argmin(medians))
-    found = [f"{said} {_ratio(medians[names.index(name)])}" for name, said in UNTOLD.items() if name in names]
-    first = f"least m*/(dr): {_ratio(medians[least])}\n({SAMPLES[names[least]]})"
-    return first, "told no rank, m*/(dr):\n" + ", ".join(found) if found else first
+def _measurements_title(medians):
+    """Return the title of the thresholds: who takes the fewest at the largest and at the smallest error."""
+    found = []
+    for tolerance in (THRESHOLDS[0], THRESHOLDS[-1]):
+        there = {name: m for (name, own), m in medians.items() if own == tolerance and 0 < m < np.inf}
+        if there:
+            least = min(there, key=there.get)
+            found.append(f"to an error of {tolerance:g} {SAMPLES[least]} takes the fewest, {there[least]:.2f}·dr")
+    return "\n".join(found) or "no threshold lies on the grid"
 
 
 @drawing
 def race_thresholds(tables, claims):
-    """Draw the share of runs that recover over m for every method, and the median m* with its range."""
+    """Draw the m* of every method at three errors: the median, and the range of runs at the largest of them."""
     names = [name for name in SAMPLES if name in tables]
-    figure, (left, right) = panels(2, height=4.3)
+    figure, (axes,) = panels(width=7.4, height=0.3 * len(names) + 1.3)
     first = tables[names[0]].iloc[0]
-    scale, medians, rows = first["d"] * first["rank"], [], []
-    for place, name in enumerate(names):
-        table, colour = tables[name], COLOURS[place % len(COLOURS)]
-        style = "-" if place < len(COLOURS) else "--"
-        share = (table["test_error"] < TOLERANCE).groupby(table["m"]).mean()
-        left.plot(share.index / scale, share, style, marker="o", markersize=3, color=colour, linewidth=1.2)
-        found = find_thresholds(table, "rank", TOLERANCE)
-        medians.append(float(found.medians()[0]) / scale)
-        low, high = np.exp([found.logs.min(), found.logs.max()]) / scale
-        right.plot([low, high], [place, place], color=colour, linewidth=1.5)
-        right.plot(np.clip(medians[-1], low, high), place, "o", color=colour, markersize=5)
-        off = int((found.sides != INSIDE).sum())
-        lost = f"\n({off} of {found.sides.size} runs off the grid)" if off else ""
-        rows.append(f"{SAMPLES[name]}: {_ratio(medians[-1])}{lost}")
+    scale, medians = first["d"] * first["rank"], {}
+    for (tolerance, marker), colour in zip(zip(THRESHOLDS, "os^", strict=True), COLOURS, strict=False):
+        for place, name in enumerate(names):
+            found = find_thresholds(tables[name], "rank", tolerance)
+            median = medians[name, tolerance] = float(found.medians()[0]) / scale
+            low, high = np.exp([found.logs.min(), found.logs.max()]) / scale
+            if tolerance == THRESHOLDS[0]:
+                axes.plot([low, high], [place, place], color=colour, linewidth=1.5)
+            axes.plot(median if 0 < median < np.inf else np.nan, place, marker, color=colour, markersize=5)
+        axes.plot([], [], marker, color=colour, markersize=5, label=f"error {tolerance:g}")
     for (label, function), style in zip(PREDICTED.items(), ("-", "--", ":"), strict=True):
         value = function(int(first["d"]), int(first["rank"])) / scale
-        for axes, said in ((left, label), (right, None)):
-            axes.axvline(value, color="black", linewidth=0.8, linestyle=style, label=said)
-    describe(left, "x", xlabel="measurements m/(dr)", ylabel=f"share of runs with error below {TOLERANCE:g}")
-    describe(right, "x", xlabel=f"m*/(dr), m* where the error falls through {TOLERANCE:g}")
-    _margin_marks(right, names, medians, claims)
-    right.set_yticks(range(len(names)), rows, fontsize=8)
-    right.invert_yaxis()
-    for axes, title in zip((left, right), _conclusions(names, medians), strict=True):
-        axes.set_title(title)
-    note = "left: colours as at the right; right: median (beside the name) and range of runs; vertical lines as at the left"
-    return finish(figure, note, caption=caption("κ = 1", sizes(tables[names[0]], "d", "rank")))
+        axes.axvline(value, color="black", linewidth=0.8, linestyle=style, label=label)
+    describe(axes, "x", xlabel="m*/(dr), m* where the error falls through each level")
+    _margin_marks(axes, names, medians, claims)
+    axes.set_yticks(range(len(names)), [SAMPLES[name] for name in names], fontsize=9)
+    axes.invert_yaxis()
+    axes.set_title(_measurements_title(medians))
+    note = (
+        "medians over runs; bars: range of runs at an error of 0.1; a method whose median lies off its grid of m at a "
+        "level has no mark there"
+    )
+    return finish(figure, note, columns=2, caption=caption("κ = 1", sizes(tables[names[0]], "d", "rank")))
 
 
-def _ratio(value):
-    """Return a ratio in words; the median of thresholds that mostly lie off the grid is none."""
-    return f"{value:.2f}" if 0 < value < np.inf else "off the grid"
+@drawing
+def race_tail(tables, claims):
+    """Draw the errors of every method on matrices with eigenvalues 1/i, in the form that suits the method."""
+    table = tables["race_tail"]
+    names = [name for name in NAMES if name in set(table["method"])]
+    figure, (axes,) = panels(width=6.4, height=0.4 * len(names) + 1.2)
+    runs = [table.loc[table["method"] == name, "own_error"] for name in names]
+    means = [geometric_mean(one) for one in runs]
+    axes.hlines(range(len(names)), [one.min() for one in runs], [one.max() for one in runs], color=COLOURS[0])
+    axes.plot(means, range(len(names)), "o", color=COLOURS[0], markersize=5)
+    claim = claims["race-tail"]
+    own, other = claim["estimand"]["pair"]
+    margin_mark(
+        axes,
+        claim["margin"] * means[names.index(other)],
+        names.index(own) + 0.25,
+        claim["direction"],
+        margin_text(claim),
+    )
+    axes.set_yticks(range(len(names)), [NAMES[name] for name in names], fontsize=9)
+    axes.invert_yaxis()
+    describe(axes, "x", xlabel="relative error")
+    best = names[int(np.argmin(means))]
+    axes.set_title(f"eigenvalues 1/i: {NAMES[best]}\nends nearest, at an error of {min(means):.2g}")
+    return finish(figure, SPREAD, caption=sizes(table, "d", "rank", "m_over_dr"))
 
 
 @drawing
@@ -166,7 +207,7 @@ def race_noise(tables, claims):
         axes.hlines(places, *ends, color=colour, linewidth=1.2)
         axes.plot(means, places, marker, color=colour, markersize=5, label=label)
     axes.axvline(claim["margin"], linestyle="--", color="black", linewidth=0.8, label=margin_text(claim))
-    axes.set_yticks(range(len(names)), _with_errors(table, names), fontsize=7.5)
+    axes.set_yticks(range(len(names)), _with_errors(table, names), fontsize=9)
     axes.invert_yaxis()
     describe(axes, "x", xlabel="relative error / smallest relative error of the run")
     first = table.iloc[0]

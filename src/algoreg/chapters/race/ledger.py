@@ -5,7 +5,7 @@ import numpy as np
 from algoreg.chapters.race import which_method
 from algoreg.chapters.race.estimands import log_passes, threshold_ratio
 from algoreg.chapters.race.methods import METHODS
-from algoreg.chapters.race.words import NAMES, SAMPLES, TOLD, span
+from algoreg.chapters.race.words import NAMES, OVERPARAMETRISED, SAMPLES, TOLD, span
 from algoreg.claims.cells import geometric_mean
 from algoreg.claims.judging import SIGNS, verdict
 from algoreg.claims.thresholds import find_thresholds
@@ -14,9 +14,18 @@ from algoreg.regression.rejudge import at_other_values
 from algoreg.reporting.report import BEST, geometric, markdown, number, passage, with_interval
 from algoreg.settings.chapters import load_chapters
 
-SHOWN = (1e-2, 1e-4, 1e-6)
+SHOWN = (1e-1, 1e-2, 1e-3, 1e-6)
 # The errors at which thresholds are read beside the claims' own.
-TOLERANCES = (0.3, 0.1, 0.03, 0.01)
+TOLERANCES = (0.1, 0.01, 0.001)
+NAME_OF = {"rank": "r", "alpha": "α", "kappa": "κ"}
+# The methods of the race whose measurements a table of thresholds has, start and all.
+ALSO_SAMPLED = {
+    "race_samples_search": "search",
+    "race_samples_thresholding": "thresholding_momentum",
+    "race_samples_spectral_r": "descent_r",
+    "race_samples_scaled_r": "scaled_r",
+    "race_samples_least_trace": "least_trace",
+}
 
 
 def _passes(part, tolerance):
@@ -85,57 +94,136 @@ def race_grid_ends(frame):
     return f"At κ = {kappa:g} some choices, for one ensemble or more, are ends of their grids. {said}"
 
 
-@passage("race")
-def race_least_trace(frame, methods, margin):
-    """Return the passes of least trace over those of the best of some methods by κ,
-    and where a claim would not hold with it.
-    """
-    least, best = (log_passes(frame, names, SHOWN[-1]) for names in (["least_trace"], methods.split(", ")))
-    ratios = {kappa: float(np.exp(least[kappa].mean() - np.nanmin(best[kappa].mean(axis=(1, 2))))) for kappa in least}
-    said = ", ".join(f"{number(ratio)} at κ = {kappa:g}" for kappa, ratio in ratios.items())
-    lost = " and ".join(f"{kappa:g}" for kappa, ratio in ratios.items() if ratio < 1 / float(margin))
-    held = f"The claim would not hold with it at κ = {lost}." if lost else "The claim would hold with it, too."
-    return f"Its iterations over the passes of the best method that is told the rank are {said}. {held}"
+def _best(frame, names, kappa, tolerance=SHOWN[-1]):
+    """Return the passes of the best of some methods at κ as text, with its name."""
+    names = sorted(set(names) & set(frame["method"]))
+    means = log_passes(frame, names, tolerance)[kappa].mean(axis=(1, 2)) if names else np.array([np.nan])
+    if not np.isfinite(means).any():
+        return "none gets there", ""
+    best = int(np.nanargmin(means))
+    return f"{np.exp(means[best]):.0f}", NAMES[names[best]]
 
 
-def _best_passes(frame, names):
-    """Return the passes to the last error of the best of some methods at every κ, as text."""
-    found = []
-    for logs in log_passes(frame, names, SHOWN[-1]).values():
-        means = logs.mean(axis=(1, 2))
-        found.append(f"{np.exp(np.nanmin(means)):.0f}" if np.isfinite(means).any() else "none")
-    return ", ".join(found)
-
-
-@passage("race")
-def race_headline(frame):
-    """Return the headline: the best methods told nothing and told the rank at every κ, least trace with its cost."""
-    first = frame.iloc[0]
+@passage("race", "race_noise", "race_tail")
+def race_headline(frame, noise, tail):
+    """Return the headline: what the best methods of each kind take, at every κ, and their errors under noise."""
+    first, kappas = frame.iloc[0], sorted(set(frame["kappa"]))
     told = {
-        said: sorted(set(frame.loc[frame["told"] == said, "method"]) - {"least_trace"}) for said in ("nothing", "rank")
+        "thresholding that searches for the rank": ["search"],
+        "penalised least trace": ["penalised_trace"],
+        "the best descent of more parameters than X* has": OVERPARAMETRISED,
+        "the best method that is told the rank": sorted(set(frame.loc[frame["told"] == "rank", "method"])),
     }
-    kappas = ", ".join(f"{kappa:g}" for kappa in sorted(set(frame["kappa"])))
+    passes = [
+        f"{said} takes {_in_words([_best(frame, names, kappa)[0] for kappa in kappas])}" for said, names in told.items()
+    ]
+    errors = {
+        name: [number(geometric_mean(table.loc[table["method"] == method, "own_error"])) for table, method in pair]
+        for name, pair in {
+            "descent of full width": [(noise, "descent_1e-8"), (tail, "descent_1e-3")],
+            "the search": [(noise, "search"), (tail, "search")],
+            "penalised least trace": [(noise, "penalised_slowly"), (tail, "penalised_slowly")],
+            "thresholding that is told r": [(noise, "thresholding"), (tail, "thresholding")],
+        }.items()
+    }
+    noisy, long = (", ".join(f"{name} {found[place]}" for name, found in errors.items()) for place in (0, 1))
     return (
-        f"Passes to a relative error of 10⁻⁶ at κ = {kappas} (d = {first['d']:g}, r = {first['rank']:g}, m = "
-        f"{first['m'] / (first['d'] * first['rank']):.3g}·dr): {_best_passes(frame, told['nothing'])} by the best descent "
-        f"that is told nothing, {_best_passes(frame, told['rank'])} by the best method that is told r. Least trace, told "
-        f"nothing, takes {_best_passes(frame, ['least_trace'])} iterations after a decomposition of AAᵀ that costs the "
-        f"arithmetic of about m = {first['m']:g} passes. A search for the rank is not among these methods."
+        f"Passes to a relative error of 10⁻⁶ at κ = {_in_words([f'{kappa:g}' for kappa in kappas])} "
+        f"({_sizes(first)}): {'; '.join(passes)}. Errors under noise of "
+        f"{noise['label_noise'].iloc[0]:g} (κ = {noise['kappa'].iloc[0]:g}): {noisy}; without noise on eigenvalues 1/i: {long}."
     )
 
 
-@passage(*SAMPLES)
-def race_thresholds(*frames):
-    """Return the median m*/dr of every method with its range, as Markdown."""
+def _in_words(parts):
+    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+
+
+def _sizes(row):
+    """Return the sizes of a race in words, from one of its rows."""
+    return (
+        f"d = {row['d']:g}, r = {row['rank']:g}, m = {row['m'] / (row['d'] * row['rank']):.3g}·dr Gaussian measurements"
+    )
+
+
+@passage("race")
+def race_decomposition(frame):
+    """Return what least trace by splitting takes beside its decomposition, in words."""
+    kappas = sorted(set(frame["kappa"]))
+    found = _in_words([_best(frame, ["least_trace"], kappa)[0] for kappa in kappas])
+    return (
+        f"Least trace by splitting takes {found} iterations at κ = {_in_words([f'{kappa:g}' for kappa in kappas])}, after "
+        f"the decomposition of AAᵀ, whose arithmetic is that of about m = {frame['m'].iloc[0]:g} passes"
+    )
+
+
+@passage("race_ranks", "race_starts", "race_kinds", "race_near")
+def race_across(ranks, starts, kinds, near):
+    """Return the passes to 10⁻⁶ by rank, start, kind of measurements and with few measurements, as Markdown tables."""
+    return "\n\n".join(
+        f"{said} ({_across_sizes(table)}):\n\n{_by(table, along, tolerances)}"
+        for said, table, along, tolerances in (
+            ("By rank", ranks, "rank", (1e-6,)),
+            ("By the size of a small start", starts, "alpha", (1e-2, 1e-6)),
+            ("By kind of measurements", kinds, "measurements", (1e-6,)),
+            ("With the fewest measurements", near, "kappa", (1e-1, 1e-2, 1e-3, 1e-6)),
+        )
+    )
+
+
+def _across_sizes(table):
+    first = table.iloc[0]
+    ranks = sorted(set(table["rank"]))
+    said = _in_words([f"{rank:g}" for rank in ranks])
+    return f"d = {first['d']:g}, r = {said}, m = {first['m'] / (first['d'] * first['rank']):.3g}·dr, κ = {first['kappa']:g}"
+
+
+def _by(table, along, tolerances):
+    """Return the passes of every method at the values of a column, to some errors, as Markdown."""
+    values = list(dict.fromkeys(table[along]))
+    shown = [value if isinstance(value, str) else f"{NAME_OF[along]} = {value:g}" for value in values]
+    header = ["method", "told", *(f"{value}, to {tolerance:g}" for value in shown for tolerance in tolerances)]
     rows = []
-    for name, frame in zip(SAMPLES.values(), frames, strict=True):
-        found = find_thresholds(frame, "rank", 0.1)
-        scale = frame["d"].iloc[0] * frame["rank"].iloc[0]
-        low, high = np.exp([found.logs.min(), found.logs.max()]) / scale
-        median = float(found.medians()[0]) / scale
-        shown = number(median) if 0 < median < np.inf else "off the grid"
-        rows.append([name, shown, f"{number(low)} to {number(high)}", str(int((found.sides != 0).sum()))])
-    return markdown(["method", "median m*/dr", "range of runs", "runs off the grid"], rows)
+    for method in (name for name in NAMES if name in set(table["method"])):
+        own = table[table["method"] == method]
+        cells = [_passes(own[own[along] == value], tolerance) for value in values for tolerance in tolerances]
+        rows.append([NAMES[method].removesuffix(", α = 10⁻⁸"), TOLD[own["told"].iloc[0]], *cells])
+    return markdown(header, rows)
+
+
+@passage("race", *SAMPLES)
+def race_by_method(race, *frames):
+    """Return what every method is told, its measurements and its passes, as one table in Markdown."""
+    sampled = {name: _medians(frame) for name, frame in zip(SAMPLES, frames, strict=True)}
+    kappas = sorted(set(race["kappa"]))
+    shown = {method: table for table, method in ALSO_SAMPLED.items()}
+    blank = ["–"] * len(TOLERANCES)
+    rows = []
+    for method in (name for name in NAMES if name in set(race["method"])):
+        own = race[race["method"] == method]
+        passes = [_passes(own[own["kappa"] == kappa], SHOWN[-1]) for kappa in kappas]
+        few = sampled[shown[method]] if shown.get(method) in sampled else blank
+        rows.append([NAMES[method], TOLD[own["told"].iloc[0]], *few, *passes])
+    for name, few in sampled.items():
+        if name not in ALSO_SAMPLED:
+            told = which_method.told_of_samples(name).replace("decomposition", "nothing")
+            rows.append([SAMPLES[name], TOLD[told], *few, *["–"] * len(kappas)])
+    order = list(TOLD.values())
+    rows.sort(key=lambda row: order.index(row[1]))
+    measured = [f"m\\*/(dr), error {tolerance:g}" for tolerance in TOLERANCES]
+    header = ["method", "told", *measured, *(f"passes to 10⁻⁶, κ = {kappa:g}" for kappa in kappas)]
+    first = frames[0].iloc[0]
+    said = (
+        f"Passes: {_sizes(race.iloc[0])}. Measurements: medians at κ = 1, d = {first['d']:g}, r = {first['rank']:g}, "
+        "Gaussian. A dash: not measured."
+    )
+    return f"{said}\n\n{markdown(header, rows)}"
+
+
+def _medians(frame):
+    """Return the median m*/(dr) at the errors of the tables, as text."""
+    scale = frame["d"].iloc[0] * frame["rank"].iloc[0]
+    medians = [float(find_thresholds(frame, "rank", tolerance).medians()[0]) / scale for tolerance in TOLERANCES]
+    return [number(median) if 0 < median < np.inf else "off the grid" for median in medians]
 
 
 @passage(*SAMPLES)
@@ -153,27 +241,15 @@ def race_tolerances(reference):
     return markdown(["claim", "needed", *(f"error {tolerance:g}" for tolerance in TOLERANCES)], rows)
 
 
-@passage("race_samples_r", "race_samples_momentum", "race_samples_full")
-def race_width_alone(*frames):
-    """Return m* of the rank's width without momentum, and of momentum at full width, over that of descent, in words."""
-    names = ("race_samples_r", "race_samples_momentum", "race_samples_full")
-    tables = dict(zip(names, frames, strict=True))
-    ratios = [
-        threshold_ratio(
-            tables,
-            {},
-            stream("bootstrap", passage="race_width_alone", table=name),
-            table=name,
-            over=names[2],
-            tolerance=0.1,
-        )
-        for name in names[:2]
-    ]
-    width, momentum = map(with_interval, ratios)
-    return (
-        f"Without momentum the rank's width takes {width} times the measurements of full width. Momentum alone, at full "
-        f"width, takes {momentum}."
+@passage("race_samples_momentum_r", "race_samples_momentum")
+def race_width_with_momentum(*frames):
+    """Return m* of the rank's width over that of full width, both with momentum, in words."""
+    names = ("race_samples_momentum_r", "race_samples_momentum")
+    rng = stream("bootstrap", passage="race_width_with_momentum")
+    found = threshold_ratio(
+        dict(zip(names, frames, strict=True)), {}, rng, table=names[0], over=names[1], tolerance=0.1
     )
+    return f"with momentum on both sides the rank's width takes {with_interval(found)} times the measurements of full width"
 
 
 @passage("race_samples_scaled_r", "race_samples_spectral_r")
@@ -192,9 +268,7 @@ def which_source(tier, reference):
     if reference is None:
         return "(No committed reference has the race yet: its numbers are missing below.)"
     first = reference["tables"]["race"].iloc[0]
-    ratio = first["m"] / (first["d"] * first["rank"])
-    sizes = f"d = {first['d']:g}, r = {first['rank']:g}, m = {ratio:g}·dr Gaussian measurements"
-    said = f"Passes are those of the {tier} tier's committed race: {sizes}."
+    said = f"Passes are those of the {tier} tier's committed race: {_sizes(first)}."
     if "race_samples_full" not in reference["tables"]:
         return said
     few = reference["tables"]["race_samples_full"].iloc[0]
@@ -205,6 +279,22 @@ def which_source(tier, reference):
 def which_by_knowledge(tier, reference):
     """Return what to take by what is known of X*, as Markdown."""
     return markdown(*which_method.by_knowledge(reference))
+
+
+@passage("race", tiers=BEST)
+def which_answer(tier, reference):
+    """Return what a search for the rank takes beside full width and beside knowing the rank, in a sentence."""
+    if reference is None:
+        return "(No committed reference has the race yet.)"
+    frame = reference["tables"]["race"]
+    kappas = sorted(set(frame["kappa"]))
+    groups = (["search"], OVERPARAMETRISED, sorted(set(frame.loc[frame["told"] == "rank", "method"])))
+    search, full, told = (_in_words([_best(frame, names, kappa)[0] for kappa in kappas]) for names in groups)
+    return (
+        f"**If you do not know the rank, search for it.** Thresholding that searches takes {search} passes at κ = "
+        f"{_in_words([f'{kappa:g}' for kappa in kappas])} to a relative error of 10⁻⁶; the best descent of more parameters "
+        f"than X\\* has takes {full}, the best method that is told the rank {told}."
+    )
 
 
 @passage(tiers=())
@@ -228,6 +318,18 @@ def which_under_noise(tier, reference):
     return f"{said}\n\n{markdown(*which_method.under_noise(reference))}"
 
 
+@passage("race_kinds", tiers=BEST)
+def which_by_kind(tier, reference):
+    """Return what to take by what is known and the kind of measurements, as Markdown."""
+    if reference is None:
+        return "(No committed reference has the race on other measurements yet.)"
+    frame = reference["tables"]["race_kinds"]
+    sizes = f"d = {frame['d'].iloc[0]:g}, r = {frame['rank'].iloc[0]:g}, κ = {frame['kappa'].iloc[0]:g}"
+    ratio = frame["m"].iloc[0] / (frame["d"].iloc[0] * frame["rank"].iloc[0])
+    said = f"Fewest passes to a relative error of 10⁻⁶, the {tier} tier, {sizes}, m = {ratio:.3g}·dr:"
+    return f"{said}\n\n{markdown(*which_method.by_kind(frame))}"
+
+
 @passage(tiers=())
 def which_by_measurements():
     """Return which algorithms run on which measurements, as Markdown."""
@@ -243,12 +345,31 @@ def which_algorithms():
 @passage("race_noise")
 def race_noise(frame):
     """Return the errors of every method on noisy labels: its best, at the stop by hold-out, at T, as Markdown."""
-    values = ("best_error", "stop_error", "end_error", "stop_over_best", "end_over_best")
+    return _errors(frame)
+
+
+def _errors(frame):
+    values = ("own_error", "best_error", "stop_error", "end_error", "refit_error", "all_error", "stop_over_best")
     rows = []
     for method in (name for name in NAMES if name in set(frame["method"])):
         own = frame[frame["method"] == method]
         means = [geometric(own[value]) for value in values]
         rows.append([NAMES[method], TOLD[own["told"].iloc[0]], *means])
-    header = ["method", "told", "smallest error", "at the stop", "at T", "stop / smallest", "T / smallest"]
-    said = f"κ = {frame['kappa'].iloc[0]:g}, noise {frame['label_noise'].iloc[0]:g} of the labels' root mean square."
-    return f"{said}\n\n{markdown(header, rows)}"
+    header = [
+        "method", "told", "in its own form", "smallest", "at the stop", "at T", "all labels, at the stop", "all labels, at T",
+        "stop / smallest",
+    ]  # fmt: skip
+    first = frame.iloc[0]
+    said = f"{_sizes(first).replace(' Gaussian', ' known Gaussian')}, and dr more held out"
+    kind = (
+        f"eigenvalues i^−{first['tail']:g}, no noise"
+        if first["tail"]
+        else f"κ = {first['kappa']:g}, noise {first['label_noise']:g} of the labels' root mean square"
+    )
+    return f"{said}; {kind}:\n\n{markdown(header, rows)}"
+
+
+@passage("race_tail")
+def race_tail(frame):
+    """Return the same on targets whose eigenvalues fall as a power."""
+    return _errors(frame)

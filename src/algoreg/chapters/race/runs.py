@@ -7,12 +7,16 @@ from itertools import product
 import numpy as np
 import torch
 
-from algoreg.chapters.race.methods import METHODS
+from algoreg.chapters.race.methods import METHODS, TOLD_BOTH, TOLD_RANK
 from algoreg.engine.loop import Batch
 from algoreg.engine.observers import Observer, begins
-from algoreg.ensembles.gaussian import Ensemble
+from algoreg.ensembles import entries, gaussian, pauli, rank_one
 from algoreg.numerics.problems import draw_targets, spectrum_target
 
+# Measurements that a race may have, and what the grids of steps are multiplied by on them. Rank-one measurements see
+# the trace d/2 times as strongly as anything else; what stands it depends on the method.
+MEASUREMENTS = {"gaussian": gaussian, "pauli": pauli, "entries": entries, "rank_one": rank_one}
+SCALES = {"rank_one": (0.125, 0.25, 0.5)}
 # The training error below which a tuning run needs to go no further.
 FITTED = 1e-6
 # Draws for tuning have numbers that no judged draw reaches.
@@ -41,30 +45,57 @@ def groups(options):
     return list(found.values())
 
 
+def told_the_rank(method):
+    """Return whether a method is told the rank, and so needs no stop where labels have noise."""
+    return METHODS[method].prior_knowledge in (TOLD_RANK, TOLD_BOTH)
+
+
 def known_measurements(options):
     """Return m of an experiment's runs: m_over_dr·dr, rounded."""
     return round(options["m_over_dr"] * options["d"] * options["rank"])
+
+
+def eigenvalues(options, kappa):
+    """Return the eigenvalues of X*: r from 1 to 1/κ in equal ratios, or with ``tail`` p all d, the i-th i^−p."""
+    if options.get("tail"):
+        return [float(i) ** -options["tail"] for i in range(1, options["d"] + 1)]
+    return spectrum_target(options["rank"], kappa)["eigenvalues"]
 
 
 def batch_of(options, context, number, algorithm, runs, observers, held_out=0):
     """Return a batch of runs, each with ``kappa`` and ``target``, on ensemble ``number``,
     which has so many measurements more.
 
-    Every run knows the first m_over_dr·dr of them. X* has r eigenvalues from 1 to 1/κ in equal ratios.
+    Every run knows the first m_over_dr·dr of them, of the kind ``measurements``, Gaussian where the options say none.
+    X* has the :func:`eigenvalues` of its κ.
     """
-    d, rank, m = options["d"], options["rank"], known_measurements(options)
-    ensemble = context.draw(Ensemble, d, m + held_out, number)
-    kinds = [spectrum_target(rank, run["kappa"]) for run in runs]
-    own = [draw_targets(kind, d, rank, context, 1, run["target"]) for kind, run in zip(kinds, runs, strict=True)]
+    d, m = options["d"], known_measurements(options)
+    ensemble = context.draw(MEASUREMENTS[options.get("measurements", "gaussian")].Ensemble, d, m + held_out, number)
+    own = []
+    for run in runs:
+        spectrum = eigenvalues(options, run["kappa"])
+        kind = {"kind": "spectrum", "eigenvalues": spectrum}
+        own.append(draw_targets(kind, d, len(spectrum), context, 1, run["target"]))
     planted, complete = torch.cat(own), [{**run, "m": m} for run in runs]
     return Batch(ensemble, algorithm, complete, planted, ensemble.label(planted), observers, seed=context.seed)
 
 
 def run_of(options, method, kappa, target, chosen, share=1.0):
-    """Return a run of a method with the step (and momentum) that was chosen, over a share of its budget, without m."""
+    """Return a run of a method with the step (and momentum) that was chosen, over a share of its budget, without m.
+
+    A method that starts small starts from the options' ``alpha``, if they have one.
+    """
     budget = min(options["budget"][options["kappa"].index(kappa)], method.most or math.inf)
     own = method.settings(options["rank"], kappa)
+    if options.get("alpha") and method.starts_small:
+        own["alpha"] = options["alpha"]
     return own | chosen | {"kappa": kappa, "target": target, "iterations": max(round(share * budget), 1)}
+
+
+def grid_of(options, method):
+    """Return a method's grid for the kind of measurements: its own, each step times the ``SCALES`` of the kind."""
+    scales = SCALES.get(options.get("measurements"), (1.0,))
+    return [{**setting, "step": scale * setting["step"]} for scale in scales for setting in method.grid()]
 
 
 class Fits(Observer):
@@ -84,14 +115,15 @@ class Fits(Observer):
         return snapshot.train_error < FITTED
 
 
-def raced(options, context, rows):
+def raced(options, context, rows, name=""):
     """Return the rows of an experiment of the race: of the methods of each algorithm on every ensemble, tuned for it
     before.
 
-    ``rows`` takes options, context, an ensemble's number, the algorithm and its methods' runs, each with ``method``.
+    ``rows`` takes options, context, an ensemble's number, the algorithm and its methods' runs, each with ``method``;
+    ``name`` begins the names of the parts.
     """
     for number, names in product(context.ensembles, groups(options)):
-        methods, label = {name: METHODS[name] for name in names}, f"ensemble {number}, {' '.join(names)}"
+        methods, label = {each: METHODS[each] for each in names}, f"{name}ensemble {number}, {' '.join(names)}"
         choices = context.part(f"{label}, tuning", tuned, options, context, methods, number)
         best = {(row["method"], row["kappa"]): row["chosen"] for row in choices}
         runs = [
@@ -119,7 +151,9 @@ def tuned(options, context, methods, number):
         The judged ensemble's.
     """
     settings = [
-        (name, kappa, key) for name, kappa in product(methods, options["kappa"]) for key in _tried(methods[name])
+        (name, kappa, key)
+        for name, kappa in product(methods, options["kappa"])
+        for key in _tried(grid_of(options, methods[name]))
     ]
     (algorithm,) = {method.algorithm for method in methods.values()}
     first = TUNING + number * options["tuning_draws"]
@@ -131,15 +165,15 @@ def tuned(options, context, methods, number):
     scores = dict(zip(settings, worst.tolist(), strict=True))
     found = []
     for name, kappa in product(methods, options["kappa"]):
-        grid = methods[name].grid()
+        grid = grid_of(options, methods[name])
         own = [max(scores[name, kappa, _key(each)] for each in (setting, _longer(setting))) for setting in grid]
         found.append({"method": name, "kappa": kappa, "chosen": grid[own.index(min(own))]})
     return found
 
 
-def _tried(method):
+def _tried(grid):
     """Return the keys of the settings that tuning runs, each once: those of the grid, and those with a longer step."""
-    return dict.fromkeys(_key(each) for setting in method.grid() for each in (setting, _longer(setting)))
+    return dict.fromkeys(_key(each) for setting in grid for each in (setting, _longer(setting)))
 
 
 def _key(setting):

@@ -40,7 +40,7 @@ WITHIN = {
 # Geometric means this near to the least are named with it: too near to choose by.
 TIE = 1.02
 GOAL = 1e-6
-THRESHOLD = 0.1
+THRESHOLDS = (0.1, 0.01, 0.001)
 MISSING = "–"
 CHAPTER = "race"
 
@@ -72,14 +72,13 @@ def least_of(means):
     )
 
 
-def best_by_passes(reference):
+def best_by_passes(frame):
     """Return the best methods at every κ for each that is known, as ``{known: {kappa: {name: passes}}}``; empty where
     none got there.
 
     The best has the smallest geometric mean of passes to 10⁻⁶ among the methods of which every run got there, and which
     are told no more than is known (``WITHIN``). Others may tie with it.
     """
-    frame = reference["tables"]["race"]
     frame = frame.assign(told=frame["told"].where(frame["method"] != DECOMPOSES, "decomposition"))
     found = {}
     for known, within in WITHIN.items():
@@ -93,57 +92,76 @@ def best_by_passes(reference):
     return found
 
 
-def needed(reference):
-    """Return the least m*/(dr), a geometric mean, for each that is known: ``{known: {name: ratio}}``;
+def needed(reference, tolerance):
+    """Return the least m*/(dr) to an error, a geometric mean, for each that is known: ``{known: {name: ratio}}``;
     see :func:`best_by_passes`.
     """
     means = {told: {} for told in KNOWN}
     for table, name in SAMPLES.items():
         if table in reference["tables"]:
             frame = reference["tables"][table]
-            scale = frame["d"].iloc[0] * frame["rank"].iloc[0]
-            mean = float(np.exp(find_thresholds(frame, "rank", THRESHOLD).logs.mean()))
-            means[told_of_samples(table)][name] = mean / scale
+            found = find_thresholds(frame, "rank", tolerance)
+            if found.on_grid:
+                scale = frame["d"].iloc[0] * frame["rank"].iloc[0]
+                means[told_of_samples(table)][name] = float(np.exp(found.logs.mean())) / scale
     merged = {
         known: {name: mean for told in within for name, mean in means[told].items()} for known, within in WITHIN.items()
     }
     return {known: least_of(ratios) for known, ratios in merged.items() if ratios}
 
 
+def _cell(best):
+    """Return the best methods of a cell of a table of passes, as text."""
+    return "; ".join(f"{NAMES[name]}: {mean:.0f}" for name, mean in best.items()) or "none gets there"
+
+
 def by_knowledge(reference):
     """Return the header and rows of what to take by what is known; numbers are dashes where there is no reference."""
-    passes = best_by_passes(reference) if reference and "race" in reference["tables"] else {}
-    ratios = needed(reference) if reference else {}
+    has = reference and "race" in reference["tables"]
+    passes = best_by_passes(reference["tables"]["race"]) if has else {}
+    ratios = [needed(reference, tolerance) if reference else {} for tolerance in THRESHOLDS]
     kappas = sorted(next(iter(passes.values()))) if passes else []
-    header = ["you know", *(f"fewest passes, κ = {kappa:g}" for kappa in kappas), "fewest measurements, m\\*/(dr)"]
+    measured = [f"fewest m\\*/(dr), error {tolerance:g}" for tolerance in THRESHOLDS]
+    header = ["you know", *(f"fewest passes to 10⁻⁶, κ = {kappa:g}" for kappa in kappas), *measured]
     rows = []
     for told, said in KNOWN.items():
-        best = passes.get(told, {})
-        cells = [
-            MISSING if kappa not in best else
-            "; ".join(f"{NAMES[name]}: {mean:.0f}" for name, mean in best[kappa].items()) or "none gets there"
-            for kappa in kappas
-        ]  # fmt: skip
-        least = "; ".join(f"{name}: {number(ratio)}" for name, ratio in ratios.get(told, {}).items()) or MISSING
-        rows.append([literal(said), *cells, least])
+        cells = [_cell(passes[told][kappa]) if told in passes else MISSING for kappa in kappas]
+        least = [
+            "; ".join(f"{name}: {number(ratio)}" for name, ratio in found.get(told, {}).items()) or MISSING
+            for found in ratios
+        ]
+        rows.append([literal(said), *cells, *least])
     return header, rows
+
+
+def by_kind(frame):
+    """Return the header and rows of the fewest passes by what is known and the kind of measurements."""
+    kinds = list(dict.fromkeys(frame["measurements"]))
+    best = {kind: best_by_passes(frame[frame["measurements"] == kind]) for kind in kinds}
+    (kappa,) = set(frame["kappa"])
+    rows = [
+        [literal(said), *(_cell(best[kind][told][kappa]) for kind in kinds)]
+        for told, said in KNOWN.items()
+        if all(told in best[kind] for kind in kinds)
+    ]
+    return ["you know", *(title("ensembles", kind) for kind in kinds)], rows
 
 
 def under_noise(reference):
     """Return the header and rows of the best methods under noise,
-    by their error at the stop by hold-out; see :func:`best_by_passes`.
+    by their error in the form that suits them; see :func:`best_by_passes`.
     """
     frame = reference["tables"]["race_noise"]
     frame = frame.assign(told=frame["told"].where(frame["method"] != DECOMPOSES, "decomposition"))
-    columns = ["stop_error", "best_error", "end_error"]
+    columns = ["own_error", "stop_error", "end_error"]
     rows = []
     for known, said in KNOWN.items():
         # No row for knowledge that no method of the table makes use of.
         own = frame[frame["told"].isin(WITHIN[known])] if known in set(frame["told"]) else frame.iloc[:0]
         means = {name: np.exp(np.log(part[columns]).mean(skipna=False)) for name, part in own.groupby("method")}
-        for name in least_of({name: mean["stop_error"] for name, mean in means.items()}):
+        for name in least_of({name: mean["own_error"] for name, mean in means.items()}):
             rows.append([literal(said), NAMES[name], *(number(float(means[name][column])) for column in columns)])
-    return ["you know", "method", "error at the stop by hold-out", "smallest of the run", "at T"], rows
+    return ["you know", "method", "error in the form that suits it", "at the stop by hold-out", "at T"], rows
 
 
 def title(kind, name):

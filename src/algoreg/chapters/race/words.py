@@ -7,9 +7,14 @@ NAMES = {
     "residual_damping": "preconditioned, damped by the residual",
     "deep_3": "product of three factors",
     "projected": "projected descent",
+    "accelerated_projected": "accelerated projected descent",
+    "search": "thresholding with a rank search",
+    "penalised_trace": "least trace, penalised, λ falling by 0.7",
+    "penalised_slowly": "least trace, penalised, λ falling by 0.97",
     "least_trace": "least trace (after decomposing AAᵀ)",
     "descent_2r": "descent, width 2r, α = 10⁻⁸",
-    "constant_damping": "preconditioned, damped by σ_r",
+    "thresholding_2r": "hard thresholding, keeping 2r",
+    "constant_damping": "preconditioned, damped by σ_r/100",
     "descent_r": "descent, width r, spectral start",
     "momentum_r": "momentum, width r, spectral start",
     "scaled_r": "preconditioned, width r, spectral start",
@@ -17,8 +22,26 @@ NAMES = {
     "thresholding_adaptive": "hard thresholding, adaptive step",
     "thresholding_momentum": "hard thresholding with momentum",
     "frank_wolfe": "Frank–Wolfe, open loop",
+    "frank_wolfe_d": "Frank–Wolfe keeping all d",
+    "trace_projected": "projected at the known trace, momentum",
     "frank_wolfe_r": "Frank–Wolfe of rank r",
 }
+# The same, as a curve's label has room for them.
+SHORT = {
+    "descent_1e-8": "descent, full width",
+    "residual_damping": "preconditioned, full width",
+    "search": "rank search",
+    "penalised_trace": "penalised trace",
+    "least_trace": "least trace (AAᵀ)",
+    "thresholding_2r": "thresholding, 2r",
+    "momentum_r": "momentum, width r",
+    "scaled_r": "preconditioned, width r",
+    "thresholding_momentum": "thresholding, r",
+    "frank_wolfe_d": "Frank–Wolfe, trace",
+    "trace_projected": "projected, trace",
+}
+# Descents of more parameters than X* has: the factor's width is d, or it is a product of three.
+OVERPARAMETRISED = ["descent_1e-3", "descent_1e-8", "momentum_full", "residual_damping", "deep_3"]
 TOLD = {
     "nothing": "nothing",
     "rank": "r",
@@ -30,11 +53,14 @@ TOLD = {
 
 # The tables of thresholds.
 SAMPLES = {
+    "race_samples_thresholding": "hard thresholding with momentum",
+    "race_samples_search": "thresholding with a rank search",
     "race_samples_r": "descent, width r",
     "race_samples_momentum_r": "momentum, width r",
     "race_samples_scaled_r": "preconditioned, width r",
     "race_samples_2r": "descent, width 2r",
-    "race_samples_full": "descent, full width",
+    "race_samples_full": "descent, full width, α = 10⁻⁶",
+    "race_samples_small": "descent, full width, α = 10⁻¹²",
     "race_samples_momentum": "momentum, full width",
     "race_samples_damped": "preconditioned, full width",
     "race_samples_least_trace": "least trace",

@@ -26,17 +26,22 @@ class Options(ExperimentOptions):
 
     @model_validator(mode="after")
     def _fits_together(self):
-        if len(self.budget) != len(self.kappa):
-            raise misfit(self, "a budget for each κ", "budget", "kappa")
+        refuse_budgets(self)
         refuse_determined(self, self.m_over_dr, self.rank)
         return self
+
+
+def refuse_budgets(options):
+    """Refuse options that do not have a budget for each κ."""
+    if len(options.budget) != len(options.kappa):
+        raise misfit(options, "a budget for each κ", "budget", "kappa")
 
 
 KEYS = {
     "method": "a method of `algoreg.chapters.race.methods`",
     "told": (
         "what of X* the method is told: `nothing`, `rank`, `rank bound` (2r), `sigma_r` (its smallest "
-        "eigenvalue), `trace`, `rank and trace`"
+        "eigenvalue that is not 0), `trace`, `rank and trace`"
     ),
     "kappa": None,
     "tolerance": "relative error to which the passes are counted",
@@ -80,10 +85,10 @@ def measure(options, context):
     its worst run counting, at that step and at one a quarter longer; see :func:`algoreg.chapters.race.runs.tuned`. A
     row is ``converged`` if the tolerance was reached, ``budget`` if not by T, ``diverged`` if the run diverged before.
     """
-    yield from raced(options, context, _rows)
+    yield from raced(options, context, rows_of)
 
 
-def _rows(options, context, number, algorithm, runs):
+def rows_of(options, context, number, algorithm, runs):
     """Return the rows of methods of one algorithm on one ensemble."""
     seen = FirstBelow(TOLERANCES)
     batch = batch_of(options, context, number, algorithm, runs, [seen])

@@ -30,6 +30,11 @@ class Options(ExperimentOptions):
     alpha: Several[PositiveFloat] = Field([1e-06])
     step: Several[PositiveFloat] = Field([0.25])
     time: Several[PositiveFloat] = Field([60.0])
+    recovered: PositiveFloat = Field(
+        1e-3,
+        description="the relative error below which a run has recovered X* and leaves the batch: at most a tenth of every "
+        "tolerance at which a threshold is read, where estimands stop telling errors apart",
+    )
     targets: int = Field(ge=2)
 
     @model_validator(mode="after")
@@ -56,12 +61,9 @@ KEYS = {
 }
 VALUES = {
     "test_error": "‖X − X*‖_F / ‖X*‖_F at `elapsed`",
-    "elapsed": "η·t at which the run stopped, recovered (`test_error` below 0.001) or diverged; else `time`",
+    "elapsed": "η·t at which the run stopped, recovered (`test_error` below `recovered`) or diverged; else `time`",
 }
 
-# A run below this relative error has recovered X* and leaves the batch: lower than the square of every tolerance at
-# which a threshold is read, where estimands stop telling errors apart.
-RECOVERED = 1e-3
 # η·t between two looks at the errors.
 LOOK = 1.0
 
@@ -117,7 +119,7 @@ def _sweep(options, context, ensemble, runs, planted, step):
     """Return the rows of all runs of one ensemble and step, which go through it together."""
     times = sorted(options["time"])
     ends = [max(round(time / step), 1) for time in times]
-    seen = ErrorsByTime(ends, max(round(LOOK / step), 1), RECOVERED)
+    seen = ErrorsByTime(ends, max(round(LOOK / step), 1), options["recovered"])
     algorithm = plugins.algorithm(options["algorithm"])
     runs = [{**run, "step": step, "iterations": ends[-1]} for run in runs]
     context.run(ensemble, algorithm, runs, planted, [seen], diverges_above=math.inf)
@@ -125,7 +127,7 @@ def _sweep(options, context, ensemble, runs, planted, step):
     for run, errors, ended in zip(runs, *(seen.memory[kept].tolist() for kept in ("errors", "ended")), strict=True):
         for time, error in zip(times, errors, strict=True):
             finite = math.isfinite(error)
-            status = "diverged" if not finite else "converged" if error < RECOVERED else "budget"
+            status = "diverged" if not finite else "converged" if error < options["recovered"] else "budget"
             names = {key: run[key] for key in ("rank", "spectrum", "m", "alpha", "target", "step")}
             rows.append(
                 {"d": ensemble.d, **names, "time": time, "ensemble": ensemble.number}
