@@ -14,6 +14,8 @@ from algoreg.regression.rejudge import at_other_values
 from algoreg.reporting.report import BEST, geometric, markdown, number, passage, with_interval
 from algoreg.settings.chapters import load_chapters
 
+# The tier whose numbers the ledger shows: standard once it has run with these methods.
+TIERS = ("quick",)
 SHOWN = (1e-1, 1e-2, 1e-3, 1e-6)
 # The errors at which thresholds are read beside the claims' own.
 TOLERANCES = (0.1, 0.01, 0.001)
@@ -36,7 +38,7 @@ def _passes(part, tolerance):
     return f"not by T ({reached.notna().sum()}/{len(reached)})" if reached.notna().any() else "not by T"
 
 
-@passage("race")
+@passage("race", tiers=TIERS)
 def race_passes(frame):
     """Return the passes of every method to three errors at every κ, its step,
     and its smallest error by T, as Markdown.
@@ -44,13 +46,13 @@ def race_passes(frame):
     return _race(frame)
 
 
-@passage("race_few")
+@passage("race_few", tiers=TIERS)
 def race_few(frame):
     """Return the same of the race with fewer measurements."""
     return _race(frame)
 
 
-@passage("race", "race_few")
+@passage("race", "race_few", tiers=TIERS)
 def race_few_lacks(whole, few):
     """Return which methods of the race are not run with fewer measurements, as a sentence."""
     lacking = set(whole["method"]) - set(few["method"])
@@ -76,7 +78,7 @@ def _race(frame):
     return markdown(["κ", "method", "told", "grid of η", "chosen", *passes, "smallest error by T", "T"], rows)
 
 
-@passage("race")
+@passage("race", tiers=TIERS)
 def race_grid_ends(frame):
     """Return which methods choose an end of their grid for some ensemble at the largest κ,
     in words; single values are no ends.
@@ -104,7 +106,7 @@ def _best(frame, names, kappa, tolerance=SHOWN[-1]):
     return f"{np.exp(means[best]):.0f}", NAMES[names[best]]
 
 
-@passage("race", "race_noise", "race_tail")
+@passage("race", "race_noise", "race_tail", tiers=TIERS)
 def race_headline(frame, noise, tail):
     """Return the headline: what the best methods of each kind take, at every κ, and their errors under noise."""
     first, kappas = frame.iloc[0], sorted(set(frame["kappa"]))
@@ -145,7 +147,7 @@ def _sizes(row):
     )
 
 
-@passage("race")
+@passage("race", tiers=TIERS)
 def race_decomposition(frame):
     """Return what least trace by splitting takes beside its decomposition, in words."""
     kappas = sorted(set(frame["kappa"]))
@@ -156,7 +158,7 @@ def race_decomposition(frame):
     )
 
 
-@passage("race_ranks", "race_starts", "race_kinds", "race_near")
+@passage("race_ranks", "race_starts", "race_kinds", "race_near", tiers=TIERS)
 def race_across(ranks, starts, kinds, near):
     """Return the passes to 10⁻⁶ by rank, start, kind of measurements and with few measurements, as Markdown tables."""
     return "\n\n".join(
@@ -190,7 +192,7 @@ def _by(table, along, tolerances):
     return markdown(header, rows)
 
 
-@passage("race", *SAMPLES)
+@passage("race", *SAMPLES, tiers=TIERS)
 def race_by_method(race, *frames):
     """Return what every method is told, its measurements and its passes, as one table in Markdown."""
     sampled = {name: _medians(frame) for name, frame in zip(SAMPLES, frames, strict=True)}
@@ -226,7 +228,7 @@ def _medians(frame):
     return [number(median) if 0 < median < np.inf else "off the grid" for median in medians]
 
 
-@passage(*SAMPLES)
+@passage(*SAMPLES, tiers=TIERS)
 def race_tolerances(reference):
     """Return the ratio of m* of every claim on thresholds at several errors,
     and what the verdict would be there, as Markdown.
@@ -241,7 +243,7 @@ def race_tolerances(reference):
     return markdown(["claim", "needed", *(f"error {tolerance:g}" for tolerance in TOLERANCES)], rows)
 
 
-@passage("race_samples_momentum_r", "race_samples_momentum")
+@passage("race_samples_momentum_r", "race_samples_momentum", tiers=TIERS)
 def race_width_with_momentum(*frames):
     """Return m* of the rank's width over that of full width, both with momentum, in words."""
     names = ("race_samples_momentum_r", "race_samples_momentum")
@@ -252,7 +254,7 @@ def race_width_with_momentum(*frames):
     return f"with momentum on both sides the rank's width takes {with_interval(found)} times the measurements of full width"
 
 
-@passage("race_samples_scaled_r", "race_samples_spectral_r")
+@passage("race_samples_scaled_r", "race_samples_spectral_r", tiers=TIERS)
 def race_preconditioning_at_the_rank(*frames):
     """Return m* of the rank's width from the spectral start, with an undamped preconditioner over without, in words."""
     names = ("race_samples_scaled_r", "race_samples_spectral_r")
@@ -342,7 +344,7 @@ def which_algorithms():
     return markdown(*which_method.algorithms())
 
 
-@passage("race_noise")
+@passage("race_noise", tiers=TIERS)
 def race_noise(frame):
     """Return the errors of every method on noisy labels: its best, at the stop by hold-out, at T, as Markdown."""
     return _errors(frame)
@@ -369,7 +371,7 @@ def _errors(frame):
     return f"{said}; {kind}:\n\n{markdown(header, rows)}"
 
 
-@passage("race_tail")
+@passage("race_tail", tiers=TIERS)
 def race_tail(frame):
     """Return the same on targets whose eigenvalues fall as a power."""
     return _errors(frame)
