@@ -263,7 +263,7 @@ FAULTS = (
     Fault(
         "the last distance to a fit counts, not the smallest",
         "chapters/incremental/experiments/incremental.py",
-        'nearer = apart < self.memory["nearest"][look.active]',
+        'nearer = apart < self.memory["nearest"][snapshot.active]',
         "nearer = apart < np.inf",
         "chapters/incremental/test_incremental.py::test_the_nearest_passes_are_those_of_a_plain_loop",
     ),
