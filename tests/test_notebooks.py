@@ -78,11 +78,11 @@ def test_verdicts_are_the_tiers_own_where_it_judges(results):
     own = {entry["id"]: entry["statement"] for entry in registered_claims() if entry["chapter"] == CHAPTER}
     assert dict(zip(shown.data["claim"], shown.data["statement"], strict=True)) == own
     told = shown.data.set_index("claim").loc["depth-samples"]
-    assert told.drop("statement").tolist() == ["supported", "1.61", "1.5 … 1.7", "> 1.15", "refuted"]
+    assert told.drop("statement").tolist() == ["reading", "supported", "1.61", "1.5 … 1.7", "> 1.15", "refuted"]
 
 
 def test_a_chapter_without_a_reference_shows_that_it_is_not_judged(results, monkeypatch):
-    monkeypatch.setattr(notebooks.references, "path_of", lambda chapter, tier: ROOT / "nowhere.json")
+    monkeypatch.setattr(notebooks.references, "claims_file", lambda chapter, tier: ROOT / "nowhere.json")
     shown = judged(results).verdicts(CHAPTER)
     assert set(shown.data["verdict"]) == {"not-judged"}
     assert "this tier" in shown.caption

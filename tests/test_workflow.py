@@ -135,7 +135,7 @@ def test_edits_rerun_exactly_their_dependents(tiny):
         # What is said of the code is not the code, and no run here takes the other algorithm.
         ({held: said, core / "engine" / "loop.py": said, core / "algorithms" / "projected.py": line}, set()),
         ({chapter / "figures.py": line}, drawing),
-        ({core / "tell" / "figures.py": line}, drawing),
+        ({core / "reporting" / "figures.py": line}, drawing),
         ({core / "judge" / "estimands.py": line}, judging),
         (
             {core / "chapters" / "remarks" / "experiments" / "x_space.py": line},
