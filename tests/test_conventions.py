@@ -68,7 +68,7 @@ def claim(name, **fields):
     """Return a claim as claims.json has it, with what the table of verdicts reads."""
     empty = dict.fromkeys(("ci_low", "ci_high", "control_verdict", "control_estimate", "positive_control_verdict"))
     known = {"id": name, "chapter": "a", "statement": "m < n & so on", "verdict": "not-judged", "estimate": None}
-    return {**empty, **known, "margin": 0.5, "direction": "below", **fields}
+    return {**empty, **known, "standing": "ours", "regime": {}, "margin": 0.5, "direction": "below", **fields}
 
 
 def test_the_table_of_verdicts_shows_every_claim_by_chapter_and_escapes():

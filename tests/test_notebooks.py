@@ -82,7 +82,7 @@ def test_verdicts_are_the_tiers_own_where_it_judges(results):
 
 
 def test_a_chapter_without_a_reference_shows_that_it_is_not_judged(results, monkeypatch):
-    monkeypatch.setattr(notebooks.references, "claims_file", lambda chapter, tier: ROOT / "nowhere.json")
+    monkeypatch.setattr(notebooks.references, "read_claims", lambda tier, chapters: [])
     shown = judged(results).verdicts(CHAPTER)
     assert set(shown.data["verdict"]) == {"not-judged"}
     assert "this tier" in shown.caption

@@ -93,7 +93,7 @@ def test_no_document_and_no_cost_of_this_project_is_of_a_chapter_of_ones_own(tmp
     plugins.forget()
     assert "mine" in plugins.chapters()
     seen = []
-    monkeypatch.setattr(write_docs.documents, "generated", lambda root: seen.extend(plugins.chapters()) or {})
+    monkeypatch.setattr(write_docs.documents, "generated", lambda root, table: seen.extend(plugins.chapters()) or {})
     write_docs.refresh_documents()
     assert "proof" in seen
     assert "mine" not in seen
