@@ -109,8 +109,8 @@ def _estimands(entry, published):
         yield from (((*path, *inner), line) for inner, line in found)
         for key in ("table", "over", "method_table"):
             for table in as_list(estimand.get(key) or []):
-                if table not in entry["experiments"]:
-                    yield (*path, key), unknown(table, entry["experiments"], "experiment of this claim")
+                if table not in entry.get("experiments", []):
+                    yield (*path, key), unknown(table, entry.get("experiments", []), "experiment of this claim")
         # A list of the names: a damaged entry may have what no mapping can be asked for.
         if "figure" in estimand and estimand["figure"] not in list(published):
             yield (*path, "figure"), unknown(estimand["figure"], published, "curve")
