@@ -80,7 +80,7 @@ def test_the_table_of_verdicts_shows_every_claim_by_chapter_and_escapes():
     assert "m &lt; n &amp; so on" in page
     cells = re.findall(r'<td data-name="(.*?)">(.*?)</td>', page.split("First", 1)[1])
     assert tuple(name for name, _ in cells) == verdict_page.HEADER
-    assert [cell for _, cell in cells[2:]] == ["supported", "0.25", "0.2 … 0.3", "&lt; 0.5", "refuted"]
+    assert [cell for _, cell in cells[4:]] == ["supported", "0.25", "0.2 … 0.3", "&lt; 0.5", "refuted"]
     assert "http" not in page
 
 
