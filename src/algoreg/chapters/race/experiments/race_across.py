@@ -13,7 +13,7 @@ from algoreg.settings.base import Several, refuse_determined
 class Options(race.Options):
     """What the experiment can be told."""
 
-    rank: Several[PositiveInt] = Field([2])
+    rank: Several[PositiveInt] = Field([2])  # type: ignore[assignment]
     alpha: Several[NonNegativeFloat] = Field([0.0], description="0 for each method's own start")
     measurements: Several[Literal["gaussian", "pauli", "entries", "rank_one"]] = Field(["gaussian"])
 
