@@ -313,7 +313,12 @@ def _recovered(measurements, labels, plan):
     matrix = watch.memory["estimates"][run].cpu().double().numpy() * fit.scale
     error = float(np.nanmin(curve)) if fit.stop == "folds" else float(watch.memory["best"][run])
     seen, kept = fit.parts[0][0] if fit.stop == "hold-out" else None, watch.memory["estimates"][run]
-    if plan.kind == "psd" and not plan.hermitian and fit.lacks(seen, kept, negative=True, signs=True):
+    left = watch.memory["train"][watch.iterations.index(iteration), run]
+    if left > 1 + LEAVES_START and not (fit.stop == "noise" and iteration == 0):
+        # What such a fit leaves shows directions of its own, not the labels'.
+        poor = f"a poor fit: what was kept leaves {left:.3g} of the labels' size, a matrix of 0 would leave 1"
+        said = [*fit.warnings, poor]
+    elif plan.kind == "psd" and not plan.hermitian and fit.lacks(seen, kept, negative=True, signs=True):
         # More steps would not help.
         said = [*fit.warnings, NEGATIVE]
     else:
@@ -351,8 +356,6 @@ def _unfinished(fit, watch, run, iteration, error):
         return ["the labels are no larger than their noise: what was kept is the start"]
     train = watch.memory["train"][:, run]
     kept = train[watch.iterations.index(iteration)]
-    if kept > 1 + LEAVES_START:
-        return [f"a poor fit: what was kept leaves {kept:.3g} of the labels' size, a matrix of 0 would leave 1"]
     if watch.memory["reached"][run]:
         return []
     if kept > (1 - LEAVES_START) * train[0]:

@@ -557,5 +557,5 @@ def test_the_ledger_names_the_experiments_that_share_ensembles():
         if len(names) > 1
     ]
     ledger = (ROOT / "docs" / "chapters" / "theorem.md").read_text(encoding="utf-8")
-    part = ledger.split("## What claims share")[1].split("\n## ")[0]
+    part = ledger.split("### What claims share")[1].split("\n### ")[0]
     assert [line for line in part.splitlines() if line.startswith("- ")] == lines

@@ -48,11 +48,11 @@ def _performance(axes, part, names):
         errors, passes = list(reached.index), list(reached)
         if reached.empty or reached.index.min() > part["tolerance"].min():
             stalled, end = float(own["smallest_error"].median()), float(own["budget"].iloc[0])
-            axes.plot(stalled, end, "x", color=colour, markersize=5)
+            axes.plot(1 / stalled, end, "x", color=colour, markersize=5)
             errors, passes = [*errors, stalled], [*passes, max([end, *passes])]
-        axes.plot(errors, passes, color=colour, linewidth=1.5)
+        axes.plot(1 / np.array(errors), passes, color=colour, linewidth=1.5)
         ends.append((passes[-1], SHORT.get(method, NAMES[method]), colour))
-    describe(axes, "xy", xlabel="relative error", ylabel="passes over the data")
+    describe(axes, "xy", xlabel="accuracy: 1 / relative error")
     return ends
 
 
@@ -95,8 +95,8 @@ def race(tables, claims):
         part = table[(table["kappa"] == kappa) & table["method"].isin(methods)]
         drawn.append((axes, _performance(axes, part, [name for name in methods if name in set(part["method"])])))
         axes.set_title(_format_best(part, told))
-    # All panels share the axis: errors fall to the right.
-    grid[0].invert_xaxis()
+    for axes in grid[::2]:
+        axes.set_ylabel("passes over the data")
     for axes, ends in drawn:
         _label(axes, ends)
     note = (

@@ -29,13 +29,13 @@ NAMES = {
 # The same, as a curve's label has room for them.
 SHORT = {
     "descent_1e-8": "descent, full width",
-    "residual_damping": "preconditioned, full width",
+    "residual_damping": "preconditioned, full",
     "search": "rank search",
     "penalised_trace": "penalised trace",
     "least_trace": "least trace (AAᵀ)",
     "thresholding_2r": "thresholding, 2r",
-    "momentum_r": "momentum, width r",
-    "scaled_r": "preconditioned, width r",
+    "momentum_r": "momentum, r",
+    "scaled_r": "preconditioned, r",
     "thresholding_momentum": "thresholding, r",
     "frank_wolfe_d": "Frank–Wolfe, trace",
     "trace_projected": "projected, trace",
