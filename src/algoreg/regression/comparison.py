@@ -38,7 +38,7 @@ def ratios(new, old, table, tolerances):
 def same_rows(new, old, table, tolerances):
     """Return whether two tables have the same rows, and no more of them ended otherwise than may."""
     moved = (new["status"] != old["status"]).sum() if _same_keys(new, old) else np.inf
-    return moved <= tolerances.allowed_over(table, "status", len(old))
+    return bool(moved <= tolerances.allowed_over(table, "status", len(old)))
 
 
 def _same_keys(new, old):
