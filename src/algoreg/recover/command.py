@@ -21,6 +21,7 @@ Examples:
   algoreg recover gaps.csv --table matrix --out found
   algoreg recover ratings.csv --out found --columns user=userId,item=movieId,value=rating
   algoreg recover expectations.csv --out state
+  algoreg recover counts.csv --out state --reverse
   algoreg recover table.csv --target price --out found --methods all
   algoreg recover probes.csv --target power --table vectors --out found
 
@@ -34,6 +35,7 @@ What a file holds:
   npy           a matrix, with NaN where it is not known
   csv, parquet  row, column (both from 0, or names) and value
                 pauli, expectation and perhaps shots
+                setting (XZ), outcome (01) and perhaps count; without it a line is a shot
                 a table, with --target; --table vectors: its rows are x, with --shape (x, z)
                 a matrix, with --table matrix: numbers and gaps, no names of rows or columns
 
@@ -105,12 +107,23 @@ def recover(
     max_iter: Annotated[int, typer.Option(help="Most iterations.")] = 5000,
     alpha: Annotated[float | None, typer.Option(help="Size of the start of a descent.")] = None,
     tol: Annotated[float, typer.Option(help="Relative error at which a fit ends early.")] = 1e-6,
-    more: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="Any other parameter of the estimator, such as biases=false or reverse=true; repeat."
-        ),
+    step: Annotated[float | None, typer.Option(help="Step of a descent, by default found by it.")] = None,
+    method_options: Annotated[
+        str | None, typer.Option(help='What an algorithm is told, such as "{width: 1, start: spectral}".')
     ] = None,
+    reverse: Annotated[
+        bool | None, typer.Option("--reverse", help="Of a state: labels name the last qubit first, as qiskit's do.")
+    ] = None,
+    biases: Annotated[
+        bool | None, typer.Option("--biases/--no-biases", help="Of entries: rows and columns may have biases.")
+    ] = None,
+    center: Annotated[
+        bool | None, typer.Option("--center/--no-center", help="Of entries: their mean is taken off first.")
+    ] = None,
+    standardize: Annotated[
+        bool | None, typer.Option("--standardize/--no-standardize", help="Of a table: columns get mean 0, variance 1.")
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "cpu",
     seed: Annotated[int, typer.Option(help="Of the random choice of what is held out.", min=0, max=2**32 - 1)] = 0,
 ) -> None:
@@ -129,8 +142,11 @@ def recover(
         name = ESTIMATORS[measured.kind]
         options: dict[str, Any] = {"stop": stop, "noise": noise, "hold_out": hold_out, "folds": folds, "tol": tol}
         options |= {"max_iter": max_iter, "device": device, "random_state": seed} | _of_the_matrix(kind, measured)
+        options |= {"dtype": dtype, "step": step, "method_options": _mapping(method_options)}
         options |= {} if alpha is None else {"alpha": alpha}
-        options |= _others(more or [], name, options)
+        options |= _of_the_estimator(
+            name, {"reverse": reverse, "biases": biases, "center": center, "standardize": standardize}
+        )
         checkpoint = _checkpoint(place, data, name, methods, {"target": target, **options})
         try:
             fits = _fits(name, options, methods, checkpoint, measured)
@@ -156,22 +172,34 @@ def _of_the_matrix(kind, measured):
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _others(pairs, name, told):
-    """Return the parameters that ``--set`` says, read as YAML."""
-    import yaml
-
+def _of_the_estimator(name, given):
+    """Return the parameters that were said, each of which must be one of the estimator's."""
     from algoreg import recover as estimators
 
-    allowed = sorted(set(getattr(estimators, name)().get_params()) - {*told, "method", "verbose", "vectors"})
-    found = {}
-    for pair in pairs:
-        key, mark, value = (one.strip() for one in pair.partition("="))
-        if not mark or key not in allowed:
-            raise ValueError(f"--set {pair}: allowed are name=value, of {', '.join(allowed)}")
-        try:
-            found[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ValueError(f"--set {pair}: {value} is no YAML") from None
+    said = {key: value for key, value in given.items() if value is not None}
+    allowed = getattr(estimators, name)().get_params()
+    for key, value in said.items():
+        if key not in allowed:
+            own = [f"--{other}" for other in given if other in allowed]
+            raise ValueError(
+                f"--{'' if value else 'no-'}{key}: this file is fitted by {name}, which has no such parameter; of these "
+                f"options it has {', '.join(own) or 'none'}"
+            )
+    return said
+
+
+def _mapping(text):
+    """Return the options of an algorithm that a text in YAML says."""
+    import yaml
+
+    if text is None:
+        return None
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError(f'--method-options {text}: allowed is a mapping such as "{{width: 1, start: spectral}}"')
     return found
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from algoreg.recover.io import refusals, table_files
-from algoreg.recover.io.pauli_data import plain_strings
+from algoreg.recover.io.pauli_data import expectations_from_counts, plain_strings
 from algoreg.results import arrays
 
 FORMATS = ("npz", "npy", "csv", "parquet")
@@ -29,11 +29,16 @@ ARRAYS = {
     "table": ("X", "y"),
     "whole": ("matrix",),
 }
-COLUMNS = {"entries": ("row", "column", "value"), "pauli": ("pauli", "expectation")}
+COLUMNS = {
+    "entries": ("row", "column", "value"),
+    "pauli": ("pauli", "expectation"),
+    "counts": ("setting", "outcome"),
+}
 # What a column may be asked for as, and the name that it then has. Users and items are names, rows and columns places.
 MEANT = {
     "row": "row", "column": "column", "user": "row", "item": "column", "value": "value",
     "pauli": "pauli", "expectation": "expectation", "shots": "shots",
+    "setting": "setting", "outcome": "outcome", "count": "count",
 }  # fmt: skip
 # So many names are listed, and no more.
 LISTED = 12
@@ -41,7 +46,10 @@ ALLOWED_ARRAYS = (
     "A and y (matrices and labels); vectors, y and perhaps partners; rows, columns and values (entries); matrix, with NaN "
     "where it is not known; or X and y (a table)"
 )
-ALLOWED_COLUMNS = "row, column and value (entries); pauli, expectation and perhaps shots; or any of numbers, if one is named as target"
+ALLOWED_COLUMNS = (
+    "row, column and value (entries); pauli, expectation and perhaps shots; setting, outcome and perhaps count; or any of "
+    "numbers, if one is named as target"
+)
 # Returns the content of arrays or columns that are known by name and size.
 Read = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -147,13 +155,17 @@ def _read(
     elif table == "matrix":
         columns, form = {"matrix": table_files.matrix(path, form)}, "npy"
     else:
-        columns = table_files.columns(path, form)
+        # Of numbers 001 would be 1.
+        texts = () if target else ("outcome", asked.get("outcome", "outcome"))
+        columns = table_files.columns(path, form, texts)
     if asked and form in ("npz", "npy"):
         raise ValueError("columns: allowed for CSV and Parquet files")
     if form in ("csv", "parquet"):
         columns = _renamed(columns, asked, in_any_case=target is None)
     if target is None and form in ("csv", "parquet") and set(COLUMNS["entries"]) <= set(columns):
         found = _named(columns, shape, named={"user", "item"} & set(asked))
+    elif target is None and form in ("csv", "parquet") and set(COLUMNS["counts"]) <= set(columns):
+        found = replace(_counted(columns), shape=shape)
     else:
         found = _measured(columns, target, form, shape, load)
     if found.kind not in {"vectors": ("table", "vectors"), "matrix": ("entries",)}.get(table, (found.kind,)):
@@ -212,6 +224,30 @@ def _named(columns: dict[str, Any], shape: tuple[int, int] | None, named: Iterab
         one if len(one) else np.arange(int(found.X[:, side].max()) + 1).astype(str) for side, one in enumerate(names)
     )
     return replace(found, names=(rows, columns_))
+
+
+def _counted(columns: Mapping[str, Any]) -> Measured:
+    """Return the expectations that the outcomes of measured settings give: a line per outcome, or per shot."""
+    names = (*COLUMNS["counts"], *(["count"] if "count" in columns else []))
+    for name in COLUMNS["counts"]:
+        values = columns[name]
+        if bad := [number for number, value in enumerate(values, 1) if not isinstance(value, str)]:
+            example = "bits as text, such as 001" if name == "outcome" else "letters, such as XZ"
+            raise ValueError(f"{name} is {values[bad[0] - 1]} in line {bad[0]} below the names; allowed are {example}")
+    numbers = np.ones(len(columns["setting"])) if len(names) == 2 else np.asarray(columns["count"])
+    _check_numbers("count", numbers)
+    counts: dict[str, dict[str, Any]] = {}
+    for setting, outcome, number in zip(columns["setting"], columns["outcome"], numbers, strict=True):
+        of_setting = counts.setdefault(setting.strip().upper(), {})
+        if len(names) == 3 and outcome in of_setting:
+            raise ValueError(
+                f"setting {setting}, outcome {outcome} stands twice; give it once, as the sum of its counts"
+            )
+        of_setting[outcome] = of_setting.get(outcome, 0) + number
+    strings, y, shots = expectations_from_counts(counts)
+    unread = [name for name in columns if name not in names]
+    notes = (f"columns not read: {_listed(unread)}",) if unread else ()
+    return Measured("pauli", np.array(strings), y, shots, notes=notes)
 
 
 def _refuse_gaps(what: str, values: Any) -> None:

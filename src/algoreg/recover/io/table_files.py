@@ -17,9 +17,9 @@ NUMBERS_FIRST = "the first line has numbers; allowed are the columns' names. A m
 NO_NAMES = 'a matrix is numbers and gaps, without names: frame.to_csv("gaps.csv", header=False, index=False)'
 
 
-def columns(path: Path, form: str) -> dict[str, Any]:
-    """Return the columns of a CSV or Parquet file by their names."""
-    table = _parsed(path, form, named=True)
+def columns(path: Path, form: str, texts: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the columns of a CSV or Parquet file by their names; of a CSV, those named in ``texts`` as text."""
+    table = _parsed(path, form, named=True, texts=texts)
     table.columns = [str(name).strip() for name in table]
     _refuse_repeated(list(table.columns))
     return {name: table[name].to_numpy() for name in table}
@@ -42,13 +42,13 @@ def matrix(path: Path, form: str) -> np.ndarray:
     return found
 
 
-def _parsed(path: Path, form: str, *, named: bool) -> Any:
+def _parsed(path: Path, form: str, *, named: bool, texts: Iterable[str] = ()) -> Any:
     """Return what pandas makes of a file."""
     import pandas as pd
 
     how = _csv(path, named) if form == "csv" else {}
     try:
-        table = pd.read_csv(**how) if how else pd.read_parquet(path)
+        table = pd.read_csv(**how, **_as_text(how, texts)) if how else pd.read_parquet(path)
     except ImportError:
         raise ValueError("Parquet needs pyarrow: pip install pyarrow, or write a CSV") from None
     except pd.errors.EmptyDataError:
@@ -58,6 +58,18 @@ def _parsed(path: Path, form: str, *, named: bool) -> Any:
     if table.empty:
         raise ValueError("no measurements")
     return table
+
+
+def _as_text(how: dict[str, Any], texts: Iterable[str]) -> dict[str, Any]:
+    """Return what pandas is told so that columns of these names, in any case, stay text."""
+    import pandas as pd
+
+    wanted = {name.lower() for name in texts}
+    if not wanted:
+        return {}
+    names = pd.read_csv(**how, nrows=0).columns
+    how["filepath_or_buffer"].seek(0)
+    return {"dtype": {name: str for name in names if str(name).strip().lower() in wanted}}
 
 
 def _csv(path: Path, named: bool) -> dict[str, Any]:
