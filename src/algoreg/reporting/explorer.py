@@ -17,6 +17,8 @@ from algoreg.reporting.charts.text import number
 from algoreg.reporting.page.policy import security_policy
 
 SIZES = range(8, 49, 2)
+# Of the runs that the page shows beside one another, at most.
+LETTERS = "ABCD"
 RANKS = range(1, 9)
 # In this order: each uses the ones before.
 SCRIPTS = ("state.js", "charts.js", "view.js")
@@ -121,6 +123,7 @@ def render(folder: Path, style: Path, table: pd.DataFrame, report: str | None = 
         script=Markup(script),
         worker=Markup(_texts(folder, WORKER)),
         presets=known,
+        letters=LETTERS,
         report=report,
         measured=map_of,
         data={"measured": map_of, "dimensions": dimensions()},

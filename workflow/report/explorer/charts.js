@@ -240,12 +240,45 @@ const Charts = (() => {
     for (const ratio of [0.5, 1, 2, 3, 5, 10]) text(pen, ratio, area.x(ratio), area.bottom + 7, { base: "top" });
     text(pen, "measurements m/(dr)", (area.left + area.right) / 2, area.bottom + 25, { base: "top" });
     text(pen, "rank r", area.left + 6, area.top + 10, { align: "left", colour: "--ink" });
-    points.forEach(({ ratio, rank, colour }, i) => dot(pen, area.x(ratio), area.y(rank), css(colour), 8 - 2.5 * i));
+    // Where runs stand at one place, the later ones are smaller, and their letters stand beside it.
+    const most = points.length > 2 ? 11 : 8;
+    points.forEach(({ ratio, rank, colour }, i) => dot(pen, area.x(ratio), area.y(rank), css(colour), most - 2.5 * i));
+    const letters = new Map();
+    for (const { ratio, rank, letter } of points) letters.set(`${ratio} ${rank}`, `${letters.get(`${ratio} ${rank}`) ?? ""} ${letter}`);
+    if (points.length < 2) return;
+    for (const { ratio, rank } of points) {
+      const right = area.x(ratio) < area.right - 60;
+      text(pen, letters.get(`${ratio} ${rank}`).trim(), area.x(ratio) + (right ? most + 4 : -most - 4), area.y(rank), { align: right ? "left" : "right", colour: "--ink" });
+    }
+  };
+
+  // Figures of the page in one picture, each under its caption, in rows as the page has them.
+  const together = (figures, note) => {
+    const ratio = window.devicePixelRatio || 1, margin = 16, line = 22;
+    const places = figures.map((figure) => ({ figure, canvas: figure.querySelector("canvas"), at: figure.getBoundingClientRect() }));
+    const left = Math.min(...places.map(({ at }) => at.left)), top = Math.min(...places.map(({ at }) => at.top));
+    const width = Math.max(...places.map(({ at }) => at.right)) - left + 2 * margin;
+    const height = Math.max(...places.map(({ at }) => at.bottom)) - top + 2 * margin + line;
+    const sheet = Object.assign(document.createElement("canvas"), { width: Math.round(width * ratio), height: Math.round(height * ratio) });
+    const pen = sheet.getContext("2d");
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.fillStyle = css("--ground");
+    pen.fillRect(0, 0, width, height);
+    const family = getComputedStyle(document.body).fontFamily;
+    for (const { figure, canvas, at } of places) {
+      const spot = canvas.getBoundingClientRect(), x = at.left - left + margin;
+      pen.font = `600 14px ${family}`;
+      text(pen, figure.querySelector("figcaption").innerText, x, at.top - top + margin, { align: "left", base: "top", colour: "--ink" });
+      pen.drawImage(canvas, spot.left - left + margin, spot.top - top + margin, spot.width, spot.height);
+    }
+    pen.font = `${FONT}px ${family}`;
+    text(pen, `algoreg  ${note}`, margin, height - margin, { align: "left", base: "bottom" });
+    return sheet;
   };
   const pointed = (canvas, event) => {
     const area = place(canvas.clientWidth, canvas.clientHeight);
     return { ratio: area.ratio(event.offsetX), rank: area.rank(event.offsetY) };
   };
 
-  return { errors, eigenvalues, spectra, matrix, map, pointed, grouped };
+  return { errors, eigenvalues, spectra, matrix, map, pointed, together, grouped };
 })();

@@ -4,8 +4,12 @@
 // so that a product of two packed matrices is their inner product. η multiplies M = (1/m) Σ (⟨A_i, X⟩ − y_i) A_i itself.
 const Numerics = (() => {
   const DIVERGED = 1e6;
-  const DEPTH = 3;
   const MOMENTUM = 0.75;
+  // Steps of a length of their own, whatever the gradient's, fall from η to this share of it, or they would never come to rest.
+  const FALL = 1e-4;
+  // Adam's defaults, and Muon's: momentum, and the polynomial whose rounds take singular values to about 1.
+  const ADAM = { momentum: 0.9, squares: 0.999, epsilon: 1e-8 };
+  const MUON = { momentum: 0.95, quintic: [3.4445, -4.7750, 2.0315], rounds: 5, epsilon: 1e-7 };
 
   // Random numbers: a stream for each name, so that more measurements begin with the fewer and methods see the same order.
   const hashed = (text) => {
@@ -157,22 +161,28 @@ const Numerics = (() => {
     return { values: Float64Array.from({ length: d }, (_, i) => a[i * d + i]), vectors };
   };
 
-  // Eigenvalues of u·uᵀ: squared lengths of u's columns, turned until they are orthogonal. Those of 10⁻¹⁶ keep their digits,
-  // which they lose in the product.
-  const factorValues = (u, d, columns) => {
-    const rows = transposed(u, d, columns);
+  // Turn `count` rows of length d until they are orthogonal, and the rows of `turns`, if given, alike.
+  const orthogonalise = (rows, count, d, turns = null) => {
     for (let sweep = 0, turned = true; turned && sweep < 30; sweep++) {
       turned = false;
-      for (let p = 0; p < columns - 1; p++) {
-        for (let q = p + 1; q < columns; q++) {
+      for (let p = 0; p < count - 1; p++) {
+        for (let q = p + 1; q < count; q++) {
           const pp = dot(rows, p * d, rows, p * d, d), qq = dot(rows, q * d, rows, q * d, d), pq = dot(rows, p * d, rows, q * d, d);
           if (!(pq * pq > 1e-26 * pp * qq)) continue;
           const [cosine, sine] = rotation(pp, pq, qq);
           rotate(rows, p * d, q * d, 1, d, cosine, sine);
+          if (turns) rotate(turns, p * d, q * d, 1, d, cosine, sine);
           turned = true;
         }
       }
     }
+  };
+
+  // Eigenvalues of u·uᵀ: squared lengths of u's columns, turned until they are orthogonal. Those of 10⁻¹⁶ keep their digits,
+  // which they lose in the product.
+  const factorValues = (u, d, columns) => {
+    const rows = transposed(u, d, columns);
+    orthogonalise(rows, columns, d);
     const values = new Float64Array(d);
     for (let p = 0; p < columns; p++) values[p] = dot(rows, p * d, rows, p * d, d);
     return values;
@@ -271,18 +281,71 @@ const Numerics = (() => {
     return x;
   };
 
-  // Three layers from α^(2/3)·I each, so that X starts at α²·I as everywhere.
+  // A step from an average of gradients, which `direction` gives a length and a shape.
+  const optimised = (direction, { momentum = 0, nesterov = false } = {}) => ({
+    ...descent,
+    start: (problem, options) => {
+      const state = descent.start(problem, options);
+      return { ...state, average: state.u.map(() => 0), squares: state.u.map(() => 0), number: 0 };
+    },
+    step: ({ d }, state, { eta, steps }, slope) => {
+      const gradient = multiply(slope, state.u, d, d, d), mixed = (value, i) => momentum * value + (1 - momentum) * gradient[i];
+      const length = eta * FALL ** (state.number / steps);
+      state.number++;
+      state.average = state.average.map(mixed);
+      moved(state.u, length, direction(nesterov ? state.average.map(mixed) : state.average, d, state, gradient));
+    },
+  });
+  const scaled = (values) => {
+    const size = norm(values) || 1;
+    return values.map((value) => value / size);
+  };
+  const adam = (average, d, state, gradient) => {
+    const { momentum, squares, epsilon } = ADAM, { number } = state;
+    state.squares = state.squares.map((value, i) => squares * value + (1 - squares) * gradient[i] ** 2);
+    // Averages that began at 0 are too small by these factors.
+    const first = 1 - momentum ** number, second = 1 - squares ** number;
+    return average.map((value, i) => value / first / (Math.sqrt(state.squares[i] / second) + epsilon));
+  };
+  // WVᵀ of WSVᵀ: all singular values become 1, those that are rounding 0. Rotations V make the columns orthogonal.
+  const polar = (matrix, d) => {
+    const columns = transposed(matrix, d, d), turns = scaledIdentity(d, d, 1);
+    orthogonalise(columns, d, d, turns);
+    const sizes = Array.from({ length: d }, (_, p) => Math.sqrt(dot(columns, p * d, columns, p * d, d)));
+    const least = d * Number.EPSILON * Math.max(...sizes);
+    for (let p = 0; p < d; p++) for (let i = 0; i < d; i++) columns[p * d + i] = sizes[p] > least ? columns[p * d + i] / sizes[p] : 0;
+    return multiply(transposed(columns, d, d), turns, d, d, d);
+  };
+  // Five rounds of ax + bx³ + cx⁵ of the singular values, as Muon approximates WVᵀ.
+  const newtonSchulz = (matrix, d) => {
+    const [first, third, fifth] = MUON.quintic, size = norm(matrix) + MUON.epsilon, by = (a, b) => multiply(a, b, d, d, d);
+    let x = matrix.map((value) => value / size);
+    for (let round = 0; round < MUON.rounds; round++) {
+      const square = by(transposed(x, d, d), x), fourth = by(square, square);
+      const bent = by(x, square.map((value, i) => third * value + fifth * fourth[i]));
+      x = x.map((value, i) => first * value + bent[i]);
+    }
+    return x;
+  };
+
+  // Layers from α^(2/N)·I each, so that X starts at α²·I as everywhere.
   const depth = {
     slope: true,
-    start: ({ d }, { alpha }) => ({ layers: Array.from({ length: DEPTH }, () => scaledIdentity(d, d, alpha ** (2 / DEPTH))) }),
-    step: ({ d }, state, { eta }, slope) => {
+    start: ({ d }, { alpha, layers }) => ({ layers: Array.from({ length: layers }, () => scaledIdentity(d, d, alpha ** (2 / layers))) }),
+    step: ({ d }, { layers }, { eta }, slope) => {
       const by = (a, b) => multiply(a, b, d, d, d), turned = (a) => transposed(a, d, d);
-      const [first, second, third] = state.layers;
-      const above = by(turned(third), slope);
-      const changes = [by(turned(second), above), by(above, turned(first)), by(slope, turned(by(second, first)))];
-      changes.forEach((change, k) => moved(state.layers[k], eta, change));
+      // W_k…W_1 below each layer, and (W_N…W_{k+1})ᵀM above it.
+      const below = [];
+      layers.slice(0, -1).forEach((layer, k) => below.push(k ? by(layer, below[k - 1]) : layer));
+      let above = slope;
+      const changes = layers.map(() => null);
+      for (let k = layers.length - 1; k >= 0; k--) {
+        changes[k] = k ? by(above, turned(below[k - 1])) : above;
+        above = by(turned(layers[k]), above);
+      }
+      changes.forEach((change, k) => moved(layers[k], eta, change));
     },
-    estimate: ({ d }, { layers }) => symmetric(layers.slice(1).reduce((below, layer) => multiply(layer, below, d, d, d), layers[0]), d),
+    estimate: ({ d }, { layers }) => symmetric(layers.slice(1).reduce((under, layer) => multiply(layer, under, d, d, d), layers[0]).slice(), d),
     values: ({ d }, state) => eigen(depth.estimate({ d }, state), d).values,
   };
 
@@ -319,8 +382,9 @@ const Numerics = (() => {
   };
 
   const METHODS = {
-    descent, momentum, depth, width: factored((d, rank) => rank),
-    projected: onMatrix(project), matrix: onMatrix((x) => x), sgd: single,
+    descent, momentum, normalised: optimised(scaled), sign: optimised((average) => average.map(Math.sign)),
+    adam: optimised(adam, ADAM), polar: optimised(polar), muon: optimised(newtonSchulz, { ...MUON, nesterov: true }),
+    depth, width: factored((d, rank) => rank), projected: onMatrix(project), matrix: onMatrix((x) => x), sgd: single,
   };
 
   // A run: step by step, with the errors of where it is. It ends where it diverges.

@@ -12,13 +12,15 @@ const State = (() => {
   // Named as a reader names them; `place` are the values that a slider has, `log` its scale.
   const FIELDS = {
     method: { label: "Method", start: "descent", options: {
-      descent: "UUᵀ, gradient descent", momentum: "UUᵀ with momentum 0.75", depth: "depth 3: X = W₃W₂W₁", width: "UUᵀ of exact width r",
-      sgd: "UUᵀ, one sample a step", projected: "X itself, kept positive", matrix: "X itself",
+      descent: "UUᵀ, gradient descent", momentum: "UUᵀ with momentum 0.75", normalised: "UUᵀ, normalised gradient", sign: "UUᵀ, sign of the gradient",
+      adam: "UUᵀ, Adam", polar: "UUᵀ, polar steps (Muon without momentum)", muon: "UUᵀ, Muon", depth: "product of layers, X = W_N⋯W₁",
+      width: "UUᵀ of exact width r", sgd: "UUᵀ, one sample a step", projected: "X itself, kept positive", matrix: "X itself",
     } },
+    n: { label: "Layers N of the product", start: 3, min: 2, max: 4, by: 1 },
     d: { label: "Size d of X", start: 32, min: 8, max: 48, by: 2 },
     r: { label: "Rank r of X*", start: 2, min: 1, max: 8, by: 1 },
     m: { label: "Measurements m/(dr)", start: 3, min: 0.5, max: 10, by: 0.1 },
-    a: { label: "Start α, from αI", start: 1e-4, min: 1e-8, max: 1, log: true },
+    a: { label: "Initialisation α, from αI", start: 1e-4, min: 1e-8, max: 1, log: true },
     eta: { label: "Step η", start: 0.2, min: 1e-4, max: 3, log: true },
     k: { label: "Condition κ of X*", start: 1, min: 1, max: 20, by: 0.5 },
     noise: { label: "Label noise", start: 0, min: 0, max: 1, by: 0.05 },
@@ -28,7 +30,11 @@ const State = (() => {
   const NAMES = Object.keys(FIELDS);
   // The second run takes these from the first, but for one.
   const SHARED = NAMES.filter((name) => name !== "steps");
-  const defaults = () => ({ ...Object.fromEntries(NAMES.map((name) => [name, FIELDS[name].start])), vary: "", to: "" });
+  // Further runs beside the first.
+  const MORE = 3;
+  // Methods whose steps have a length of their own, whatever the gradient's: that at first, as a share of η.
+  const LENGTHS = { normalised: 0.5, sign: 0.1, adam: 0.1, polar: 0.25, muon: 0.25 };
+  const defaults = () => ({ ...Object.fromEntries(NAMES.map((name) => [name, FIELDS[name].start])), vary: "", to: [] });
 
   const possible = (name, value) => {
     const { by, min, max, log } = FIELDS[name], inside = Math.min(Math.max(value, min), max);
@@ -62,31 +68,35 @@ const State = (() => {
   // What a link says, as a possible state.
   const read = (hash) => {
     const state = defaults(), said = [];
+    let to = "";
     for (const [name, given] of new URLSearchParams(hash.replace(/^#/, ""))) {
       if (Object.hasOwn(FIELDS, name)) state[name] = clamp(name, given, said);
-      else if (name !== "vary" && name !== "to") said.push(`The link's “${name.slice(0, 20)}” is unknown and left out.`);
-      else state[name] = given;
+      else if (name === "vary") state.vary = given;
+      else if (name === "to") to = given;
+      else said.push(`The link's “${name.slice(0, 20)}” is unknown and left out.`);
     }
     if (state.vary && !SHARED.includes(state.vary)) {
       said.push(`Runs cannot differ in “${state.vary.slice(0, 20)}”: one run is shown.`);
       state.vary = "";
     }
-    state.to = state.vary ? clamp(state.vary, state.to, said) : "";
+    const values = state.vary ? to.split(",") : [];
+    if (values.length > MORE) said.push(`The link has ${values.length + 1} runs: the first ${MORE + 1} are shown.`);
+    state.to = values.slice(0, MORE).map((value) => clamp(state.vary, value, said));
     return { state, said };
   };
 
   const write = (state) => {
     const parts = NAMES.map((name) => [name, String(state[name])]);
-    if (state.vary) parts.push(["vary", state.vary], ["to", String(state.to)]);
+    if (state.vary) parts.push(["vary", state.vary], ["to", state.to.join(",")]);
     return `#${new URLSearchParams(parts)}`;
   };
 
   // What the worker is asked for; of rank 1 there is one eigenvalue, and κ is 1.
   const settings = (state) => ({
-    d: state.d, rank: state.r, ratio: state.m, alpha: state.a, eta: state.eta, kappa: state.r === 1 ? 1 : state.k,
+    d: state.d, rank: state.r, ratio: state.m, alpha: state.a, eta: state.eta * (LENGTHS[state.method] ?? 1), layers: state.n, kappa: state.r === 1 ? 1 : state.k,
     noise: state.noise, seed: state.seed, method: state.method, steps: state.steps,
   });
-  const states = (state) => (state.vary ? [state, { ...state, [state.vary]: state.to }] : [state]);
+  const states = (state) => [state, ...state.to.map((value) => ({ ...state, [state.vary]: value }))];
 
   // The step that one sample a step bears, found by trying d, r and m, and steps that take it as long a time η·t as elsewhere.
   const suit = (state, said) => {
@@ -98,5 +108,5 @@ const State = (() => {
   };
   const worded = (name, value) => (FIELDS[name].options ? FIELDS[name].options[value] : short(value));
 
-  return { FIELDS, NAMES, SHARED, defaults, read, write, settings, states, suit, clamp, ofSlider, worded, short, raised };
+  return { FIELDS, NAMES, SHARED, MORE, LENGTHS, defaults, read, write, settings, states, suit, clamp, ofSlider, worded, short, raised };
 })();

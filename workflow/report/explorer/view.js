@@ -4,7 +4,9 @@
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("data").textContent);
   const { FIELDS } = State;
-  const RUNS = [{ letter: "A", colour: "--c0" }, { letter: "B", colour: "--c1" }];
+  const RUNS = [..."ABCD"].map((letter, i) => ({ letter, colour: `--c${i}` }));
+  // What settings are called in formulas, where their names in a link are others.
+  const SIGNS = { n: "N", m: "m/(dr)", a: "α", eta: "η", k: "κ" };
   // Milliseconds between two pictures.
   const PAUSE = 40;
   // A relative error below this counts as found, and above the other as something else.
@@ -173,7 +175,7 @@
   // The map: theory's numbers are of the size that is set.
   const dimensions = (d) => ({ d, dimensions: data.dimensions[d] });
   const place = () => {
-    const points = runs.map(({ own, colour }) => ({ ratio: own.m, rank: own.r, colour }));
+    const points = runs.map(({ own, colour, letter }) => ({ ratio: own.m, rank: own.r, colour, letter }));
     Charts.map(byId("map"), data.measured, dimensions(state.d), points);
     const words = points.map(({ ratio, rank }, i) => `run ${RUNS[i].letter} at rank ${rank} and ${ratio} dr measurements`).join(", ");
     byId("map").setAttribute("aria-label", `Map of measured errors over measurements and rank, with what theory counts; ${words}`);
@@ -185,11 +187,16 @@
     byId("target-name").textContent = ["d", "r", "k", "seed"].includes(state.vary) ? "X*, run A" : "X*";
     byId("step").disabled = runs.length > 0 && runs.every(finished);
     byId("back").max = state.steps;
-    document.body.classList.toggle("two", runs.length > 1);
+    for (const count of [2, 3, 4]) document.body.classList.toggle(`runs-${count}`, runs.length === count);
     for (const element of document.querySelectorAll(".second")) element.hidden = runs.length < 2;
+    for (const [i, { letter }] of RUNS.entries()) {
+      for (const element of document.querySelectorAll(`.of-${letter}`)) element.hidden = i >= runs.length;
+      const { vary } = state, own = runs[i]?.own;
+      byId(`name-${letter}`).textContent = vary && own ? `: ${vary === "method" ? "" : `${SIGNS[vary] ?? vary} = `}${State.worded(vary, own[vary])}` : "";
+    }
     const { free, trace } = data.dimensions[state.d], m = Math.max(Math.round(state.m * state.d * state.r), 1), r = state.r;
     byId("counts").textContent = `m = ${Charts.grouped(m)} measurements. A symmetric X has ${Charts.grouped(state.d * (state.d + 1) / 2)} numbers; at rank ${r} only ${free[r - 1]} of them are free. Least trace needs about ${Math.round(trace[r - 1])}.`;
-    if (playing) say(runs.length > 1 ? "Two runs on their way." : "On its way.");
+    if (playing) say(runs.length > 1 ? `${["Two", "Three", "Four"][runs.length - 2]} runs on their way.` : "On its way.");
   };
 
   // Controls.
@@ -228,16 +235,18 @@
     });
   };
 
-  // What is set there becomes `key` of the state.
-  const follow = (element, name, key) => {
+  const listenTo = (element, name, changed) => {
+    element.addEventListener(name === "seed" ? "change" : "input", changed);
+    arrows(element, name, changed);
+  };
+  const follow = (element, name) => {
     const changed = () => {
       const said = [];
-      state[key] = read(element, name, said);
+      state[name] = read(element, name, said);
       if (name === "method") State.suit(state, said);
       change(said);
     };
-    element.addEventListener(name === "seed" ? "change" : "input", changed);
-    arrows(element, name, changed);
+    listenTo(element, name, changed);
   };
   const control = (name) => {
     const label = document.createElement("label"), words = document.createElement("span"), output = document.createElement("output");
@@ -247,41 +256,70 @@
     // An output can have a label, too: without a name the first of the two would get it.
     label.htmlFor = element.id;
     label.append(words, output, element);
-    follow(element, name, name);
+    follow(element, name);
     return label;
   };
 
-  // What the second run may have otherwise.
-  const second = () => {
-    const holder = byId("other"), { vary } = state;
-    byId("vary").value = vary;
-    byId("other-row").hidden = !vary;
-    byId("is-to").textContent = vary && !FIELDS[vary].options ? State.worded(vary, state.to) : "";
-    if (!vary) return holder.replaceChildren();
-    if (holder.dataset.name !== vary || !holder.firstChild) {
-      const element = maker(vary, "set-to");
-      follow(element, vary, "to");
-      element.setAttribute("aria-label", `${FIELDS[vary].label} of run B`);
-      holder.dataset.name = vary;
-      holder.replaceChildren(element);
-    }
-    fill(holder.firstChild, vary, state.to);
+  // What the runs beside the first have otherwise: a control for each.
+  const another = (vary, i) => {
+    const { letter } = RUNS[i + 1], row = document.createElement("div"), name = document.createElement("span"), output = document.createElement("output");
+    const element = maker(vary, `set-${letter}`), remove = document.createElement("button");
+    name.className = `key-${letter.toLowerCase()}`;
+    name.textContent = letter;
+    output.id = `is-${letter}`;
+    const changed = () => {
+      const said = [];
+      state.to[i] = read(element, vary, said);
+      if (vary === "method") State.suit(state, said);
+      change(said);
+    };
+    listenTo(element, vary, changed);
+    element.setAttribute("aria-label", `${FIELDS[vary].label} of run ${letter}`);
+    Object.assign(remove, { type: "button", textContent: "×" });
+    remove.setAttribute("aria-label", `Remove run ${letter}`);
+    remove.addEventListener("click", () => {
+      state.to.splice(i, 1);
+      if (!state.to.length) state.vary = "";
+      change();
+      byId("vary").focus();
+    });
+    row.append(name, element, output, remove);
+    return row;
   };
+  const others = () => {
+    const holder = byId("others"), { vary, to } = state, wanted = `${vary} ${to.length}`;
+    byId("vary").value = vary;
+    byId("add").hidden = !vary || to.length >= State.MORE;
+    // The same controls stay where they are, so that the one in use keeps the focus.
+    if (holder.dataset.has !== wanted) {
+      holder.dataset.has = wanted;
+      holder.replaceChildren(...to.map((_, i) => another(vary, i)));
+    }
+    to.forEach((value, i) => {
+      const { letter } = RUNS[i + 1];
+      fill(byId(`set-${letter}`), vary, value);
+      byId(`is-${letter}`).textContent = FIELDS[vary].options || vary === "seed" ? "" : State.worded(vary, value);
+    });
+  };
+  // A value that no run has yet.
   const otherwise = (name) => {
-    const { options, min, max } = FIELDS[name], value = state[name];
-    if (options) return value === "descent" ? "projected" : "descent";
-    const wanted = { a: 1, m: value / 2, r: value + 1, d: value / 2, eta: value / 4, k: 4, noise: 0.3, seed: value + 1 }[name];
-    const other = State.clamp(name, Math.min(Math.max(wanted, min), max), []);
-    return other === value ? State.clamp(name, min, []) : other;
+    const { options, min, max, by } = FIELDS[name], taken = [state[name], ...state.to], value = taken.at(-1);
+    if (options) return [name === "method" && value === "descent" ? "projected" : "descent", ...Object.keys(options)].find((one) => !taken.includes(one));
+    const wanted = { a: value < 0.1 ? 1 : value / 100, m: value / 2, r: value + 1, d: value / 2, eta: value / 4, k: value < 4 ? 4 : value * 2, noise: 0.3, seed: value + 1 }[name];
+    const within = (one) => State.clamp(name, Math.min(Math.max(one, min), max), []);
+    // Where that is taken: the numbers that the slider has, from its low end.
+    const places = by ? Array.from({ length: State.MORE + 1 }, (_, i) => min + i * by) : Array.from({ length: State.MORE + 1 }, (_, i) => min * 10 ** i);
+    return [wanted ?? min, ...places].map(within).find((one) => !taken.includes(one)) ?? within(min);
   };
 
   const reflect = () => {
     for (const name of State.NAMES) {
       fill(input(name), name, state[name]);
+      if (name === "n") input("n").closest("label").hidden = state.vary !== "n" && !State.states(state).some(({ method }) => method === "depth");
       const fixed = name === "k" && state.r === 1;
       byId(`is-${name}`).textContent = FIELDS[name].options || name === "seed" ? "" : fixed ? "1 at rank 1" : name === "steps" ? Charts.grouped(state.steps) : State.worded(name, state[name]);
     }
-    second();
+    others();
     const here = State.write(state);
     for (const link of document.querySelectorAll("#presets a")) {
       const same = State.write(State.read(link.hash).state) === here;
@@ -313,6 +351,33 @@
     begin(true);
   };
 
+  // What one takes away: the link, the pictures in one, the numbers in a table.
+  const copy = () => {
+    const shown = () => warn([`This browser does not let the page copy: the link is ${location.href}`]);
+    if (!navigator.clipboard) return shown();
+    navigator.clipboard.writeText(location.href).then(() => say("The link is copied: it opens this page with these settings."), shown);
+  };
+  const save = (blob, name) => {
+    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  };
+  const named = () => `algoreg_${state.method}_d${state.d}_r${state.r}_seed${state.seed}`;
+  const picture = () => {
+    const shown = [...document.querySelectorAll("#charts figure")].filter((figure) => figure.offsetParent);
+    Charts.together(shown, `${State.write(state).slice(1).replaceAll("&", "  ")}`).toBlob((blob) => save(blob, `${named()}.png`));
+  };
+  const numbers = () => {
+    const most = Math.max(...runs.map(({ settings }) => settings.d));
+    const head = ["run", "method", "d", "rank", "m", "alpha", "eta", "layers", "kappa", "noise", "seed", "step", "train_error", "test_error"];
+    const rows = runs.flatMap(({ letter, settings, m, history }) => history.map(({ step, train, test, values }) => [
+      letter, settings.method, settings.d, settings.rank, m, settings.alpha, settings.eta, settings.method === "depth" ? settings.layers : "",
+      settings.kappa, settings.noise, settings.seed, step, train, test, ...Array.from({ length: most }, (_, i) => values[i] ?? ""),
+    ]));
+    const lines = [[...head, ...Array.from({ length: most }, (_, i) => `eigenvalue_${i + 1}`)], ...rows].map((row) => row.join(","));
+    save(new Blob([`${lines.join("\n")}\n`], { type: "text/csv" }), `${named()}.csv`);
+  };
+
   const listen = () => {
     byId("play").addEventListener("click", () => (playing ? stop() : play()));
     byId("step").addEventListener("click", once);
@@ -326,9 +391,15 @@
     });
     byId("vary").addEventListener("change", () => {
       state.vary = byId("vary").value;
-      state.to = state.vary ? otherwise(state.vary) : "";
+      state.to = [];
+      if (state.vary === "n") state.method = "depth";
+      if (state.vary) state.to = [otherwise(state.vary)];
       change();
     });
+    byId("add").addEventListener("click", () => { state.to.push(otherwise(state.vary)); change(); });
+    byId("copy").addEventListener("click", copy);
+    byId("picture").addEventListener("click", picture);
+    byId("numbers").addEventListener("click", numbers);
     byId("map").addEventListener("click", (event) => {
       const { ratio, rank } = Charts.pointed(byId("map"), event);
       Object.assign(state, { m: State.clamp("m", Math.min(Math.max(ratio, 0.5), 10), []), r: State.clamp("r", Math.min(Math.max(rank, 1), 8), []) });
