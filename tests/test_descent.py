@@ -128,6 +128,7 @@ def test_a_killed_run_continues_from_its_checkpoint(tmp_path):
     assert np.array_equal(found["errors"], recorded(batch)["errors"])
 
 
+@pytest.mark.witness("descents", "train_error", "test_error")
 def test_against_a_plain_loop():
     batch, arrays, ensemble = make([run(alpha=0.3, step=0.08, iterations=50, target=1)])
     errors = recorded(batch)["errors"]

@@ -107,6 +107,7 @@ def test_laws_are_apart_by_the_largest_difference_of_mean_logs():
 OPTIONS = {"d": [8], "rank": [2], "alpha": [0.05], "centre": [2.0], "factors": [1.0], "time": [20]}
 
 
+@pytest.mark.witness("unstored_runs", "test_error", "iterations")
 def test_a_stored_run_is_that_of_a_plain_descent():
     found = measured(
         "unstored_runs", {**OPTIONS, "measured": "gaussian", "fractions": [0.5, 1.0]}, seed=SEED, ensembles=[3]
@@ -117,8 +118,27 @@ def test_a_stored_run_is_that_of_a_plain_descent():
     for time, error in zip(found["time"], found["test_error"], strict=True):
         u = plain.factored(0.05 * np.eye(8), matrices, rows @ plain.pack(target), 0.25, round(time / 0.25))
         assert error == pytest.approx(plain.relative_error(u @ u.T, target), rel=1e-8)
+    longer = measured("unstored_runs", {**OPTIONS, "measured": "gaussian", "time": [60]}, seed=SEED, ensembles=[3])
+    errors, u = [1.0], 0.05 * np.eye(8)
+    while errors[-1] >= 0.1:
+        u = plain.factored(u, matrices, rows @ plain.pack(target), 0.25, 4)
+        errors.append(plain.relative_error(u @ u.T, target))
+    # Every fourth iteration is looked at.
+    share = np.log(0.1 / errors[-1]) / np.log(errors[-2] / errors[-1])
+    assert longer["iterations"].item() == pytest.approx(4 * (len(errors) - 1 - share), rel=1e-6)
     assert found["directions"].eq(0).all()
     assert found["megabytes"].iloc[0] == pytest.approx(32 * rows.shape[1] * 8 / 1e6)
+
+
+@pytest.mark.witness("unstored_runs", "directions")
+def test_every_iteration_asks_for_one_direction_where_none_counts_as_known():
+    options = {**OPTIONS, "time": [5], "fractions": [0.1, 0.25, 0.5, 1.0], "tolerance": 1e-12}
+    found = measured("unstored_runs", options, seed=SEED, ensembles=[3])
+    # Of 36 dimensions there are enough for 20 iterations of step 1/4.
+    assert found["directions"].tolist() == [2, 5, 10, 20]
+    coarse = measured("unstored_runs", {**options, "tolerance": 0.1}, seed=SEED, ensembles=[3])
+    assert (coarse["directions"] <= found["directions"]).all()
+    assert coarse["directions"].iloc[-1] < 20
 
 
 def test_an_unstored_run_says_what_it_stores_and_its_step_and_sizes_are_what_is_asked():

@@ -35,6 +35,7 @@ def polar(g):
     return left @ right
 
 
+@pytest.mark.witness("optimiser_order", "learned")
 def test_when_eigenvalues_are_learned_is_that_of_a_plain_loop():
     options = {"d": 5, "eigenvalues": [1.0, 0.5, 0.25], "methods": ["descent", "polar"], "step": 0.1, "unit_step": 0.02}
     table = measured("optimiser_order", {**options, "iterations": 400}, seed=SEED, ensembles=[3])
@@ -57,6 +58,7 @@ def root(square):
     return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
 
 
+@pytest.mark.witness("optimiser_conserved", "root_drift", "square_drift")
 def test_drifts_are_those_of_a_plain_loop():
     options = {"d": 4, "step": [0.05], "time": 0.5, "descent_time": 0.5}
     table = measured("optimiser_conserved", options, seed=SEED, ensembles=[2])
@@ -82,6 +84,7 @@ def test_drifts_are_those_of_a_plain_loop():
             np.testing.assert_allclose(row["square_drift"], max(squares), rtol=1e-5)
 
 
+@pytest.mark.witness("optimiser_kappa", "passes")
 def test_iterations_by_kappa_are_the_shortest_of_plain_loops():
     options = {"d": 5, "kappa": [4], "methods": ["descent", "polar"], "step": [0.3, 1.0], "lengths": [8, 16, 32, 300]}
     table = measured("optimiser_kappa", options, seed=SEED, ensembles=[1]).set_index("method")["passes"]
@@ -107,6 +110,7 @@ def test_iterations_by_kappa_are_the_shortest_of_plain_loops():
     assert table["polar"] == min(found)
 
 
+@pytest.mark.witness("optimiser_floor", "floor", "end_error")
 def test_floors_and_annealed_ends_are_those_of_a_plain_loop():
     options = {"d": 4, "methods": ["normalised"], "step": [0.1], "time": 4.0, "lengths": [30]}
     table = measured("optimiser_floor", options, seed=SEED, ensembles=[1]).set_index("schedule")
@@ -123,6 +127,7 @@ def test_floors_and_annealed_ends_are_those_of_a_plain_loop():
         np.testing.assert_allclose(table.loc[schedule, "end_error"], errors[-1], rtol=1e-6)
 
 
+@pytest.mark.witness("optimiser_ends", "end_error", "recovered")
 @pytest.mark.parametrize("method", ["descent", "polar", "muon_large", "normalised", "signum"])
 def test_ends_are_those_of_a_plain_loop(method):
     options = {"d": [6], "m_over_dr": [2.0], "alpha": [0.5], "methods": [method], "iterations": [12], "targets": 2}
@@ -142,11 +147,12 @@ def test_ends_are_those_of_a_plain_loop(method):
     assert row["recovered"] == float(plain.relative_error(u @ u.T, x) < 0.01)
 
 
+@pytest.mark.witness("optimiser_basis", "rotation", "end_error")
 def test_a_rotation_changes_what_a_plain_loop_says():
     options = {"d": 5, "methods": ["polar", "sign"], "iterations": 20, "alpha": 0.1}
     table = measured("optimiser_basis", options, seed=SEED, ensembles=[1]).set_index("method")
     # Of sign descent, a plain loop in both bases; polar steps are the same in both.
-    matrices, labels, _ = gaussian_problem(5, [1.0], 12, SEED, 1, ensemble=1)
+    matrices, labels, star = gaussian_problem(5, [1.0], 12, SEED, 1, ensemble=1)
     r = haar_basis(stream("rotation", d=5, seed=SEED, draw=1).standard_normal((5, 5)))
     ends = []
     for measured_by, back in ((matrices, np.eye(5)), (r @ matrices @ r.T, r)):
@@ -157,10 +163,12 @@ def test_a_rotation_changes_what_a_plain_loop_says():
     np.testing.assert_allclose(
         table.loc["sign", "rotation"], plain.relative_error(ends[1], ends[0]) * np.linalg.norm(ends[0]), rtol=1e-6
     )
+    np.testing.assert_allclose(table.loc["sign", "end_error"], plain.relative_error(ends[0], star), rtol=1e-6)
     assert table.loc["sign", "rotation"] > 1e-3
     assert table.loc["polar", "rotation"] < 1e-9
 
 
+@pytest.mark.witness("optimiser_rank", "effective_rank")
 def test_effective_ranks_are_those_of_torchs_adam():
     options = {"d": 5, "beta": [0.5], "step": [0.02], "form": ["average"], "iterations": 15, "alpha": 0.1}
     row = measured("optimiser_rank", options, seed=SEED, ensembles=[1]).iloc[0]
@@ -194,6 +202,7 @@ def test_eigenvalues_over_time_are_those_of_a_plain_loop():
     assert sorted(table["iteration"].unique()) == [0, 1, 5, 11, 20]
 
 
+@pytest.mark.witness("large_steps_orbit", "period_1", "gap", "orbit")
 def test_the_orbit_is_that_of_a_plain_loop():
     options = {"d": 4, "ratio": [0.9, 1.1, 1.4], "iterations": 300}
     table = measured("large_steps_orbit", options, seed=SEED, ensembles=[1]).set_index(["problem", "ratio"])
@@ -242,6 +251,7 @@ def test_the_sharpness_at_a_fit_is_that_of_the_loss():
     np.testing.assert_allclose(large_steps_orbit.sharpness(ensemble, u), torch.linalg.eigvalsh(hessian)[-1], rtol=1e-8)
 
 
+@pytest.mark.witness("large_steps_limit", "bounded", "gap", "last", "last_balanced")
 def test_which_runs_diverge_is_that_of_a_plain_loop():
     options = {"d": 3, "width": [1], "ratio": [1.0, 3.0, 4.4], "iterations": 200}
     table = measured("large_steps_limit", options, seed=SEED, ensembles=[1]).set_index("ratio")
@@ -249,6 +259,7 @@ def test_which_runs_diverge_is_that_of_a_plain_loop():
     norm = table["sharpness"].iloc[0]
     # Of long X and short Y it is near |X|² + |Y|².
     np.testing.assert_allclose(norm, 16.09, rtol=0.02)
+    largest = 0.0
     for ratio, row in table.iterrows():
         x, y = left, right
         for _ in range(200):
@@ -261,6 +272,11 @@ def test_which_runs_diverge_is_that_of_a_plain_loop():
         if bounded:
             gap = abs(np.sum(x**2) - np.sum(y**2)) / (16 - 0.09)
             np.testing.assert_allclose(row["gap"], gap, rtol=1e-6)
+            largest = ratio
+    assert largest < 4.4
+    assert set(table["last"]) == {largest}
+    # ‖A‖ = 1: a balanced minimum has X and Y of length 1, and the sharpness 2.
+    np.testing.assert_allclose(table["last_balanced"], largest / norm * (1 + 1))
 
 
 def samples():

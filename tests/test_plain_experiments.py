@@ -99,6 +99,7 @@ def test_the_signal_is_held_against_a_bound_that_grows_up_to_one_over_twice_the_
         assert found["signal_over_bound"] == pytest.approx(min(ratios), rel=1e-6)
 
 
+@pytest.mark.witness("x_space", "predicted_error", "m_over_dimension")
 def test_the_error_that_descent_on_x_leaves_is_that_of_a_projection_in_the_symmetric_matrices():
     d, generator = 4, np.random.default_rng(0)
     upper = np.triu_indices(d)
@@ -116,8 +117,10 @@ def test_the_error_that_descent_on_x_leaves_is_that_of_a_projection_in_the_symme
         error = 4 * np.std(shares) / len(shares) ** 0.5
         assert predicted[0] ** 2 == pytest.approx(np.mean(shares), abs=error + 1e-12)
         assert predicted[0] ** 2 == pytest.approx(1 - m / len(upper[0]))
+        assert part["m_over_dimension"].unique() == pytest.approx(m / len(upper[0]))
 
 
+@pytest.mark.witness("x_space", "test_error")
 def test_descent_on_the_factor_has_the_measurements_of_descent_on_x_and_a_quarter_of_its_step():
     d, m, steps = 5, 9, 40
     options = {"d": d, "rank": 1, "m": [m], "of": "U", "targets": 2, "iterations": steps}
@@ -170,6 +173,44 @@ def test_lemma_22_is_held_against_the_constant_of_twice_the_rank_and_lemma_23_of
         assert unweighted[lemma, rank] == pytest.approx(constants[needed], rel=5e-3), (lemma, rank)
 
 
+def dense_bilinear(gram, d, starts):
+    """Return the largest ⟨X, (G − I)Y⟩ over X and Y of norm 1 and rank 1, by a general optimiser from many starts."""
+    change = gram - np.eye(len(gram))
+
+    def value(parameters):
+        x, y = (plain.pack(np.outer(v, v)) / (v @ v) for v in (parameters[:d], parameters[d:]))
+        return -abs(x @ change @ y)
+
+    generator = np.random.default_rng(0)
+    return -min(minimize(value, generator.standard_normal(2 * d)).fun for _ in range(starts))
+
+
+@pytest.mark.witness("isometry_lemmas", "over_low", "over_up", "over_printed_low", "over_printed_up")
+def test_what_the_lemmas_need_is_held_against_both_ends_of_the_deltas_of_both_ranks():
+    d, m, c = 4, 40, 0.5
+    options = {"d": d, "rank": [1], "certified": [m], "starts": 16, "rounds": 200, "trace_weight": c}
+    table = measured("isometry_lemmas", options, seed=SEED).set_index(["trace_weight", "lemma"])
+    # Gordon's bound from the widths of unit matrices of rank 1 and 2: plain means over Gaussian symmetric matrices.
+    drawn = np.random.default_rng(0).standard_normal((20_000, d, d))
+    squares = np.sort(np.linalg.eigvalsh((drawn + drawn.transpose(0, 2, 1)) / 2) ** 2, axis=1)
+    widths = {rank: np.sqrt(squares[:, -rank:].sum(axis=1)).mean() for rank in (1, 2)}
+    gram, one = wishart.Ensemble.draw(d, m, SEED, 0).gram.numpy(), plain.pack(np.eye(d))
+    for weight in (0.0, c):
+        changed = gram + weight * (np.outer(one, one) - np.eye(len(gram)))
+        needed = dense_bilinear(changed, d, 6)
+        low = {r: max(dense_of_rank(changed, d, r, 5, -1) - 1, 1 - dense_of_rank(changed, d, r, 5, 1)) for r in (1, 2)}
+        # The trace term moves matrices of rank 2 by c at most, and none of rank 1.
+        up = {r: (1 + (widths[r] + 2.6) / m**0.5) ** 2 - 1 + weight * (r - 1) for r in (1, 2)}
+        for lemma in ("inner_products", "operator"):
+            row = table.loc[(weight, lemma)]
+            # An attack on δ is a bound from below: it may miss the last percent.
+            assert 1 - 1e-4 < row["over_low"] / (needed / low[2]) < 1.02
+            assert 1 - 1e-4 < row["over_printed_low"] / (needed / low[1]) < 1.02
+            assert row["over_up"] == pytest.approx(needed / up[2], rel=0.02)
+            assert row["over_printed_up"] == pytest.approx(needed / up[1], rel=0.02)
+
+
+@pytest.mark.witness("rip", "upper_root", "lower_root")
 def test_the_two_roots_are_those_of_the_largest_and_the_smallest_eigenvalue():
     d, m = 3, 60
     table = measured("rip", {"d": [d], "rank": [d], "m": [m], "starts": 6, "rounds": 200}, seed=SEED)
@@ -180,6 +221,7 @@ def test_the_two_roots_are_those_of_the_largest_and_the_smallest_eigenvalue():
     assert row["lower_root"] == pytest.approx(1 - values[0] ** 0.5, rel=1e-4)
 
 
+@pytest.mark.witness("truncation_lemma", "deviation")
 def test_of_adversarial_directions_the_worst_counts():
     d, m, directions = 5, 40, 4
     options = {"d": [d], "m": [m], "delta": [0.1], "directions": directions}
@@ -196,11 +238,12 @@ def test_of_adversarial_directions_the_worst_counts():
         assert min(deviations[1:]) < 0.98 * max(deviations[1:])
 
 
+@pytest.mark.witness("quadratic_network", "test_error", "generalisation_error")
 def test_algorithm_1_drops_predictions_above_ten_times_tau():
     d, m, rank, alpha, step = 4, 200, 1, 1.1, 0.02
     options = {"d": d, "rank": rank, "kappa": 1.0, "m": [m], "targets": 2, "variant": ["algorithm-1"]}
     options |= {"alpha": [alpha], "step": step, "time": 0.2}
-    table = measured("quadratic_network", options, seed=SEED).set_index("target")["test_error"]
+    table = measured("quadratic_network", options, seed=SEED).set_index("target")
     x = rank_one.Ensemble.draw(d, m, SEED, 0).vectors.numpy()
     for target in range(2):
         u = draw_factor({"kind": "spectrum", "eigenvalues": [1.0]}, d, rank, SEED, target)
@@ -208,10 +251,19 @@ def test_algorithm_1_drops_predictions_above_ten_times_tau():
         # With twice the level the same run ends elsewhere: some prediction lies between them.
         ends = [plain.network(alpha * np.eye(d), x, y, 10, tau=1.0, step=step, level=level) for level in (10.0, 20.0)]
         end, looser = (u @ u.T for u in ends)
-        assert table[target] == pytest.approx(plain.relative_error(end, planted), rel=1e-9)
+        assert table["test_error"][target] == pytest.approx(plain.relative_error(end, planted), rel=1e-9)
+        # Isserlis: E(xᵀΔx)² = 2‖Δ‖² + (tr Δ)², here summed over pairs of coordinates and their moments 3 and 1.
+        off = end - planted
+        mean = sum(
+            off[i, i] * off[j, j] * (3 if i == j else 1) + (2 * off[i, j] ** 2 if i != j else 0)
+            for i in range(d)
+            for j in range(d)
+        )
+        assert table["generalisation_error"][target] == pytest.approx(mean, rel=1e-8)
         assert np.linalg.norm(looser - end) > 1e-3
 
 
+@pytest.mark.witness("quadratic_thresholds", "test_error")
 def test_the_examples_step_falls_as_one_over_one_plus_the_rank():
     d, alpha, step, time = 5, 0.05, 0.2, 3.0
     options = {"d": [d], "rank": [1, 2], "m_over_dr": [2, 4], "targets": 2, "variant": ["plain"]}
@@ -228,6 +280,7 @@ def test_the_examples_step_falls_as_one_over_one_plus_the_rank():
         assert row["test_error"] == pytest.approx(plain.relative_error(end @ end.T, planted), rel=1e-8)
 
 
+@pytest.mark.witness("starts", "change")
 def test_the_change_of_a_start_is_its_largest_so_far():
     d, rank, m_over_dr, alpha, step = 5, 2, 3, 0.1, 0.2
     options = {"d": d, "rank": rank, "kappa": 1.5, "alpha": alpha, "m_over_dr": m_over_dr, "step": step}

@@ -45,6 +45,7 @@ def known_of(m, ensemble=0):
     return known
 
 
+@pytest.mark.witness("completion", "mse")
 @pytest.mark.parametrize("depth", [2, 3])
 def test_factors_are_those_of_a_plain_loop(depth):
     options = {"d": D, "rank": RANK, "m_over_dof": [2.0], "method": [f"depth_{depth}"]}
@@ -151,6 +152,7 @@ def published_course(depth, places, goal, rate, start, count, enough):
     return np.array(errors), np.array(largest), loss.item()
 
 
+@pytest.mark.witness("completion_course", "least_mse", "mse", "escape", "least_at", "iterations", "status")
 @pytest.mark.parametrize("repeated", [False, True])
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_the_course_is_that_of_the_published_loop(depth, repeated):
@@ -201,6 +203,7 @@ def energy(x, sides):
     return (np.trace(x.T @ sides[0] @ x) + np.trace(x @ sides[1] @ x.T)) / 2
 
 
+@pytest.mark.witness("graph_completion", "unseen_error")
 @pytest.mark.parametrize("name", ["path", "shuffled", "none"])
 def test_graph_factors_are_those_of_a_plain_loop(name):
     table = graph_rows(graph=[name], method=["factors"])
@@ -265,6 +268,7 @@ def test_eigenvectors_of_one_graph_on_both_sides_rotate_the_factors_and_no_more(
     assert len(table) == 8
 
 
+@pytest.mark.witness("graph_basis", "difference")
 def test_another_graph_on_columns_changes_the_start_alone():
     options = {"d": D, "band": 2, "share": 0.4, "depth": [2], "graph": ["reordered"], "iterations": 60, "targets": 2}
     table = measured("graph_basis", options, seed=SEED)

@@ -35,6 +35,7 @@ def scalar_descent(depth, values, start, step, count):
     return np.array(found)
 
 
+@pytest.mark.witness("stages", "nearest", "rank_excess")
 @pytest.mark.parametrize("depth", [2, 3])
 def test_stages_are_those_of_scalars_where_measurements_are_many(depth):
     table = measured("stages", {**STAGES, "depth": [depth]}, seed=3)
@@ -82,6 +83,7 @@ def test_an_eigenvalue_that_is_not_learned_in_time_is_said():
     assert table["reached"].isna().all()
 
 
+@pytest.mark.witness("start_threshold", "smallness", "log_smallness")
 def test_the_start_at_depth_two_is_that_of_the_closed_form():
     # Along the flow σ/(σ* − σ) grows as exp(2σ*t) from σ₀/σ*, for every σ* at the same t.
     starts = [1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3]

@@ -62,6 +62,7 @@ def frank_wolfe(matrices, labels, theta, count, *, delay=0, batch=0, search=Fals
     return past[-1]
 
 
+@pytest.mark.witness("stochastic_frank_wolfe", "test_error", "loss")
 @pytest.mark.parametrize(("delay", "batch"), [(0, 0), (3, 0), (3, 20)])
 def test_late_gradients_and_batches_are_those_of_a_plain_loop(delay, batch):
     options = {"d": 6, "rank": 1, "batch": [batch], "lag": [0, 3], "at": [5, 12], "targets": 2}
@@ -70,6 +71,8 @@ def test_late_gradients_and_batches_are_those_of_a_plain_loop(delay, batch):
     for k in (5, 12):
         row = table[(table["lag"] == delay + 1) & (table["iteration"] == k) & (table["target"] == 1)].iloc[0]
         x = frank_wolfe(matrices, labels, 1.0, k, delay=delay, batch=batch)
+        left = np.sum((plain.measure(matrices, x) - labels) ** 2) / np.sum(labels**2)
+        np.testing.assert_allclose(row["loss"], left, rtol=1e-7)
         np.testing.assert_allclose(row["test_error"], plain.relative_error(x, goal), rtol=1e-8)
 
 
@@ -83,6 +86,7 @@ def test_a_late_line_search_is_that_of_a_plain_loop():
         np.testing.assert_allclose(row["test_error"], plain.relative_error(x, goal), rtol=1e-6)
 
 
+@pytest.mark.witness("frank_wolfe_course", "loss", "test_error")
 @pytest.mark.parametrize("rule", ["open-loop", "line-search"])
 def test_the_course_is_that_of_a_plain_loop(rule):
     options = {"d": 6, "rank": 2, "rule": [rule], "trace_factor": [1.0], "first": 5, "last": 20, "targets": 2}
@@ -97,6 +101,7 @@ def test_the_course_is_that_of_a_plain_loop(rule):
 NETWORKS = {"d": 5, "rank": 1, "m_over_dr": [3, 6], "trace_factor": [0.8, 1.0], "iterations": 30, "targets": 2}
 
 
+@pytest.mark.witness("frank_wolfe_networks", "test_error", "status", "d")
 def test_networks_are_learnt_as_by_plain_loops():
     table = measured("frank_wolfe_networks", NETWORKS, seed=SEED)
     vectors = Ensemble.draw(5, 30, SEED, 0).vectors.numpy()[:15]
@@ -119,9 +124,37 @@ def test_networks_are_learnt_as_by_plain_loops():
     small = where(table, trace_factor=0.8).set_index("method")
     assert (small.loc["frank-wolfe", "test_error"] > 0.19).all()
     assert set(small.loc["algorithm-1", "status"]) == {"diverged"}
+    assert small.loc["algorithm-1", "test_error"].isna().all()
+    assert set(table.loc[table["test_error"].notna(), "status"]) == {"budget"}
+    assert set(table["d"]) == {5}
     # Descent is told nothing.
     errors = [where(table, method="descent", trace_factor=told)["test_error"].to_numpy() for told in (0.8, 1.0)]
     np.testing.assert_array_equal(*errors)
+
+
+def nearest_on_simplex(values, total):
+    """Return the nearest non-negative numbers of a sum: all less one level, found by bisection."""
+    low, high = min(values) - total, max(values)
+    for _ in range(200):
+        level = (low + high) / 2
+        low, high = (level, high) if np.maximum(values - level, 0).sum() > total else (low, level)
+    return np.maximum(values - level, 0)
+
+
+@pytest.mark.witness("frank_wolfe_trace", "test_error")
+def test_methods_that_are_told_a_trace_and_descent_are_those_of_plain_loops():
+    options = {"d": 8, "rank": 1, "m_over_dr": 2.5, "trace_factor": [1.2], "keep": 3, "iterations": 15, "targets": 2}
+    table = measured("frank_wolfe_trace", options, seed=SEED)
+    table = table[table["target"] == 1].set_index("method")["test_error"]
+    matrices, labels, goal = problem(8, 1, 20)
+    x, u = np.zeros((8, 8)), 1e-3 * np.eye(8)
+    for _ in range(15):
+        values, vectors = np.linalg.eigh(x - 0.6 * plain.gradient(matrices, x, labels))
+        kept = nearest_on_simplex(values[-3:], 1.2)
+        x = (x + (vectors[:, -3:] * kept) @ vectors[:, -3:].T) / 2
+    u = plain.factored(u, matrices, labels, 0.25, 400)
+    np.testing.assert_allclose(table["told θ"], plain.relative_error(x, goal), rtol=1e-6)
+    np.testing.assert_allclose(table["descent"], plain.relative_error(u @ u.T, goal), rtol=1e-6)
 
 
 def test_the_exponent_of_what_was_sent_is_not_measured_where_the_machine_allows_no_sockets():
@@ -179,6 +212,7 @@ def messages():
     return measured("frank_wolfe_messages", MESSAGES, seed=SEED)
 
 
+@pytest.mark.witness("frank_wolfe_messages", "bytes", "sockets")
 def test_real_processes_send_what_their_records_hold(messages):
     assert set(messages["status"]) == {"converged"}
     assert messages["sockets"].eq(1).all()
@@ -191,6 +225,7 @@ def test_real_processes_send_what_their_records_hold(messages):
             length = 8 * numbers(d) + 2 / (12 if protocol == "synchronous" else 8)
             np.testing.assert_allclose(own.loc[d, "up"], length * times, rtol=1e-8)
             np.testing.assert_allclose(own.loc[d, "down"], 8 * numbers(d) * 2, rtol=1e-8)
+            np.testing.assert_allclose(own.loc[d, "bytes"], length * times + 8 * numbers(d) * 2, rtol=1e-8)
     assert (messages.loc[messages["protocol"] == "synchronous", "per_slow_step"] == 1).all()
 
 

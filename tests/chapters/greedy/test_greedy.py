@@ -9,13 +9,13 @@ import pytest
 import torch
 from conftest import measured, option_problems
 from drawn import crossed, curve, drawn_law, geometric, margin, same, where
-from scipy.optimize import minimize
+from scipy.optimize import linprog, minimize
 
 from algoreg.chapters.diagonals import Diagonals
 from algoreg.chapters.greedy.experiments import commuting_depth, four_by_four, greedy
 from algoreg.engine.experiment import Context
 from algoreg.ensembles.gaussian import Ensemble
-from algoreg.numerics.problems import draw_targets
+from algoreg.numerics.problems import draw_flat_target, draw_targets
 from algoreg.numerics.seeds import stream
 from algoreg.reporting import figures
 from algoreg.settings.chapters import load_chapters
@@ -49,6 +49,16 @@ def plain_greedy(matrices, labels, d):
     return factor
 
 
+def dense_least_trace(matrices, labels):
+    """Return the positive semidefinite matrix of least trace that fits, by a programme on dense matrices."""
+    import cvxpy
+
+    x = cvxpy.Variable((6, 6), PSD=True)
+    fits = [cvxpy.trace(matrix @ x) == label for matrix, label in zip(matrices, labels, strict=True)]
+    cvxpy.Problem(cvxpy.Minimize(cvxpy.trace(x)), fits).solve(cvxpy.CLARABEL)
+    return x.value
+
+
 @pytest.fixture(scope="module")
 def drawn():
     planted = draw_targets({"kind": "columns"}, 6, 2, CONTEXT, 2)
@@ -79,6 +89,7 @@ def test_a_column_that_does_not_come_to_its_end_is_said(drawn):
     assert table["distance_to_greedy"].isna().all()
 
 
+@pytest.mark.witness("greedy", "distance_to_greedy", "distance_to_min_trace", "log_smallness")
 def test_descents_are_those_of_a_plain_loop_and_have_both_distances():
     table = measured("greedy", {**ENDS, "method": ["descent"]}, seed=SEED)
     planted = draw_targets({"kind": "columns"}, 6, 1, CONTEXT, 2)
@@ -97,6 +108,9 @@ def test_descents_are_those_of_a_plain_loop_and_have_both_distances():
         assert own["distance_to_target"] == pytest.approx(
             np.linalg.norm(factor @ factor.T - x) / np.linalg.norm(x), rel=1e-5
         )
+        least = dense_least_trace(matrices, labels)
+        beside = np.linalg.norm(factor @ factor.T - least) / np.linalg.norm(x)
+        assert own["distance_to_min_trace"] == pytest.approx(beside, rel=1e-3, abs=1e-5)
         apart = np.linalg.norm(factor @ factor.T - end @ end.T) / np.linalg.norm(x)
         assert own["distance_to_greedy"] == pytest.approx(apart, rel=1e-4, abs=1e-6)
         assert own["log_smallness"] == pytest.approx(8 * math.log(10))
@@ -146,6 +160,26 @@ def test_deep_diagonal_factors_are_a_plain_loop_on_matrices(depth):
         factors = [factor - step * other @ pulled for factor, other in zip(factors, others, strict=True)]
     assert taken == [7]
     np.testing.assert_allclose(end[0], np.linalg.multi_dot(factors).diagonal(), rtol=1e-12)
+
+
+@pytest.mark.witness("commuting_depth", "distance_to_min_trace", "distance_to_target")
+def test_distances_of_deep_diagonal_factors_are_those_of_a_plain_loop_and_a_linear_programme():
+    options = {"d": 8, "m": 4, "support": 3, "depth": [2, 3], "start": [0.1, 0.01], "targets": 2, "most": 40}
+    table = measured("commuting_depth", options, seed=SEED)
+    vectors, goal = Diagonals.draw(8, 4, SEED, 0).vectors.numpy(), 3 * np.diag(draw_flat_target(8, 3, SEED, 1))
+    labels = vectors @ goal
+    least = linprog(np.ones(8), A_eq=vectors, b_eq=labels).x
+    for row in table[table["target"] == 1].to_dict("records"):
+        depth, u = row["depth"], np.full(8, row["start"] ** (1 / row["depth"]))
+        for _ in range(40):
+            x = u**depth
+            pulled = sum((v @ x - y) * v for v, y in zip(vectors, labels, strict=True)) / 4
+            step = 1 / (depth * max(u ** (depth - 2)) * max(np.linalg.norm(pulled), max(x)))
+            u = u - step * u ** (depth - 1) * pulled
+        for name, other in (("distance_to_min_trace", least), ("distance_to_target", goal)):
+            assert row[name] == pytest.approx(
+                plain.relative_error(u**depth, other) * np.linalg.norm(other) / 3**0.5, rel=1e-5
+            )
 
 
 def test_deep_diagonal_flow_ends_at_the_least_of_its_potential():
@@ -246,6 +280,7 @@ def test_the_two_fits_of_the_four_by_four_matrix():
         assert (dual * least_trace).sum() == (dual * rank_one).sum() == 4 * ratio
 
 
+@pytest.mark.witness("four_by_four", "distance_to_rank_one", "distance_to_least_trace")
 def test_descent_on_the_four_by_four_matrix_is_the_plain_loop():
     options = {"ratio": [2.0], "alpha": [0.3], "step": 0.1, "fitted": 1e-10, "iterations": 100, "targets": 2}
     rows = four_by_four.measure(options, CONTEXT, 1)
@@ -259,6 +294,8 @@ def test_descent_on_the_four_by_four_matrix_is_the_plain_loop():
             factor = factor - 0.1 / 4 * pull @ factor
         end = factor @ factor.T
         assert row["distance_to_rank_one"] == pytest.approx(np.linalg.norm(end - RANK_ONE) / np.linalg.norm(RANK_ONE))
+        least = np.array([[2.0, 1, 1, 2], [1, 2, 2, 1], [1, 2, 2, 1], [2, 1, 1, 2]])
+        assert row["distance_to_least_trace"] == pytest.approx(np.linalg.norm(end - least) / np.linalg.norm(least))
         missed = [end[0, 2] - 1, end[0, 3] - 2, end[1, 2] - 2]
         assert row["train_error"] == pytest.approx(np.linalg.norm(missed) / 3)
         assert row["status"] == "budget"

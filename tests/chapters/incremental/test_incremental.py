@@ -27,6 +27,7 @@ def fit_of(rank, matrices, labels):
     return u @ u.T
 
 
+@pytest.mark.witness("incremental", "nearest_to_fit", "nearest_to_truncation")
 @pytest.mark.parametrize(("width", "columns"), [("r", 2), ("d", D)])
 def test_the_nearest_passes_are_those_of_a_plain_loop(width, columns):
     table = measured("incremental", {**OPTIONS, "width": [width], "alpha": [ALPHA], "targets": 2}, seed=SEED)

@@ -58,6 +58,7 @@ def test_loss_gradient_and_curvature_are_those_of_finite_differences():
     assert minima.smallest_curvature(unit[:, 0], vectors, labels) == pytest.approx(smallest, rel=1e-4)
 
 
+@pytest.mark.witness("quadratic_minima", "optimal")
 def test_one_unit_ends_where_the_table_says():
     table = measured("quadratic_minima", PLANTED, seed=SEED)
     vectors = drawn()
@@ -78,6 +79,7 @@ def test_one_unit_ends_where_the_table_says():
     assert table.loc[table["positive"] == 2, "curvature"].isna().all()
 
 
+@pytest.mark.witness("quadratic_minima", "optimum_rank", "optimal")
 def test_d_units_are_at_the_convex_optimum():
     table = measured("quadratic_minima", WIDTHS, seed=SEED)
     assert table.loc[table["positive"] == D, "optimal"].eq(1).all()
@@ -93,6 +95,8 @@ def test_d_units_are_at_the_convex_optimum():
     m = (vectors.T * residuals) @ vectors / M
     assert np.linalg.eigvalsh(m)[0] > -1e-6
     np.testing.assert_allclose(m @ u, 0, atol=1e-6)
+    # Strict complementarity: where M is 0, X is not.
+    assert set(table["optimum_rank"]) == {np.sum(np.linalg.eigvalsh(m) < 1e-5)}
 
 
 def test_units_of_both_signs_fit_what_one_sign_does_not():
@@ -105,6 +109,7 @@ def test_units_of_both_signs_fit_what_one_sign_does_not():
     assert minima.least_squares_loss(vectors, labels) == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.witness("rademacher_balls", "spectral", "frobenius")
 def test_complexities_are_norms_of_signed_sums():
     table = measured("rademacher_balls", {"d": [3, 4], "m_over_d": 2, "signs": 3}, seed=SEED)
     vectors = Ensemble.draw(4, 8, SEED, 0).vectors.numpy()
@@ -115,6 +120,7 @@ def test_complexities_are_norms_of_signed_sums():
     assert row["frobenius"] == pytest.approx(np.mean([np.sqrt((one**2).sum()) for one in sums]))
 
 
+@pytest.mark.witness("start_sizes", "recovered")
 def test_a_start_of_width_one_goes_where_a_plain_loop_goes():
     table = measured("start_sizes", SIZES, seed=SEED)
     vectors = Ensemble.draw(6, 72, SEED, 0).vectors.numpy()[:24]
@@ -139,6 +145,7 @@ def planted(rank, target, d=D):
     return draw_factor({"kind": "spectrum", "eigenvalues": [1.0] * rank}, d, rank, SEED, target)
 
 
+@pytest.mark.witness("large_starts", "d", "m", "status", "test_error")
 @pytest.mark.parametrize("kind", LARGE["kind"])
 def test_large_starts_end_where_plain_descent_does(kind):
     table = measured("large_starts", LARGE, seed=SEED)
@@ -155,6 +162,16 @@ def test_large_starts_end_where_plain_descent_does(kind):
     assert plain.relative_error(u @ u.T, factor @ factor.T) < 0.05
     assert row["recovered"] == 1
     assert row["test_error"] < 1e-3
+    assert set(table["d"]) == {D}
+    assert (table["status"] == np.where(table["test_error"] < 1e-3, "converged", "budget")).all()
+    # Of six labels L-BFGS and descent may find other fits; the distance is that of one with this start's loss of 0.
+    few = minima.minimised_sensing(
+        stream("large start", d=D, seed=SEED, target=1).standard_normal((D, D)), matrices[:6], labels[:6], 10**4,
+        lambda u: False,
+    )  # fmt: skip
+    np.testing.assert_allclose(plain.measure(matrices[:6], few @ few.T), labels[:6], atol=1e-3)
+    own = table[(table["kind"] == kind) & (table["m"] == 6) & (table["target"] == 1)].iloc[0]
+    assert own["test_error"] == pytest.approx(plain.relative_error(few @ few.T, factor @ factor.T), rel=1e-3)
     # Six labels leave a large start anywhere.
     assert table.loc[(table["kind"] == kind) & (table["m"] == 6), "recovered"].eq(0).all()
 
@@ -170,6 +187,7 @@ def test_a_minimum_of_general_measurements_is_one():
     assert np.linalg.norm(stopped - u) > 0.1
 
 
+@pytest.mark.witness("decayed_networks", "test_error", "m")
 def test_decay_ends_at_the_least_nuclear_norm_of_signed_networks():
     cp = pytest.importorskip("cvxpy")
     options = {"network": ["signed", "plus"], "d": D, "m_over_d": [2.4], "decay": [0.0, 1e-3], "targets": 2}
@@ -183,9 +201,11 @@ def test_decay_ends_at_the_least_nuclear_norm_of_signed_networks():
     row = table[(table["network"] == "signed") & (table["decay"] > 0) & (table["target"] == 1)].iloc[0]
     expected = np.linalg.norm(x.value - goal) / np.linalg.norm(goal)
     assert row["test_error"] == pytest.approx(expected, rel=0.02)
+    assert row["m"] == len(labels)
     assert (table.loc[(table["network"] == "signed") & (table["decay"] == 0), "test_error"] > 0.1).all()
 
 
+@pytest.mark.witness("lazy_limit", "test_error", "d", "m")
 def test_a_centred_output_descends_as_a_plain_loop_and_ends_at_least_squares():
     options = {"d": D, "m_over_dimension": [0.4, 0.6], "alpha": [0.1, 30.0], "iterations": 600, "targets": 2}
     table = measured("lazy_limit", options, seed=SEED)
@@ -201,6 +221,7 @@ def test_a_centred_output_descends_as_a_plain_loop_and_ends_at_least_squares():
             u = u - step * plain.gradient(matrices, u @ u.T - start, labels) @ u
         row = table[(table["m"] == m) & (table["alpha"] == alpha) & (table["target"] == 1)].iloc[0]
         assert row["test_error"] == pytest.approx(plain.relative_error(u @ u.T - start, goal), rel=1e-6)
+        assert (row["d"], row["m"]) == matrices.shape[1::-1]
         nearest = np.linalg.pinv(rows) @ labels
         assert row["least_squares"] == pytest.approx(np.linalg.norm(nearest - goal.ravel()), rel=1e-6)
     lazy = table[table["alpha"] == 30]

@@ -7,9 +7,11 @@ import pytest
 from conftest import gaussian_problem, measured, refused
 from drawn import RUNS, crossed, curve, drawn_law, geometric, has_band, level, margin, same, where
 
+from algoreg.algorithms.factored import start_matrix
 from algoreg.chapters.momentum import estimands
 from algoreg.claims.intervals import UNDEFINED
 from algoreg.claims.published import load_published
+from algoreg.numerics.seeds import stream
 from algoreg.numerics.theory import geometric_spectrum
 from algoreg.reporting.figures import draw
 
@@ -33,6 +35,7 @@ def accelerated_iterates(u, slope, step, momentum, frozen=False):
         ahead, u = following + momentum * (following - u), following
 
 
+@pytest.mark.witness("momentum_kappa", "passes")
 def test_iterations_by_kappa_are_those_of_a_plain_loop():
     options = {"d": 8, "rank": 2, "kappa": [3], "momentum": [0, 0.5], "step": 0.2, "iterations": 600, "targets": 2}
     table = measured("momentum_kappa", options, seed=SEED)
@@ -64,6 +67,7 @@ def test_a_gradient_frozen_at_the_start_does_not_arrive():
     assert ends[1] > 0.5
 
 
+@pytest.mark.witness("momentum_bias", "ratio")
 def test_the_test_error_at_a_training_error_is_that_of_a_plain_loop():
     options = {"d": 8, "step": [0.1], "time": 100, "targets": 2, "train_error": 0.05}
     row = measured("momentum_bias", options, seed=SEED)
@@ -93,6 +97,30 @@ def test_a_longer_step_is_compared_where_it_is_stable():
     assert (small["factor_to_longer"] < 1.05).all()
 
 
+@pytest.mark.witness("momentum_steps", "speed_up", "factor_to_longer", "factor_to_same")
+def test_factors_between_momentum_and_steps_are_those_of_plain_loops():
+    options = {"d": 8, "step": [0.1], "momentum": [0.5], "tolerance": 0.2, "time": 10, "targets": 2}
+    row = measured("momentum_steps", options, seed=SEED)
+    row = row[row["target"] == 1].iloc[0]
+    matrices, labels, x = problem(8, 1, 48, 1)
+    slope, start = plain.sensing(matrices, labels), start_matrix("gaussian", 8, SEED, 1).numpy()[:, :1]
+
+    def arrival(step, momentum):
+        last = np.inf
+        for t, u in zip(range(101), accelerated_iterates(start, slope, step, momentum), strict=False):
+            error = plain.relative_error(u @ u.T, x)
+            if error < 0.2:
+                return t - np.log(0.2 / error) / np.log(last / error)
+            last = error
+
+    own, same, longer = arrival(0.1, 0.5), arrival(0.1, 0.0), arrival(0.2, 0.0)
+    np.testing.assert_allclose(row["speed_up"], same / own, rtol=1e-6)
+    np.testing.assert_allclose(row["factor_to_same"], max(own / same, same / own), rtol=1e-6)
+    np.testing.assert_allclose(row["factor_to_longer"], max(own / longer, longer / own), rtol=1e-6)
+    # The two differ.
+    assert row["factor_to_same"] > 1.2 * row["factor_to_longer"]
+
+
 def test_what_is_not_reached_has_no_value():
     options = {"d": 8, "rank": 2, "kappa": [3], "momentum": [0], "step": 0.2, "iterations": 5, "targets": 2}
     table = measured("momentum_kappa", options, seed=SEED)
@@ -107,6 +135,19 @@ def test_noise_is_where_runs_end():
     noisy = table[table["label_noise"] > 0].pivot_table(index="target", columns="momentum", values="end_error")
     np.testing.assert_allclose(noisy[0], noisy[0.5], rtol=1e-6)
     assert noisy.min().min() > 1e-4
+
+
+@pytest.mark.witness("momentum_ends", "end_error")
+def test_ends_under_noise_are_those_of_a_plain_loop():
+    options = {"d": 8, "rank": 2, "momentum": [0, 0.5], "label_noise": [0.1], "step": 0.2, "iterations": 30}
+    table = measured("momentum_ends", {**options, "targets": 2}, seed=SEED).set_index(["target", "momentum"])
+    matrices, clean, x = problem(8, 2, 96, 2)
+    names = {"d": 8, "rank": 2, "seed": SEED, "ensemble": 0, "target": 1}
+    labels = clean + 0.1 * np.sqrt(np.mean(clean**2)) * stream("label-noise", **names).standard_normal(96)
+    slope, start = plain.sensing(matrices, labels), plain.spectral_start(matrices, labels, 2)
+    for momentum in (0, 0.5):
+        *_, u = (u for _, u in zip(range(31), accelerated_iterates(start, slope, 0.2, momentum), strict=False))
+        np.testing.assert_allclose(table.loc[(1, momentum), "end_error"], plain.relative_error(u @ u.T, x), rtol=1e-6)
 
 
 def steps_table(power):

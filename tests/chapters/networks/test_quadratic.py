@@ -241,6 +241,7 @@ def rows_of(name, options, ensembles=(0, 1), dtype=torch.float64):
 NETWORK = {"d": 8, "rank": 2, "m": [60, 120], "targets": 2, "step": 0.1, "time": 20.0, "alpha": [1e-3]}
 
 
+@pytest.mark.witness("quadratic_network", "error_of_zero")
 def test_the_experiment_of_networks_is_the_algorithm_run_by_run():
     frame = rows_of(
         "quadratic_network",
@@ -322,6 +323,7 @@ def test_thresholds_do_not_depend_on_the_data_type():
     assert set(double["variant"]) == {"algorithm-1", "plain", "least-squares"}
 
 
+@pytest.mark.witness("truncation_lemma", "mean_ratio")
 def test_truncated_sums_against_full_matrices():
     vectors = normal(4, 200, 5)
     direction = torch.nn.functional.normalize(normal(5, 5), dim=0)
@@ -336,6 +338,12 @@ def test_truncated_sums_against_full_matrices():
     assert len(frame) == 2 * 2 * 3 * 2 * 2
     assert (frame["ratio"] == frame["deviation"] / frame["delta"]).all()
     assert frame[frame["truncation"] == "none"]["level"].isna().all()
+    # Of the mean Σ ⟨X, xxᵀ⟩xxᵀ over x ~ N(0, I) what is cut off deviates, along u and across.
+    for (level, delta), own in frame.dropna(subset="level").groupby(["level", "delta"]):
+        along, across = (
+            2 * quad(lambda g, power=power: g**power * norm.pdf(g), level**0.5, np.inf)[0] for power in (4, 2)
+        )
+        np.testing.assert_allclose(own["mean_ratio"], max(along, across) / delta, rtol=1e-6)
 
 
 def test_positivity_alone_identifies_the_teacher_of_a_network_sooner():
@@ -495,6 +503,7 @@ def test_the_time_of_divergence_has_an_exponent_and_none_where_a_run_stays():
         assert lost == UNDEFINED
 
 
+@pytest.mark.witness("quadratic_network", "reached", "ended", "status", "over_window")
 def test_looks_find_divergence_and_recovery_between_recorded_times_and_change_nothing_else():
     options = NETWORK | {"variant": ["algorithm-1"], "tau_error": [-0.5, 0.0], "time": 40.0, "m": [120]}
     options |= {"record": 3, "multiples": [1, 2, 100]}

@@ -132,6 +132,7 @@ def test_a_plateau_is_read_before_it_is_left():
     assert np.isnan([gone["plateau"], gone["degrees"]]).all()
 
 
+@pytest.mark.witness("noisy_descent", "closest", "closest_above", "error_over_smallest")
 def test_a_course_is_that_of_a_plain_loop():
     table = measured("noisy_descent", COURSE, seed=SEED)
     matrices, labels, noise, x = drawn()
@@ -141,13 +142,14 @@ def test_a_course_is_that_of_a_plain_loop():
     }
     unit = np.linalg.norm(fits["to_fit"] - x)
     own = table[(table["label_noise"] == NOISE) & (table["alpha"] == 1e-3) & (table["target"] == 1)].set_index("time")
-    step, errors = COURSE["step"], []
+    step, errors, nearest = COURSE["step"], [], dict.fromkeys(fits, np.inf)
     iterates = plain.factored_iterates(1e-3 * np.eye(D), plain.sensing(matrices, labels), step)
     for iteration, u in zip(range(241), iterates, strict=False):
         if iteration == 0 or iteration % 4:
             continue
         estimate = u @ u.T
         errors.append(np.linalg.norm(estimate - x) / np.linalg.norm(x))
+        nearest = {name: min(least, np.linalg.norm(estimate - fits[name]) / unit) for name, least in nearest.items()}
         if iteration * step not in own.index:
             continue
         row = own.loc[iteration * step]
@@ -155,6 +157,7 @@ def test_a_course_is_that_of_a_plain_loop():
         assert row["error_over_smallest"] == pytest.approx(errors[-1] / min(errors), rel=1e-8)
         for name, fit in fits.items():
             assert row[name] == pytest.approx(np.linalg.norm(estimate - fit) / unit, rel=1e-3, abs=1e-4)
+            assert row[name.replace("to_fit", "closest")] == pytest.approx(nearest[name], rel=1e-3, abs=1e-4)
         used = (noise @ noise - np.sum((plain.measure(matrices, estimate) - labels) ** 2)) / (noise @ noise)
         sigma = NOISE * np.sqrt(np.mean((labels - noise) ** 2))
         assert row["degrees"] * 11 * sigma**2 / (noise @ noise) == pytest.approx(used, abs=1e-6)
@@ -188,6 +191,27 @@ def test_a_plateau_is_left_later_from_a_smaller_start():
     assert rate == pytest.approx(np.linalg.eigvalsh(-plain.gradient(matrices, fit, labels))[-1], rel=1e-5)
 
 
+@pytest.mark.witness("noisy_plateau", "left", "degrees")
+def test_the_plateau_of_a_run_is_that_of_a_plain_loop():
+    table = measured("noisy_plateau", {**PLATEAU, "alpha": [1e-2]}, seed=SEED)
+    (row,) = table[table["target"] == 1].to_dict("records")
+    matrices, labels, noise, x = drawn()
+    fit = least_squares(matrices, labels, RANK, spectral_factor(matrices, labels, RANK))
+    iterates = plain.factored_iterates(1e-2 * np.eye(D), plain.sensing(matrices, labels), 0.25)
+    looks = [u @ u.T for t, u in zip(range(1201), iterates, strict=False) if t and t % 4 == 0]
+    misfits = [np.sum((plain.measure(matrices, look) - labels) ** 2) for look in looks]
+    apart = [np.linalg.norm(look - fit) / np.linalg.norm(fit - x) for look in looks]
+    nearest = apart.index(min(apart))
+    left = next(k for k in range(nearest + 1, len(apart)) if apart[k] > 0.5)
+    assert row["left"] == left + 1
+    fitted = [k for k in range(left - 1) if misfits[k] < 0.1 * np.sum(labels**2)]
+    flattest = min(fitted, key=lambda k: abs(misfits[k + 1] - misfits[k]))
+    # rd − r(r − 1)/2 = 11.
+    used = (noise @ noise - misfits[flattest]) / (NOISE**2 * np.mean((labels - noise) ** 2)) / 11
+    np.testing.assert_allclose(row["degrees"], used, rtol=1e-5)
+
+
+@pytest.mark.witness("noisy_plateau", "predicted", "predicted_by_rate")
 def test_the_predicted_time_is_when_the_next_direction_has_grown_to_size_one():
     """U's directions grow as exp(rate·time) from α: until the r-th is 1, those beyond at their own rate, then at λ."""
     table = measured("noisy_plateau", PLATEAU, seed=SEED)
@@ -205,6 +229,7 @@ def test_the_predicted_time_is_when_the_next_direction_has_grown_to_size_one():
         assert following > 0.1 * slowest
 
 
+@pytest.mark.witness("rank_fits", "over_freedom", "over_naive", "rejected", "rejected_naive")
 def test_the_statistic_of_every_rank_and_its_tests():
     table = measured("rank_fits", FITS, seed=SEED)
     matrices, labels, noise, _ = drawn()

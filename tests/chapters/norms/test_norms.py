@@ -69,6 +69,7 @@ def test_flow_follows_the_law_from_a_positive_det_and_stops_from_a_negative_one(
     assert set(table["flipped"]) == {0.0}
 
 
+@pytest.mark.witness("two_by_two", "norm", "law_over_norm", "flipped")
 def test_descent_is_a_plain_loop_and_loses_the_sign_at_depth_two():
     options = {"motion": "descent", "depth": [2], "det": ["positive"], "scale": 1e-6, "loss": [1e-1, 1e-2]}
     table = rows_of(options)
@@ -85,6 +86,8 @@ def test_descent_is_a_plain_loop_and_loses_the_sign_at_depth_two():
     own = table[(table["target"] == 1) & (table["accuracy"] == 100)].iloc[0]
     assert own["time"] == pytest.approx(0.003 * iteration)
     assert own["norm"] == pytest.approx(abs((second @ first)[0, 0]), rel=1e-6)
+    law = 1 / math.sqrt(2 * plain_loss(second @ first))
+    assert own["law_over_norm"] == pytest.approx(law / abs((second @ first)[0, 0]), rel=1e-6)
     assert own["flipped"] == 1
     assert f"descent every {two_by_two.EVERY} steps" in two_by_two.VALUES["flipped"][1]
     assert signs == {-1.0, 1.0}

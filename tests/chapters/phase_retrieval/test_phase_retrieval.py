@@ -59,6 +59,9 @@ def plain(x, vectors, star, labels, step=ETA, most=400):
     return np.array(errors), np.array(signals), np.array(met)
 
 
+@pytest.mark.witness(
+    "phase_retrieval", "arrived", "growth", "incoherence", "largest_incoherence", "stage_one", "stage_two", "to_end"
+)
 @pytest.mark.parametrize("kind", ["random", "spectral", "coherent"])
 def test_a_run_goes_where_a_plain_loop_on_a_vector_goes(kind):
     table = where(measured("phase_retrieval", STAGES, seed=SEED), start=kind)
@@ -131,6 +134,7 @@ def test_courses_are_those_of_plain_loops_of_either_width():
         assert row["signal"] == pytest.approx(math.sqrt(signal / (np.trace(x) - signal)), rel=1e-8)
 
 
+@pytest.mark.witness("completion_rows", "acts")
 def test_rows_of_completion_are_those_of_a_plain_loop():
     own = {"d": [14], "rank": 2, "share": [0.6], "start": ["spectral", "spiky"], "iterations": 200, "targets": 2}
     table = measured("completion_rows", own, seed=SEED)

@@ -44,6 +44,7 @@ def plain_far_point(matrices, labels, far, step, count):
     return y
 
 
+@pytest.mark.witness("uniqueness", "distance", "status")
 @pytest.mark.parametrize("kind", ["gaussian", "trace_row"])
 def test_the_far_point_is_that_of_a_plain_splitting(kind):
     table = measured("uniqueness", {**OPTIONS, "kind": [kind]}, seed=SEED)
@@ -53,6 +54,11 @@ def test_the_far_point_is_that_of_a_plain_splitting(kind):
     context = type("", (), {"seed": SEED, "device": "cpu", "dtype": torch.float64})
     x = uniqueness._targets({"rank": 1}, context, kind, 8, [1])[0].numpy()
     y = plain_far_point(matrices, plain.measure(matrices, x), plain_point(x, 1), 0.01, int(row["iterations"]))
+    distance, misfit = (
+        plain.relative_error(y, x),
+        plain.relative_error(plain.measure(matrices, y), plain.measure(matrices, x)),
+    )
+    assert row["status"] == ("converged" if distance < 1e-6 or misfit < 1e-3 * distance else "budget")
     # Where it has landed only rounding and the last steps are left.
     np.testing.assert_allclose(row["distance"], plain.relative_error(y, x), rtol=1e-4)
 

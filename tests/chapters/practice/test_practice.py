@@ -16,6 +16,7 @@ from algoreg.chapters.practice import estimands
 from algoreg.chapters.practice.experiments import magnitudes, photograph, regression, tomography
 from algoreg.claims.intervals import UNDEFINED
 from algoreg.numerics.seeds import stream
+from algoreg.recover.completion import MatrixCompleter
 from algoreg.reporting.figures import draw
 from algoreg.reporting.wording import outwards
 
@@ -77,6 +78,7 @@ def plain_run(psi, width_one, steps):
     return stopped, error, smallest
 
 
+@pytest.mark.witness("tomography", "stopped", "end")
 @pytest.mark.parametrize("method", ["full", "width 1"])
 def test_infidelities_are_those_of_plain_complex_descent(table, method):
     psi = tomography.pure_state("random", QUBITS, SEED, 1)
@@ -144,6 +146,26 @@ def test_the_photograph_is_one_and_its_blocks_are_means():
     assert coarse[0, 0] == pytest.approx(fine[:2, :2].mean())
 
 
+@pytest.mark.witness("photograph", "error")
+@pytest.mark.filterwarnings("ignore:hold-out too small", "ignore:too few measurements")
+def test_errors_of_photographs_are_of_the_unseen_pixels_one_by_one():
+    table = measured("photograph", {"block": 64, "share": [0.6], "iterations": 200}, seed=SEED).set_index("method")
+    table = table[table["picture"] == "photograph"]
+    picture = photograph.photograph(64)
+    known = stream("known-pixels", seed=SEED, ensemble=0, rows=len(picture)).random(picture.shape) < 0.6
+    overall = picture[known].mean()
+    kept = {"shape": picture.shape, "alpha": 1e-3, "stop": "hold-out", "max_iter": 200, "random_state": 0}
+    found = {"means": photograph.means(picture, known)}
+    for method, name in (("descent", "factored"), ("least trace", "least_trace")):
+        found[method] = MatrixCompleter(method=name, **kept).fit(np.argwhere(known), picture[known]).matrix_
+    for method, matrix in found.items():
+        missed = overall_missed = 0.0
+        for place in np.argwhere(~known).tolist():
+            missed += (matrix[*place] - picture[*place]) ** 2
+            overall_missed += (overall - picture[*place]) ** 2
+        assert table.loc[method, "error"] == pytest.approx((missed / overall_missed) ** 0.5, rel=1e-6)
+
+
 def sizes_of_quadratic(name):
     """Return the sizes of the eigenvalues of the quadratic function that labels
     of a planted table follow, ascending.
@@ -169,6 +191,19 @@ def test_planted_tables_have_their_rank_and_splits_differ():
     first, second = (regression.table("diabetes", 0, SEED, number)[1] for number in (0, 1))
     assert not np.array_equal(first, second)
     assert np.array_equal(np.sort(first), np.sort(second))
+
+
+@pytest.mark.witness("regression", "score")
+@pytest.mark.filterwarnings("ignore:not converged")
+def test_scores_are_of_the_rows_that_no_fit_has_seen():
+    table = measured("regression", {"data": ["planted"], "iterations": 20, "columns": 4}, seed=SEED).set_index("method")
+    x, y, fitted = regression.table("planted", 4, SEED, 0)
+    unseen = y[fitted:]
+    total = sum((one - unseen.mean()) ** 2 for one in unseen)
+    for method, estimator in regression.estimators(20, 0, "cpu").items():
+        predicted = estimator.fit(x[:fitted], y[:fitted]).predict(x[fitted:])
+        missed = sum((one - other) ** 2 for one, other in zip(predicted, unseen, strict=True))
+        assert table.loc[method, "score"] == pytest.approx(1 - missed / total, rel=1e-9)
 
 
 MAGNITUDES = {"m_over_n": [2, 3], "time": 12, "trace_steps": 5, "targets": 2}
@@ -197,6 +232,7 @@ def plain_picture(ratio, alpha, width_one, steps, ensemble=1, digit=1):
 
 
 # On ensemble 0 the error of full width is between a quarter and a half: such a picture is not recovered.
+@pytest.mark.witness("magnitudes", "error", "recovered")
 @pytest.mark.parametrize(
     ("method", "alpha", "ensemble"),
     [

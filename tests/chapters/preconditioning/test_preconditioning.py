@@ -55,10 +55,12 @@ def plain_errors(method, count, alpha=ALPHA):
     return np.array(errors)
 
 
+@pytest.mark.witness("preconditioned_runs", "rank", "passes", "smallest_error", "status", "test_error")
 @pytest.mark.parametrize("method", list(DAMPINGS))
 def test_a_run_is_that_of_a_plain_loop(method):
     table = measured("preconditioned_runs", {**OPTIONS, "method": [method]}, seed=SEED)
     own = table[table["target"] == TARGET].set_index("tolerance")
+    assert set(own["rank"]) == {RANK}
     errors = plain_errors(method, int(own["budget"].iloc[0]))
     for tolerance, row in own.iterrows():
         below = np.flatnonzero(errors < tolerance)
@@ -160,6 +162,7 @@ def inverse_of(factor, method):
     return np.linalg.solve(factor.T @ factor + 0.5 * np.eye(4), factor.T).T
 
 
+@pytest.mark.witness("alternating_samples", "test_error", "status")
 @pytest.mark.parametrize("method", ["alternating", "damped", "descent"])
 def test_two_factors_from_few_measurements_are_those_of_a_plain_loop(method):
     options = {"d": 8, "rank": 2, "kappa": 2, "method": [method], "widths": [2], "ratios": [1.5], "targets": 2}

@@ -64,6 +64,7 @@ def test_rectangular_measurements_are_dense_and_begin_with_the_fewer():
         gaussian_rectangular.Ensemble(torch.zeros(2, 13), D)
 
 
+@pytest.mark.witness("one_over_t", "slope")
 @pytest.mark.parametrize(("width", "columns"), [("r", RANK), ("2r", 2 * RANK), ("d", D)])
 def test_slopes_are_those_of_a_plain_loop(width, columns):
     options = {"d": D, "rank": RANK, "width": [width], "alpha": [1.0, 0.1], "iterations": 300, "targets": 2}
@@ -98,6 +99,7 @@ def test_an_error_like_one_over_t_has_a_slope_of_minus_one():
     assert np.log10(sizes[10_000] / sizes[1000]) == pytest.approx(-1, abs=0.01)
 
 
+@pytest.mark.witness("asymmetric_rates", "rate")
 @pytest.mark.parametrize(("width", "columns"), [("r", RANK), ("2r", 2 * RANK)])
 def test_rates_are_those_of_a_plain_loop(width, columns):
     options = {"d": D, "rank": RANK, "width": [width], "alpha": [0.5], "time": 60, "targets": 2}
@@ -119,6 +121,7 @@ def test_a_rate_that_t_is_too_short_for_is_empty():
     assert measured("asymmetric_rates", options, seed=SEED)["rate"].isna().all()
 
 
+@pytest.mark.witness("balance", "imbalance")
 def test_the_imbalance_is_that_of_a_plain_loop_and_of_second_order_in_the_step():
     options = {"d": D, "columns": 9, "rank": RANK, "alpha": [1e-3], "step": [0.05, 0.1], "time": 60, "targets": 2}
     table = measured("balance", options, seed=SEED)

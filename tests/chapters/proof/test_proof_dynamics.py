@@ -103,6 +103,7 @@ def needs_step_by_step(gram, u, alpha, step, iterations):
     return worst, np.linalg.norm(following @ following.T - planted)
 
 
+@pytest.mark.witness("rank_one_dynamics", "over_low", "over_up")
 def test_rank_one_rows_are_those_of_a_plain_implementation():
     options = {"d": 6, "practical": [30], "certified": [2000], "step": 0.2, "targets": 2}
     table = measured("rank_one_dynamics", options, seed=3)
@@ -124,11 +125,25 @@ def test_rank_one_rows_are_those_of_a_plain_implementation():
     ratio = table["needed"] / table["delta_low"]
     same = ~table["inequality"].isin(["final_error", "stage_one_growth"])
     np.testing.assert_allclose(table["over_low"][same], ratio[same], rtol=1e-7)
+    np.testing.assert_allclose(table["over_up"][same], (table["needed"] / table["delta_up"])[same], rtol=1e-7)
+    final = table[table["inequality"] == "final_error"]
+    for end in ("low", "up"):
+        delta = final[f"delta_{end}"]
+        expected = final["needed"] / (delta * np.maximum(np.log(1 / delta), 1))
+        np.testing.assert_allclose(final[f"over_{end}"], expected, rtol=1e-7)
+    # Gordon's bound from the width of unit matrices of rank 4: a plain mean over Gaussian symmetric matrices of the
+    # norm of their best part of that rank.
+    drawn = np.random.default_rng(0).standard_normal((4000, 6, 6))
+    values = np.linalg.eigvalsh((drawn + drawn.transpose(0, 2, 1)) / 2)
+    largest = np.sort(values**2, axis=1)[:, 2:].sum(axis=1) ** 0.5
+    bounds = (1 + (largest.mean() + 2.6) / table["m"] ** 0.5) ** 2 - 1
+    np.testing.assert_allclose(table["delta_up"], bounds, rtol=0.02)
     empty = table[["needed", "over_low"]].isna().any(axis=1)
     assert set(table["inequality"][empty]) == {"stage_one_growth"}
     assert not table["over_low"].isna().any()
 
 
+@pytest.mark.witness("rank_r_dynamics", "log_start", "error_growth", "dominance", "angle_plain", "angle_constant")
 def test_rank_r_rows_are_those_of_a_plain_implementation():
     options = {
         "d": 8,
@@ -166,6 +181,7 @@ def test_rank_r_rows_are_those_of_a_plain_implementation():
                 dominance.append(across / error)
                 angle.append(math.sqrt(max(1 - cosine**2, 0)) / (0.2 * now))
             span = span - 0.2 * slope(u @ u.T) @ span
+        assert row["log_start"] == pytest.approx(math.log(8) - math.log(alpha))
         assert row["error_growth"] == pytest.approx(max(growth), rel=1e-6)
         assert row["dominance"] == pytest.approx(min(dominance), rel=1e-6)
         assert row["angle_plain"] == pytest.approx(max(angle) / (2**0.5 * row["delta_low"]), rel=1e-4)
@@ -295,6 +311,7 @@ def test_the_slowest_step_counts_over_the_fall_and_before_the_conditions_hold():
     assert all(map(math.isnan, never))
 
 
+@pytest.mark.witness("rank_r_dynamics", "least_rate_over_bound", "early_rate_over_bound")
 def test_the_least_rates_of_rows_are_those_of_a_plain_descent():
     options = {"d": 8, "rank": 2, "kappa": [3], "alpha": [1e-3], "certified": [4000], "step": 0.2, "targets": 2}
     table = measured("rank_r_dynamics", options, seed=3)

@@ -72,6 +72,7 @@ def first_below(errors, tolerance):
     return t - np.log(tolerance / errors[t]) / np.log(errors[t - 1] / errors[t])
 
 
+@pytest.mark.witness("race", "passes")
 @pytest.mark.parametrize(
     ("method", "kappa"),
     [("descent_1e-8", 1), ("descent_r", 4), ("scaled_r", 4), ("thresholding", 4), ("projected", 1)],

@@ -42,6 +42,7 @@ def plain_errors(step, count, target, ensemble, known=KNOWN, spectrum=(1.0, 0.5)
     return np.array([plain.relative_error(one, x) for one in found]), np.array(unseen)
 
 
+@pytest.mark.witness("race_noise", "stop_over_best", "end_over_best", "own_error")
 def test_a_row_is_what_a_plain_loop_finds():
     table = measured("race_noise", OPTIONS, seed=SEED, ensembles=(1,))
     assert len(table) == 2

@@ -107,6 +107,7 @@ def test_a_solver_that_does_not_converge_is_a_status(monkeypatch):
     assert trace_minimisation.minimum_trace_diagonal(np.eye(2), np.ones(2), "scs") == (None, "diverged")
 
 
+@pytest.mark.witness("min_trace", "distance_to_min_trace", "status")
 def test_descents_are_those_of_a_plain_implementation(tables):
     for m, ratio in ((8, 1.4), (16, 2.6)):
         matrices = plain.unpack(Ensemble.draw(6, 16, SEED, 1).rows.numpy(), 6)[:m]
@@ -118,6 +119,8 @@ def test_descents_are_those_of_a_plain_implementation(tables):
         assert row["distance_to_target"] == pytest.approx(plain.relative_error(u @ u.T, planted), rel=1e-6)
         assert row["trace"] == pytest.approx(np.trace(u @ u.T) / np.trace(planted), rel=1e-6)
         matrix, _ = trace_minimisation.minimum_trace(plain.pack(matrices), 6, labels, "clarabel")
+        left = plain.relative_error(plain.measure(matrices, u @ u.T), labels)
+        assert row["status"] == ("converged" if left < 1e-4 else "budget")
         apart = np.linalg.norm(u @ u.T - matrix) / np.linalg.norm(planted)
         assert row["distance_to_min_trace"] == pytest.approx(apart, rel=1e-5, abs=1e-7)
 
@@ -148,6 +151,22 @@ def test_commuting_measurements_are_the_full_problem_and_the_theorem_holds_there
     assert (near["distance_to_target"] > 0.5).all()
 
 
+@pytest.mark.witness("min_trace_commuting", "distance_to_min_trace", "status")
+def test_distances_of_commuting_descents_are_those_of_a_plain_loop_and_a_linear_programme(tables):
+    vectors, planted = draw_diagonals(12, 9, SEED, 1), draw_flat_target(12, 2, SEED, 1)
+    labels = vectors @ np.diag(planted)
+    least = linprog(np.ones(12), A_eq=vectors, b_eq=labels).x
+    u = np.full(12, 0.1)
+    for _ in range(4000):
+        u = u - 0.25 * sum((v @ u**2 - y) * v for v, y in zip(vectors, labels, strict=True)) / 9 * u
+    row = row_of(tables["min_trace_commuting"], method="descent", alpha=0.1, target=1, ensemble=1)
+    apart = np.linalg.norm(u**2 - least) / np.linalg.norm(planted)
+    assert row["distance_to_min_trace"] == pytest.approx(apart, rel=1e-5)
+    left = plain.relative_error(vectors @ u**2, labels)
+    assert row["status"] == ("converged" if left < 1e-4 else "budget")
+
+
+@pytest.mark.witness("minibatch", "ratio")
 def test_minibatches_are_plain_sgd_on_the_same_labels(tables):
     table, length = tables["minibatch"], 15
     ensemble = Ensemble.draw(5, 12, SEED, 1)

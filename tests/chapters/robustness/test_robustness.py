@@ -33,6 +33,7 @@ def drawn(**spoiling):
     return matrices, labels[TARGET], factors[TARGET] @ factors[TARGET].T
 
 
+@pytest.mark.witness("early_stopping", "best_error", "end_error", "end_over_best", "stopped_over_best")
 @pytest.mark.parametrize(("width", "columns"), [("2r", 4), ("d", D)])
 def test_a_run_stops_where_a_plain_loop_does(width, columns):
     options = {"d": D, "rank": RANK, "m_over_dr": 3, "label_noise": [0.3], "time": 50, "targets": 2}
@@ -49,8 +50,10 @@ def test_a_run_stops_where_a_plain_loop_does(width, columns):
     np.testing.assert_allclose(row["stopped_error"], errors[int(np.argmin(held))], rtol=1e-6)
     np.testing.assert_allclose(row["end_error"], errors[-1], rtol=1e-6)
     np.testing.assert_allclose(row["end_over_best"], errors[-1] / min(errors), rtol=1e-6)
+    np.testing.assert_allclose(row["stopped_over_best"], errors[int(np.argmin(held))] / min(errors), rtol=1e-6)
 
 
+@pytest.mark.witness("outliers", "end_error")
 @pytest.mark.parametrize("loss", ["squared", "absolute"])
 def test_a_run_with_outliers_is_that_of_a_plain_loop(loss):
     options = {"d": D, "rank": RANK, "m_over_dr": 3, "share": [0.1], "iterations": 150, "targets": 2, "decay": 0.98}
@@ -123,6 +126,32 @@ def test_programmes_find_what_their_weights_are_least_at():
         assert np.linalg.eigvalsh(found).min() > -1e-6
         assert np.sum(weight * found) < np.sum(weight * (factor @ factor.T)) + 1e-4
     refused("flat_minima", "m below d(d+1)/2", m_over_dr=[4])
+
+
+@pytest.mark.witness("flat_minima", "test_error", "status", "rank")
+@pytest.mark.filterwarnings("ignore:Solution may be inaccurate")
+def test_programmes_end_where_dense_ones_do():
+    import cvxpy
+
+    table = measured("flat_minima", {"d": 6, "rank": 1, "m_over_dr": [1.0, 3.0], "targets": 2}, seed=SEED)
+    factor = draw_factor({"kind": "spectrum", "eigenvalues": [1.0]}, 6, 1, SEED, TARGET)
+    goal, statuses = factor @ factor.T, set()
+    for row in table[table["target"] == TARGET].to_dict("records"):
+        matrices = gaussian_matrices(6, row["m"], SEED)
+        weight = {
+            "flattest": sum(matrix @ matrix for matrix in matrices) / len(matrices),
+            "trace": np.eye(6),
+            "random": flat_minima.random_weight(6, 100.0, SEED, 0),
+        }[row["programme"]]
+        x = cvxpy.Variable((6, 6), PSD=True)
+        fits = [cvxpy.trace(matrix @ x) == np.sum(matrix * goal) for matrix in matrices]
+        cvxpy.Problem(cvxpy.Minimize(cvxpy.trace(weight / np.linalg.norm(weight) @ x)), fits).solve(cvxpy.CLARABEL)
+        error = plain.relative_error(x.value, goal)
+        assert row["test_error"] == pytest.approx(error, rel=1e-2, abs=1e-4)
+        assert row["status"] == ("converged" if error < 1e-3 else "budget")
+        assert row["rank"] == np.linalg.matrix_rank(goal, tol=1e-9)
+        statuses.add(row["status"])
+    assert len(statuses) == 2
 
 
 def programmes_table():

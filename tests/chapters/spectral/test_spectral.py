@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from conftest import measured, refused
 from drawn import RUNS, crossed, curve, geometric, level, margin, mean, where
+from scipy.optimize import linprog
 
 from algoreg.chapters.spectral import layers
 from algoreg.chapters.spectral.experiments import convolution, spectral_commuting, spectral_network
@@ -49,6 +50,7 @@ def network_rows(**changes):
     return measured("spectral_network", {**options, **changes}, seed=SEED)
 
 
+@pytest.mark.witness("spectral_network", "test_error")
 def test_networks_are_those_of_plain_loops():
     table = network_rows()
     own = table[table["target"] == TARGET].set_index("network")
@@ -76,6 +78,7 @@ def test_networks_are_those_of_plain_loops():
     assert own.loc["plain", "status"] == "budget"
 
 
+@pytest.mark.witness("spectral_commuting", "distance")
 def test_a_commuting_network_is_a_plain_loop_and_a_matrix_network_on_diagonals():
     options = {"d": D, "m": 3, "support": 2, "size": [2.0], "start": [0.2], "iterations": 40, "targets": 2}
     table = measured("spectral_commuting", options, seed=SEED)
@@ -92,6 +95,8 @@ def test_a_commuting_network_is_a_plain_loop_and_a_matrix_network_on_diagonals()
         u = u - 0.02 * slopes
     x = weights @ np.tanh(u**2)
     assert row["train_error"] == pytest.approx(np.linalg.norm(rows @ x - labels) / np.linalg.norm(labels), rel=1e-9)
+    least = linprog(np.ones(D), A_eq=rows, b_eq=labels).x
+    assert row["distance"] == pytest.approx(np.linalg.norm(x - least) / np.linalg.norm(goal), rel=1e-5)
     assert row["largest_shaped"] == pytest.approx(np.tanh(u**2).max())
     assert row["status"] == "budget"
 
@@ -132,6 +137,38 @@ def test_margins_are_below_the_largest_and_one_layer_ends_at_the_euclidean_one()
     _, euclidean = convolution.largest_margins(signed)
     shares = np.random.default_rng(0).dirichlet(np.ones(3), 20_000)
     assert euclidean == pytest.approx(np.linalg.norm(shares @ signed, axis=1).min(), rel=0.02)
+
+
+@pytest.mark.witness("convolution", "fourier_margin")
+def test_the_fourier_margin_is_that_of_a_plain_loop_over_the_largest():
+    import cvxpy
+
+    options = {"d": 5, "m": 3, "network": ["convolutional"], "start": 0.5, "iterations": 20, "targets": 2}
+    table = measured("convolution", options, seed=SEED).set_index("target")
+    points, labels = convolution.draw_points({**options, "step": 0.1}, SEED, 0)
+    signed = labels[TARGET][:, None] * points
+    first, second = convolution.draw_start(options, "convolutional", SEED, TARGET)
+
+    def beta(first, second):
+        return np.array([sum(first[k] * second[(n - k) % 5] for k in range(5)) for n in range(5)])
+
+    for t in range(20):
+        losses = np.exp(-signed @ beta(first, second))
+        pull = -(losses / losses.sum()) @ signed
+        # β_n = Σ_k w_k v_{n−k}: the gradient in w_k is Σ_n pull_n v_{n−k}.
+        own = [
+            np.array([sum(pull[n] * other[(n - k) % 5] for n in range(5)) for k in range(5)])
+            for other in (second, first)
+        ]
+        length = 0.1 / (1 + t / 2000) ** 0.5 / np.sqrt(sum(np.sum(part**2) for part in own))
+        first, second = first - length * own[0], second - length * own[1]
+    transform = np.exp(-2j * np.pi * np.outer(range(5), range(5)) / 5) / 5**0.5
+    free = cvxpy.Variable(5)
+    problem = cvxpy.Problem(cvxpy.Maximize(cvxpy.min(signed @ free)), [cvxpy.norm(transform @ free, 1) <= 1])
+    problem.solve(cvxpy.CLARABEL)
+    end = beta(first, second)
+    margin_of_end = (signed @ end).min() / np.abs(transform @ end).sum()
+    assert table.loc[TARGET, "fourier_margin"] == pytest.approx(margin_of_end / problem.value, rel=1e-5)
 
 
 def test_bad_options_are_named():

@@ -23,6 +23,7 @@ def largest_sine(first, second):
     return np.sqrt(max(1 - np.linalg.svd(first.T @ second, compute_uv=False).min() ** 2, 0))
 
 
+@pytest.mark.witness("spectral_phase", "predicted", "preference", "smallest_error")
 @pytest.mark.parametrize(("width", "columns"), [("2r", 2 * RANK), ("d", D)])
 def test_a_run_is_that_of_a_plain_loop(width, columns):
     options = {"d": D, "rank": RANK, "m_over_dr": 3, "width": [width], "alpha": [ALPHA], "targets": 2}

@@ -137,6 +137,7 @@ def test_the_largest_step_is_two_over_the_largest_curvature():
     assert step == pytest.approx(iterations.LARGEST_SHARE * 2 / np.linalg.eigvalsh(curvature).max(), rel=0.02)
 
 
+@pytest.mark.witness("error_at_time", "in_window", "over_bound", "squared_error")
 def test_errors_at_times_are_those_of_a_plain_descent():
     table = measured("error_at_time", ERRORS)
     for kappa, alpha, per, time in ((1.5, 1e-5, 2, 4), (2, 1e-6, 1.2, 1), (2, 1e-7, 2, 4)):
@@ -156,6 +157,7 @@ def test_errors_at_times_are_those_of_a_plain_descent():
         assert row["in_window"] == (count <= 1 / (0.2 * np.sqrt(8 * kappa * alpha)))
 
 
+@pytest.mark.witness("window", "test_error", "smallest_error")
 def test_the_window_is_that_of_a_plain_descent():
     table = measured("window", WINDOW, alpha_power=4, ensembles=2)
     last = round(1 / (0.2 * np.sqrt(8 * 1.5 * 8.0**-4)))
@@ -403,6 +405,7 @@ def recursion(d, rank, alpha, step, tolerance):
     raise AssertionError("the recursion does not arrive")
 
 
+@pytest.mark.witness("iterations", "iterations", "over_bound")
 def test_certified_iterations_are_a_recursion_of_one_number_and_grow_as_the_step_rule_says():
     alphas = [1e-3, 1e-6, 1e-9]
     options = {"alpha": alphas, "rule": ["constant", "inverse_log"], "m_over_dr": 1e8, "iterations": 3000}

@@ -17,6 +17,7 @@ from algoreg.claims.thresholds import Thresholds, exponent_of, find_thresholds
 from algoreg.numerics import theory
 from algoreg.numerics.problems import draw_factor
 from algoreg.reporting.figures import draw
+from algoreg.settings.plan import experiment_options
 
 OPTIONS = {
     "d": [6],
@@ -31,6 +32,10 @@ OPTIONS = {
     "time": [10.0, 30.0],
     "targets": 2,
 }
+
+
+# Where a run has recovered by default, and stops.
+RECOVERED = experiment_options({"experiment": "threshold", "options": OPTIONS})["recovered"]
 
 
 def measured(ensembles=(0,), seed=11, **changes):
@@ -53,13 +58,19 @@ def plain_error(row, seed, iterations, projected=False):
     return plain.relative_error(estimate, planted)
 
 
+@pytest.mark.witness("threshold", "test_error", "status")
 def test_the_experiment_agrees_with_plain_descent():
     table = measured(d=[6, 9], ensembles=(0, 1))
     stopped = table[(table["status"] == "converged") & (table["elapsed"] < table["time"])]
     cells = [table.iloc[0], table[table["time"] == 10].iloc[-1], stopped.iloc[0], stopped.iloc[-1]]
     for row in cells:
         iterations = round(row["elapsed"] / row["step"])
-        assert row["test_error"] == pytest.approx(plain_error(row, 11, iterations), rel=1e-8)
+        error = plain_error(row, 11, iterations)
+        assert row["test_error"] == pytest.approx(error, rel=1e-8)
+        assert row["status"] == ("converged" if error < RECOVERED else "budget")
+        # One that stopped had not recovered at the look before, a unit of η·t earlier.
+        if row["elapsed"] < row["time"]:
+            assert plain_error(row, 11, iterations - round(1 / row["step"])) >= RECOVERED
     projected = measured(algorithm="projected", unit="psd", ratios=[0.8, 1.2], rank=[1])
     assert (projected["alpha"] == 0).all()
     assert sorted(projected["m"].unique()) == [round(x * theory.psd_statistical_dimension(6, 1)) for x in (0.8, 1.2)]
