@@ -2,7 +2,7 @@
 
 import operator
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.stats import chi2
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from algoreg.engine.checkpoint import Checkpoint
 from algoreg.numerics import theory
 from algoreg.numerics.devices import DTYPES, resolve_device
+from algoreg.recover import growing
 from algoreg.recover.fitting import Fitted
 from algoreg.recover.plan import Plan, refuse_unlisted
 from algoreg.recover.watching import entropy
@@ -29,6 +31,8 @@ LARGEST_LABEL = 1e150
 # Matrices in units beyond these, labels over measurements, would be infinite, or lose digits and be 0.
 UNITS = (1e-300, 1e300)
 SIGNIFICANCE = 0.05
+# Fits to other labels, by whose spread a prediction's uncertainty is judged: its own relative error is 1/√(2·99).
+REPLICATES = 100
 
 # What the parameters may be that are numbers, and how it is said.
 NUMBERS = {
@@ -234,6 +238,113 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
             self.warnings_.append(f"too few measurements: {m}, but {what} has {needed} degrees of freedom")
         for line in self.warnings_:
             warnings.warn(line, ConvergenceWarning if line.startswith("not converged") else UserWarning, stacklevel=3)
+
+    def _remember(
+        self, X: Any, y: np.ndarray, weights: np.ndarray, kind: str, shape: tuple[int, int], more: int = 0
+    ) -> None:
+        """Keep what fits to other labels need: measurements, weights, and the noise of a label of weight 1.
+
+        ``more`` are degrees of freedom beside those of a matrix of the effective rank.
+        """
+        self._training = X, weights
+        rank = min(max(1, round(self.effective_rank_)), *shape)
+        # Factors that grow are fitted to everything once their rank is found.
+        self._seen = np.arange(len(y))
+        if self.method_ != growing.NAME:
+            self._seen = np.setdiff1d(self._seen, self.held_out_)
+        seen = self._seen
+        free = len(seen) - degrees_of_freedom(kind, *shape, rank) - more
+        left = np.sqrt(weights[seen]) * (y - self._fitted())[seen]
+        self._label_noise = None if free < 1 else float(np.linalg.norm(left) / np.sqrt(free))
+        if self.noise is not None:
+            self._label_noise = float(self.noise)
+
+    def _fitted(self) -> np.ndarray:
+        """Return what the fit predicts of its own measurements."""
+        return self.predict(self._training[0])  # type: ignore[attr-defined]
+
+    def _drawn(self, rng: np.random.Generator) -> np.ndarray:
+        """Return labels that might have been: those that the fit predicts, and noise."""
+        exact, roots = self._fitted(), np.sqrt(self._training[1])
+        noise = (self._label_noise or 0.0) * rng.standard_normal(len(exact))
+        return exact + np.divide(noise, roots, out=np.zeros_like(noise), where=roots > 0)
+
+    def _again(self, X: Any, y: np.ndarray, weights: np.ndarray) -> Any:
+        """Return a fit to other labels: by the same method, from the same start, of as many iterations."""
+        kept = {"method": self.method_, "alpha": self.alpha_, "max_iter": self.n_iter_}
+        again = clone(self).set_params(**kept, stop="budget", verbose=False)
+        return again.fit(X, y, sample_weight=weights)
+
+    def replicas(self, replicates: int = REPLICATES, random_state: Any = 0) -> Iterator[Any]:
+        """Yield fits to labels that are drawn anew from this fit (the parametric bootstrap).
+
+        Noise is normal, with the standard deviation ``noise``, or that of the residuals. Start, iterations and what is
+        held out are those of this fit, so that doubts about when to stop are not in their spread; nor is what a fit
+        misses each time in the same way.
+
+        Raises
+        ------
+        ValueError
+            If there are too few measurements to tell the noise by, and it was not told.
+        """
+        check_is_fitted(self)
+        if self._label_noise is None:
+            raise ValueError(
+                "error bars need the labels' noise: what was fitted has as many degrees of freedom as there are labels"
+            )
+        rng, (X, weights) = np.random.default_rng(random_state), self._training
+        seen = self._seen
+        for _ in range(replicates):
+            with warnings.catch_warnings():
+                # They would be about labels that nobody has.
+                warnings.simplefilter("ignore")
+                yield self._again(X[seen], self._drawn(rng)[seen], weights[seen])
+
+    def bootstrap(self, replicates: int = REPLICATES, random_state: Any = 0) -> np.ndarray:
+        """Return the matrices of :meth:`replicas`, shape (replicates, d1, d2)."""
+        return np.array([one.matrix_ for one in self.replicas(replicates, random_state)])
+
+    def error_bars(
+        self, quantity: Callable | Any, level: float = 0.95, replicates: int = REPLICATES, random_state: Any = 0
+    ) -> dict[str, Any]:
+        """Return the estimate of a quantity, its standard error and an interval, by the bootstrap.
+
+        Parameters
+        ----------
+        quantity : callable, or array
+            A function of the matrix, such as :func:`algoreg.recover.purity`, or what ``predict`` takes, whose
+            predictions are meant.
+        level : float
+            Of the interval, which is pivotal: the bias of a refit is taken off.
+        replicates, random_state
+            See :meth:`replicas`.
+
+        Returns
+        -------
+        dict
+            ``estimate``, ``standard_error``, ``low``, ``high``.
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"level = {level}: allowed is a number between 0 and 1")
+
+        def of(one: Any) -> Any:
+            return quantity(one.matrix_) if callable(quantity) else one.predict(quantity)
+
+        drawn = np.array([of(one) for one in self.replicas(replicates, random_state)])
+        estimate = np.asarray(of(self))
+        low, high = (np.quantile(drawn, q, axis=0) for q in ((1 + level) / 2, (1 - level) / 2))
+        return {
+            "estimate": estimate,
+            "standard_error": drawn.std(axis=0, ddof=1),
+            "low": 2 * estimate - low,
+            "high": 2 * estimate - high,
+        }
+
+    def _with_spread(self, X: Any, found: np.ndarray, return_std: bool) -> Any:
+        """Return predictions, and their standard errors where those are asked for."""
+        if not return_std:
+            return found
+        return found, np.std([one.predict(X) for one in self.replicas(REPLICATES)], axis=0, ddof=1)
 
     def _test_ranks(self, design: Any, y: np.ndarray, noise: float | None, symmetric: bool) -> None:
         """Set ``rank_test_``: χ² of the best fit within the leading r directions, r = 1, 2, …; None without a noise.

@@ -1,10 +1,12 @@
 """A low-rank matrix from some of its entries."""
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
 from algoreg.recover import growing
@@ -282,6 +284,7 @@ class MatrixCompleter(MatrixEstimator):
         self.held_out_ = kept[self.held_out_]
         self.warnings_ += _unknown(places, shape, self.kind != "rectangular")
         self._warn(self.kind, len(y), shape)
+        self._remember(places, y, weights, self.kind, shape, int(self.row_bias_.any()) * (sum(shape) - 1) + 1)
         return self
 
     def _entries(self, X, y):
@@ -340,13 +343,11 @@ class MatrixCompleter(MatrixEstimator):
             some = slice(None) if indices is None else indices
             return EntriesModel(places[some], y[some], weights[some], shape, damping)
 
+        self._damping = damping
         found = growing.grow(build, len(y), self._plan(self.kind, seed, noise, trace_unit=size))
         last = found.last
-        left, right, row, column = found.model.parts(last.x, last.rank)
-        left, right, values = balanced(left, right) if last.rank else (left, right, np.zeros(0))
-        self.factors_ = (left * np.sqrt(size), right * np.sqrt(size))
-        self.eigenvalues_, self.effective_rank_ = size * values, float(np.exp(entropy(values))) if last.rank else 0.0
-        self.row_bias_, self.column_bias_ = size * row, size * column
+        self._stages = [(stage.rank, stage.variant, stage.iterations) for stage in found.stages[1:]]
+        self._take(found.model, last.x, last.rank, size)
         self.alpha_ = self.step_ = None
         self.n_iter_, self.stop_, self.method_ = found.taken, found.stop, growing.NAME
         self.path_ = found.path()
@@ -359,6 +360,33 @@ class MatrixCompleter(MatrixEstimator):
                 f"no rank fits to the noise: rank {last.rank} leaves {left_over:.3g}, and further directions take off no more "
                 "than noise does; a larger noise, or entries that are no low-rank matrix"
             )
+
+    def _take(self, model, x, rank, size):
+        """Set factors, singular values and biases from a model's parameters."""
+        left, right, row, column = model.parts(x, rank)
+        left, right, values = balanced(left, right) if rank else (left, right, np.zeros(0))
+        self.factors_ = (left * np.sqrt(size), right * np.sqrt(size))
+        self.eigenvalues_, self.effective_rank_ = size * values, float(np.exp(entropy(values))) if rank else 0.0
+        self.row_bias_, self.column_bias_ = size * row, size * column
+
+    def _again(self, places, y, weights):
+        again = copy.copy(self)
+        if self.method_ != growing.NAME:
+            kept = {"shape": self.matrix_.shape, "ids": "positions", "method": self.method_, "alpha": self.alpha_}
+            told = clone(self).set_params(**kept, max_iter=self.n_iter_, stop="budget", verbose=False)
+            again.matrix_ = told.fit(places, y, sample_weight=weights).matrix_
+            return again
+        shape = len(self.row_bias_), len(self.column_bias_)
+        size = unit_labels(y - self.mean_)
+        model = EntriesModel(places, (y - self.mean_) / size, weights, shape, self._damping)
+        x = model.start()
+        for rank, variant, iterations in self._stages:
+            x, _ = growing.converged(model, model.widened(x, rank - 1, variant), rank, iterations)
+        again._take(model, x, self._stages[-1][0] if self._stages else 0, size)
+        return again
+
+    def _fitted(self):
+        return self._at(*self._training[0].T)
 
     def _fit_descent(self, places, y, weights, shape, size, noise, device, dtype, seed):
         rows = shape[0] if self.kind == "rectangular" else None
@@ -414,10 +442,17 @@ class MatrixCompleter(MatrixEstimator):
             )
         return shape
 
-    def predict(self, X):
+    def predict(self, X, return_std=False):
         """Return the completed matrix's entries at some places, shape (m,).
 
         A name that ``fit`` has not seen gets the mean and the bias of its row or column alone.
+
+        Parameters
+        ----------
+        X : array or DataFrame, shape (m, 2), or sparse matrix
+        return_std : bool
+            Whether standard errors of the entries come with them, by the bootstrap of :meth:`replicas`. The mean is
+            taken as known.
 
         Raises
         ------
@@ -442,6 +477,10 @@ class MatrixCompleter(MatrixEstimator):
                 outside = places[(places >= shape).any(axis=1)][0]
                 raise ValueError(f"X: place {tuple(map(int, outside))} is outside the {shape} matrix; give the shape")
             rows, columns = places.T
+        return self._with_spread(X, self._at(rows, columns), return_std)
+
+    def _at(self, rows, columns):
+        """Return entries; −1 is a name that ``fit`` has not seen."""
         if "_matrix" in self.__dict__:
             if min(rows.min(), columns.min()) < 0:
                 raise ValueError("X: a name that fit has not seen")

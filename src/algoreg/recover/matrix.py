@@ -145,9 +145,9 @@ class LowRankMatrixRegressor(MatrixEstimator):
         shape = self._shape(shape, X.shape[1])
         device, dtype, seed = self._prepare()
         design: Matrices | Vectors = (Vectors if self.vectors else Matrices)(X, shape)
+        weights, labels = checked_weights(sample_weight, len(y)), y
         if sample_weight is not None:
-            roots = np.sqrt(checked_weights(sample_weight, len(y)))
-            design, y = design.weighted(roots), y * roots
+            design, y = design.weighted(np.sqrt(weights)), y * np.sqrt(weights)
         unit = unit_labels(y)
         ensemble, scale = design.ensemble(self.kind == "rectangular", device, dtype)
         noise = None if self.noise is None else self.noise / unit
@@ -162,6 +162,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
         noise = None if self.vectors else self.noise
         self._test_ranks(design.between, y, noise, self.kind != "rectangular")
         self._warn(self.kind, len(y), self.matrix_.shape)
+        self._remember(X, labels, weights, self.kind, self.matrix_.shape)
         return self
 
     def _shape(self, given, features):
@@ -199,8 +200,21 @@ class LowRankMatrixRegressor(MatrixEstimator):
             )
         return shape
 
-    def predict(self, X):
+    def _fitted(self):
+        return (Vectors if self.vectors else Matrices)(self._training[0], self.matrix_.shape).measure(self.matrix_)
+
+    def _again(self, X, y, weights):
+        return super()._again(X if self.vectors else X.reshape(-1, *self.matrix_.shape), y, weights)
+
+    def predict(self, X, return_std=False):
         """Return ⟨A, M⟩, or xᵀMz, of new measurements, shape (m,).
+
+        Parameters
+        ----------
+        X : array
+            As in ``fit``.
+        return_std : bool
+            Whether standard errors of the predictions come with them, by the bootstrap of :meth:`replicas`.
 
         Raises
         ------
@@ -212,4 +226,5 @@ class LowRankMatrixRegressor(MatrixEstimator):
         if shape not in (None, self.matrix_.shape):
             raise ValueError(f"X has matrices of shape {shape}: that of M is {self.matrix_.shape}")
         X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
-        return (Vectors if self.vectors else Matrices)(X, self.matrix_.shape).measure(self.matrix_)
+        found = (Vectors if self.vectors else Matrices)(X, self.matrix_.shape).measure(self.matrix_)
+        return self._with_spread(X, found, return_std)

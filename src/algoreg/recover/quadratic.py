@@ -88,7 +88,8 @@ class QuadraticRegressor(MatrixEstimator):
         unit_labels(y)
         refuse_constant(y)
         self._centre, self._unit = _mean_and_size(X, self.standardize)
-        roots = np.sqrt(checked_weights(sample_weight, len(y)))
+        weights = checked_weights(sample_weight, len(y))
+        roots = np.sqrt(weights)
         offset = float(np.average(y, weights=roots**2)) if self.kind == "symmetric" else 0.0
         size = unit_labels(y - offset)
         # Of large columns M may be 0 to the last digit: Z, which predicts, is not.
@@ -108,7 +109,12 @@ class QuadraticRegressor(MatrixEstimator):
         self.rank_test_ = None
         self._warn(self.kind, len(y), self.matrix_.shape)
         self._in_units_of_data(offset, size)
+        self._remember(X, y, weights, self.kind, (X.shape[1] + 1,) * 2)
         return self
+
+    def _drawn(self, rng):
+        y = super()._drawn(rng)
+        return y if self.kind == "symmetric" else y.clip(min=0)
 
     def _augmented(self, X):
         """Return x̃ of every row: 1, then the standardised columns."""
@@ -128,8 +134,10 @@ class QuadraticRegressor(MatrixEstimator):
         self.intercept_ = float(whole[0, 0]) + offset
         self._label_offset, self._label_size = offset, size
 
-    def predict(self, X):
-        """Return xᵀMx + wᵀx + c of every row, shape (n,)."""
+    def predict(self, X, return_std=False):
+        """Return xᵀMx + wᵀx + c of every row, shape (n,), and with ``return_std`` their standard errors by the
+        bootstrap.
+        """
         check_is_fitted(self, "matrix_")
         refuse_complex_or_masked(X=X)
         X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
@@ -138,7 +146,7 @@ class QuadraticRegressor(MatrixEstimator):
         for start in range(0, len(X), BLOCK_ROWS):
             x = self._augmented(X[start : start + BLOCK_ROWS])
             found[start : start + BLOCK_ROWS] = np.einsum("ij,ij->i", x @ self.network_, x)
-        return found * self._label_size + self._label_offset
+        return self._with_spread(X, found * self._label_size + self._label_offset, return_std)
 
 
 def _mean_and_size(X, standardize):

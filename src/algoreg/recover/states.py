@@ -1,8 +1,7 @@
 """A quantum state from expectations of Pauli strings."""
 
-from collections.abc import Callable
+import copy
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,13 @@ from algoreg.engine.kernels.passes import lanes_for
 from algoreg.ensembles import pauli, pauli_hermitian
 from algoreg.numerics import devices
 from algoreg.recover import growing
-from algoreg.recover.base import MatrixEstimator, checked_weights, refuse_complex_or_masked, root_mean_square
+from algoreg.recover.base import (
+    REPLICATES,
+    MatrixEstimator,
+    checked_weights,
+    refuse_complex_or_masked,
+    root_mean_square,
+)
 from algoreg.recover.fitting import Fitted, recover
 from algoreg.recover.io import refusals
 from algoreg.recover.io.pauli_data import plain_strings
@@ -273,16 +278,16 @@ class StateRegressor(MatrixEstimator):
         self.rank_test_ = None
         self._warn("hermitian", len(labels), found.shape)
 
-    def predict(self, X):
-        """Return tr Pρ of strings, shape (m,)."""
+    def predict(self, X, return_std=False):
+        """Return tr Pρ of strings, shape (m,), and with ``return_std`` their standard errors by the bootstrap."""
         check_is_fitted(self, "matrix_")
         strings, signs = _strings(X, self.reverse, alone=False)
         if 2 ** len(strings[0]) != len(self.matrix_):
             raise ValueError(f"X: strings of {len(strings[0])} letters, but the state has {len(self.matrix_)} levels")
-        return signs * expectations_of(self.matrix_, strings)
+        return self._with_spread(X, signs * expectations_of(self.matrix_, strings), return_std)
 
-    def bootstrap(self, replicates=100, random_state=0):
-        """Return states that are fitted to expectations drawn anew from ρ, shape (replicates, 2ⁿ, 2ⁿ).
+    def replicas(self, replicates=REPLICATES, random_state=0):
+        """Yield states that are fitted to expectations drawn anew from ρ.
 
         Each has the rank of the fit, so that doubts about the rank are not in their spread. Shots of different strings
         are drawn apart from each other.
@@ -300,53 +305,17 @@ class StateRegressor(MatrixEstimator):
             raise ValueError("error bars need shots, or the noise of the expectations")
         ensemble, size = measured(strings, "cpu", torch.float64, roots)
         exact, rng = expectations_of(self.matrix_, strings).clip(-1, 1), np.random.default_rng(random_state)
-        drawn = []
-        with devices.at_most(lanes_for(ensemble.d**2)):
-            for _ in range(replicates):
-                if self._shots is None:
-                    y = exact + self.noise_ * rng.standard_normal(len(exact)) / roots
-                else:
-                    shots = self._shots.round().clip(1).astype(np.int64)
-                    y = 2 * rng.binomial(shots, (1 + exact) / 2) / shots - 1
-                model = StateModel(ensemble, size, y * roots)
+        for _ in range(replicates):
+            if self._shots is None:
+                y = exact + self.noise_ * rng.standard_normal(len(exact)) / roots
+            else:
+                shots = self._shots.round().clip(1).astype(np.int64)
+                y = 2 * rng.binomial(shots, (1 + exact) / 2) / shots - 1
+            model, one = StateModel(ensemble, size, y * roots), copy.copy(self)
+            with devices.at_most(lanes_for(ensemble.d**2)):
                 x, _ = growing.converged(model, self._stage.x, self._stage.rank, self.max_iter)
-                drawn.append(model.state(x, self._stage.rank))
-        return np.array(drawn)
-
-    def error_bars(self, quantity: Callable | Any, level=0.95, replicates=100, random_state=0):
-        """Return the estimate of a quantity, its standard error and an interval, by the bootstrap.
-
-        Parameters
-        ----------
-        quantity : callable, or array of str
-            A function of ρ, such as :func:`purity`, or Pauli strings, whose expectations are meant.
-        level : float
-            Of the interval, which is pivotal: the bias of a refit is taken off.
-        replicates, random_state
-            See :meth:`bootstrap`.
-
-        Returns
-        -------
-        dict
-            ``estimate``, ``standard_error``, ``low``, ``high``.
-        """
-        if not 0 < level < 1:
-            raise ValueError(f"level = {level}: allowed is a number between 0 and 1")
-        if not callable(quantity):
-            strings, signs = _strings(quantity, self.reverse, alone=False)
-
-            def quantity(rho):
-                return signs * expectations_of(rho, strings)
-
-        drawn = np.array([quantity(rho) for rho in self.bootstrap(replicates, random_state)])
-        estimate = np.asarray(quantity(self.matrix_))
-        low, high = (np.quantile(drawn, q, axis=0) for q in ((1 + level) / 2, (1 - level) / 2))
-        return {
-            "estimate": estimate,
-            "standard_error": drawn.std(axis=0, ddof=1),
-            "low": 2 * estimate - low,
-            "high": 2 * estimate - high,
-        }
+            one.matrix_ = model.state(x, self._stage.rank)
+            yield one
 
 
 def purity(rho: np.ndarray) -> float:
