@@ -114,7 +114,7 @@ def table_rows(name, new, old, tolerances):
                     "table": table,
                     "column": column,
                     "variation": name,
-                    "same_rows": same,
+                    "same_rows": bool(same),
                     "row": row,
                     "this": float(new[table][column][row]),
                     "other": float(kept[column][row]),

@@ -1,0 +1,1 @@
+"""Sharp constants: what theory without a free constant says of recovery, beside what is measured."""

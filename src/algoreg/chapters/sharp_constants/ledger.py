@@ -1,0 +1,82 @@
+"""The ledger's evidence on sharp constants: errors, overlaps and first m beside predictions, shares of recovery."""
+
+from algoreg.numerics.theory import trace_statistical_dimension
+from algoreg.reporting.report import estimate_of, markdown, number, passage, verdicts
+from algoreg.settings.chapters import load_chapters
+
+# The tier whose committed numbers the ledger has.
+TIERS = ("quick",)
+FOUND = 0.1
+
+
+@passage("sharp_noise", "sharp_overlap", "sharp_least_trace", tiers=TIERS)
+def sharp_headline(reference):
+    """Return the headline's numbers: how far means are from their predictions, in words."""
+    noise = max(float(estimate_of(reference, f"sharp-noise-{name}", "up")) for name in ("least-squares", "penalised"))
+    return (
+        f"Mean squared errors under noise are within {100 * noise:.2g} % of theirs, the spectral start's overlap within "
+        f"{estimate_of(reference, 'sharp-overlap', 'up')}, and the first m of the least trace within "
+        f"{100 * float(estimate_of(reference, 'sharp-least-trace', 'up')):.2g} %."
+    )
+
+
+@passage("sharp_noise", tiers=TIERS)
+def sharp_errors(frame):
+    """Return squared errors by method and noise beside their predictions, as Markdown."""
+    rows = []
+    for (d, method, noise), own in frame.groupby(["d", "method", "noise"]):
+        values = (number(own[name].mean()) for name in ("error", "predicted", "over", "over_noise"))
+        rows.append([d, method.replace("_", " "), f"{noise:g}", *values])
+    header = ["d", "method", "x", "squared error", "predicted", "over the prediction", "over that of noise alone"]
+    return markdown(header, rows)
+
+
+@passage("sharp_overlap", tiers=TIERS)
+def sharp_overlaps(frame):
+    """Return squared overlaps by m/d, as Markdown."""
+    rows = [
+        [
+            d,
+            f"{ratio:g}",
+            number(own["overlap"].mean()),
+            number(2 * own["overlap"].sem()),
+            number(own["predicted"].iloc[0]),
+        ]
+        for (d, ratio), own in frame.groupby(["d", "m_over_d"])
+    ]
+    return markdown(["d", "m/d", "squared overlap", "two standard errors", "predicted"], rows)
+
+
+@passage("sharp_least_trace", tiers=TIERS)
+def sharp_first_counts(frame):
+    """Return the mean first m by d and rank, as Markdown."""
+    rows = []
+    for (d, rank), own in frame.groupby(["d", "rank"]):
+        mean, error = own["first_m"].mean(), 2 * own["first_m"].sem()
+        rows.append(
+            [d, rank, number(mean), number(error), number(own["predicted"].iloc[0]), number(own["over"].mean())]
+        )
+    return markdown(["d", "r", "mean first m", "two standard errors", "predicted", "ratio"], rows)
+
+
+@passage("sharp_descent", tiers=TIERS)
+def sharp_shares(frame):
+    """Return the share of draws that descent recovers by m/d, as Markdown."""
+    rows = [
+        [d, f"{ratio:g}", f"{(own['test_error'] < FOUND).mean():.0%}", len(own)]
+        for (d, ratio), own in frame.groupby(["d", "m_over_dr"])
+    ]
+    return markdown(["d", "m/d", "share with error below 0.1", "draws"], rows)
+
+
+@passage("sharp_descent", tiers=TIERS)
+def sharp_dimension(frame):
+    """Return the statistical dimension of the least trace at the descents' d, in words."""
+    return ", ".join(f"{trace_statistical_dimension(d, 1) / d:.2f}d at d = {d}" for d in sorted(frame["d"].unique()))
+
+
+@passage("sharp_noise", tiers=TIERS)
+def sharp_verdicts(reference):
+    """Return the verdicts of tier quick, as Markdown."""
+    (chapter,) = load_chapters(["sharp_constants"])
+    return verdicts(reference, chapter.claims)
