@@ -109,7 +109,7 @@ test-slurm: .venv/ready slurm  ## two chapters of the smoke tier on a Slurm clus
 
 test-browser: check-test-browser .venv/ready .venv/browser/ready  ## the page of a finished tier (quick) and the site in a headless Chromium
 	@$(RUN) PYTHONPATH="$$(echo .venv/browser/lib/python*/site-packages)" ALGOREG_TIER="$${TIER:-quick}" ALGOREG_TEST_BROWSER=1 \
-	pytest -m browser -rs -n "$$CORES" tests/test_browser.py tests/test_explorer.py tests/test_site.py
+	pytest -m browser -rs -n "$$CORES" tests/test_browser.py tests/test_essay.py tests/test_explorer.py tests/test_site.py
 
 test-kernels: check-test-kernels .venv/ready  ## the tests of the numerics with the libraries' oldest kernels
 	@$(RUN) python benchmarks/kernels.py SSE pytest -rs -n "$$CORES" --dist worksteal -m "not workflow and not browser and not mutants and not any_kernels"

@@ -52,7 +52,7 @@ def test_everything_that_pages_link_to_or_show_is_gathered(repository, tmp_path,
     assert "{{" not in landing
     assert '<a href="report/index.html">' in landing
     assert '<a href="notebooks/01_first_look.html">Notebook: 01 first look</a>' in landing
-    assert "explorer" not in landing
+    assert 'href="explorer.html"' not in landing
     named = re.findall(r"^(?:\w+ <)?([\w/]+)>?$", landing.split("```{toctree}", 1)[1], re.M)
     pages = {path.relative_to(stage).as_posix().removesuffix(".md") for path in stage.rglob("*.md")} - {"index"}
     assert set(named) == pages, "every page is in the contents, once"
@@ -80,6 +80,9 @@ def test_what_finished_pages_link_to_is_gathered_and_documents_become_the_sites_
         assert found == [*links, *sites, "?verdict=a#claims"]
     assert all((extra / name).exists() for name in wanted)
     assert not (extra / "figures" / "a.png").exists()
+    # What is committed as a page is on the site too, where it is in the repository.
+    assert 'href="chapters/theorem.html"' in (extra / "docs" / "essay.html").read_text(encoding="utf-8")
+    assert (extra / "docs" / "explorer.html").exists()
     listed = re.findall(r'href="([^"]*)"', (extra / "provenance" / "index.html").read_text())
     assert listed == ["claims/c.json.json", "tables/t.csv.json"]
 

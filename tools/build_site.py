@@ -29,6 +29,10 @@ FINISHED = {
     "report/index.html": "Report page: every verdict with its interval, control, figure and provenance",
     "explorer.html": "Explorer: descent that runs in the browser",
 }
+# Pages that are committed as they are, and on the site stay where they are.
+COMMITTED = ("docs/essay.html", "docs/explorer.html")
+# In them: links to documents that become pages.
+DOCUMENT = re.compile(r'(?<=\shref=")([\w/]+)\.md(?=["#])')
 # Of a page that lies elsewhere: a relative link, up to its place on the page.
 LINK = re.compile(r'(?<=\shref=")\.\./[^"#?]*(?=["#?])')
 
@@ -141,6 +145,9 @@ def gather(root, tier, stage, long_forms):
         texts[name] = illustrated(texts[name], pictures(root, chapter))
     extra = stage / "_extra"
     extra.mkdir()
+    for name in COMMITTED:
+        (extra / name).parent.mkdir(exist_ok=True)
+        (extra / name).write_text(DOCUMENT.sub(r"\1.html", (root / name).read_text(encoding="utf-8")), encoding="utf-8")
     finished = finished_pages(root, root / "results" / tier, extra, texts)
     if not finished:
         raise SystemExit(f"results/{tier}: no finished tier. Run it first, as make quick does for tier quick.")

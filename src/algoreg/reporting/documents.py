@@ -9,7 +9,7 @@ from pathlib import Path
 
 from algoreg import plugins
 from algoreg.regression import references, replications
-from algoreg.reporting import badges, claim_documents, explorer, report
+from algoreg.reporting import badges, claim_documents, essay, explorer, report
 from algoreg.reporting.claim_documents import code
 from algoreg.reporting.ledger import Ledgers
 from algoreg.reporting.report import literal
@@ -223,6 +223,12 @@ def explorer_page(root: Path, table) -> str:
     return explorer.render(parts / "explorer", parts / "page" / "page.css", table, report=None)
 
 
+def essay_page(root: Path, committed, registry) -> str:
+    """Return the essay as it is committed, from the committed references by tier and the registry."""
+    parts = root / "workflow" / "report"
+    return essay.render(parts / "essay", parts / "explorer", parts / "page" / "page.css", committed, registry)
+
+
 def _committed():
     """Return the committed references by tier, of the tiers that have any."""
     found = {tier: references.read_tier(tier) for tier in TIERS}
@@ -245,6 +251,7 @@ def generated(root: Path, map_table: str):
     documents = {**schemas.generated(), **claim_documents.documents(committed, registry)}
     if "standard" in committed:
         documents["docs/explorer.html"] = explorer_page(root, committed["standard"]["tables"][map_table])
+        documents["docs/essay.html"] = essay_page(root, committed, registry)
         ledgers = Ledgers(committed, registry)
         blocks = {
             "found": claim_documents.summary(ledgers, replications.of_tiers(committed)),

@@ -169,7 +169,8 @@ class Ledgers:
     def __init__(self, references, entries):
         numbers = Numbers(references, entries)
         said = {name: getattr(numbers, name) for name in dir(numbers) if not name.startswith("_")}
-        self._context = {**_passages(references), **said}
+        self.passages = _passages(references)
+        self._context = {**self.passages, **said}
         self._references, self._entries = references, entries
 
     def _template(self, chapter, name=TEMPLATE):

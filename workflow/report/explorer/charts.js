@@ -120,6 +120,29 @@ const Charts = (() => {
     pen.stroke();
   };
 
+  // Errors over something that is no step, with named lines across; logarithmic upwards, from 10⁻⁶.
+  const scan = (canvas, { points, range: [first, last], lines, label }) => {
+    const { pen, width, height } = cleared(canvas), [low, high] = [-6, 0.3];
+    const left = 46, right = width - 10, top = 26, bottom = height - 42;
+    const x = (value) => left + (right - left) * (value - first) / (last - first);
+    const y = (value) => bottom - (bottom - top) * (Math.min(Math.max(Math.log10(value), low), high) - low) / (high - low);
+    pen.lineWidth = 1;
+    verticalAxis({ pen, left, right, y }, [low, 0]);
+    for (let at = Math.ceil(first); at <= last; at++) text(pen, at, x(at), bottom + 7, { base: "top" });
+    text(pen, label, (left + right) / 2, bottom + 25, { base: "top" });
+    text(pen, "error at the end", left, 8, { align: "left" });
+    lines.forEach(({ at, name, colour }, i) => {
+      Object.assign(pen, { strokeStyle: css(colour), lineWidth: i ? 1.5 : 2.5 });
+      pen.setLineDash(i ? [5, 4] : []);
+      line(pen, [x(at), top], [x(at), bottom]);
+      pen.setLineDash([]);
+      // Names stand one below the other, so that lines that are near keep theirs apart.
+      const turned = x(at) > right - 130;
+      text(pen, name, x(at) + (turned ? -5 : 5), bottom - 10 - 16 * i, { align: turned ? "right" : "left", colour: i ? "--ink" : colour });
+    });
+    for (const point of points) dot(pen, x(point.x), y(point.y), css("--c0"), 5);
+  };
+
   // Where one looks; at the end it would be a second axis.
   const cursor = ({ pen, top, bottom, x }, step, end) => {
     if (step === end) return;
@@ -280,5 +303,5 @@ const Charts = (() => {
     return { ratio: area.ratio(event.offsetX), rank: area.rank(event.offsetY) };
   };
 
-  return { errors, eigenvalues, spectra, matrix, map, pointed, together, grouped };
+  return { errors, eigenvalues, spectra, scan, matrix, map, pointed, together, grouped };
 })();

@@ -14,7 +14,7 @@
 
   const start = ({ id, settings, problem }) => {
     const known = problem ? Numerics.asProblem(problem.d, ...["rows", "labels", "target", "planted"].map((key) => Float64Array.from(problem[key]))) : Numerics.draw(settings);
-    job = { id, last: settings.steps, stride: Math.ceil(settings.steps / RECORDS), run: Numerics.run(known, settings), seconds: 0, steps: 0 };
+    job = { id, last: settings.steps, stride: Math.ceil(settings.steps / (settings.records ?? RECORDS)), run: Numerics.run(known, settings), seconds: 0, steps: 0 };
     const { d, m, target, planted } = known;
     postMessage({ id, kind: "started", d, m, planted, target: Float32Array.from(target), records: [record()] });
   };
