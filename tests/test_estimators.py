@@ -270,6 +270,7 @@ def table(errors, key="alpha", **columns):
     return pd.DataFrame(rows)
 
 
+@pytest.mark.known_answer("smallest_gain")
 def test_smallest_gain_finds_the_worst_pair_and_the_order_of_alpha_matters():
     frame = table({1.0: 1.0, 0.1: 0.1, 0.01: 0.05, 0.001: 0.005})
     gain = simulations.smallest_gain({"x": frame}, {}, np.random.default_rng(0), table="x", error="test_error")
@@ -303,6 +304,7 @@ def test_sizes_may_have_unlike_numbers_of_targets_and_the_worst_of_them_counts()
     assert (len(points), *values.shape[1:]) == (2, TARGETS - 2, ENSEMBLES)
 
 
+@pytest.mark.known_answer("smallest_fall", "test_per_train")
 def test_smallest_fall_and_test_per_train_recover_known_exponents():
     times = np.array([1000, 2000, 4000, 8000])
     frame = table(dict(zip(times, times**-0.3, strict=True)), "iteration", alpha=0.001)
@@ -315,6 +317,7 @@ def test_smallest_fall_and_test_per_train_recover_known_exponents():
     assert slope.value == pytest.approx(0.5)
 
 
+@pytest.mark.known_answer("published_factor")
 def test_published_factor_and_its_shifted_control():
     curve = pd.DataFrame({"d": 100, "alpha": [1.0, 0.1, 0.01], "error": "test_error", "value": [3.0, 0.3, 0.03]})
     ours = {"x": table({1.0: 3.0, 0.1: 0.3, 0.01: 0.03})}
@@ -368,6 +371,7 @@ def test_one_wrong_point_of_fourteen_takes_the_support_from_fig4_published():
     assert verdicts[3.0]["verdict"] == "refuted"
 
 
+@pytest.mark.known_answer("largest_published_factor", "published_factor")
 def test_the_largest_factor_is_that_of_a_loop_over_points():
     frame, curve = fourteen(1.6)
     options = {"table": "x", "figure": "f", "errors": ["test_error"]}
@@ -386,6 +390,7 @@ def test_the_largest_factor_is_that_of_a_loop_over_points():
     assert lost == UNDEFINED
 
 
+@pytest.mark.known_answer("largest_published_ratio")
 def test_the_largest_ratio_is_that_of_geometric_means():
     frame, curve = fourteen(1.6)
     options = {"table": "x", "figure": "f", "errors": ["test_error"]}
@@ -413,6 +418,7 @@ def test_a_published_point_of_one_ensemble_may_lie_farther_out():
     assert found[3] == np.mean(ends[:, 0] == ends[:, 1])
 
 
+@pytest.mark.known_answer("share_inside")
 def test_the_share_inside_counts_the_points_that_the_comparison_finds_inside():
     frame, curve = fourteen()
     # Far outside on both sides: three of fourteen.
@@ -471,6 +477,7 @@ def test_scanning_finds_the_alpha_and_the_stretch_that_were_hidden():
         published.scan_alpha(frame, hidden[hidden["iteration"] > 2000])
 
 
+@pytest.mark.known_answer("published_factor")
 def test_shifting_along_a_rising_axis():
     curve = pd.DataFrame({"d": 100, "m_over_d": [5, 10, 15], "error": "test_error", "value": [0.9, 0.3, 0.1]})
     frame = table({5: 0.9, 10: 0.3, 15: 0.1}, "m_over_d")
@@ -488,6 +495,7 @@ def course(rate, test):
     return frame
 
 
+@pytest.mark.known_answer("published_course")
 def test_published_course_compares_times_of_training_and_levels_of_test_errors():
     """Twice the rate reaches each level in half the time, whatever the decades;
     a test error 3 times as large wins then.
@@ -529,6 +537,7 @@ def test_thresholds_are_interpolated_and_censored_ones_have_no_value():
     assert np.isnan(thresholds(frame[frame["m_over_d"] >= 8])).all()
 
 
+@pytest.mark.known_answer("threshold_growth")
 def test_threshold_growth_is_the_difference_of_exponents():
     sizes = (25, 50, 100)
     parts = [threshold_table(d, "projected", 5 * (d / 25) ** 1.0) for d in sizes]
@@ -549,6 +558,7 @@ def test_threshold_growth_is_the_difference_of_exponents():
     assert undefined == UNDEFINED
 
 
+@pytest.mark.known_answer("smallest_gap")
 def test_smallest_gap_between_methods():
     projected = table({5: 0.9, 10: 0.5, 15: 0.1}, "m_over_d", method="projected")
     factored = table({5: 0.09, 10: 0.01, 15: 0.1}, "m_over_d", method="factored")
@@ -574,6 +584,7 @@ def test_smallest_gap_between_methods():
         gap(apart, m_over_d=[5, 10, 15])
 
 
+@pytest.mark.known_answer("test_error_once_fitted")
 def test_the_test_error_once_fitted_is_0_for_a_run_that_never_is():
     frame = table({0: 4.0, 10: 2.0, 20: 1.5}, "iteration")
     frame["train_error"] = frame["iteration"].map({0: 4.0, 10: 1e-5, 20: 1e-7})
@@ -598,6 +609,7 @@ def test_the_test_error_once_fitted_is_0_for_a_run_that_never_is():
     assert both.low < 0 < judge(a=frame).low
 
 
+@pytest.mark.known_answer("largest_change")
 def test_largest_change_is_paired_and_finds_the_worst_point():
     parts = []
     for step, factor in ((0.01, 1.0), (0.05, 1.02), (0.5, 0.5)):

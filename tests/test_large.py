@@ -50,6 +50,7 @@ def judged(function, frames, **options):
     return function(frames, {}, np.random.default_rng(1), table="x", tolerance=0.1, **options)
 
 
+@pytest.mark.known_answer("curve_exponent")
 def test_thresholds_and_exponents_are_those_that_curves_were_made_of():
     sizes = {(d, 1): 1.5 * (d / 50) ** 0.1 for d in (50, 100, 200, 400)}
     frame = table(sizes, spread=0.0)
@@ -80,6 +81,7 @@ def test_a_threshold_off_its_grid_leaves_what_is_made_of_it_undefined():
     assert judged(estimands.growth_off, {"x": frame}, alphas=[1e-6], predict="leak") == UNDEFINED
 
 
+@pytest.mark.known_answer("growth_off")
 def test_growth_is_held_against_the_leak_from_the_smallest_size():
     sizes = [50, 100, 200, 400]
     as_leak = dict(zip([(d, 1) for d in sizes], leak.predicted(1.58, 50, sizes, 1e-6), strict=True))
@@ -90,6 +92,7 @@ def test_growth_is_held_against_the_leak_from_the_smallest_size():
     assert found == pytest.approx(growth, rel=2e-3)
 
 
+@pytest.mark.known_answer("law_apart")
 def test_laws_are_apart_by_the_largest_difference_of_mean_logs():
     frames = {}
     for name, shifts in (("x", (0.0, 0.0)), ("y", (0.02, -0.3))):

@@ -293,6 +293,7 @@ def samples():
     return pd.DataFrame(rows).assign(d=14, alpha=1e-4, m=20, rank=1, status="budget", iterations=100, step=0.1)
 
 
+@pytest.mark.known_answer("fall_between", "fall_ratio", "optimiser_threshold_ratio", "share_of_fall")
 def test_estimands_are_as_computed_by_hand():
     rng = np.random.default_rng(0)
     tables = {"t": samples()}

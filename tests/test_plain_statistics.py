@@ -59,6 +59,7 @@ def test_a_point_without_an_exception_that_is_picked_has_its_exact_interval_besi
     assert (found.value, found.low, found.high) == pytest.approx((outcome, exact.low, exact.high))
 
 
+@pytest.mark.known_answer("smallest_share_below")
 def test_shares_are_of_the_runs_of_each_point():
     """One run in eight is far at d = 2, and one has no number; a mean of logs would hardly see them."""
     frame = pd.DataFrame(
@@ -76,6 +77,7 @@ def test_shares_are_of_the_runs_of_each_point():
     assert (near.value, near.low) == pytest.approx((1, binomtest(4, 4).proportion_ci(0.95, method="exact").low))
 
 
+@pytest.mark.known_answer("smallest_mean")
 def test_means_of_what_is_0_or_1_are_shares_and_others_are_not():
     frame = pd.DataFrame({"d": 1, "target": [0, 0, 1, 1], "ensemble": [0, 1, 0, 1], "arrived": 1, "error": 0.5})
     said = {"table": "runs", "by": ["d"]}
@@ -135,6 +137,7 @@ def test_a_prediction_of_one_target_or_one_ensemble_takes_single_runs(shape):
     assert np.isnan(prediction_interval(np.exp(logs[:1, :1]), 4)).all()
 
 
+@pytest.mark.known_answer("largest_published_factor", "published_factor")
 @pytest.mark.replicates(50)
 @pytest.mark.parametrize(("published", "factor"), [(5.0, 1.0), (10.0, 2.0), (2.5, 2.0)])
 def test_the_published_value_is_compared_with_the_arithmetic_mean_of_our_runs(published, factor):

@@ -42,6 +42,7 @@ def lost(frame, place=0):
     return frame.assign(y=frame["y"].where(np.arange(len(frame)) != place))
 
 
+@pytest.mark.known_answer("exponent", "exponent_off")
 def test_an_exponent_is_the_slope_of_the_geometric_means():
     square = with_others(runs({x: 3 * x**2 for x in (1.0, 2.0, 8.0)}))
     assert found("exponent", square, along="x").value == pytest.approx(2)
@@ -54,6 +55,7 @@ def test_an_exponent_is_the_slope_of_the_geometric_means():
     assert found("exponent", square.assign(y=square["y"] - square["y"].min()), along="x") == UNDEFINED
 
 
+@pytest.mark.known_answer("smallest_exponent")
 def test_the_smallest_exponent_is_of_the_groups_that_are_asked_for():
     laws = {(g, x): x**g for g in (1, 2, 3) for x in (1.0, 2.0, 4.0)}
     frame = with_others(runs(laws, by=("g", "x")))
@@ -62,6 +64,7 @@ def test_the_smallest_exponent_is_of_the_groups_that_are_asked_for():
     assert found("smallest_exponent", frame, along="x", by="g", where=two).value == pytest.approx(2)
 
 
+@pytest.mark.known_answer("distance_of_mean", "largest_mean", "smallest_mean")
 def test_means_are_plain_ones_and_the_extreme_is_over_points():
     frame = with_others(runs({1: 5.0, 2: 9.0, 3: 7.0}, spread=TERMS), spread=TERMS)
     assert found("largest_mean", frame, by=["x"]).value == pytest.approx(9)
@@ -78,6 +81,7 @@ def test_means_are_plain_ones_and_the_extreme_is_over_points():
     assert (one.low + 5, one.high + 5) == (pytest.approx(other.low), pytest.approx(other.high))
 
 
+@pytest.mark.known_answer("largest_geometric_mean")
 def test_a_geometric_mean_is_not_a_plain_one_and_the_largest_is_over_points():
     frame = with_others(runs({1: 0.5, 2: 2.0, 3: 1.0}))
     assert found("largest_geometric_mean", frame, by=["x"]).value == pytest.approx(2)
@@ -85,6 +89,7 @@ def test_a_geometric_mean_is_not_a_plain_one_and_the_largest_is_over_points():
     assert found("largest_geometric_mean", frame.assign(y=frame["y"] * (frame["x"] > 1)), by=["x"]) == UNDEFINED
 
 
+@pytest.mark.known_answer("smallest_share_below")
 def test_a_share_counts_what_is_below_and_neither_ties_nor_runs_without_a_number():
     frame = with_others(runs({1: 1.0, 2: 0.5}))
     # At 1 the runs are 2, 1/4, 1 and 2: the second is below 1, the third ties. At 2 the two smallest are below.
@@ -94,6 +99,7 @@ def test_a_share_counts_what_is_below_and_neither_ties_nor_runs_without_a_number
     assert found("smallest_share_below", lost(frame), by=["x"], limit=10.0).value == 0.75
 
 
+@pytest.mark.known_answer("factor_apart", "ratio_of_pair")
 def test_a_ratio_of_a_pair_is_that_of_geometric_means_and_a_factor_is_at_least_one():
     frame = with_others(runs({1: 6.0, 2: 2.0, 3: 50.0}))
     for pair, ratio in (([1, 2], 3), ([2, 1], 1 / 3)):

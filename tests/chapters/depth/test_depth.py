@@ -203,6 +203,7 @@ def test_depth_start_shows_the_largest_starts_and_their_powers():
                 drawn_law(axes, f"margin: {depth} factors", (1.0, own[1.0]), margin(claim))
 
 
+@pytest.mark.known_answer("ratio_of_increments")
 def test_increments_of_an_exponential_double_and_those_of_a_power_do_not():
     table = crossed(("log_smallness",), depth=[2], closeness=[2.0, 4.0, 8.0], **RUNS)
     estimate = estimands.ratio_of_increments

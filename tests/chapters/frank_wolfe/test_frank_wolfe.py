@@ -157,6 +157,7 @@ def test_methods_that_are_told_a_trace_and_descent_are_those_of_plain_loops():
     np.testing.assert_allclose(table["descent"], plain.relative_error(u @ u.T, goal), rtol=1e-6)
 
 
+@pytest.mark.known_answer("exponent_of_messages")
 def test_the_exponent_of_what_was_sent_is_not_measured_where_the_machine_allows_no_sockets():
     rows = [
         {"method": method, "d": d, "ensemble": ensemble, "sockets": 1, "sent": (1 + ensemble) * d**power}
@@ -174,6 +175,7 @@ def test_the_exponent_of_what_was_sent_is_not_measured_where_the_machine_allows_
         estimands.exponent_of_messages({"t": some}, {}, rng, where={"method": "vectors"}, **asked)
 
 
+@pytest.mark.known_answer("ratio_of_examples")
 def test_the_ratio_of_examples_takes_the_end_of_the_grid_where_nothing_recovers():
     rows = [
         {"method": method, "trace_factor": told, "d": 4, "m": m, "test_error": error, "status": "budget"} | run
@@ -416,6 +418,7 @@ def test_without_sockets_there_are_no_values_and_no_verdict(monkeypatch):
     )
 
 
+@pytest.mark.known_answer("error_ratio")
 def test_the_ratio_of_errors_is_on_the_same_draws():
     rows = [
         {"trace_factor": factor, "method": method, "test_error": error * (1 + t), "target": t, "ensemble": e}

@@ -235,6 +235,7 @@ def with_others(rows):
     return pd.concat([frame.assign(of="asked"), frame.assign(of="other", **numbers)])
 
 
+@pytest.mark.known_answer("decades_gained", "factor_to_kernel", "start_threshold")
 def test_decades_thresholds_and_kernel_factors_are_those_of_known_tables():
     rng = np.random.default_rng(0)
     draws = [{"target": t, "ensemble": e} for t in range(2) for e in range(3)]
@@ -267,6 +268,7 @@ def test_decades_thresholds_and_kernel_factors_are_those_of_known_tables():
     assert estimands.factor_to_kernel({"a": with_others(small)}, {}, rng, **own) == UNDEFINED
 
 
+@pytest.mark.known_answer("examples_exponents_apart")
 def test_exponents_apart_are_on_the_sizes_that_both_have():
     rows = [
         {"variant": variant, "d": d, "rank": 1, "m": m, "test_error": float(m < d**power), "target": t, "ensemble": e}
@@ -294,6 +296,7 @@ def widths_table(optimal, ranks):
     return {"widths": pd.DataFrame(rows)}
 
 
+@pytest.mark.known_answer("needed_width", "optimal_from_the_root")
 def test_a_width_is_needed_until_all_wider_ones_are_enough():
     # The first ensemble needs 2; in the second width 1 is enough, but 2 is not: it needs 3.
     optimal = [[[0, 1], [1, 1]], [[1, 0], [1, 1]], [[1, 1], [1, 1]]]
@@ -321,6 +324,7 @@ def test_a_width_is_needed_until_all_wider_ones_are_enough():
         assert found.value == pytest.approx(expected)
 
 
+@pytest.mark.known_answer("mean_gain")
 def test_a_gain_is_taken_run_by_run():
     rows = [
         {"alpha": alpha, "target": t, "ensemble": e, "recovered": int(alpha < 1 or e == 0)}

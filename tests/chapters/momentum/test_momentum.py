@@ -162,6 +162,7 @@ def steps_table(power):
     return pd.DataFrame(rows)
 
 
+@pytest.mark.known_answer("speed_up_factor")
 def test_published_speed_ups_are_those_of_a_longer_step():
     fixed = {"table": "t", "figure": "mifgd_iterations", "step": 0.01}
     rng = np.random.default_rng(0)

@@ -376,6 +376,7 @@ def crossed(values, names, column):
     )
 
 
+@pytest.mark.known_answer("alpha_exponent")
 def test_exponents_in_alpha_by_variant():
     values = {("a", x): x**2 for x in (1e-3, 1e-2, 1e-1)} | {("b", x): x**0.5 for x in (1e-3, 1e-2, 1e-1)}
     # A variant that is not asked for.
@@ -398,6 +399,7 @@ def test_crossings_are_interpolated_and_never_dropped():
     assert estimands.crossings([10, 20, 40], errors, 0.1, 1)[0][2, 0] == 40
 
 
+@pytest.mark.known_answer("examples_exponent")
 def test_an_exponent_of_examples_and_one_that_nothing_teaches():
     grid = (1, 2, 4, 8, 16)
     values = {(d, 1, d * c): min(1.0, (0.1 * 3 / c) ** 2) for d in (10, 20, 40) for c in grid}
@@ -415,6 +417,7 @@ def test_an_exponent_of_examples_and_one_that_nothing_teaches():
         estimands.examples_exponent({"x": frame[frame["rank"] < 3]}, {}, rng, along="rank", **options)
 
 
+@pytest.mark.known_answer("late_slope")
 def test_late_slopes_tell_a_power_from_linear_convergence():
     times = np.unique(np.geomspace(1, 1000, 60).round()).astype(int).tolist()
     power = 0.5 / np.array(times, dtype=float)
@@ -441,6 +444,7 @@ def test_late_slopes_tell_a_power_from_linear_convergence():
     assert lost == UNDEFINED
 
 
+@pytest.mark.known_answer("tau_exponent")
 def test_exponents_in_the_error_of_tau_by_sign():
     sizes = [0.01, 0.1]
     values = {("v", e): e for e in sizes} | {("v", -e): np.nan for e in sizes} | {("v", 0.0): 1e-4}
@@ -457,6 +461,7 @@ def test_experiments_name_the_variants_that_there_are():
     assert list(named) == list(VARIANTS)
 
 
+@pytest.mark.known_answer("tau_exponent_in_time")
 def test_exponents_in_the_error_of_tau_at_the_theorems_time():
     sizes = [0.01, 0.1]
     frames = []
@@ -487,6 +492,7 @@ def test_exponents_in_the_error_of_tau_at_the_theorems_time():
             found([1], [multiple])
 
 
+@pytest.mark.known_answer("tau_time_exponent")
 def test_the_time_of_divergence_has_an_exponent_and_none_where_a_run_stays():
     sizes = [0.01, 0.03, 0.1]
     values = {("v", -e): 5 * e**-0.8 for e in sizes} | {("v", 0.1): 9.0}

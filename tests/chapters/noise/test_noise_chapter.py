@@ -258,6 +258,7 @@ def ranks_table(rejections, rank=2):
     return {"rank_fits": pd.DataFrame(rows)}
 
 
+@pytest.mark.known_answer("share_of_right_rank")
 def test_a_rank_is_right_where_all_below_are_rejected_and_it_is_not():
     right, below_passes, rejected = (1, 0, 0), (0, 0, 0), (1, 1, 1)
     tables = ranks_table({(0, 0): right, (0, 1): below_passes, (1, 0): right, (1, 1): rejected})
@@ -280,6 +281,7 @@ def test_a_rank_is_right_where_all_below_are_rejected_and_it_is_not():
     assert found.value == 0.25
 
 
+@pytest.mark.known_answer("distance_of_mean", "slope_off")
 def test_means_and_slopes_against_what_is_expected():
     rows = [
         {"alpha": alpha, "target": t, "ensemble": e, "y": 5 * t + 1.1 * (e + 1) * k, "x": (e + 1) * k}

@@ -165,6 +165,7 @@ def test_rows_of_completion_are_those_of_a_plain_loop():
             assert row["too_long_at_start"] == over[0]
 
 
+@pytest.mark.known_answer("median_exponent")
 def test_a_median_counts_what_has_not_arrived_as_longest():
     rows = [
         {"d": d, "target": t, "ensemble": e, "time": None if (t, e) == (0, 0) else 3.0 * d**0.5 + (t == 2)}
@@ -188,6 +189,7 @@ def test_a_median_counts_what_has_not_arrived_as_longest():
         estimands.median_exponent({"a": frame[frame["d"] > 4]}, {}, rng, **own)
 
 
+@pytest.mark.known_answer("largest_geometric_ratio")
 def test_a_ratio_of_columns_is_the_largest_over_points():
     frame = pd.DataFrame(
         {"d": d, "target": t, "ensemble": e, "end": d * 2.0 ** (t - 1), "start": 2.0, "kind": kind}

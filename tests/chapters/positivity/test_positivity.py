@@ -151,6 +151,7 @@ def far_table(thresholds, undecided=(), draws=CROSSED):
     return pd.DataFrame(rows)
 
 
+@pytest.mark.known_answer("uniqueness_exponent")
 @pytest.mark.parametrize(("draws", "shape"), [(CROSSED, (3, 2, 3)), (PAIRED, (3, 1, 3))])
 def test_thresholds_lie_half_way_between_decided_runs(draws, shape):
     known = {10: 20.0, 20: 40.0, 40: 80.0}
@@ -184,6 +185,7 @@ def test_another_solution_may_lie_near_the_target(distance):
     np.testing.assert_allclose(np.exp(estimands.uniqueness_thresholds(table).logs), 20, rtol=0.05)
 
 
+@pytest.mark.known_answer("factor_to_dimension")
 @pytest.mark.parametrize("largest", [1.2, 1 / 1.2])
 def test_the_factor_to_a_dimension_is_the_largest_over_sizes(largest):
     rows = []
@@ -206,6 +208,7 @@ def test_the_factor_to_a_dimension_is_the_largest_over_sizes(largest):
     assert estimands.factor_to_dimension(tables, {}, rng, tolerance=1e-9, **fixed) == UNDEFINED
 
 
+@pytest.mark.known_answer("smallest_log_ratio")
 def test_the_room_is_the_smallest_over_d():
     rows = [
         {"d": d, "method": method, "distance": value, "target": t, "ensemble": e}

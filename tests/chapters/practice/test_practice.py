@@ -288,6 +288,7 @@ def frame(values, column="value"):
     return {"t": pd.DataFrame(rows)}
 
 
+@pytest.mark.known_answer("lead_of_method", "ratio_of_methods")
 def test_ratios_and_leads_against_plain_means():
     values = [2.0, 3.0, 4.0, 5.0, 1.0, 1.5, 1.0, 2.5]
     asked = {"table": "t", "method": "a", "value": "value", "over_method": "b", "by": ["share"]}

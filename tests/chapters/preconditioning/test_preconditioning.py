@@ -116,6 +116,7 @@ def table_of(laws, tolerances, value):
     return pd.DataFrame(rows)
 
 
+@pytest.mark.known_answer("slowing")
 def test_a_linear_rate_does_not_slow_down_and_one_over_t_slows_tenfold():
     frame = table_of(
         ("linear", "slow"), (0.1, 0.01, 0.001), lambda name, t: 7 - 20 * np.log(t) if name == "linear" else 3 / t
@@ -134,6 +135,7 @@ def test_a_linear_rate_does_not_slow_down_and_one_over_t_slows_tenfold():
     assert estimands.slowing({"rates": one}, {}, None, method="slow", **fixed) == UNDEFINED
 
 
+@pytest.mark.known_answer("ratio_of_thresholds")
 def test_thresholds_of_methods_are_compared_run_by_run():
     rows = []
     for method, centre in (("a", 40), ("b", 20)):
@@ -196,6 +198,7 @@ def thresholds_table():
     return table.assign(d=10, rank=2, kappa=2.0, alpha=1e-6, test_error=0.05 * (table["m"] / centre) ** -2.0)
 
 
+@pytest.mark.known_answer("exponent_of_thresholds")
 def test_the_exponent_of_thresholds_in_the_columns():
     tables, fixed = {"factors": thresholds_table()}, {"table": "factors", "along": "k", "tolerance": 0.05}
     for method, exponent in (("alternating", 1), ("descent", 0)):

@@ -131,6 +131,7 @@ def needs(low, up, ensembles=4):
     return {"x": pd.DataFrame(rows)}
 
 
+@pytest.mark.known_answer("bracketed_need")
 @pytest.mark.replicates(200)
 @pytest.mark.parametrize(
     ("low", "up", "outcome"), [(0.5, 0.3, "supported"), (9.0, 2.0, "refuted"), (1.5, 0.7, "inconclusive")]
@@ -153,6 +154,7 @@ def test_the_rule_of_judgement_with_a_bracket(low, up, outcome):
     )
 
 
+@pytest.mark.known_answer("exponents_distance")
 @pytest.mark.replicates(200)
 def test_the_distance_of_exponents_is_that_of_the_worst_axis():
     rng = np.random.default_rng(0)

@@ -225,6 +225,7 @@ def passes_table(laws, lost=()):
     return {"race": pd.DataFrame(rows)}
 
 
+@pytest.mark.known_answer("growth_with_kappa", "growth_with_kappa_off", "ratio_of_the_best")
 def test_the_best_is_taken_at_each_kappa():
     rng = np.random.default_rng(0)
     tables = passes_table({"a": (10, 1.0), "b": (50, 0.0), "c": (40, 0.5)})
@@ -243,6 +244,7 @@ def test_the_best_is_taken_at_each_kappa():
         estimands.growth_with_kappa(tables, {}, rng, methods=["a"], where={"kappa": [10]}, **fixed)
 
 
+@pytest.mark.known_answer("ratio_of_the_best")
 def test_a_method_with_a_run_that_is_not_there_by_t_is_not_the_best():
     rng = np.random.default_rng(0)
     tables = passes_table({"a": (10, 0.0), "b": (50, 0.0)}, lost={("a", 100, 1, 2)})
@@ -253,6 +255,7 @@ def test_a_method_with_a_run_that_is_not_there_by_t_is_not_the_best():
     assert estimands.ratio_of_the_best(tables, {}, rng, first=["a"], second=["b"], **fixed) == UNDEFINED
 
 
+@pytest.mark.known_answer("threshold_ratio")
 def test_thresholds_are_compared_run_by_run():
     rows = []
     for target in range(2):

@@ -199,6 +199,7 @@ def test_label_noise_is_relative_and_its_own_stream():
     assert minibatch.noisy(labels, 0, SEED, 0) is labels
 
 
+@pytest.mark.known_answer("largest_shortfall")
 def test_shortfall_is_below_one_only_near_the_law_and_above_the_floor():
     law = np.array([0.9, 0.6, 0.0, 0.3])
     found = remarks.shortfall(np.array([0.93, 0.54, 1e-15, 0.3]), law, tolerance=0.1, floor=0.5)
@@ -290,6 +291,7 @@ def test_the_run_that_leaves_is_the_one_that_goes_farthest():
     assert remarks.nearest_then_away(pd.DataFrame(rows)).tolist() == [0.5, 0.1, 0.4]
 
 
+@pytest.mark.known_answer("fitted_mean")
 def test_runs_that_do_not_fit_are_left_out_of_the_mean():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(

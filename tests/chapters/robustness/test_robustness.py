@@ -73,6 +73,7 @@ def test_bad_options_are_named():
     refused("outliers", "fewer do not leave the start", decay=0.9)
 
 
+@pytest.mark.known_answer("exponent_off", "factor_apart", "ratio_of_pair")
 def test_factors_and_exponents_by_hand():
     rows = [
         {"width": width, "noise": noise, "target": target, "ensemble": ensemble}
@@ -161,6 +162,7 @@ def programmes_table():
     return table.assign(d=10, rank=2, test_error=0.01 * (table["m"] / centre) ** -2.0)
 
 
+@pytest.mark.known_answer("thresholds_apart")
 def test_thresholds_of_programmes_are_compared_run_by_run():
     tables, fixed = {"flat": programmes_table()}, {"table": "flat", "by": "programme", "tolerance": 0.01}
     for pair, factor in ((["flattest", "trace"], 1), (["random", "trace"], 1.5), (["trace", "random"], 1.5)):

@@ -76,6 +76,7 @@ def errors_table(powers, predicted):
     return {"phase": pd.DataFrame(rows)}
 
 
+@pytest.mark.known_answer("exponent_over_predicted", "exponents_apart")
 def test_exponents_are_compared_with_each_other_and_with_the_gap():
     tables, rng = errors_table({"r": 0.0, "2r": 0.9, "d": 0.8}, 0.5), np.random.default_rng(0)
     fixed = {"table": "phase", "value": "smallest_error", "along": "alpha"}
@@ -91,6 +92,7 @@ def test_exponents_are_compared_with_each_other_and_with_the_gap():
     assert estimands.exponent_over_predicted(exact, {}, rng, **own) == UNDEFINED
 
 
+@pytest.mark.known_answer("correlation_with_predicted")
 def test_exponents_of_single_runs_are_beside_their_own_predictions_or_those_of_runs_that_share_nothing():
     powers = np.random.default_rng(0).uniform(0.5, 1, (2, 3))
     rows = [

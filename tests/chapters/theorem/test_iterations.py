@@ -373,6 +373,7 @@ def test_distances_take_the_far_end_of_the_interval():
         assert found.low == pytest.approx(0 if inside else min(abs(0.9 - expected), abs(1.3 - expected)))
 
 
+@pytest.mark.known_answer("growth_as_alpha_falls")
 def test_growth_is_the_ratio_of_geometric_means_at_the_ends_of_alpha():
     frame = crossed({1: -0.5}, 5).rename(columns={"x": "alpha"})
     options = {"table": "x", "value": "y"}
@@ -426,6 +427,7 @@ def test_certified_iterations_are_a_recursion_of_one_number_and_grow_as_the_step
     assert grown["inverse_log"] / grown["constant"] == pytest.approx(logs[-1] / logs[0], rel=0.05)
 
 
+@pytest.mark.known_answer("end_of_window", "largest_geometric_mean")
 def test_bounds_are_judged_by_their_worst_point_and_their_worst_part():
     options = {"table": "x", "value": "y", "by": ["x"]}
     frame = crossed({1: 1.0}, 4)

@@ -294,6 +294,7 @@ def test_exponents_repeat_for_their_seed_and_take_the_larger_spectrum():
         samples.threshold_exponent({"x": table}, {}, np.random.default_rng(1), **options, where={"rank": [1, 2]})
 
 
+@pytest.mark.known_answer("threshold_exponent")
 def test_an_exponent_of_thresholds_that_mostly_lie_off_the_grid_is_undefined():
     logs = drawn(np.random.default_rng(1), 1.0)
     table = table_of(logs[:, :2, :2], (1, 2, 4, 8), grid=[50, 70, 90])

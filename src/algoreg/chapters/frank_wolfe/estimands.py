@@ -49,6 +49,6 @@ def exponent_of_messages(tables, published, rng, *, table, value, along, where=N
     NotMeasured
         If the machine allowed no sockets.
     """
-    if (tables[table]["sockets"] == 0).any():
+    if (tables[table]["sockets"] != 1).any():
         raise NotMeasured("the machine allows no sockets, so that nothing was sent")
     return exponent(tables, published, rng, table=table, value=value, along=along, where=where)

@@ -40,10 +40,9 @@ def needed_width(tables, published, rng, *, table, scale, where=None):
     Undefined where the largest width is not enough in some ensemble.
     """
     frame = chosen(tables[table], where)
-    names, optimal = cells(frame, ["positive"], "optimal")
-    _, ranks = cells(frame, ["positive"], "optimum_rank")
-    widths = np.array([width for (width,) in names])
-    unit = ranks[0] if scale == "rank" else np.full(ranks[0].shape, np.sqrt(2 * frame["m"].iloc[0]))
+    (names, optimal), (_, ranks) = (cells(frame, ["positive"], column) for column in ("optimal", "optimum_rank"))
+    widths, optimal = np.array([width for (width,) in names]), known(optimal)
+    unit = known(ranks[0]) if scale == "rank" else np.full(ranks[0].shape, np.sqrt(2 * frame["m"].iloc[0]))
     if (needed_widths(optimal) == len(widths)).any():
         return UNDEFINED
 
@@ -63,7 +62,7 @@ def optimal_from_the_root(tables, published, rng, *, table, units, where=None):
     least = np.sqrt(2 * frame["m"].iloc[0])
     kept = frame[frame["positive"] >= least] if units == "root" else frame[frame["positive"] == units]
     _, optimal = cells(kept, ["positive"], "optimal")
-    return share_interval(np.min, optimal, rng)
+    return share_interval(np.min, known(optimal), rng)
 
 
 @estimand("mean over runs of log10 of {value}, at the first over that at the second of {by} = {pair}")

@@ -9,7 +9,7 @@ from algoreg.claims.intervals import distance_from, interval_of, share_interval
 
 def right_ranks(frame, value):
     """Return for every draw whether its ranks are rejected up to the one below the true one, and that one is not."""
-    _, rejected = cells(frame[frame["fitted_rank"] <= frame["rank"]], ["fitted_rank"], value)
+    rejected = known(cells(frame[frame["fitted_rank"] <= frame["rank"]], ["fitted_rank"], value)[1])
     return rejected[:-1].all(axis=0) & (rejected[-1] == 0)
 
 

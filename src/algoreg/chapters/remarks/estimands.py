@@ -39,12 +39,13 @@ def fitted_mean(tables, published, rng, *, table, value, where=None):
     """Return the mean of ``value`` over the runs that fit their labels, those with the status ``converged``.
 
     Intervals resample whole targets and ensembles, with those of their runs that fit. Undefined where fewer than half
-    of the runs do.
+    of the runs do, or one of these has no value.
     """
     frame = chosen(tables[table], where)
     fits = frame["status"] == "converged"
     if 2 * fits.sum() < len(frame):
         return UNDEFINED
+    known(frame.loc[fits, value])
     _, values = cells(frame.assign(fitted=frame[value].where(fits), point=0), ["point"], "fitted")
     whole = np.nanmean(values)
 

@@ -220,7 +220,7 @@ def test_error_once_fitted(tables, published, rng, *, over, fitted):
         if not below.any():
             return UNDEFINED
         first = below.argmax(axis=0)
-        score = np.where(below.any(axis=0), np.take_along_axis(test, first[None], axis=0)[0], 0.0)
+        score = known(np.where(below.any(axis=0), np.take_along_axis(test, first[None], axis=0)[0], 0.0))
         estimates.append(crossed_interval(lambda t, e, score=score: score[t][:, e].mean(), *score.shape, rng))
     return extreme(min, estimates)
 
