@@ -248,7 +248,7 @@ def functions_in(kind: str, module: ModuleType) -> list[Callable]:
 
 
 @cache
-def functions(kind: str) -> dict[str, Callable]:
+def functions(kind: str) -> dict[str, Any]:
     """Return ``{name: function}`` of all estimands, drawings or passages, after importing all of their modules."""
     found = (function for name in all_modules(kind) for function in functions_in(kind, import_plugin(name)))
     return {function.__name__: function for function in found}

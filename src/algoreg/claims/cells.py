@@ -4,6 +4,9 @@ Every table's rows for one point form a T × E array of cells. Where every ensem
 one unit, and T is 1.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -12,27 +15,27 @@ class NoValue(Exception):
     """A run lacks what a statistic of all runs is of, so that the statistic is undefined."""
 
 
-def known(values):
+def known(values: np.ndarray) -> np.ndarray:
     """Return values that all runs have; raises :class:`NoValue` where one has none."""
     if not np.isfinite(values).all():
         raise NoValue
     return values
 
 
-def positive(values):
+def positive(values: np.ndarray) -> np.ndarray:
     """Return values that all runs have above 0, and so with a logarithm; raises :class:`NoValue` where one has not."""
     if not (known(values) > 0).all():
         raise NoValue
     return values
 
 
-def paired(table):
+def paired(table: pd.DataFrame) -> bool:
     """Return whether every ensemble of a table has a target of its own that no other has."""
     pairs = table[["target", "ensemble"]].drop_duplicates()
     return len(pairs) > 1 and pairs["target"].is_unique and pairs["ensemble"].is_unique
 
 
-def cells(table, keys, value):
+def cells(table: pd.DataFrame, keys: Sequence[str], value: str) -> tuple[list[tuple[Any, ...]], np.ndarray]:
     """Return the points of a table and its cells.
 
     Parameters
@@ -70,18 +73,18 @@ def cells(table, keys, value):
     return names, wide.to_numpy().reshape(len(names), len(targets), len(ensembles))
 
 
-def taken(values, targets, ensembles):
+def taken(values: np.ndarray, targets: np.ndarray, ensembles: np.ndarray) -> np.ndarray:
     """Return the cells of these targets and ensembles, each as often as it is named, shape (points, T', E')."""
     return values[:, targets][:, :, ensembles]
 
 
-def cells_along(table, along, value):
+def cells_along(table: pd.DataFrame, along: str, value: str) -> tuple[list[Any], np.ndarray]:
     """Return the values of a column, sorted, as a list, and the :func:`cells` at them, shape (points, T, E)."""
     names, values = cells(table, [along], value)
     return [name for (name,) in names], values
 
 
-def geometric_mean(values):
+def geometric_mean(values: np.ndarray) -> float:
     """Return the geometric mean of numbers of at least 0: 0 where one of them is 0.
 
     By logarithms: a product of many small numbers would be below what a float can hold.
@@ -90,13 +93,13 @@ def geometric_mean(values):
         return float(np.exp(np.log(values).mean()))
 
 
-def log_cells(table, along, error):
+def log_cells(table: pd.DataFrame, along: str, error: str) -> tuple[list[Any], np.ndarray]:
     """Return the values of a column and log10 of the :func:`cells_along` it, which are :func:`positive`."""
     points, values = cells_along(table, along, error)
     return points, np.log10(positive(values))
 
 
-def paired_logs(parts, keys, error):
+def paired_logs(parts: Iterable[pd.DataFrame], keys: Sequence[str], error: str) -> np.ndarray:
     """Return log10(error of the first part / error of the second), cell by cell, of :func:`positive` errors.
 
     Raises
@@ -110,7 +113,7 @@ def paired_logs(parts, keys, error):
     return np.log10(positive(first)) - np.log10(positive(second))
 
 
-def chosen(table, where):
+def chosen(table: pd.DataFrame, where: Mapping[str, Any] | None) -> pd.DataFrame:
     """Return the rows of a table at which columns have these values, each one or a list.
 
     Numbers are compared to six digits, as committed tables have them.

@@ -7,7 +7,7 @@ INSIDE, BELOW, ABOVE = 0, -1, 1
 LARGEST = 1e5
 
 
-def censored_slope(x, y, sides):
+def censored_slope(x: np.ndarray, y: np.ndarray, sides: np.ndarray) -> float:
     """Return the slope of a straight line through values of which some are known as bounds only.
 
     Least squares where all are known, else the maximum of the likelihood of normal deviations with one variance
@@ -41,7 +41,9 @@ def censored_slope(x, y, sides):
     return found.x[1] / found.x[2]
 
 
-def _tails(point, rows, sides):
+def _tails(
+    point: np.ndarray, rows: np.ndarray, sides: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return deviation/σ, what bounds leave of it, the logarithm of the tail beyond,
     and the tail's inverse Mills ratio.
     """
@@ -53,7 +55,7 @@ def _tails(point, rows, sides):
     return z, u, tail, np.exp(-(u**2) / 2 - np.log(2 * np.pi) / 2 - tail)
 
 
-def _loss(point, rows, sides):
+def _loss(point: np.ndarray, rows: np.ndarray, sides: np.ndarray) -> tuple[float, np.ndarray]:
     """Return the negative log likelihood and its gradient in (line/σ, 1/σ); ``rows`` · point = deviation/σ."""
     # Known values on one line have no spread: 1/σ would grow for ever, and the line no longer moves.
     if not 0 < point[2] < LARGEST:
@@ -65,7 +67,7 @@ def _loss(point, rows, sides):
     return -np.sum(np.where(inside, np.log(point[2]) - z**2 / 2, tail)), -gradient
 
 
-def _curvature(point, rows, sides):
+def _curvature(point: np.ndarray, rows: np.ndarray, sides: np.ndarray) -> np.ndarray:
     inside = sides == INSIDE
     _, u, _, ratio = _tails(point, rows, sides)
     curvature = (rows * np.where(inside, 1.0, ratio * (u + ratio))[:, None]).T @ rows

@@ -3,13 +3,18 @@ each also off a number.
 """
 
 import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 
 from algoreg.claims.cells import NoValue, cells, cells_along, chosen, known, positive, taken
 from algoreg.claims.exponents import log_law
 from algoreg.claims.intervals import (
     UNDEFINED,
+    Estimand,
+    Estimate,
     as_factor,
     crossed_interval,
     distance_from,
@@ -19,7 +24,7 @@ from algoreg.claims.intervals import (
 )
 
 
-def estimand(label):
+def estimand(label: str) -> Callable[[Callable[..., Estimate]], Estimand]:
     """Mark a function of the tables as an estimand, undefined on :class:`NoValue`.
 
     Parameters
@@ -35,22 +40,32 @@ def estimand(label):
     if not isinstance(label, str):
         raise TypeError('allowed is @estimand("what it is"), whose words the criterion is made of')
 
-    def register(function):
+    def register(function: Callable[..., Estimate]) -> Estimand:
         @functools.wraps(function)
-        def measured(*arguments, **options):
+        def measured(*arguments: Any, **options: Any) -> Estimate:
             try:
                 return function(*arguments, **options)
             except NoValue:
                 return UNDEFINED
 
-        measured.label = label
-        return measured
+        labelled = cast(Estimand, measured)
+        labelled.label = label
+        return labelled
 
     return register
 
 
 @estimand("exponent of {value} in {along}")
-def exponent(tables, published, rng, *, table, value, along, where=None):
+def exponent(
+    tables: Mapping[str, pd.DataFrame],
+    published: Mapping[str, pd.DataFrame],
+    rng: np.random.Generator,
+    *,
+    table: str,
+    value: str,
+    along: str,
+    where: Mapping[str, Any] | None = None,
+) -> Estimate:
     """Return the least-squares slope of the mean log of ``value`` over runs against log of ``along``.
 
     ``where`` picks rows (column: value or list). Undefined where a run has no positive value. A censored quantity
@@ -61,14 +76,34 @@ def exponent(tables, published, rng, *, table, value, along, where=None):
 
 
 @estimand("distance from {expected:g} of the exponent of {value} in {along}")
-def exponent_off(tables, published, rng, *, table, value, along, expected, where=None):
+def exponent_off(
+    tables: Mapping[str, pd.DataFrame],
+    published: Mapping[str, pd.DataFrame],
+    rng: np.random.Generator,
+    *,
+    table: str,
+    value: str,
+    along: str,
+    expected: float,
+    where: Mapping[str, Any] | None = None,
+) -> Estimate:
     """Return how far an exponent is from an expected one; see :func:`exponent`."""
     found = exponent(tables, published, rng, table=table, value=value, along=along, where=where)
     return distance_from(found, expected)
 
 
 @estimand("smallest exponent of {value} in {along}, over {by}")
-def smallest_exponent(tables, published, rng, *, table, value, along, by, where=None):
+def smallest_exponent(
+    tables: Mapping[str, pd.DataFrame],
+    published: Mapping[str, pd.DataFrame],
+    rng: np.random.Generator,
+    *,
+    table: str,
+    value: str,
+    along: str,
+    by: str,
+    where: Mapping[str, Any] | None = None,
+) -> Estimate:
     """Return the smallest of the slopes of mean log ``value`` against log ``along``,
     one for each value of column ``by``.
 
@@ -82,13 +117,22 @@ def smallest_exponent(tables, published, rng, *, table, value, along, by, where=
     frame = chosen(tables[table], where)
     laws = [log_law(part, along, value, f"{table}, {by} = {name}") for name, part in frame.groupby(by)]
 
-    def statistic(targets, ensembles):
+    def statistic(targets: np.ndarray, ensembles: np.ndarray) -> float:
         return min(weights @ taken(logs, targets, ensembles).mean(axis=(1, 2)) for weights, logs in laws)
 
-    return crossed_interval(statistic, *laws[0][1].shape[1:], rng)
+    _, count_targets, count_ensembles = laws[0][1].shape
+    return crossed_interval(statistic, count_targets, count_ensembles, rng)
 
 
-def _extreme(pick, tables, rng, table, value, by, where):
+def _extreme(
+    pick: Callable[[np.ndarray], float],
+    tables: Mapping[str, pd.DataFrame],
+    rng: np.random.Generator,
+    table: str,
+    value: str,
+    by: list[str],
+    where: Mapping[str, Any] | None,
+) -> Estimate:
     _, values = cells(chosen(tables[table], where), by, value)
     if np.isin(known(values), (0, 1)).all():
         return share_interval(pick, values, rng)
@@ -96,7 +140,16 @@ def _extreme(pick, tables, rng, table, value, by, where):
 
 
 @estimand("mean over runs of {value}, the largest over {by}")
-def largest_mean(tables, published, rng, *, table, value, by: list, where=None):
+def largest_mean(
+    tables: Mapping[str, pd.DataFrame],
+    published: Mapping[str, pd.DataFrame],
+    rng: np.random.Generator,
+    *,
+    table: str,
+    value: str,
+    by: list[str],
+    where: Mapping[str, Any] | None = None,
+) -> Estimate:
     """Return the largest mean over runs of ``value`` among the points named by the columns ``by``.
 
     Not for what spreads over decades: see :func:`algoreg.claims.intervals.crossed_interval`.
@@ -105,7 +158,16 @@ def largest_mean(tables, published, rng, *, table, value, by: list, where=None):
 
 
 @estimand("mean over runs of {value}, the smallest over {by}")
-def smallest_mean(tables, published, rng, *, table, value, by: list, where=None):
+def smallest_mean(
+    tables: Mapping[str, pd.DataFrame],
+    published: Mapping[str, pd.DataFrame],
+    rng: np.random.Generator,
+    *,
+    table: str,
+    value: str,
+    by: list[str],
+    where: Mapping[str, Any] | None = None,
+) -> Estimate:
     """Return the smallest mean over runs of ``value`` among the points named by the columns ``by``.
 
     Not for what spreads over decades: see :func:`algoreg.claims.intervals.crossed_interval`.
@@ -114,7 +176,17 @@ def smallest_mean(tables, published, rng, *, table, value, by: list, where=None)
 
 
 @estimand("share of the runs with {value} below {limit}, the smallest over {by}")
-def smallest_share_below(tables, published, rng, *, table, value, limit, by: list, where=None):
+def smallest_share_below(
+    tables: Mapping[str, pd.DataFrame],
+    published: Mapping[str, pd.DataFrame],
+    rng: np.random.Generator,
+    *,
+    table: str,
+    value: str,
+    limit: float,
+    by: list[str],
+    where: Mapping[str, Any] | None = None,
+) -> Estimate:
     """Return the smallest share of runs whose ``value`` is below a limit among the points named by the columns ``by``.
 
     For what is near 0 or far from it: one run that is far hardly moves a mean of logs. A run without a number is not
@@ -125,7 +197,16 @@ def smallest_share_below(tables, published, rng, *, table, value, limit, by: lis
 
 
 @estimand("geometric mean over runs of {value}, the largest over {by}")
-def largest_geometric_mean(tables, published, rng, *, table, value, by: list, where=None):
+def largest_geometric_mean(
+    tables: Mapping[str, pd.DataFrame],
+    published: Mapping[str, pd.DataFrame],
+    rng: np.random.Generator,
+    *,
+    table: str,
+    value: str,
+    by: list[str],
+    where: Mapping[str, Any] | None = None,
+) -> Estimate:
     """Return the largest geometric mean over runs of ``value`` among the points named by the columns ``by``.
 
     For what spans decades: a mean would be its largest run. Undefined where a run has no positive value.
@@ -135,7 +216,17 @@ def largest_geometric_mean(tables, published, rng, *, table, value, by: list, wh
 
 
 @estimand("distance from {expected:g} of the mean over runs of {value}, the largest over {by}")
-def distance_of_mean(tables, published, rng, *, table, value, by: list, expected, where=None):
+def distance_of_mean(
+    tables: Mapping[str, pd.DataFrame],
+    published: Mapping[str, pd.DataFrame],
+    rng: np.random.Generator,
+    *,
+    table: str,
+    value: str,
+    by: list[str],
+    expected: float,
+    where: Mapping[str, Any] | None = None,
+) -> Estimate:
     """Return the largest distance of the mean over runs of ``value`` from a number,
     among the points named by ``by``.
     """
@@ -145,7 +236,9 @@ def distance_of_mean(tables, published, rng, *, table, value, by: list, expected
     return interval_of(lambda part: np.abs(part.mean(axis=(1, 2)) - expected).max(), values, rng)
 
 
-def _log_ratios(table, value, by, pair, where):
+def _log_ratios(
+    table: pd.DataFrame, value: str, by: str, pair: Sequence[Any], where: Mapping[str, Any] | None
+) -> np.ndarray:
     """Return the logs of the value at the first of a pair over that at the second, cells over all other keys."""
     frame = chosen(table, {**(where or {}), by: list(pair)})
     points, values = cells_along(frame, by, value)
@@ -154,14 +247,34 @@ def _log_ratios(table, value, by, pair, where):
 
 
 @estimand("factor between {value} at {by} = {pair}, geometric mean over runs")
-def factor_apart(tables, published, rng, *, table, value, by, pair, where=None):
+def factor_apart(
+    tables: Mapping[str, pd.DataFrame],
+    published: Mapping[str, pd.DataFrame],
+    rng: np.random.Generator,
+    *,
+    table: str,
+    value: str,
+    by: str,
+    pair: Sequence[Any],
+    where: Mapping[str, Any] | None = None,
+) -> Estimate:
     """Return the factor, at least 1, between the geometric means at two values of a column."""
     logs = _log_ratios(tables[table], value, by, pair, where)
     return as_factor(distance_from(interval_of(np.mean, logs, rng), 0.0))
 
 
 @estimand("{value} at {by} = {pair}, the first over the second, geometric mean over runs")
-def ratio_of_pair(tables, published, rng, *, table, value, by, pair, where=None):
+def ratio_of_pair(
+    tables: Mapping[str, pd.DataFrame],
+    published: Mapping[str, pd.DataFrame],
+    rng: np.random.Generator,
+    *,
+    table: str,
+    value: str,
+    by: str,
+    pair: Sequence[Any],
+    where: Mapping[str, Any] | None = None,
+) -> Estimate:
     """Return the geometric mean over runs of the value at the first of a pair over that at the second."""
     logs = _log_ratios(tables[table], value, by, pair, where)
     return exp_of(interval_of(np.mean, logs, rng))

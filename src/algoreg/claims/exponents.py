@@ -1,11 +1,14 @@
 """Exponents: least-squares slopes of logarithms."""
 
+from collections.abc import Sequence
+
 import numpy as np
+import pandas as pd
 
 from algoreg.claims.cells import cells_along, positive
 
 
-def slope_weights(points):
+def slope_weights(points: Sequence[float] | np.ndarray) -> np.ndarray:
     """Return the weights with which values at these points, all positive,
     make the least-squares slope against log point.
     """
@@ -13,13 +16,13 @@ def slope_weights(points):
     return x / np.sum(x**2)
 
 
-def refuse_few(points, along, table):
+def refuse_few(points: Sequence[float] | np.ndarray, along: str, table: str) -> None:
     """Raise a ValueError for fewer than three points: a line goes through any two."""
     if len(points) < 3:
         raise ValueError(f"table {table}: {len(points)} values of {along}: an exponent needs at least three")
 
 
-def log_law(frame, along, value, table):
+def log_law(frame: pd.DataFrame, along: str, value: str, table: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the weights of the slope of a law against log ``along``, shape (points,),
     and the logs of ``value``, (points, T, E).
 
@@ -43,12 +46,12 @@ def log_law(frame, along, value, table):
     return slope_weights(points), np.log(positive(values))
 
 
-def slopes_of_runs(frame, along, value, table):
+def slopes_of_runs(frame: pd.DataFrame, along: str, value: str, table: str) -> np.ndarray:
     """Return the exponent of every run by itself, shape (T, E); see :func:`log_law`."""
     weights, logs = log_law(frame, along, value, table)
     return np.tensordot(weights, logs, 1)
 
 
-def mean_slope(x, logs):
+def mean_slope(x: np.ndarray, logs: np.ndarray) -> float:
     """Return the least-squares slope of the mean over runs of ``logs`` (points, T, E) against log x."""
     return slope_weights(x) @ logs.mean(axis=(1, 2))

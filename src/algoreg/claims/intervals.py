@@ -4,9 +4,12 @@ Targets and ensembles are the independent units: intervals resample whole target
 cells.
 """
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import astuple, dataclass
+from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 
 from algoreg.claims.cells import taken
 
@@ -27,11 +30,32 @@ class Estimate:
     low: float | None
     high: float | None
 
+    def numbers(self) -> tuple[float, float, float]:
+        """Return the value and both ends; raises a ValueError where they are undefined."""
+        if self.value is None or self.low is None or self.high is None:
+            raise ValueError("an estimate without a value has no numbers")
+        return self.value, self.low, self.high
+
+
+class Estimand(Protocol):
+    """What a claim is judged by: a function of tables, with what the criterion calls it."""
+
+    label: str
+
+    def __call__(
+        self,
+        tables: Mapping[str, pd.DataFrame],
+        published: Mapping[str, pd.DataFrame],
+        rng: np.random.Generator,
+        **parameters: Any,
+    ) -> Estimate:
+        """Return the estimate."""
+
 
 UNDEFINED = Estimate(None, None, None)
 
 
-def t_quantile(freedom):
+def t_quantile(freedom: float) -> float:
     """Return the factor of a standard error on each side of a 95 % interval."""
     # Loaded here: pictures of tables need cells, not quantiles.
     from scipy.special import stdtrit
@@ -39,7 +63,9 @@ def t_quantile(freedom):
     return stdtrit(freedom, 0.5 + LEVEL / 2)
 
 
-def crossed_interval(statistic, targets, ensembles, rng) -> Estimate:
+def crossed_interval(
+    statistic: Callable[[np.ndarray, np.ndarray], float], targets: int, ensembles: int, rng: np.random.Generator
+) -> Estimate:
     """Estimate a statistic of crossed runs with a 95 % interval.
 
     Two bootstraps, over whole targets and over whole ensembles, give a variance each; each is scaled by
@@ -89,7 +115,7 @@ def crossed_interval(statistic, targets, ensembles, rng) -> Estimate:
     return Estimate(float(value), float(value - half), float(value + half))
 
 
-def interval_of(statistic, values, rng):
+def interval_of(statistic: Callable[[np.ndarray], float], values: np.ndarray, rng: np.random.Generator) -> Estimate:
     """Return :func:`crossed_interval` of a statistic of cells (points, T, E) → number.
 
     Parameters
@@ -100,10 +126,11 @@ def interval_of(statistic, values, rng):
         From :func:`cells`.
     rng : numpy.random.Generator
     """
-    return crossed_interval(lambda *units: statistic(taken(values, *units)), *values.shape[1:], rng)
+    _, targets, ensembles = values.shape
+    return crossed_interval(lambda *units: statistic(taken(values, *units)), targets, ensembles, rng)
 
 
-def share_interval(pick, values, rng):
+def share_interval(pick: Callable[[np.ndarray], float], values: np.ndarray, rng: np.random.Generator) -> Estimate:
     """Estimate the smallest or the largest share over points, from values that are 0 or 1.
 
     Where each ensemble has one run, as with a target of its own, runs are independent, and the interval is the exact
@@ -124,11 +151,11 @@ def share_interval(pick, values, rng):
     if targets == 1 or pick(shares) in (0, 1):
         low, high = exact_shares(shares, ensembles if targets == 1 else min(targets, ensembles))
         return Estimate(float(pick(shares)), float(pick(low)), float(pick(high)))
-    found = interval_of(lambda part: pick(part.mean(axis=(1, 2))), values, rng)
-    return Estimate(found.value, max(found.low, 0.0), min(found.high, 1.0))
+    value, lower, upper = interval_of(lambda part: pick(part.mean(axis=(1, 2))), values, rng).numbers()
+    return Estimate(value, max(lower, 0.0), min(upper, 1.0))
 
 
-def exact_shares(shares, units):
+def exact_shares(shares: np.ndarray, units: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the ends of Clopper and Pearson's 95 % intervals of shares of so many independent units, an array each."""
     # Loaded here: pictures of tables need cells, not quantiles.
     from scipy.special import betaincinv
@@ -140,44 +167,44 @@ def exact_shares(shares, units):
     return low, high
 
 
-def _replicates(statistic, units, rng):
+def _replicates(statistic: Callable[[np.ndarray], float], units: int, rng: np.random.Generator) -> list[float]:
     """Return a statistic of ``REPLICATES`` resamples of some units; few units have few resamples that differ."""
     drawn = list(map(tuple, np.sort(rng.integers(units, size=(REPLICATES, units)), axis=1).tolist()))
     values = {resample: statistic(np.array(resample)) for resample in dict.fromkeys(drawn)}
     return [values[resample] for resample in drawn]
 
 
-def _changed(estimate, change):
+def _changed(estimate: Estimate, change: Callable[[float], float]) -> Estimate:
     """Return an estimate with its value and both ends changed; an undefined one stays undefined."""
     if estimate == UNDEFINED:
         return UNDEFINED
-    return Estimate(*(float(change(x)) for x in (estimate.value, estimate.low, estimate.high)))
+    return Estimate(*(float(change(x)) for x in estimate.numbers()))
 
 
-def extreme(pick, estimates):
+def extreme(pick: Callable[[Iterable[Any]], Any], estimates: Iterable[Estimate]) -> Estimate:
     """Return the smallest (``pick=min``) or largest (``max``) of defined estimates:
     of their values, and of either end, each alone.
     """
     return Estimate(*map(pick, zip(*map(astuple, estimates), strict=True)))
 
 
-def exp_of(estimate):
+def exp_of(estimate: Estimate) -> Estimate:
     """Return the estimate of a quantity from that of its logarithm."""
     return _changed(estimate, np.exp)
 
 
-def as_factor(estimate):
+def as_factor(estimate: Estimate) -> Estimate:
     """Return the estimate of a factor from that of the size of its logarithm, which is not negative."""
     return _changed(estimate, lambda x: np.exp(max(x, 0.0)))
 
 
-def distance_from(estimate, expected):
+def distance_from(estimate: Estimate, expected: float) -> Estimate:
     """Return the distance of an estimate from a value; an undefined one stays undefined.
 
     The interval is the image of the estimate's own: from 0 where that holds the value, to its farther end.
     """
     if estimate == UNDEFINED:
         return UNDEFINED
-    ends = sorted(abs(end - expected) for end in (estimate.low, estimate.high))
-    low = 0.0 if estimate.low <= expected <= estimate.high else ends[0]
-    return Estimate(abs(estimate.value - expected), low, ends[1])
+    value, low, high = estimate.numbers()
+    nearest, farthest = sorted(abs(end - expected) for end in (low, high))
+    return Estimate(abs(value - expected), 0.0 if low <= expected <= high else nearest, farthest)

@@ -1,7 +1,12 @@
 """From registry entries and tables to verdicts."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
+import pandas as pd
+
+from algoreg.claims.intervals import Estimand, Estimate
 from algoreg.numerics.seeds import stream
 from algoreg.settings.columns import readable
 from algoreg.settings.plan import estimands, rule_name
@@ -19,13 +24,17 @@ class CannotJudge(ValueError):
     """A claim whose estimand does not go with its parameters or its tables."""
 
 
-def exact(value):
+def exact(value: float) -> str:
     """Return a number of the registry as text that is that number, not one near it."""
     text = f"{value:g}"
     return text if float(text) == value else repr(float(value))
 
 
-def criterion(entry, functions, experiments=None):
+def criterion(
+    entry: Mapping[str, Any],
+    functions: Mapping[str, Estimand],
+    experiments: Mapping[str, Mapping[str, Any]] | None = None,
+) -> str:
     """Return the criterion in words: the estimand's label, direction and margin.
 
     Parameters
@@ -40,32 +49,39 @@ def criterion(entry, functions, experiments=None):
     return f"{label}: {entry['direction']} {exact(entry['margin'])} with the whole 95 % interval"
 
 
-def verdict(estimate, direction, margin):
+def verdict(estimate: Estimate, direction: str, margin: float) -> str:
     """Judge an estimate: supported or refuted by its whole interval, else inconclusive.
 
     The claim is that the quantity exceeds the margin (``above``), or stays under it (``below``).
     """
     if estimate.value is None:
         return INCONCLUSIVE
+    _, low, high = estimate.numbers()
     if direction == "below":
-        low, high, margin = -estimate.high, -estimate.low, -margin
-    else:
-        low, high = estimate.low, estimate.high
+        low, high, margin = -high, -low, -margin
     return SUPPORTED if low > margin else REFUTED if high < margin else INCONCLUSIVE
 
 
-def _estimate(entry, part, tables, published, seed, functions):
+def _estimate(
+    entry: Mapping[str, Any],
+    part: str,
+    tables: Mapping[str, pd.DataFrame],
+    published: Mapping[str, pd.DataFrame],
+    seed: int,
+    functions: Mapping[str, Estimand],
+) -> Estimate:
     parameters = dict(estimands(entry)[part])
     rng = stream("bootstrap", claim=entry["id"], part=part, seed=seed)
     name = parameters.pop("name")
     try:
         found = functions[name](tables, published, rng, **parameters)
-        # Of a control the verdicts keep the value alone.
-        numbers = [found.value, found.low, found.high] if part == "estimand" else [found.value]
-        if found.value is not None and not all(map(math.isfinite, numbers)):
-            raise ArithmeticError(
-                f"{', '.join(map(str, numbers))}: where runs leave an estimate undefined, it is UNDEFINED"
-            )
+        if found.value is not None:
+            # Of a control the verdicts keep the value alone.
+            numbers = found.numbers() if part == "estimand" else (found.value,)
+            if not all(map(math.isfinite, numbers)):
+                raise ArithmeticError(
+                    f"{', '.join(map(str, numbers))}: where runs leave an estimate undefined, it is UNDEFINED"
+                )
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         raise CannotJudge(
             f"{entry['id']}.{part}: {name} cannot be measured with {parameters}: {type(error).__name__}: {error}"
@@ -73,7 +89,7 @@ def _estimate(entry, part, tables, published, seed, functions):
     return found
 
 
-def _unjudged(entry, functions):
+def _unjudged(entry: Mapping[str, Any], functions: Mapping[str, Estimand]) -> dict[str, Any]:
     """Return every field of ``claims.json`` of a claim that has not been judged."""
     return {
         "id": entry["id"],
@@ -109,7 +125,13 @@ def _unjudged(entry, functions):
     }
 
 
-def judge(entry, tables, published, seed, functions):
+def judge(
+    entry: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame] | None,
+    published: Mapping[str, pd.DataFrame],
+    seed: int,
+    functions: Mapping[str, Estimand],
+) -> dict[str, Any]:
     """Judge one registry entry, its control and its positive control by the same code.
 
     Parameters
@@ -154,7 +176,7 @@ def judge(entry, tables, published, seed, functions):
     return result
 
 
-def _controls_failed(result):
+def _controls_failed(result: Mapping[str, Any]) -> bool:
     """Return whether a control came out other than it must, or has no estimate where the claim has one:
     it tested nothing.
     """

@@ -5,7 +5,7 @@ import numpy as np
 from algoreg.claims.intervals import t_quantile
 
 
-def variance_components(values):
+def variance_components(values: np.ndarray) -> tuple[float, float, float]:
     """Return the variances (target, ensemble, rest) of a crossed (T, E) array by the analysis of variance, each ≥ 0."""
     targets, ensembles = values.shape
     mean = values.mean()
@@ -17,7 +17,7 @@ def variance_components(values):
     return target, ensemble, residual
 
 
-def prediction_interval(values, ensembles) -> tuple[float, float]:
+def prediction_interval(values: np.ndarray, ensembles: int) -> tuple[float, float]:
     """Return a 95 % interval for the mean error of one new target over new ensembles, on the log scale.
 
     Each tail is tested for logs with Gaussian effects. With heavy-tailed ones (Student's t with two degrees of freedom)
@@ -50,12 +50,12 @@ def prediction_interval(values, ensembles) -> tuple[float, float]:
     return _around(logs.mean(), half)
 
 
-def _around(middle, half):
+def _around(middle: float, half: float) -> tuple[float, float]:
     """Return the ends of an interval of logarithms, as the numbers that they are of."""
     return float(np.exp(middle - half)), float(np.exp(middle + half))
 
 
-def _interval_of_single(logs):
+def _interval_of_single(logs: np.ndarray) -> tuple[float, float]:
     """Return the prediction interval where targets and ensembles cannot be told apart:
     one target, one ensemble, or pairs.
 

@@ -1,7 +1,9 @@
 """The paper's own curves as numbers, and the comparison of our runs with them, point by point."""
 
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,7 @@ STRETCHES = (1, 2, 4, 5, 10)
 
 
 @cache
-def curves():
+def curves() -> dict[str, tuple[Path, Mapping[str, Any]]]:
     """Return ``{name: (file, what it does not say itself)}`` of every published curve of the chapters."""
     # To read all chapters takes longer than to judge a claim.
     having = [name for name, folder in plugins.chapters().items() if any(folder.glob("published/*.csv"))]
@@ -29,17 +31,17 @@ def curves():
     }
 
 
-def load_published(name):
+def load_published(name: str) -> pd.DataFrame:
     """Return a curve of a chapter's ``published``; see :func:`read_curve`."""
     return read_curve(*curves()[name])
 
 
-def read_curves(files, facts):
+def read_curves(files: Iterable[str | Path], facts: Mapping[str, Mapping[str, Any]]) -> dict[str, pd.DataFrame]:
     """Return published curves by name: their files, and what each does not say itself, as a job has them."""
     return {Path(file).stem: read_curve(file, facts[Path(file).stem]) for file in files}
 
 
-def read_curve(file, facts):
+def read_curve(file: str | Path, facts: Mapping[str, Any]) -> pd.DataFrame:
     """Return a published curve in long form: the columns that name a point, ``error`` and ``value``.
 
     Parameters
@@ -68,13 +70,15 @@ def read_curve(file, facts):
     return frame.drop_duplicates(ignore_index=True)
 
 
-def load_sizes(name):
+def load_sizes(name: str) -> pd.DataFrame:
     """Return a published figure at every d that it was drawn at, in the form of :func:`read_curve`."""
     sizes = [other for other in curves() if other == name or other.startswith(f"{name}_d")]
     return pd.concat([load_published(size) for size in sizes], ignore_index=True)
 
 
-def match(table, published, shift=0, along="alpha"):
+def match(
+    table: pd.DataFrame, published: pd.DataFrame, shift: int = 0, along: str = "alpha"
+) -> tuple[pd.DataFrame, np.ndarray]:
     """Pair our cells with published values at the same point.
 
     Parameters
@@ -120,7 +124,7 @@ def match(table, published, shift=0, along="alpha"):
     return pd.concat(kept, ignore_index=True), np.concatenate(stacks)
 
 
-def compare(table, published):
+def compare(table: pd.DataFrame, published: pd.DataFrame) -> list[dict[str, Any]]:
     """Return one row per published point: ours, a 95 % prediction interval, the published value, whether inside.
 
     The interval answers whether the published value could be one more draw: one target, the mean of three
@@ -148,7 +152,7 @@ def compare(table, published):
     return rows
 
 
-def scan_alpha(table, published):
+def scan_alpha(table: pd.DataFrame, published: pd.DataFrame) -> list[dict[str, Any]]:
     """Return, for each published curve, each of our α and each stretch of time, the factor between them.
 
     A stretch s compares the published value at iteration i with ours at s·i, as if the published curve had been run

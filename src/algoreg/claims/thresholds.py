@@ -1,13 +1,16 @@
 """Thresholds: where errors fall through a tolerance for good, and exponents of those, where some lie off the grid."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from algoreg.claims.cells import NoValue, cells_along, chosen, taken
 from algoreg.claims.censoring import ABOVE, BELOW, INSIDE, censored_slope
 from algoreg.claims.exponents import slope_weights
-from algoreg.claims.intervals import UNDEFINED, crossed_interval
+from algoreg.claims.intervals import UNDEFINED, Estimate, crossed_interval
 
 # A method's threshold is the number of measurements at which its relative test error falls through this.
 THRESHOLD_ERROR = 0.3
@@ -19,7 +22,7 @@ FLOOR = 0.1
 LEAST_INSIDE = 0.5
 
 
-def last_fall(places, heights, level):
+def last_fall(places: np.ndarray, heights: np.ndarray, level: float) -> tuple[float, int]:
     """Return where a curve falls through a level for good, and the side of the grid on which that is.
 
     It lies between the last height above the level and the next, interpolated; half way where that height is infinite.
@@ -50,7 +53,7 @@ def last_fall(places, heights, level):
     return np.interp(-level, -heights[pair], places[pair]), INSIDE
 
 
-def falls(places, heights, level):
+def falls(places: np.ndarray, heights: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Return :func:`last_fall` of every run: two arrays of shape (T, E) for heights of shape (P, T, E)."""
     found, sides = np.empty(heights.shape[1:]), np.empty(heights.shape[1:], dtype=int)
     for run in np.ndindex(found.shape):
@@ -77,16 +80,16 @@ class Thresholds:
     sides: np.ndarray
 
     @property
-    def on_grid(self):
+    def on_grid(self) -> bool:
         """Whether at least half of them lie on the grid; what is made of others would be one of the grid."""
         return np.mean(self.sides == INSIDE) >= LEAST_INSIDE
 
     @property
-    def each_on_grid(self):
+    def each_on_grid(self) -> bool:
         """Whether so many of those of every size do; see :attr:`on_grid`."""
         return (np.mean(self.sides == INSIDE, axis=(1, 2)) >= LEAST_INSIDE).all()
 
-    def medians(self):
+    def medians(self) -> np.ndarray:
         """Return the median m* over the runs of every size, shape (P,): infinite or 0 where it lies off the grid.
 
         Of an even number it is the mean of the two in the middle, or where one of these lies off the grid the lower.
@@ -95,12 +98,12 @@ class Thresholds:
         low, high = (np.quantile(values, 0.5, axis=(1, 2), method=method) for method in ("lower", "higher"))
         return np.where((low > 0) & np.isfinite(high), (low + high) / 2, low)
 
-    def taken(self, targets, ensembles):
+    def taken(self, targets: np.ndarray, ensembles: np.ndarray) -> "Thresholds":
         """Return the same of these targets and ensembles."""
         return Thresholds(self.sizes, *(taken(cells, targets, ensembles) for cells in (self.logs, self.sides)))
 
 
-def find_thresholds(frame, along, tolerance) -> Thresholds:
+def find_thresholds(frame: pd.DataFrame, along: str, tolerance: float) -> Thresholds:
     """Return the thresholds of a table's runs: where their test error falls through the tolerance for good.
 
     That is between the last m whose error is above it and the next m of the grid, interpolated in log m and log error.
@@ -131,18 +134,18 @@ def find_thresholds(frame, along, tolerance) -> Thresholds:
     return Thresholds(np.array(sizes, float), *(np.stack(parts) for parts in zip(*found, strict=True)))
 
 
-def _crossings(frame, tolerance):
+def _crossings(frame: pd.DataFrame, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
     counts, errors = cells_along(frame, "m", "test_error")
     heights = np.log(np.clip(np.where(np.isfinite(errors), errors, np.inf), FLOOR * tolerance, 1.0))
     return falls(np.log(counts), heights, np.log(tolerance))
 
 
-def _pooled_slope(found):
+def _pooled_slope(found: Thresholds) -> float:
     x = np.broadcast_to(np.log(found.sizes)[:, None, None], found.logs.shape)
     return censored_slope(x.ravel(), found.logs.ravel(), found.sides.ravel())
 
 
-def exponent_of(found, rng):
+def exponent_of(found: Thresholds, rng: np.random.Generator) -> Estimate:
     """Return the exponent of :class:`Thresholds` in size,
     an estimate with a 95 % interval from resampled whole targets and whole ensembles.
 
@@ -154,18 +157,19 @@ def exponent_of(found, rng):
         # The slope of all cells is the mean of the slopes of each: quicker than a fit per replicate.
         slopes = np.tensordot(slope_weights(found.sizes), found.logs, axes=1)
 
-        def slope(targets, ensembles):
+        def slope(targets: np.ndarray, ensembles: np.ndarray) -> float:
             return slopes[np.ix_(targets, ensembles)].mean()
     else:
 
-        def slope(targets, ensembles):
+        def slope(targets: np.ndarray, ensembles: np.ndarray) -> float:
             return _pooled_slope(found.taken(targets, ensembles))
 
-    estimate = crossed_interval(slope, *found.logs.shape[1:], rng)
-    return estimate if np.isfinite([estimate.value, estimate.low, estimate.high]).all() else UNDEFINED
+    _, targets, ensembles = found.logs.shape
+    estimate = crossed_interval(slope, targets, ensembles, rng)
+    return estimate if np.isfinite(estimate.numbers()).all() else UNDEFINED
 
 
-def log_ratios(own, other):
+def log_ratios(own: Thresholds, other: Thresholds) -> np.ndarray:
     """Return the logs of thresholds over those of other runs on the same draws, shape (P, T, E).
 
     A threshold off the grid counts as the end of the grid beyond which it lies. Raises :class:`NoValue` where fewer
@@ -176,13 +180,21 @@ def log_ratios(own, other):
     return own.logs - other.logs
 
 
-def compared(tables, *, table, over, tolerance, where=None, over_where=None):
+def compared(
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    table: str,
+    over: str,
+    tolerance: float,
+    where: Mapping[str, Any] | None = None,
+    over_where: Mapping[str, Any] | None = None,
+) -> np.ndarray:
     """Return :func:`log_ratios` of one table's thresholds over another's, each of the rows that ``where`` picks."""
     sides = ((table, where), (over, over_where))
     return log_ratios(*(find_thresholds(chosen(tables[name], rows), "rank", tolerance) for name, rows in sides))
 
 
-def thresholds(frame):
+def thresholds(frame: pd.DataFrame) -> np.ndarray:
     """Return the number of measurements per dimension at which the test error of one d
     and one method falls through ``THRESHOLD_ERROR``.
 

@@ -3,7 +3,7 @@ the tables and the other claims.
 """
 
 import inspect
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
 from pydantic import Field, model_validator
 
@@ -243,7 +243,7 @@ def _unfit_columns(function, key, value, there):
     """Return what is wrong with the form of a shared estimand's parameter that names columns of a table,
     which are ``there``.
     """
-    several = ["where", *(name for name, one in _keywords(function).items() if one.annotation is list)]
+    several = ["where", *(name for name, one in _keywords(function).items() if get_origin(one.annotation) is list)]
     if key == "where" and not isinstance(value, dict | None):
         return [wrong(value, "a mapping of columns to a value or a list of values")]
     if key == "by" and key in several and not isinstance(value, list):
