@@ -6,7 +6,7 @@ M(Z) = (1/m) Σ (⟨A_i, ZZᵀ⟩ − y_i) A_i, and η multiplies it ("M-form");
 
 from pydantic import Field
 
-from algoreg.algorithms import factored
+from algoreg.algorithms import base, factored
 
 
 class Options(factored.Options):
@@ -24,12 +24,12 @@ class Algorithm(factored.Algorithm):
     requires = frozenset({"descend", "gradient"})
     error = "ripples"
 
-    def initial(self):
+    def initial(self) -> base.State:
         """Return U_0 = Z_0 = αB of every run, shape (B, d, k) each."""
         factor = super().initial()["factor"]
         return {"factor": factor, "ahead": factor.clone()}
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps, a pass each; may overwrite it."""
         momentum = self.numbers("momentum").view(-1)
         factor, ahead = self.ensemble.accelerate(

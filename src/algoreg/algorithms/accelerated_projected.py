@@ -17,12 +17,12 @@ class Algorithm(base.Algorithm):
     requires = frozenset({"gradient"})
     error = "ripples"
 
-    def initial(self):
+    def initial(self) -> base.State:
         """Return X_0 = Y_0 = 0 of every run, shape (B, d, d) each."""
         zero = self.zeros()
         return {"estimate": zero, "ahead": zero}
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
         current, ahead = state["estimate"], state["ahead"]
         for k in range(iteration, iteration + count):

@@ -6,12 +6,14 @@ pseudoinverse [jia2024], which forgets how small the start was. L_0 = αG_1 and 
 away from β = 1 the factors stay out of balance, and simultaneous descent of too many columns is linear [xiong2024].
 """
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from algoreg.algorithms import base
+from algoreg.ensembles.base import Ensemble
 from algoreg.numerics.eigen import decomposed
 from algoreg.numerics.seeds import stream
 from algoreg.settings.base import RunOptions
@@ -31,7 +33,7 @@ class Options(RunOptions):
     balance: PositiveFloat = Field(1.0, description="β: the scale of the right start over that of the left")
 
 
-def start_factor(side, length, width, seed, target):
+def start_factor(side: str, length: int, width: int, seed: int, target: int) -> torch.Tensor:
     """Return the first ``width`` columns of G of a side, entries N(0, 1/length), float64."""
     drawn = stream("start", kind=f"asymmetric-{side}", d=length, seed=seed, target=target)
     return torch.from_numpy(drawn.standard_normal((length, length))[:, :width]) / length**0.5
@@ -47,18 +49,18 @@ class Algorithm(base.Algorithm):
     requires = frozenset({"rectangular gradient"})
     estimates = "rectangular"
 
-    def __init__(self, ensemble, labels, runs, seed):
+    def __init__(self, ensemble: Ensemble, labels: torch.Tensor, runs: Sequence[Mapping[str, Any]], seed: int) -> None:
         super().__init__(ensemble, labels, runs, seed)
         smaller = min(ensemble.d, ensemble.columns)
         self.widths = [run["width"] or smaller for run in runs]
         if max(self.widths, default=1) > smaller:
             raise ValueError(f"width = {max(self.widths)}: allowed is at most {smaller}, the matrices' smaller side")
-        column = {"dtype": torch.float64, "device": labels.device}
+        column: dict[str, Any] = {"dtype": torch.float64, "device": labels.device}
         self.damping = torch.tensor([run["damping"] for run in runs], **column)[:, None, None]
         self.alternating = self.runs_with("rule", "alternating")[:, None, None]
         self.any_alternating = bool(self.alternating.any())
 
-    def initial(self):
+    def initial(self) -> base.State:
         """Return L_0 and R_0 of every run, shapes (B, d1, k) and (B, d2, k)."""
         sides = {"left": (self.ensemble.d, 1.0), "right": (self.ensemble.columns, None)}
         state, most = {}, max(self.widths)
@@ -70,7 +72,7 @@ class Algorithm(base.Algorithm):
             state[side] = factors.to(self.labels)
         return state
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps."""
         left, right = state["left"], state["right"]
         for _ in range(count):
@@ -83,10 +85,10 @@ class Algorithm(base.Algorithm):
             left = moved
         return {"left": left, "right": right}
 
-    def _gradient(self, left, right):
+    def _gradient(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         return self.ensemble.gradient(torch.bmm(left, right.mT), self.labels)
 
-    def _conditioned(self, pull, other):
+    def _conditioned(self, pull: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
         """Return P(FᵀF + λI)⁻¹ of a pull P and the other factor F where the rule is alternating, else P."""
         if not self.any_alternating:
             return pull
@@ -97,6 +99,6 @@ class Algorithm(base.Algorithm):
         solved = torch.bmm(torch.bmm(pull.double(), vectors) * inverse[:, None, :], vectors.mT).to(pull)
         return torch.where(self.alternating, solved, pull)
 
-    def estimate(self, state):
+    def estimate(self, state: base.State) -> torch.Tensor:
         """Return X = LRᵀ of every run, shape (B, d1, d2)."""
         return torch.bmm(state["left"], state["right"].mT)

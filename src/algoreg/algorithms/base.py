@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from algoreg.ensembles.base import Ensemble
+
 # Named tensors; the first axis of each is the run. Nothing else of a descent changes between two steps.
 State = dict[str, torch.Tensor]
 
@@ -47,7 +49,7 @@ class Algorithm(ABC):
     estimates: str = "psd"
     error: str = "falls"
 
-    def __init__(self, ensemble, labels: torch.Tensor, runs: Sequence[Mapping], seed: int):
+    def __init__(self, ensemble: Ensemble, labels: torch.Tensor, runs: Sequence[Mapping], seed: int) -> None:
         self.ensemble, self.labels, self.runs, self.seed = ensemble, labels, runs, seed
         self.steps = self.numbers("step")
 

@@ -13,12 +13,14 @@ the largest absolute eigenvalue of X, taken anew every 10th step: growth from 0 
 steps, and few relative ones.
 """
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from pydantic import Field, PositiveFloat
 
 from algoreg.algorithms import base
+from algoreg.ensembles.base import Ensemble
 from algoreg.numerics.eigen import eigenvalues
 from algoreg.settings.base import RunOptions
 
@@ -36,7 +38,7 @@ class Options(RunOptions):
 REFRESH = 10
 
 
-def prefixes(layers, depth):
+def prefixes(layers: Sequence[torch.Tensor], depth: int) -> list[torch.Tensor]:
     """Return W_1, W_2W_1, … and X = W_N…W_1; a single layer is every W_k of a power."""
     found = [layers[0]]
     for number in range(1, depth):
@@ -44,7 +46,9 @@ def prefixes(layers, depth):
     return found
 
 
-def moved_product(layers, below, change):
+def moved_product(
+    layers: Sequence[torch.Tensor], below: Sequence[torch.Tensor], change: torch.Tensor
+) -> list[torch.Tensor]:
     """Return W_k − (W_N…W_{k+1})ᵀ C (W_{k−1}…W_1)ᵀ for every k.
 
     Parameters
@@ -68,7 +72,7 @@ def moved_product(layers, below, change):
     return [layers[0] - first, *rest]
 
 
-def power_change(root, depth, gradient):
+def power_change(root: torch.Tensor, depth: int, gradient: torch.Tensor) -> torch.Tensor:
     """Return Σ_k U^{k−1} M U^{N−k}, symmetric; U and M of shape (B, d, d).
 
     S_j = Σ_{k≤j} U^{k−1}MU^{j−k} has S_{j+1} = S_jU + U^jM.
@@ -90,22 +94,22 @@ class Algorithm(base.Algorithm):
     requires = frozenset({"gradient"})
     estimates = "symmetric"
 
-    def __init__(self, ensemble, labels, runs, seed):
+    def __init__(self, ensemble: Ensemble, labels: torch.Tensor, runs: Sequence[Mapping[str, Any]], seed: int) -> None:
         super().__init__(ensemble, labels, runs, seed)
         self.depths = self.numbers("depth")[:, 0, 0]
         # Runs that go alike: (form, depth) and their places.
-        self.groups = {}
+        alike: dict[tuple[str, int], list[int]] = {}
         for number, run in enumerate(runs):
-            self.groups.setdefault((run["form"], run["depth"]), []).append(number)
+            alike.setdefault((run["form"], run["depth"]), []).append(number)
         # All of them at once are read and written where they are.
         self.groups = {
-            key: slice(None) if len(self.groups) == 1 else torch.tensor(places, device=labels.device)
-            for key, places in self.groups.items()
+            key: slice(None) if len(alike) == 1 else torch.tensor(places, device=labels.device)
+            for key, places in alike.items()
         }
         self.relative = self.runs_with("rule", "relative")
         self.any_relative = bool(self.relative.any())
 
-    def initial(self):
+    def initial(self) -> base.State:
         """Return α^{2/N}·I for every factor of every run."""
         d, most = self.ensemble.d, max(depth for _, depth in self.groups)
         factors = torch.eye(d).to(self.labels).expand(len(self.runs), most, d, d).clone()
@@ -114,7 +118,7 @@ class Algorithm(base.Algorithm):
         largest = self.numbers("alpha")[:, 0, 0].square()
         return {"factors": factors, "largest": largest, "time": torch.zeros_like(largest)}
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
         factors, largest, time = state["factors"].clone(), state["largest"], state["time"]
         for step in range(iteration, iteration + count):
@@ -130,25 +134,33 @@ class Algorithm(base.Algorithm):
         return {"factors": factors, "largest": largest, "time": time}
 
     @staticmethod
-    def _layers(form, depth):
+    def _layers(form: str, depth: int) -> int:
         """Return how many factors a run moves."""
         return 1 if form == "power" else depth
 
-    def _below(self, factors):
+    def _below(self, factors: torch.Tensor) -> dict[tuple[str, int], list[torch.Tensor]]:
         """Return the prefixes of every group of runs."""
         return {
             (form, depth): prefixes(factors[places].unbind(1)[: self._layers(form, depth)], depth)
             for (form, depth), places in self.groups.items()
         }
 
-    def _whole(self, below):
+    def _whole(self, below: Mapping[tuple[str, int], Sequence[torch.Tensor]]) -> torch.Tensor:
         """Return the symmetric part of X of every run, by the prefixes of every group."""
         found = self.labels.new_empty(len(self.runs), self.ensemble.d, self.ensemble.d)
         for key, places in self.groups.items():
             found[places] = below[key][-1]
         return (found + found.mT) / 2
 
-    def _move(self, key, factors, places, below, gradient, lengths):
+    def _move(
+        self,
+        key: tuple[str, int],
+        factors: torch.Tensor,
+        places: slice | torch.Tensor,
+        below: Sequence[torch.Tensor],
+        gradient: torch.Tensor,
+        lengths: torch.Tensor,
+    ) -> None:
         """Take a step of the runs of a group, in place."""
         form, depth = key
         layers, change = factors[places].unbind(1)[: self._layers(form, depth)], lengths * gradient
@@ -160,7 +172,7 @@ class Algorithm(base.Algorithm):
         for number, layer in enumerate(moved):
             factors[places, number] = layer
 
-    def _lengths(self, gradient, largest):
+    def _lengths(self, gradient: torch.Tensor, largest: torch.Tensor) -> torch.Tensor:
         """Return η_t of every run, shape (B,)."""
         fixed = self.steps[:, 0, 0]
         if not self.any_relative:
@@ -169,6 +181,6 @@ class Algorithm(base.Algorithm):
         relative = fixed / (self.depths * largest ** (1 - 2 / self.depths) * bound)
         return torch.where(self.relative, relative, fixed)
 
-    def estimate(self, state):
+    def estimate(self, state: base.State) -> torch.Tensor:
         """Return X of every run, its symmetric part."""
         return self._whole(self._below(state["factors"]))

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from pydantic import PositiveFloat
 
-from algoreg.algorithms import factored
+from algoreg.algorithms import base, factored
 from algoreg.settings.base import RunOptions
 
 
@@ -27,12 +27,12 @@ class Algorithm(factored.Algorithm):
 
     requires = frozenset({"gradient"})
 
-    def initial(self):
+    def initial(self) -> base.State:
         """Return U_0 = αB of every run, shape (B, d, d); no gradient yet."""
         start = super().initial()["factor"]
         return {"factor": start, "gradient": torch.zeros_like(start), "pull": torch.zeros_like(start)}
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps."""
         for _ in range(count):
             factor = state["factor"]

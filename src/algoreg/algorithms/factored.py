@@ -4,7 +4,8 @@ The step size η multiplies M_t = (1/m) Σ (⟨A_i, UUᵀ⟩ − y_i) A_i itself
 1/(2m) Σ (·)² in U is 2M_tU_t, and that of (1/m) Σ (·)² is 4M_tU_t: the published step 0.0025 is η = 0.01 here.
 """
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -24,7 +25,7 @@ class Options(RunOptions):
     width: PositiveInt | None = Field(None, description="null for d")
 
 
-def start_matrix(kind, d, seed, target):
+def start_matrix(kind: str, d: int, seed: int, target: int) -> torch.Tensor:
     """Return B of U_0 = αB: the identity, a Haar orthonormal matrix, or iid N(0, 1/d) entries (d × d, float64)."""
     if kind == "identity":
         return torch.eye(d, dtype=torch.float64)
@@ -35,7 +36,7 @@ def start_matrix(kind, d, seed, target):
     return basis * torch.sign(torch.diagonal(upper))
 
 
-def beside(factors):
+def beside(factors: Sequence[torch.Tensor]) -> torch.Tensor:
     """Return factors of d rows, of any number of columns each, as one tensor: narrow ones get columns of zeros."""
     most = max(factor.shape[1] for factor in factors)
     return torch.stack([torch.nn.functional.pad(factor, (0, most - factor.shape[1])) for factor in factors])
@@ -51,11 +52,11 @@ class Algorithm(base.Algorithm):
 
     requires = frozenset({"descend", "gradient"})
 
-    def width(self, run):
+    def width(self, run: Mapping[str, Any]) -> int:
         """Return how many columns U has in a run."""
         return run.get("width") or self.ensemble.d
 
-    def initial(self):
+    def initial(self) -> base.State:
         """Return U_0 = αB of every run, shape (B, d, k)."""
         drawn = [
             start_matrix(run["start"], self.ensemble.d, self.seed, run["target"])[:, : self.width(run)]
@@ -69,21 +70,21 @@ class Algorithm(base.Algorithm):
         starts = [run["alpha"] * start for run, start in zip(self.runs, drawn, strict=True)]
         return {"factor": beside(starts).to(self.labels)}
 
-    def _spectral(self):
+    def _spectral(self) -> list[torch.Tensor]:
         """Return B of U_0 = αB by the spectrum of N, float64, one of every run."""
         widths = [self.width(run) for run in self.runs]
         values, vectors = leading(-self.ensemble.gradient(self.zeros(), self.labels), widths)
         roots = (vectors * values.sqrt()[:, None, :]).cpu()
         return [root[:, :width] for root, width in zip(roots, widths, strict=True)]
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps; overwrites the factor."""
         return {"factor": self.ensemble.descend(state["factor"], self.steps.view(-1), self.labels, count)}
 
-    def estimate(self, state):
+    def estimate(self, state: base.State) -> torch.Tensor:
         """Return X = UUᵀ of every run."""
         return torch.bmm(state["factor"], state["factor"].mT)
 
-    def factor(self, state):
+    def factor(self, state: base.State) -> torch.Tensor:
         """Return U of every run, shape (B, d, k)."""
         return state["factor"]

@@ -6,12 +6,14 @@ takes for S the matrix of rank k and trace θ nearest to X − ηM, and γ = ``w
 their η = γ, the η here is 1/(βγ). Only this rule reads the step and a rank; with ``keep: all`` it reads no rank either.
 """
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from algoreg.algorithms import base
+from algoreg.ensembles.base import Ensemble
 from algoreg.numerics.eigen import decomposed
 from algoreg.settings.base import RunOptions
 
@@ -26,7 +28,7 @@ class Options(RunOptions):
     weight: float = Field(0.5, gt=0, le=1)
 
 
-def on_simplex(values, totals):
+def on_simplex(values: torch.Tensor, totals: torch.Tensor) -> torch.Tensor:
     """Return the nearest vectors of non-negative numbers to falling ones (B, K),
     −∞ for what stays 0, with given sums (B,).
     """
@@ -47,7 +49,7 @@ class Algorithm(base.Algorithm):
     requires = frozenset({"gradient"})
     prior_knowledge = ("trace", "rank")
 
-    def __init__(self, ensemble, labels, runs, seed):
+    def __init__(self, ensemble: Ensemble, labels: torch.Tensor, runs: Sequence[Mapping[str, Any]], seed: int) -> None:
         super().__init__(ensemble, labels, runs, seed)
         thetas = [run["theta"] or run["trace_factor"] * run["trace"] for run in runs]
         self.thetas = self._column(thetas)
@@ -62,21 +64,21 @@ class Algorithm(base.Algorithm):
         kept = [self._kept(run) for run in runs]
         self.beyond = torch.arange(ensemble.d, device=labels.device) >= self._column(kept)[:, None]
 
-    def _kept(self, run):
+    def _kept(self, run: Mapping[str, Any]) -> int:
         """Return k of a run: how many eigenvectors S may have."""
         if run["rule"] != "rank-k":
             return 1
         return self.ensemble.d if run["keep"] == "all" else run["keep"] or run["rank"]
 
-    def _column(self, numbers):
+    def _column(self, numbers: Sequence[float]) -> torch.Tensor:
         return torch.tensor(numbers, dtype=torch.float64, device=self.labels.device)
 
-    def initial(self):
+    def initial(self) -> base.State:
         """Return X_0 = 0 of every run and the gradient there, shape (B, d, d) each: a pass."""
         zero = self.zeros()
         return {"estimate": zero, "gradient": self.ensemble.gradient(zero, self.labels)}
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
         estimate, gradient = state["estimate"], state["gradient"]
         searching = self.rules["line-search"]
@@ -92,7 +94,7 @@ class Algorithm(base.Algorithm):
             estimate, gradient = ahead, seen
         return {"estimate": estimate, "gradient": gradient}
 
-    def _goal(self, estimate, gradient):
+    def _goal(self, estimate: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
         """Return S of every run, shape (B, d, d)."""
         centre = torch.where(self.rules["rank-k"], estimate - self.steps * gradient, -gradient)
         values, vectors = (rising.flip(-1) for rising in decomposed(centre))
@@ -102,7 +104,7 @@ class Algorithm(base.Algorithm):
         return torch.bmm(vectors * sizes[:, None, :], vectors.mT).to(estimate)
 
     @staticmethod
-    def _best(direction, gradient, beyond):
+    def _best(direction: torch.Tensor, gradient: torch.Tensor, beyond: torch.Tensor) -> torch.Tensor:
         """Return γ of least loss along a direction, shape (B, 1, 1),
         from the gradients at its beginning and at its end.
         """

@@ -6,12 +6,14 @@ with H = P_T(M), the part of M in the tangent space at X_t of the matrices of ra
 [tanner2013], at η = 1. Momentum is that of [khanna2018].
 """
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, PositiveInt
 
 from algoreg.algorithms import base
+from algoreg.ensembles.base import Ensemble
 from algoreg.numerics.eigen import leading
 from algoreg.settings.base import RunOptions
 
@@ -36,7 +38,7 @@ class Algorithm(base.Algorithm):
     requires = frozenset({"gradient"})
     prior_knowledge = ("rank",)
 
-    def __init__(self, ensemble, labels, runs, seed):
+    def __init__(self, ensemble: Ensemble, labels: torch.Tensor, runs: Sequence[Mapping[str, Any]], seed: int) -> None:
         super().__init__(ensemble, labels, runs, seed)
         self.ranks = [run["keep"] or run["rank"] for run in runs]
         if any(run["momentum"] for run in runs):
@@ -44,7 +46,7 @@ class Algorithm(base.Algorithm):
         self.adaptive = self.runs_with("rule", "adaptive")
         self.any_adaptive = bool(self.adaptive.any())
 
-    def initial(self):
+    def initial(self) -> base.State:
         """Return X_0 = Z_0 = 0 of every run, shape (B, d, d) each, and what spans the first step, shape (B, d, r)."""
         zero = self.zeros()
         basis = zero[:, :, : max(self.ranks)]
@@ -52,7 +54,7 @@ class Algorithm(base.Algorithm):
             basis = leading(-self.ensemble.gradient(zero, self.labels), self.ranks)[1].to(zero)
         return {"estimate": zero, "ahead": zero, "basis": basis.contiguous()}
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps."""
         current, ahead, basis = state["estimate"], state["ahead"], state["basis"]
         momentum = self.numbers("momentum")
@@ -64,7 +66,7 @@ class Algorithm(base.Algorithm):
             current, basis = following, vectors.to(current)
         return {"estimate": current, "ahead": ahead, "basis": basis}
 
-    def _lengths(self, gradient, basis):
+    def _lengths(self, gradient: torch.Tensor, basis: torch.Tensor) -> torch.Tensor:
         """Return η_t of every run, shape (B, 1, 1)."""
         if not self.any_adaptive:
             return self.steps

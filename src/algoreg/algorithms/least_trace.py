@@ -5,10 +5,14 @@ pseudoinverse. The step is γ: it multiplies the trace's gradient, and does best
 Labels that no matrix fits have their least-squares fit in place of X.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import torch
 from torch.nn.functional import one_hot
 
 from algoreg.algorithms import base
+from algoreg.ensembles.base import Measurements
 from algoreg.numerics.eigen import project
 from algoreg.numerics.svec import smat, svec
 
@@ -17,7 +21,7 @@ from algoreg.numerics.svec import smat, svec
 SINGULAR_BELOW = 1e-5
 
 
-def fitting(rows):
+def fitting(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (Q, S), shapes (q, D) and (q, m), of float64 rows A (m, D):
     Q has orthonormal rows that span A's, and Sy = QA⁺y.
 
@@ -47,10 +51,13 @@ class Algorithm(base.Algorithm):
     reads one of them twice and takes one decomposition.
     """
 
+    ensemble: Measurements
     requires = frozenset({"gradient", "single measurements"})
     error = "anyhow"
 
-    def __init__(self, ensemble, labels, runs, seed):
+    def __init__(
+        self, ensemble: Measurements, labels: torch.Tensor, runs: Sequence[Mapping[str, Any]], seed: int
+    ) -> None:
         super().__init__(ensemble, labels, runs, seed)
         self.shifts = self.steps.double() * torch.eye(ensemble.d).to(labels.device)
         groups = {}
@@ -62,7 +69,7 @@ class Algorithm(base.Algorithm):
             index = torch.tensor(members, device=labels.device)
             self.groups.append((index, rows, labels[index, :m].double() @ solver.T))
 
-    def _fitting(self, m):
+    def _fitting(self, m: int) -> tuple[torch.Tensor, torch.Tensor]:
         known = self.ensemble.derived
         if ("fitting", m) not in known:
             numbers = torch.arange(m, device=self.labels.device).split(256)
@@ -71,13 +78,13 @@ class Algorithm(base.Algorithm):
             known["fitting", m] = fitting(rows.double())
         return known["fitting", m]
 
-    def initial(self):
+    def initial(self) -> base.State:
         """Return Z = Y = 0 of every run, shape (B, D) and (B, d, d), float64."""
-        d, place = self.ensemble.d, {"dtype": torch.float64, "device": self.labels.device}
-        estimate = torch.zeros(len(self.runs), d, d, **place)
+        d, place = self.ensemble.d, self.labels.device
+        estimate = torch.zeros(len(self.runs), d, d, dtype=torch.float64, device=place)
         return {"centre": svec(estimate), "estimate": estimate}
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps."""
         centre, estimate = state["centre"], state["estimate"]
         fit = torch.empty_like(centre)
@@ -89,10 +96,10 @@ class Algorithm(base.Algorithm):
             centre = centre + svec(estimate) - fit
         return {"centre": centre, "estimate": estimate}
 
-    def proximal(self, matrices):
+    def proximal(self, matrices: torch.Tensor) -> torch.Tensor:
         """Return the minimiser over Y ⪰ 0 of γ tr Y + ‖Y − W‖²/2 for matrices W, shape (B, d, d)."""
         return project(matrices - self.shifts)
 
-    def estimate(self, state):
+    def estimate(self, state: base.State) -> torch.Tensor:
         """Return Y of every run."""
         return state["estimate"].to(self.labels)

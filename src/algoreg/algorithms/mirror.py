@@ -28,13 +28,13 @@ class Algorithm(base.Algorithm):
 
     requires = frozenset({"gradient"})
 
-    def initial(self):
+    def initial(self) -> base.State:
         """Return L_0 and X_0 of every run, shape (B, d, d) each."""
         eye = torch.eye(self.ensemble.d, dtype=torch.float64)
         logarithms = torch.stack([2 * math.log(run["alpha"]) * eye for run in self.runs]).to(self.labels)
         return {"logarithm": logarithms, "estimate": spectral(logarithms, torch.exp)}
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps; a step is one pass and one decomposition."""
         logarithm, estimate = state["logarithm"], state["estimate"]
         for _ in range(count):

@@ -16,13 +16,15 @@ without momentum, AdamW is ``adam`` with weight decay.
 ``depth`` factors (LRᵀ for 2). Steps are constant, or fall exponentially from ``step`` to ``last_step``.
 """
 
-from typing import ClassVar, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms import base
 from algoreg.algorithms.factored import beside, start_matrix
+from algoreg.ensembles.base import Ensemble
 from algoreg.numerics.optimisers import GEOMETRIES, PARAMETRISATIONS, pulled, whitened
 from algoreg.numerics.seeds import stream
 from algoreg.settings.base import RunOptions, as_list, misfit
@@ -48,7 +50,7 @@ class Options(RunOptions):
     schedule_iterations: PositiveInt | None = Field(None, description="length of the schedule; null for the run's")
 
     @model_validator(mode="after")
-    def _fits_together(self):
+    def _fits_together(self) -> Self:
         if max(length or 0 for length in as_list(self.schedule_iterations)) > self.iterations:
             raise misfit(self, f"at most the run's iterations = {self.iterations}", "schedule_iterations")
         if "adam" in as_list(self.geometry) and "nesterov" in as_list(self.momentum_form):
@@ -56,12 +58,12 @@ class Options(RunOptions):
         return self
 
 
-def factor_count(run):
+def factor_count(run: Mapping[str, Any]) -> int:
     """Return how many factors a run has."""
     return {"square": 1, "difference": 2}.get(run["parametrisation"], run["depth"])
 
 
-def start_factors(run, d, seed):
+def start_factors(run: Mapping[str, Any], d: int, seed: int) -> list[torch.Tensor]:
     """Return the factors that a run starts from, a list of matrices d × k, float64.
 
     ``square`` and ``difference``: αB, both alike, so that the difference starts at X = 0. ``product``: α^{2/N}·B, with
@@ -95,7 +97,7 @@ class Algorithm(base.Algorithm):
     estimates = "symmetric"
     error = "anyhow"
 
-    def __init__(self, ensemble, labels, runs, seed):
+    def __init__(self, ensemble: Ensemble, labels: torch.Tensor, runs: Sequence[Mapping[str, Any]], seed: int) -> None:
         super().__init__(ensemble, labels, runs, seed)
         names = ("momentum", "second_momentum", "epsilon", "weight_decay")
         self.option = {name: self.numbers(name)[..., None] for name in names}
@@ -111,9 +113,9 @@ class Algorithm(base.Algorithm):
             torch.tensor(values, dtype=torch.float64).to(labels)[:, None, None, None] for values in (lengths, falls)
         )
 
-    def _alike(self, kind):
+    def _alike(self, kind: Callable[[Mapping[str, Any]], Any]) -> dict[Any, slice | torch.Tensor]:
         """Return the places of the runs of every kind."""
-        places = {}
+        places: dict[Any, list[int]] = {}
         for number, run in enumerate(self.runs):
             places.setdefault(kind(run), []).append(number)
         # All of them at once are read and written where they are.
@@ -121,7 +123,7 @@ class Algorithm(base.Algorithm):
             return dict.fromkeys(places, slice(None))
         return {name: torch.tensor(each, device=self.labels.device) for name, each in places.items()}
 
-    def initial(self):
+    def initial(self) -> base.State:
         """Return the factors at the start, and memories of 0."""
         d, most = self.ensemble.d, max(count for _, count in self.maps)
         starts = [start_factors(run, d, self.seed) for run in self.runs]
@@ -132,7 +134,7 @@ class Algorithm(base.Algorithm):
         covariances = factors.new_zeros(*factors.shape[:3], d)
         return {"factors": factors, "momentum": zeros, "squares": zeros.clone(), "covariances": covariances}
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
         state = dict(state)
         beta, decay = self.option["momentum"], self.option["weight_decay"]
@@ -148,23 +150,23 @@ class Algorithm(base.Algorithm):
             state["factors"] = (1 - length * decay) * factors - length * torch.where(self.after, moved, directions)
         return state
 
-    def step_at(self, step):
+    def step_at(self, step: int) -> torch.Tensor:
         """Return η of every run at step number ``step``, shape (B, 1, 1, 1)."""
         return self.steps[..., None] * self.falls ** (step / self.lengths).clamp(max=1)
 
-    def gradient(self, factors, step):
+    def gradient(self, factors: torch.Tensor, step: int) -> torch.Tensor:
         """Return the gradient in the factors of every run."""
         in_x = self.ensemble.gradient(self._product(factors), self.labels)
         return self._pulled(factors, in_x)
 
-    def _pulled(self, factors, in_x):
+    def _pulled(self, factors: torch.Tensor, in_x: torch.Tensor) -> torch.Tensor:
         """Return the gradient in the factors by that in X."""
         found = torch.zeros_like(factors)
         for (name, number), places in self.maps.items():
             found[places, :number] = pulled(name, factors[places, :number], in_x[places])
         return found
 
-    def _product(self, factors):
+    def _product(self, factors: torch.Tensor) -> torch.Tensor:
         """Return X of every run."""
         found = self.labels.new_zeros(len(factors), self.ensemble.d, self.ensemble.d)
         for (name, number), places in self.maps.items():
@@ -172,7 +174,7 @@ class Algorithm(base.Algorithm):
             found[places] = of_factors(factors[places, :number])
         return found
 
-    def _directions(self, seen, gradient, state, number):
+    def _directions(self, seen: torch.Tensor, gradient: torch.Tensor, state: base.State, number: int) -> torch.Tensor:
         """Return the direction of step number ``number``, from 1; puts new memories into the state."""
         found = torch.zeros_like(seen)
         for name, places in self.geometries.items():
@@ -204,6 +206,6 @@ class Algorithm(base.Algorithm):
                 found[places] = whitened(own, kept, epsilon)
         return found
 
-    def estimate(self, state):
+    def estimate(self, state: base.State) -> torch.Tensor:
         """Return X of every run."""
         return self._product(state["factors"])

@@ -5,10 +5,14 @@ cone. λ_0 is the largest eigenvalue of −M(0), above which 0 is the minimiser,
 the minimisers from large penalties to small ones. Held-out labels that say where to stop choose λ.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import torch
 from pydantic import Field
 
 from algoreg.algorithms import base
+from algoreg.ensembles.base import Ensemble
 from algoreg.numerics.eigen import eigenvalues, project
 from algoreg.settings.base import RunOptions
 
@@ -29,18 +33,18 @@ class Algorithm(base.Algorithm):
     requires = frozenset({"gradient"})
     error = "ripples"
 
-    def __init__(self, ensemble, labels, runs, seed):
+    def __init__(self, ensemble: Ensemble, labels: torch.Tensor, runs: Sequence[Mapping[str, Any]], seed: int) -> None:
         super().__init__(ensemble, labels, runs, seed)
         self.momentum, self.decay = self.numbers("momentum"), self.numbers("decay")
         self.eye = torch.eye(ensemble.d).to(labels)
 
-    def initial(self):
+    def initial(self) -> base.State:
         """Return X_0 = Z_0 = 0 of every run, shape (B, d, d) each, and λ_0, shape (B, 1, 1)."""
         zero = self.zeros()
         largest = eigenvalues(-self.ensemble.gradient(zero, self.labels))[:, -1:, None]
         return {"estimate": zero, "ahead": zero, "penalty": largest.clamp(min=0)}
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps."""
         current, ahead, penalty = state["estimate"], state["ahead"], state["penalty"]
         for _ in range(count):

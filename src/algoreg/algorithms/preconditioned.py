@@ -8,12 +8,14 @@ The undamped step divides by the square of the factor: from a small start the fi
 was. It takes a factor of X*'s rank, and the spectral start, unscaled.
 """
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
 
 import torch
 from pydantic import Field, PositiveFloat, model_validator
 
-from algoreg.algorithms import factored
+from algoreg.algorithms import base, factored
+from algoreg.ensembles.base import Ensemble
 from algoreg.settings.base import as_list, misfit
 
 
@@ -24,7 +26,7 @@ class Options(factored.Options):
     coefficient: PositiveFloat = Field(1.0, description="λ if damping is constant, c if it is residual")
 
     @model_validator(mode="after")
-    def _fits_together(self):
+    def _fits_together(self) -> Self:
         if "none" in as_list(self.damping):
             if {*as_list(self.start)} != {"spectral"} or {*as_list(self.alpha)} != {1.0}:
                 allowed = "constant or residual, and none from start: spectral with alpha: 1 alone: a small start is forgotten"
@@ -44,14 +46,14 @@ class Algorithm(factored.Algorithm):
 
     requires = frozenset({"gradient"})
 
-    def __init__(self, ensemble, labels, runs, seed):
+    def __init__(self, ensemble: Ensemble, labels: torch.Tensor, runs: Sequence[Mapping[str, Any]], seed: int) -> None:
         super().__init__(ensemble, labels, runs, seed)
         self.coefficients = self.numbers("coefficient").double()[:, 0, 0]
         self.undamped, self.follows = (self.runs_with("damping", name) for name in ("none", "residual"))
         self.any_follows = bool(self.follows.any())
         self.widths = torch.tensor([self.width(run) for run in runs], device=labels.device)
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps."""
         factor = state["factor"]
         for _ in range(count):
@@ -60,14 +62,14 @@ class Algorithm(factored.Algorithm):
             factor = factor - self.steps * self._preconditioned(torch.bmm(gradient, factor), factor, damping)
         return {"factor": factor}
 
-    def _seen(self, estimate):
+    def _seen(self, estimate: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return M and λ of every run, shape (B,), float64."""
         if not self.any_follows:
             return self.ensemble.gradient(estimate, self.labels), self.coefficients
         gradient, residual = self.ensemble.gradient_and_residual(estimate, self.labels)
         return gradient, torch.where(self.follows, self.coefficients * residual.double(), self.coefficients)
 
-    def _preconditioned(self, pull, factor, damping):
+    def _preconditioned(self, pull: torch.Tensor, factor: torch.Tensor, damping: torch.Tensor) -> torch.Tensor:
         """Return MU(UᵀU + λI)⁻¹ of every run; NaN where that cannot be inverted."""
         wide = factor.double()
         square = torch.bmm(wide.mT, wide)

@@ -25,13 +25,13 @@ class Algorithm(base.Algorithm):
 
     requires = frozenset({"gradient"})
 
-    def initial(self):
+    def initial(self) -> base.State:
         """Return X_0 of every run, shape (B, d, d)."""
         eye = torch.eye(self.ensemble.d).to(self.labels)
         starts = [eye if run["start"] == "identity" else torch.zeros_like(eye) for run in self.runs]
         return {"estimate": torch.stack(starts)}
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps."""
         estimate = state["estimate"]
         for _ in range(count):

@@ -9,14 +9,16 @@ coefficient c = 1 the division cancels the trace exactly and leaves the matrix-s
 The gradient of the printed loss (1/m) Σ (ŷ_i − y_i)² 1{…} is c = 4, and the trace then stays.
 """
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
 
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from algoreg.algorithms import factored
+from algoreg.algorithms import base, factored
 from algoreg.algorithms.factored import start_matrix
 from algoreg.algorithms.stochastic import samples
+from algoreg.ensembles.base import Measurements
 from algoreg.settings.base import LEFT_OUT, RunOptions, as_list, misfit
 
 
@@ -34,7 +36,7 @@ class Options(RunOptions):
     batch_size: PositiveInt = Field(LEFT_OUT, description="at most the run's m; left out for all measurements")
 
     @model_validator(mode="after")
-    def _fits_together(self):
+    def _fits_together(self) -> Self:
         most = min(as_list(self.m))
         if self.batch_size is not None and max(as_list(self.batch_size)) > most:
             raise misfit(self, f"at most m = {most}", "batch_size")
@@ -44,7 +46,7 @@ class Options(RunOptions):
 MEAN_LABEL = Options.model_fields["tau"].default
 
 
-def start_factor(kind, d, width, seed, target):
+def start_factor(kind: str, d: int, width: int, seed: int, target: int) -> torch.Tensor:
     """Return B of U_0 = αB, d × width, float64: the first columns
     of :func:`algoreg.algorithms.factored.start_matrix`, or as many again.
 
@@ -67,9 +69,12 @@ class Algorithm(factored.Algorithm):
         If a level, a τ, a width or a batch size is not positive, or the widths differ.
     """
 
+    ensemble: Measurements
     requires = frozenset({"single measurements", "truncation"})
 
-    def __init__(self, ensemble, labels, runs, seed):
+    def __init__(
+        self, ensemble: Measurements, labels: torch.Tensor, runs: Sequence[Mapping[str, Any]], seed: int
+    ) -> None:
         super().__init__(ensemble, labels, runs, seed)
         widths = {run["width"] or ensemble.d for run in runs}
         if len(widths) > 1:
@@ -95,10 +100,10 @@ class Algorithm(factored.Algorithm):
                 raise ValueError(f"batch_size = {run['batch_size']}: allowed is 1 to m = {run['m']}")
             self.groups.setdefault(run["batch_size"] and (run["batch_size"], run["m"]), []).append(number)
 
-    def _column(self, values):
+    def _column(self, values: Sequence[float]) -> torch.Tensor:
         return torch.tensor(values, dtype=torch.float64).to(self.labels)
 
-    def initial(self):
+    def initial(self) -> base.State:
         """Return U_0 of every run, shape (B, d, k)."""
         starts = [
             run["alpha"] * start_factor(run["start"], self.ensemble.d, self.columns, self.seed, run["target"])
@@ -106,7 +111,9 @@ class Algorithm(factored.Algorithm):
         ]
         return {"factor": torch.stack(starts).to(self.labels)}
 
-    def _step(self, factors, ensemble, labels, index):
+    def _step(
+        self, factors: torch.Tensor, ensemble: Measurements, labels: torch.Tensor, index: torch.Tensor | slice
+    ) -> torch.Tensor:
         """Return the factors of some runs after one step; NaN where the rescaling's denominator is not above 0."""
         levels = None if self.levels is None else self.levels[index]
         gradient = ensemble.factored_gradient(factors, labels, levels)
@@ -115,7 +122,7 @@ class Algorithm(factored.Algorithm):
         divisor = torch.where(divisor > 0, divisor, torch.nan)[:, None, None]
         return torch.addcmul(factors, self.pulls[index], gradient, value=-1).div_(divisor)
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
         iterate = state["factor"]
         if list(self.groups) == [None]:

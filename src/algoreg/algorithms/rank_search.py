@@ -5,10 +5,14 @@ positive eigenvalues. Let ρ_t be the root mean square residual at Z_t. Where ρ
 one before step t is taken; the step after a growth is not compared. It is told neither the rank nor a bound on it.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import torch
 from pydantic import Field
 
 from algoreg.algorithms import base
+from algoreg.ensembles.base import Ensemble
 from algoreg.numerics.eigen import decomposed
 from algoreg.settings.base import RunOptions
 
@@ -32,18 +36,18 @@ class Algorithm(base.Algorithm):
     requires = frozenset({"gradient"})
     error = "ripples"
 
-    def __init__(self, ensemble, labels, runs, seed):
+    def __init__(self, ensemble: Ensemble, labels: torch.Tensor, runs: Sequence[Mapping[str, Any]], seed: int) -> None:
         super().__init__(ensemble, labels, runs, seed)
         self.momentum, self.stall = self.numbers("momentum"), self.numbers("stall")[:, 0, 0]
         self.places = torch.arange(ensemble.d, device=labels.device)
 
-    def initial(self):
+    def initial(self) -> base.State:
         """Return X_0 = Z_0 = 0 of every run, shape (B, d, d) each, k = 1 and no residual, shape (B,) each."""
         zero = self.zeros()
         kept = torch.ones(len(self.runs), dtype=torch.int64, device=zero.device)
         return {"estimate": zero, "ahead": zero, "kept": kept, "residual": torch.full_like(zero[:, 0, 0], torch.inf)}
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps."""
         current, ahead, kept, before = (state[name] for name in ("estimate", "ahead", "kept", "residual"))
         for _ in range(count):

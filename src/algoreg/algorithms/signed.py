@@ -35,7 +35,7 @@ class Algorithm(base.Algorithm):
     requires = frozenset({"gradient"})
     estimates = "symmetric"
 
-    def initial(self):
+    def initial(self) -> base.State:
         """Return U_0, the first columns of αB once for each sign, and the signs of every run."""
         d, starts, signs = self.ensemble.d, [], []
         for run in self.runs:
@@ -46,7 +46,7 @@ class Algorithm(base.Algorithm):
             signs.append(torch.tensor([[1.0] * positive + [-1.0] * negative]))
         return {"factor": beside(starts).to(self.labels), "signs": beside(signs).to(self.labels)}
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps."""
         factor, signs = state["factor"], state["signs"]
         for _ in range(count):
@@ -54,6 +54,6 @@ class Algorithm(base.Algorithm):
             factor = torch.addcmul(factor, self.steps * signs, torch.bmm(gradient, factor), value=-1)
         return {"factor": factor, "signs": signs}
 
-    def estimate(self, state):
+    def estimate(self, state: base.State) -> torch.Tensor:
         """Return X = U·diag(s)·Uᵀ of every run."""
         return torch.bmm(state["factor"] * state["signs"], state["factor"].mT)

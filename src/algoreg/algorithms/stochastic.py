@@ -5,15 +5,17 @@ U_{t+1} = U_t − ηM_tU_t with M_t averaged over the drawn measurements only ("
 (⟨A_i, UUᵀ⟩ − y_i)² in U is 4·(·)·A_iU, so the published step 8·10⁻⁵ is η = 3.2·10⁻⁴ here.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from algoreg.algorithms import factored
+from algoreg.algorithms import base, factored
 from algoreg.engine.kernels import whole_steps
+from algoreg.ensembles.base import Measurements
 from algoreg.numerics.seeds import stream
 from algoreg.settings.base import RunOptions, as_list, misfit
 
@@ -26,7 +28,7 @@ class Options(RunOptions):
     batch_size: PositiveInt = Field(1, description="at most the run's m")
 
     @model_validator(mode="after")
-    def _fits_together(self):
+    def _fits_together(self) -> Self:
         most = min(as_list(self.m))
         if max(as_list(self.batch_size)) > most:
             raise misfit(self, f"at most m = {most}", "batch_size")
@@ -39,11 +41,11 @@ UNPACKED_BYTES = 2 * 2**30
 
 
 @lru_cache(maxsize=4)
-def _chunk(seed, ensemble, number):
+def _chunk(seed: int, ensemble: int, number: int) -> np.ndarray:
     return stream("samples", seed=seed, ensemble=ensemble, chunk=number).random(CHUNK)
 
 
-def samples(seed, ensemble, start, stop, m):
+def samples(seed: int, ensemble: int, start: int, stop: int, m: int) -> np.ndarray:
     """Return the indices of the samples number ``start`` to ``stop`` − 1 of an ensemble's stream, uniform on 0 … m − 1.
 
     A sample is a function of its number: runs that start again in the middle, and runs on other targets, see the
@@ -61,19 +63,22 @@ class Algorithm(factored.Algorithm):
     With an ensemble that provides ``unpacked``, single-sample steps on a CPU take a faster way. State: ``factor``, U.
     """
 
+    ensemble: Measurements
     requires = frozenset({"descend", "single measurements"})
 
-    def __init__(self, ensemble, labels, runs, seed):
+    def __init__(
+        self, ensemble: Measurements, labels: torch.Tensor, runs: Sequence[Mapping[str, Any]], seed: int
+    ) -> None:
         super().__init__(ensemble, labels, runs, seed)
         unpacked = ensemble.m * ensemble.d**2 * labels.element_size()
         able = "unpacked" in ensemble.provides and labels.device.type == "cpu"
         self.reads_unpacked = able and unpacked <= UNPACKED_BYTES
-        self._matrices = None
-        self.groups = {}
+        self._matrices: torch.Tensor | None = None
+        self.groups: dict[tuple[int, int], list[int]] = {}
         for number, run in enumerate(runs):
             self.groups.setdefault((run["batch_size"], run["m"]), []).append(number)
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
         if count == 0:
             return state
@@ -88,14 +93,14 @@ class Algorithm(factored.Algorithm):
             factors[index] = advance(factors[index], index, order.view(count, batch_size))
         return {"factor": factors}
 
-    def _batches(self, factors, index, order):
+    def _batches(self, factors: torch.Tensor, index: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
         """Return the factors of a group after one step per row of ``order``."""
         labels, steps = self.labels[index], self.steps[index].view(-1)
         for drawn in order.to(factors.device):
             factors = self.ensemble.select(drawn).descend(factors, steps, labels[:, drawn], 1)
         return factors
 
-    def _single_samples(self, factors, index, order):
+    def _single_samples(self, factors: torch.Tensor, index: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
         """Return the same for rows of one sample, without coming back in between."""
         if self._matrices is None:
             self._matrices = self.ensemble.unpacked()

@@ -6,12 +6,14 @@ Steps of constant size do not come to rest, and the steps' sum η/(1 − ρ) has
 log(1/α) times a few.
 """
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from pydantic import Field, PositiveFloat
 
-from algoreg.algorithms import factored
+from algoreg.algorithms import base, factored
+from algoreg.ensembles.base import Measurements
 from algoreg.settings.base import RunOptions
 
 
@@ -26,18 +28,21 @@ class Options(RunOptions):
 class Algorithm(factored.Algorithm):
     """A batch of subgradient descents; see :class:`algoreg.algorithms.factored.Algorithm`. State: ``factor``, U."""
 
+    ensemble: Measurements
     requires = frozenset({"gradient", "single measurements"})
     error = "ripples"
 
-    def __init__(self, ensemble, labels, runs, seed):
+    def __init__(
+        self, ensemble: Measurements, labels: torch.Tensor, runs: Sequence[Mapping[str, Any]], seed: int
+    ) -> None:
         super().__init__(ensemble, labels, runs, seed)
-        column = {"dtype": torch.float64, "device": labels.device}
+        column: dict[str, Any] = {"dtype": torch.float64, "device": labels.device}
         self.decays = torch.tensor([run["decay"] for run in runs], **column)[:, None, None]
         counts = torch.tensor([run["m"] for run in runs], device=labels.device)[:, None]
         self.known = torch.arange(ensemble.m, device=labels.device) < counts
         self.counts = counts[:, :, None].to(labels)
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps, the first of them step number ``iteration``."""
         factor = state["factor"]
         for number in range(iteration, iteration + count):

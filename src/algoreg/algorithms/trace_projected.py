@@ -4,11 +4,15 @@ Z_{t+1} = X_{t+1} + μ(X_{t+1} − X_t). P projects the eigenvalues on the simpl
 rank: among what fits, the trace alone picks X*, as least trace does without being told it.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import torch
 from pydantic import Field, PositiveFloat
 
 from algoreg.algorithms import base
 from algoreg.algorithms.frank_wolfe import on_simplex
+from algoreg.ensembles.base import Ensemble
 from algoreg.numerics.eigen import decomposed
 from algoreg.settings.base import RunOptions
 
@@ -30,18 +34,18 @@ class Algorithm(base.Algorithm):
     # From 0 every first step, however short, is on to a matrix of trace θ.
     error = "anyhow"
 
-    def __init__(self, ensemble, labels, runs, seed):
+    def __init__(self, ensemble: Ensemble, labels: torch.Tensor, runs: Sequence[Mapping[str, Any]], seed: int) -> None:
         super().__init__(ensemble, labels, runs, seed)
         self.momentum = self.numbers("momentum")
         thetas = [run["theta"] or run["trace"] for run in runs]
         self.thetas = torch.tensor(thetas, dtype=torch.float64, device=labels.device)
 
-    def initial(self):
+    def initial(self) -> base.State:
         """Return X_0 = Z_0 = 0 of every run, shape (B, d, d) each."""
         zero = self.zeros()
         return {"estimate": zero, "ahead": zero}
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps."""
         current, ahead = state["estimate"], state["ahead"]
         for _ in range(count):

@@ -12,11 +12,11 @@ class Algorithm(base.Algorithm):
     requires = frozenset({"gradient"})
     estimates = "symmetric"
 
-    def initial(self):
+    def initial(self) -> base.State:
         """Return X_0 = 0 of every run, shape (B, d, d)."""
         return {"estimate": self.zeros()}
 
-    def advance(self, state, iteration, count):
+    def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps."""
         estimate = state["estimate"]
         for _ in range(count):

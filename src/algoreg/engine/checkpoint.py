@@ -1,15 +1,19 @@
 """What a job has reached, in one file: parts by name, each of named arrays. It saves time and is never a result."""
 
 import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 
+from algoreg.engine.loop import Descent
 from algoreg.results import records
 from algoreg.results.provenance import settings_hash
 
 
-def job_fingerprint(params, data, device):
+def job_fingerprint(params: Mapping[str, Any], data: Iterable[str], device: torch.device) -> str:
     """Return what tells the checkpoints of a job from those of others.
 
     Parameters
@@ -41,17 +45,17 @@ class Checkpoint:
     parts : dict of str to dict of str to numpy.ndarray
     """
 
-    def __init__(self, path=None, fingerprint="", seconds=0.0):
+    def __init__(self, path: str | Path | None = None, fingerprint: str = "", seconds: float = 0.0) -> None:
         self.path, self.fingerprint, self.seconds, self._saved = path, fingerprint, seconds, time.monotonic()
-        self.parts = {} if path is None else self._load()
+        self.parts = {} if path is None else self._load(path)
 
-    def _load(self):
+    def _load(self, path: str | Path) -> dict[str, dict[str, np.ndarray]]:
         try:
-            arrays = records.load_arrays(self.path)
+            arrays = records.load_arrays(path)
             if str(arrays.pop("fingerprint")) != self.fingerprint:
                 print(f"{self.path}: checkpoint of other settings or code, starting over", flush=True)
                 return {}
-            parts = {}
+            parts: dict[str, dict[str, np.ndarray]] = {}
             for name, array in arrays.items():
                 part, _, key = name.rpartition("/")
                 parts.setdefault(part, {})[key] = array
@@ -63,11 +67,11 @@ class Checkpoint:
             print(f"{self.path}: damaged checkpoint ({error}), starting over", flush=True)
             return {}
 
-    def due(self):
+    def due(self) -> bool:
         """Return whether it is time to write."""
         return self.path is not None and time.monotonic() - self._saved >= self.seconds
 
-    def keep(self, part, arrays):
+    def keep(self, part: str, arrays: dict[str, np.ndarray]) -> None:
         """Put a part's arrays in place of what it had, and write all parts if it is time;
         without a path nothing is kept.
         """
@@ -77,7 +81,7 @@ class Checkpoint:
         if self.due():
             self.save()
 
-    def follow(self, descent, part, say):
+    def follow(self, descent: Descent, part: str, say: Callable[[str], None]) -> Descent:
         """Run a descent to its end and return it, from where the same job left it if it was killed;
         a part keeps what it reaches.
 
@@ -88,24 +92,31 @@ class Checkpoint:
         if part in self.parts:
             descent.restore(self.parts[part])
             say(f"continuing from iteration {descent.iteration} ({self.path})")
-        descent.run(after=lambda: self.due() and self.keep(part, descent.save()))
+
+        def keep_if_due() -> None:
+            if self.due():
+                self.keep(part, descent.save())
+
+        descent.run(after=keep_if_due)
         if self.path is not None:
             self.keep(part, descent.save())
         return descent
 
-    def save(self):
-        """Write all parts, atomically."""
+    def save(self) -> None:
+        """Write all parts, atomically; without a path nothing."""
+        if self.path is None:
+            return
         arrays = {
             f"{part}/{key}": np.asarray(array) for part, found in self.parts.items() for key, array in found.items()
         }
         records.write_arrays(self.path, {**arrays, "fingerprint": np.array(self.fingerprint)}, sealed=False)
         self._saved = time.monotonic()
 
-    def drop(self, prefix):
+    def drop(self, prefix: str) -> None:
         """Forget the parts whose names begin with ``prefix``."""
         self.parts = {name: arrays for name, arrays in self.parts.items() if not name.startswith(prefix)}
 
-    def remove(self):
+    def remove(self) -> None:
         """Remove the file: the job's results are safe."""
         if self.path is not None:
             Path(self.path).unlink(missing_ok=True)

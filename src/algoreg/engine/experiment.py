@@ -19,25 +19,34 @@ which returns named arrays: what is drawn for an ensemble, made by jobs of their
 import inspect
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
+from typing import Any, TypeVar
 
 import numpy as np
+import torch
 
 from algoreg import plugins
+from algoreg.algorithms.base import Algorithm
+from algoreg.engine.batch import Observer
 from algoreg.engine.checkpoint import Checkpoint
 from algoreg.engine.loop import STATUSES as ENDS
 from algoreg.engine.loop import Batch, Descent
+from algoreg.ensembles.base import Ensemble
 from algoreg.results.experiment_tables import columns
 from algoreg.settings.columns import STATUSES
 from algoreg.settings.plan import generated_from
 
 # What a cell of a table may be, beside nothing.
-CELLS = (str, bool, int, float, np.bool_, np.integer, np.floating)
+NUMPY_CELLS = (np.bool_, np.integer, np.floating)
+CELLS = (str, bool, int, float, *NUMPY_CELLS)
 NO_CELL = "is a {}; allowed is a number or a text"
 # The parts of a checkpoint: rows of what is finished, and descents of what is running.
 ROWS, RUNNING = "rows", "running"
+
+
+Drawn = TypeVar("Drawn", bound=Ensemble)
 
 
 @dataclass(frozen=True)
@@ -61,14 +70,14 @@ class Context:
 
     seed: int
     ensembles: Iterable[int]
-    device: object
-    dtype: object
+    device: torch.device
+    dtype: torch.dtype
     say: Callable[[str], None] = print
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
-    data: Mapping[int, tuple[str, Mapping]] = field(default_factory=dict)
+    data: Mapping[int, tuple[str, Mapping[str, np.ndarray]]] = field(default_factory=dict)
     _begun: Counter = field(default_factory=Counter)
 
-    def part(self, name, rows, *arguments) -> list[dict]:
+    def part(self, name: str, rows: Callable[..., Iterable[dict[str, Any]]], *arguments: Any) -> list[dict]:
         """Return the rows of a part of an experiment: measured now, or by the same job before it was killed.
 
         Parameters
@@ -88,7 +97,13 @@ class Context:
         self.say(f"{name}: {len(found)} rows done")
         return found
 
-    def by_ensemble(self, rows, options, name="", *axes):
+    def by_ensemble(
+        self,
+        rows: Callable[..., Iterable[dict[str, Any]]],
+        options: Mapping[str, Any],
+        name: str = "",
+        *axes: Iterable[Any],
+    ) -> Iterator[dict[str, Any]]:
         """Yield the rows of all ensembles, each a part; ``rows`` is called with the options,
         this context and the number.
 
@@ -99,13 +114,22 @@ class Context:
             label = ", ".join(filter(None, [f"ensemble {number}", name.format(*values)]))
             yield from self.part(label, rows, options, self, number, *values)
 
-    def draw(self, ensemble, d, m, number, **options):
+    def draw(self, ensemble: type[Drawn], d: int, m: int, number: int, **options: Any) -> Drawn:
         """Return ensemble ``number`` of a class, of m measurements of d × d matrices,
         with this experiment's seed, device and type; ``options`` are those of its ``draw``.
         """
         return ensemble.draw(d, m, self.seed, number, self.device, self.dtype, **options)
 
-    def run(self, ensemble, algorithm, runs, targets, observers, labels=None, **options) -> Descent:
+    def run(
+        self,
+        ensemble: Ensemble,
+        algorithm: type[Algorithm],
+        runs: Sequence[Mapping[str, Any]],
+        targets: torch.Tensor,
+        observers: Sequence[Observer],
+        labels: torch.Tensor | None = None,
+        **options: Any,
+    ) -> Descent:
         """Make a batch with this experiment's seed and run it to its end;
         see :class:`algoreg.engine.loop.Batch` and :meth:`descend`.
 
@@ -124,7 +148,7 @@ class Context:
         return self.checkpoint.follow(descent, f"{RUNNING}/{self._begun[RUNNING]}", self.say)
 
 
-def _number(value):
+def _number(value: Any) -> Any:
     """Return a number of numpy's as one of Python's, for a part's rows to be kept.
 
     Raises
@@ -132,7 +156,7 @@ def _number(value):
     ValueError
         If it is no cell of a table.
     """
-    if not isinstance(value, CELLS):
+    if not isinstance(value, NUMPY_CELLS):
         raise ValueError(f"a cell {NO_CELL.format(type(value).__name__)}")
     return value.item()
 
@@ -143,7 +167,7 @@ def ended(descent: Descent) -> str:
     return "ended: " + ", ".join(f"{count[name]} {name}" for name in ENDS if count[name])
 
 
-def measure(name, options, context):
+def measure(name: str, options: Mapping[str, Any], context: Context) -> list[dict[str, Any]]:
     """Return the rows of an experiment, checked: every column there, each with a number or a text, a known status.
 
     Parameters
@@ -176,7 +200,7 @@ def measure(name, options, context):
     return rows
 
 
-def _dealt_out(function, options, context):
+def _dealt_out(function: Callable[..., Any], options: Mapping[str, Any], context: Context) -> Any:
     """Return what an experiment's ``measure`` does, called as its parameters ask for."""
     _, _, *more = inspect.signature(function).parameters
     if not more:
@@ -186,7 +210,7 @@ def _dealt_out(function, options, context):
     return context.by_ensemble(function, options, name, *(options[axis] for axis in axes))
 
 
-def _unfit(row, wanted, keys):
+def _unfit(row: object, wanted: Sequence[str], keys: Iterable[str]) -> str | None:
     """Return what is wrong with a row whose columns are to be the wanted ones, None where nothing is."""
     if not isinstance(row, Mapping):
         return f"a row is a {type(row).__name__}; allowed is a mapping of {', '.join(wanted)}"

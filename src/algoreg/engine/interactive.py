@@ -1,5 +1,7 @@
 """Experiments that are measured while one waits, as in a notebook: without files, jobs or Snakemake."""
 
+from typing import Any
+
 import pandas as pd
 import threadpoolctl
 import torch
@@ -11,7 +13,7 @@ from algoreg.results import experiment_tables
 from algoreg.settings.plan import experiment_options
 
 
-def measure(name, *, seed=2018, ensembles=1, **options):
+def measure(name: str, *, seed: int = 2018, ensembles: int = 1, **options: Any) -> pd.DataFrame:
     """Return the table of an experiment that is measured now, on a CPU with one thread, in float64.
 
     Parameters

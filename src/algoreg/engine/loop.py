@@ -5,38 +5,17 @@ A look is an iteration that an observer asks for or at which a run's budget ends
 saved ones gives the same bits as never having stopped.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import numpy as np
 import torch
 
-from algoreg.algorithms.base import Algorithm, State
-from algoreg.engine.observers import Observer
+from algoreg.algorithms.base import State
+from algoreg.engine.batch import Batch, Snapshot, in_words
 from algoreg.engine.progress import Progress
 
 STATUSES = ("running", "budget", "converged", "diverged")
-# A relative error above this is called divergence: starts of scale 1 begin near 4, and nothing that passes 10⁶ comes
-# back.
-DIVERGED_ABOVE = 1e6
-
-
-def _rank(targets: torch.Tensor) -> torch.Tensor:
-    """Return how many singular values of every target are above its rounding."""
-    return torch.linalg.matrix_rank(targets, rtol=10 * max(targets.shape[1:]) * torch.finfo(targets.dtype).eps)
-
-
-# What algorithms may be told of targets (B, d, d), unless a run says it itself.
-PLANTED = {"trace": lambda targets: targets.diagonal(dim1=1, dim2=2).sum(1), "rank": _rank}
-
-
-def _said(value: object) -> str:
-    """Return a tensor in words, of anything else its type."""
-    if not isinstance(value, torch.Tensor):
-        return f"a {type(value).__name__}"
-    return f"a tensor of shape {tuple(value.shape)} of {value.dtype}"
 
 
 def _unfit(state: object, count: int, types: Mapping[str, torch.dtype]) -> str | None:
@@ -44,149 +23,20 @@ def _unfit(state: object, count: int, types: Mapping[str, torch.dtype]) -> str |
     None where it is one.
     """
     if not isinstance(state, Mapping):
-        return f"{_said(state)}; allowed is a mapping of named tensors"
+        return f"{in_words(state)}; allowed is a mapping of named tensors"
     if types and state.keys() != types.keys():
         return f"the tensors {', '.join(state) or 'none'}; allowed are those it is given, {', '.join(types)}"
     for name, tensor in state.items():
         if not isinstance(tensor, torch.Tensor) or tensor.shape[:1] != (count,):
-            return f"{name}: {_said(tensor)}; allowed is a tensor whose first axis is the run, here {count}"
+            return f"{name}: {in_words(tensor)}; allowed is a tensor whose first axis is the run, here {count}"
         if tensor.dtype != types.get(name, tensor.dtype):
-            return f"{name}: {_said(tensor)}; allowed is {types[name]}, as it is given"
+            return f"{name}: {in_words(tensor)}; allowed is {types[name]}, as it is given"
     return None
 
 
 def kept(state: State, index: torch.Tensor) -> State:
     """Return the state of the runs with these places."""
     return {name: tensor[index] for name, tensor in state.items()}
-
-
-@dataclass
-class Batch:
-    """Runs that share an ensemble and an algorithm; each knows the first ``m`` measurements.
-
-    Attributes
-    ----------
-    ensemble : algoreg.ensembles.base.Ensemble
-        With all its measurements.
-    algorithm : type
-        A subclass of :class:`algoreg.algorithms.base.Algorithm`.
-    runs : sequence of mapping
-        Each with ``m``, ``step``, ``target``, ``iterations`` (its budget) and the algorithm's options; what of the
-        target its algorithm is told is added.
-    targets : torch.Tensor, shape (B, d, d)
-        X* of every run.
-    labels : torch.Tensor, a row per run
-    observers : sequence of Observer
-    seed : int
-    start : State, optional
-        Instead of the algorithm's own.
-    diverges_above : float
-        The relative error above which a run has diverged; infinity for what is no longer finite alone.
-
-    Raises
-    ------
-    ValueError
-        If the algorithm requires what the ensemble does not provide.
-    """
-
-    ensemble: Any
-    algorithm: type[Algorithm]
-    runs: Sequence[Mapping]
-    targets: torch.Tensor
-    labels: torch.Tensor
-    observers: Sequence[Observer] = ()
-    seed: int = 0
-    start: State | None = None
-    diverges_above: float = DIVERGED_ABOVE
-    budgets: np.ndarray = field(init=False)
-
-    def __post_init__(self):
-        lacking = sorted(set(self.algorithm.requires) - set(self.ensemble.provides))
-        if lacking:
-            ensemble = f"{type(self.ensemble).__module__} does not provide"
-            raise ValueError(f"{self.algorithm.__module__}: it needs {', '.join(lacking)}, which {ensemble}")
-        self.budgets = np.array([run["iterations"] for run in self.runs])
-        told = [name for name in self.algorithm.prior_knowledge if name in PLANTED]
-        if told:
-            facts = {name: PLANTED[name](self.targets) for name in told}
-            self.runs = [{**{name: facts[name][i].item() for name in told}, **run} for i, run in enumerate(self.runs)]
-
-
-@dataclass
-class Snapshot:
-    """A batch at one iteration, as observers see it; everything has a row per active run, in the order of ``active``.
-
-    Attributes
-    ----------
-    batch : Batch
-    algorithm : Algorithm
-        That of the active runs, with their view of the ensemble and their labels.
-    iteration : int
-    active : numpy.ndarray of int
-        The places in ``batch.runs`` of the runs that are here.
-    state : State
-    before : State or None
-        The state one step earlier, where an observer sees steps.
-    targets, norms : torch.Tensor
-        X*, shape (b, d, d), and ‖X*‖_F, shape (b,); 0 where nobody knows X*.
-    has_train_error : bool
-        Whether an observer of the batch reads it.
-    """
-
-    batch: Batch
-    algorithm: Algorithm
-    iteration: int
-    active: np.ndarray
-    state: State
-    before: State | None
-    targets: torch.Tensor
-    norms: torch.Tensor
-    has_train_error: bool
-
-    @cached_property
-    def estimate(self) -> torch.Tensor:
-        """X, shape (b, d, d)."""
-        found, wanted = self.algorithm.estimate(self.state), self.targets
-        if not isinstance(found, torch.Tensor) or (found.shape, found.dtype) != (wanted.shape, wanted.dtype):
-            said = f"{_said(found)}; allowed is that of the targets, {_said(wanted)}"
-            raise ValueError(f"{type(self.algorithm).__module__}: estimate returns {said}")
-        return found
-
-    @cached_property
-    def distance(self) -> torch.Tensor:
-        """‖X − X*‖_F, shape (b,)."""
-        return torch.linalg.matrix_norm(self.estimate - self.targets)
-
-    @cached_property
-    def test_error(self) -> np.ndarray:
-        """‖X − X*‖_F/‖X*‖_F, shape (b,), float64 [LMZ18, Appendix B]; NaN where X* is not known."""
-        known = torch.where(self.norms > 0, self.norms, torch.nan)
-        return (self.distance / known).cpu().double().numpy()
-
-    @cached_property
-    def train_error(self) -> np.ndarray:
-        """The relative error on the labels that a run knows, shape (b,), float64; a pass through the ensemble."""
-        return self.algorithm.ensemble.train_error(self.estimate, self.algorithm.labels).cpu().double().numpy()
-
-    @cached_property
-    def diverged(self) -> np.ndarray:
-        """Whether the error is above the batch's bound or no longer finite, shape (b,):
-        the training error where it is read.
-        """
-        # What is not a number is not below anything.
-        if self.has_train_error:
-            unknown = ((self.norms == 0) & torch.isfinite(self.distance)).cpu().numpy()
-            return ~((self.train_error < self.batch.diverges_above) & ((self.test_error < np.inf) | unknown))
-        return ~(self.test_error < self.batch.diverges_above)
-
-    @cached_property
-    def spent(self) -> np.ndarray:
-        """Whether the budget is used up, shape (b,)."""
-        return self.batch.budgets[self.active] <= self.iteration
-
-    def rows(self, mask: np.ndarray) -> torch.Tensor:
-        """Return the places of some active runs, given by a mask, as a tensor to index theirs with."""
-        return torch.from_numpy(np.flatnonzero(mask)).to(self.targets.device)
 
 
 class Descent:
@@ -212,7 +62,7 @@ class Descent:
         The iteration at which every run left.
     """
 
-    def __init__(self, batch: Batch, say=print):
+    def __init__(self, batch: Batch, say: Callable[[str], None] = print) -> None:
         self.batch, self.say = batch, say
         self.iteration, self._looked = 0, -1
         self.active = np.lexsort(([-run["m"] for run in batch.runs],))
@@ -229,11 +79,11 @@ class Descent:
         self.state = kept(batch.start, index) if batch.start is not None else self._made("initial", {})
 
     @property
-    def status(self):
+    def status(self) -> list[str]:
         """The status of every run."""
         return [STATUSES[code] for code in self._codes]
 
-    def _gather(self):
+    def _gather(self) -> None:
         """Make the algorithm, targets and norms of the active runs."""
         if not len(self.active):
             return
@@ -244,7 +94,7 @@ class Descent:
         self._targets = batch.targets[index]
         self._norms = torch.linalg.matrix_norm(self._targets)
 
-    def run(self, until=None, after=None) -> Self:
+    def run(self, until: int | None = None, after: Callable[[], object] | None = None) -> Self:
         """Advance until every run has left, or to the last look not after iteration ``until``;
         call ``after`` after every look.
         """
@@ -258,7 +108,7 @@ class Descent:
                     after()
         return self
 
-    def _advance(self, event, progress):
+    def _advance(self, event: int, progress: Progress) -> None:
         before = None
         if self._sees_steps and event > self.iteration:
             if event - 1 > self.iteration:
@@ -275,12 +125,12 @@ class Descent:
         progress.show(snapshot)
         self._leave(snapshot, done)
 
-    def _step_to(self, iteration):
+    def _step_to(self, iteration: int) -> None:
         types = {name: tensor.dtype for name, tensor in self.state.items()}
         self.state = self._made("advance", types, self.state, self.iteration, iteration - self.iteration)
         self.iteration = iteration
 
-    def _made(self, method, types, *arguments):
+    def _made(self, method: str, types: Mapping[str, torch.dtype], *arguments: Any) -> State:
         """Return the state that a method of the algorithm returns,
         or raise what says which algorithm and steps it was.
         """
@@ -295,7 +145,7 @@ class Descent:
             raise ValueError(f"{module}: {method} returns {unfit}")
         return state
 
-    def _leave(self, snapshot, done):
+    def _leave(self, snapshot: Snapshot, done: np.ndarray) -> None:
         """Take out the runs that are done, have spent their budget, or have diverged."""
         leaving = done | snapshot.spent | snapshot.diverged
         if not leaving.any():
@@ -309,7 +159,7 @@ class Descent:
         self.active = self.active[~leaving]
         self._gather()
 
-    def save(self):
+    def save(self) -> dict[str, np.ndarray]:
         """Return all that the batch has reached, as named arrays."""
         arrays = {f"state.{name}": tensor.cpu().numpy() for name, tensor in self.state.items()}
         for number, observer in enumerate(self.batch.observers):
@@ -317,7 +167,7 @@ class Descent:
         reached = np.array([self.iteration, self._looked])
         return {**arrays, "active": self.active, "status": self._codes, "ended": self.ended, "reached": reached}
 
-    def restore(self, arrays):
+    def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Continue from what :meth:`save` returned for the same batch."""
         self.iteration, self._looked = (int(number) for number in arrays["reached"])
         self.active, self._codes, self.ended = (arrays[name].copy() for name in ("active", "status", "ended"))

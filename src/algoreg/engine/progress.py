@@ -1,13 +1,16 @@
 """What a job's log says while a batch descends."""
 
 import time
+from collections.abc import Callable
 
 import numpy as np
+
+from algoreg.engine.batch import Snapshot
 
 PROGRESS_SECONDS = 10
 
 
-def _range(name, errors):
+def _range(name: str, errors: np.ndarray) -> str:
     return f"{name} error {np.min(errors):.2e} … {np.max(errors):.2e}"
 
 
@@ -22,14 +25,15 @@ class Progress:
         Takes a line.
     """
 
-    def __init__(self, budgets, say):
-        self.budgets, self.say, self.base = budgets, say, None
+    def __init__(self, budgets: np.ndarray, say: Callable[[str], None]) -> None:
+        self.budgets, self.say = budgets, say
+        self.base: int | None = None
         self.started = self.printed = time.monotonic()
 
-    def _done(self, iteration):
+    def _done(self, iteration: int) -> int:
         return np.minimum(self.budgets, iteration).sum()
 
-    def show(self, snapshot):
+    def show(self, snapshot: Snapshot) -> None:
         """Say a line if it is time for one; ``snapshot`` is an :class:`algoreg.engine.loop.Snapshot`."""
         now = time.monotonic()
         if self.base is None:

@@ -9,7 +9,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Self
+from typing import Any, Self
 
 import torch
 
@@ -49,13 +49,23 @@ class Ensemble(ABC):
     acts_on: str = "symmetric"
     drawn_ahead: bool = True
 
-    def __init__(self, d, m, device, dtype, digest=None, number=0):
+    def __init__(
+        self, d: int, m: int, device: torch.device, dtype: torch.dtype, digest: str | None = None, number: int = 0
+    ) -> None:
         self.d, self.m, self.device, self.dtype, self.digest, self.number = d, m, device, dtype, digest, number
         self.columns = d
 
     @classmethod
     @abstractmethod
-    def draw(cls, d: int, m: int, seed: int, ensemble: int, device="cpu", dtype=torch.float64) -> Self:
+    def draw(
+        cls,
+        d: int,
+        m: int,
+        seed: int,
+        ensemble: int,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float64,
+    ) -> Self:
         """Draw ensemble number ``ensemble`` from its named stream in float64, hash it and cast it."""
 
     @abstractmethod
@@ -101,8 +111,15 @@ class Ensemble(ABC):
             raise ValueError(f"this ensemble does not contain prefixes: it is that of all m = {self.m}, not of {few}")
         return self
 
-    def factored_gradient(self, factors: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Return M·U for X = UUᵀ of every run, factors and result of shape (B, d, k); see :meth:`gradient`."""
+    def factored_gradient(
+        self, factors: torch.Tensor, labels: torch.Tensor, levels: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return M·U for X = UUᵀ of every run, factors and result of shape (B, d, k); see :meth:`gradient`.
+
+        With ``levels``, shape (B, 1), measurements above a run's level are left out: where ``truncation`` is provided.
+        """
+        if levels is not None:
+            raise NotImplementedError("this ensemble does not provide truncation")
         return torch.bmm(self.gradient(torch.bmm(factors, factors.mT), labels), factors)
 
     def descend(self, factors: torch.Tensor, steps: torch.Tensor, labels: torch.Tensor, count: int) -> torch.Tensor:
@@ -150,13 +167,21 @@ class Ensemble(ABC):
 class CompiledSteps(Ensemble):
     """An ensemble whose factored steps go on in compiled loops on a CPU, until they are asked for."""
 
-    def descend(self, factors, steps, labels, count):
+    def descend(self, factors: torch.Tensor, steps: torch.Tensor, labels: torch.Tensor, count: int) -> torch.Tensor:
         """Take ``count`` steps of factored descents; see :class:`Ensemble`."""
         if self.device.type != "cpu":
             return super().descend(factors, steps, labels, count)
         return self._moved(factors, steps, labels, count).copy_to(factors)
 
-    def accelerate(self, factors, ahead, steps, momentum, labels, count):
+    def accelerate(
+        self,
+        factors: torch.Tensor,
+        ahead: torch.Tensor,
+        steps: torch.Tensor,
+        momentum: torch.Tensor,
+        labels: torch.Tensor,
+        count: int,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Take ``count`` accelerated steps; see :class:`Ensemble`."""
         if self.device.type != "cpu":
             return super().accelerate(factors, ahead, steps, momentum, labels, count)
@@ -164,7 +189,14 @@ class CompiledSteps(Ensemble):
         return factors, moved.copy_to(ahead, factors)
 
     @abstractmethod
-    def _moved(self, factors, steps, labels, count, momentum=None):
+    def _moved(
+        self,
+        factors: torch.Tensor,
+        steps: torch.Tensor,
+        labels: torch.Tensor,
+        count: int,
+        momentum: whole_steps.Momentum | None = None,
+    ) -> whole_steps.Steps:
         """Return the kernels' own factors, :class:`algoreg.engine.kernels.whole_steps.Steps`, after ``count`` steps."""
 
 
@@ -187,16 +219,26 @@ class Measurements(Ensemble):
     # On a GPU there is no core's cache to stay in, and every block costs launches.
     gpu_block_rows = 16384
 
-    def __init__(self, d, m, device, dtype, digest=None, number=0, counts=None):
+    def __init__(
+        self,
+        d: int,
+        m: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        digest: str | None = None,
+        number: int = 0,
+        counts: Sequence[int] | None = None,
+    ) -> None:
         super().__init__(d, m, device, dtype, digest, number)
-        self.derived = {}
+        self.derived: dict[Any, Any] = {}
         self._know(counts)
 
-    def _know(self, counts):
+    def _know(self, counts: Sequence[int] | None) -> None:
         """Set ``counts`` and the (start, stop, runs) of a pass: blocks,
         each with how many leading runs use all of it.
         """
-        self.counts, self._count = counts, None
+        self.counts = counts
+        self._count: torch.Tensor | None = None
         height = self.block_rows if self.device.type == "cpu" else self.gpu_block_rows
         edges = [*range(0, self.m, height), self.m]
         if counts is None:
@@ -211,11 +253,11 @@ class Measurements(Ensemble):
             if counts[0] >= stop
         ]
 
-    def _known(self, runs):
+    def _known(self, runs: int) -> torch.Tensor:
         """Return how many measurements each run knows, shape (B,), on the CPU."""
         return torch.tensor(self.counts or [self.m] * runs)
 
-    def _numbers_known(self):
+    def _numbers_known(self) -> torch.Tensor:
         """Return how many measurements each run knows, or the one number of all,
         shape (B,) or (1,): sent to the device once.
         """
@@ -224,11 +266,11 @@ class Measurements(Ensemble):
         return self._count
 
     @property
-    def _divisor(self):
+    def _divisor(self) -> torch.Tensor | int:
         """By what every run's sums are divided: m, or how many measurements each knows, shape (B, 1)."""
         return self.m if self.counts is None else self._numbers_known()[:, None]
 
-    def shared_by(self, counts):
+    def shared_by(self, counts: Sequence[int]) -> Self:
         """Return this ensemble as seen by runs that know prefixes; see :meth:`Ensemble.shared_by`.
 
         Labels keep all their columns; those beyond a run's count do not matter.
@@ -252,7 +294,11 @@ class Measurements(Ensemble):
     def select(self, indices: torch.Tensor) -> "Measurements":
         """Return the ensemble of the measurements with these indices, shape (n,), integers from 0 to m − 1: a copy."""
 
-    def _part(self, m, **own):
+    def unpacked(self) -> torch.Tensor:
+        """Return the matrices sym(A_i) in full, shape (m, d, d): where ``unpacked`` is provided."""
+        raise NotImplementedError("this ensemble does not provide unpacked matrices")
+
+    def _part(self, m: int, **own: torch.Tensor | None) -> Self:
         """Return a copy that has these tensors, of ``m`` measurements, in place of its own.
 
         Not by the constructor: mini-batches select at every step, and these numbers have been checked.
@@ -262,29 +308,29 @@ class Measurements(Ensemble):
         part._know(None)
         return part
 
-    def label(self, targets):
+    def label(self, targets: torch.Tensor) -> torch.Tensor:
         """Return the labels that this ensemble gives to targets, shape (T, m); see :meth:`measure`."""
         return self.measure(targets)
 
-    def train_error(self, matrices, labels):
+    def train_error(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the relative error on the labels of every run; see :meth:`Ensemble.train_error`."""
         residual = self._masked(self.measure(matrices) - labels)
         return torch.linalg.vector_norm(residual, dim=1) / torch.linalg.vector_norm(self._masked(labels), dim=1)
 
-    def label_size(self, labels):
+    def label_size(self, labels: torch.Tensor) -> torch.Tensor:
         """Return the root mean square of every run's labels; see :meth:`Ensemble.label_size`."""
         return torch.linalg.vector_norm(self._masked(labels), dim=1) / self._numbers_known().sqrt()
 
-    def gradient(self, matrices, labels):
+    def gradient(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return M of every run by one pass there and one back; see :meth:`Ensemble.gradient`."""
         return self.adjoint(self._masked(self.measure(matrices) - labels) / self._divisor)
 
-    def gradient_and_residual(self, matrices, labels):
+    def gradient_and_residual(self, matrices: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return both by one pass there and one back; see :meth:`Ensemble.gradient_and_residual`."""
         residual = self._masked(self.measure(matrices) - labels)
         return self.adjoint(residual) / self._numbers_known()[:, None, None], self.label_size(residual)
 
-    def _masked(self, labels):
+    def _masked(self, labels: torch.Tensor) -> torch.Tensor:
         """Return labels (B, m), 0 where a run does not know them."""
         if self.counts is None:
             return labels

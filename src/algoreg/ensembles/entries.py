@@ -6,6 +6,8 @@ Only the places are stored.
 """
 
 import hashlib
+from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 import torch
@@ -19,12 +21,12 @@ class Limits(EnsembleLimits):
     """What settings may ask of it."""
 
     @staticmethod
-    def most_m(d):
+    def most_m(d: int) -> int:
         """Return how many entries there are."""
         return d * (d + 1) // 2
 
     @staticmethod
-    def stored(d, m):
+    def stored(d: int, m: int) -> int:
         """Return how many numbers it stores."""
         return 2 * m + d * (d + 1) // 2
 
@@ -43,7 +45,17 @@ class Entries(Measurements):
     kind: str
     block_rows = 2**30
 
-    def __init__(self, places, d, device="cpu", dtype=torch.float64, digest=None, number=0, counts=None, columns=None):
+    def __init__(
+        self,
+        places: torch.Tensor,
+        d: int,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float64,
+        digest: str | None = None,
+        number: int = 0,
+        counts: Sequence[int] | None = None,
+        columns: int | None = None,
+    ) -> None:
         size = torch.tensor([d, columns or d], device=places.device)
         if places.ndim != 2 or places.shape[1] != 2 or ((places < 0) | (places >= size)).any():
             raise ValueError(f"places are rows and columns of {d} × {columns or d} matrices, shape (m, 2)")
@@ -54,15 +66,24 @@ class Entries(Measurements):
         # The scale of a reading, and the flat place and weight of every entry of A_i.
         self.scale, self.flat, self.weights = self._readings()
 
-    def _readings(self):
+    def _readings(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         raise NotImplementedError
 
     @classmethod
-    def _every_place(cls, d, columns):
+    def _every_place(cls, d: int, columns: int) -> np.ndarray:
         raise NotImplementedError
 
     @classmethod
-    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64, columns=None):
+    def draw(
+        cls,
+        d: int,
+        m: int,
+        seed: int,
+        ensemble: int,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float64,
+        columns: int | None = None,
+    ) -> Self:
         """Draw the places of ensemble number ``ensemble``: the first m of all of them in a random order.
 
         Raises
@@ -76,19 +97,19 @@ class Entries(Measurements):
         shape = {} if columns in (None, d) else {"columns": columns}
         order = stream("ensemble", kind=cls.kind, d=d, seed=seed, ensemble=ensemble, **shape).permutation(len(places))
         chosen = places[order[:m]]
-        digest = hashlib.sha256(np.ascontiguousarray(chosen, dtype="<i8")).hexdigest()
+        digest = hashlib.sha256(np.ascontiguousarray(chosen, dtype="<i8").data).hexdigest()
         return cls(torch.from_numpy(chosen), d, device, dtype, digest, ensemble, columns=columns)
 
-    def select(self, indices):
+    def select(self, indices: torch.Tensor) -> Self:
         """Return the ensemble of the measurements with these indices."""
         own = {name: getattr(self, name)[indices] for name in ("places", "scale", "weights")}
         return self._part(len(indices), flat=self.flat[:, indices], **own)
 
-    def measure(self, matrices):
+    def measure(self, matrices: torch.Tensor) -> torch.Tensor:
         """Return the scaled entries of matrices (B, d, columns), shape (B, m): in O(m)."""
         return matrices.flatten(1)[:, self.flat[0]] * self.scale
 
-    def adjoint(self, weights):
+    def adjoint(self, weights: torch.Tensor) -> torch.Tensor:
         """Return Σ_i w_i A_i of weights (B, m), shape (B, d, columns)."""
         total = weights.new_zeros(len(weights), self.d * self.columns)
         for flat in self.flat:
@@ -102,15 +123,15 @@ class Ensemble(Entries):
     kind = "entries"
 
     @classmethod
-    def _every_place(cls, d, columns):
+    def _every_place(cls, d: int, columns: int) -> np.ndarray:
         return np.stack(np.triu_indices(d), axis=1)
 
-    def _scale(self):
+    def _scale(self) -> torch.Tensor:
         """Return by what an entry is multiplied: √D on the diagonal, √(2D) off it."""
         off = self.places[:, 0] != self.places[:, 1]
         return (self.d * (self.d + 1) / 2 * (1 + off.to(self.dtype))).sqrt()
 
-    def _readings(self):
+    def _readings(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         (rows, columns), scale = self.places.T, self._scale()
         # Half the scale at both places of an entry, twice at that of one on the diagonal.
         return scale, torch.stack([rows * self.d + columns, columns * self.d + rows]), scale / 2

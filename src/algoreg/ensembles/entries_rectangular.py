@@ -5,6 +5,7 @@ symmetric, and so M is not: what descends on UUᵀ does not fit.
 """
 
 import numpy as np
+import torch
 
 from algoreg.ensembles.entries import Entries
 from algoreg.settings.base import EnsembleLimits
@@ -14,12 +15,12 @@ class Limits(EnsembleLimits):
     """What settings may ask of it."""
 
     @staticmethod
-    def most_m(d):
+    def most_m(d: int) -> int:
         """Return how many entries there are."""
         return d * d
 
     @staticmethod
-    def stored(d, m):
+    def stored(d: int, m: int) -> int:
         """Return how many numbers it stores."""
         return 2 * m + d * d
 
@@ -32,10 +33,10 @@ class Ensemble(Entries):
     kind = "entries-rectangular"
 
     @classmethod
-    def _every_place(cls, d, columns):
+    def _every_place(cls, d: int, columns: int) -> np.ndarray:
         return np.stack(np.divmod(np.arange(d * columns), columns), axis=1)
 
-    def _readings(self):
+    def _readings(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         flat = (self.places[:, 0] * self.columns + self.places[:, 1])[None]
         scale = flat.new_full((self.m,), 1, dtype=self.dtype) * (self.d * self.columns) ** 0.5
         return scale, flat, scale

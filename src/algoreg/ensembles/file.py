@@ -11,6 +11,8 @@ about 1.
 """
 
 import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -20,6 +22,7 @@ from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import svec
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.recover.io import measurement_files
+from algoreg.recover.io.measurement_files import Measured
 
 # What the settings' checks read: an experiment of it has ``data``, and nothing is planted.
 READS_DATA = True
@@ -35,12 +38,23 @@ class Ensemble(gaussian.Ensemble):
         The file's labels, scaled.
     """
 
-    def __init__(self, rows, d, given, digest=None, number=0):
+    def __init__(
+        self, rows: torch.Tensor, d: int, given: torch.Tensor, digest: str | None = None, number: int = 0
+    ) -> None:
         super().__init__(rows, d, digest, number)
         self.given = given
 
     @classmethod
-    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64, data=None):
+    def draw(
+        cls,
+        d: int,
+        m: int,
+        seed: int,
+        ensemble: int,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float64,
+        data: Mapping[str, Any] | None = None,
+    ) -> Self:
         """Read the measurements in order number ``ensemble`` and keep the first m.
 
         Parameters
@@ -65,18 +79,18 @@ class Ensemble(gaussian.Ensemble):
         rows, labels = packed(found, chosen), np.asarray(found.y[chosen], np.float64)
         refuse_bad_numbers(rows, labels, data["path"])
         # Of the file's own numbers: sums of them end in the processor's last bits.
-        digest = hashlib.sha256(np.ascontiguousarray(found.X[chosen]))
-        digest.update(np.ascontiguousarray(found.y[chosen]))
+        digest = hashlib.sha256(np.ascontiguousarray(found.X[chosen]).data)
+        digest.update(np.ascontiguousarray(found.y[chosen]).data)
         rows, labels = near_one(rows), near_one(labels)
         rows *= d / np.sqrt(np.square(rows).sum(axis=1).mean())
         labels = labels / np.sqrt(np.square(labels).mean())
-        place = {"device": device, "dtype": dtype}
+        place: dict[str, Any] = {"device": device, "dtype": dtype}
         return cls(
             torch.from_numpy(rows).to(**place), d, torch.from_numpy(labels).to(**place), digest.hexdigest(), ensemble
         )
 
 
-def near_one(numbers, axis=None):
+def near_one(numbers: np.ndarray, axis: int | None = None) -> np.ndarray:
     """Return numbers over a power of two, the largest from 1/2 to 1,
     so that their squares are neither infinite nor all 0.
 
@@ -86,7 +100,7 @@ def near_one(numbers, axis=None):
     return np.ldexp(numbers, -exponent)
 
 
-def refuse_bad_numbers(rows, labels, path):
+def refuse_bad_numbers(rows: np.ndarray, labels: np.ndarray, path: str) -> None:
     """Raise a ValueError for numbers that are not finite, and for labels or matrices that are all 0."""
     if not (np.isfinite(rows).all() and np.isfinite(labels).all()):
         raise ValueError(f"{path}: it has numbers that are not finite")
@@ -94,13 +108,13 @@ def refuse_bad_numbers(rows, labels, path):
         raise ValueError(f"{path}: all matrices, or all labels, are 0")
 
 
-def read(data):
+def read(data: Mapping[str, Any]) -> Measured:
     """Return the measurements of a file that an experiment's ``data`` names."""
     told = {"shape": data.get("shape") and tuple(data["shape"]), "table": data.get("table", "features")}
     return measurement_files.read(data["path"], data.get("target"), data.get("format"), **told)
 
 
-def lifted(found):
+def lifted(found: Measured) -> tuple[bool, tuple[int, ...]]:
     """Return whether the measurements read a rectangular matrix, and its shape (d1, d2)."""
     if found.kind == "matrices":
         return found.X.shape[1] != found.X.shape[2], found.X.shape[1:]
@@ -110,7 +124,7 @@ def lifted(found):
     return True, found.shape or tuple(int(most) + 1 for most in found.X.max(axis=0))
 
 
-def size_of(found):
+def size_of(found: Measured) -> int:
     """Return d of the symmetric matrices that a file's measurements read.
 
     Parameters
@@ -125,7 +139,7 @@ def size_of(found):
     return rows + columns if rectangular else rows
 
 
-def packed(found, chosen):
+def packed(found: Measured, chosen: np.ndarray) -> np.ndarray:
     """Return the packed measurements with these indices, not scaled, shape (m, d(d+1)/2), float64."""
     d = size_of(found)
     rows = np.empty((len(chosen), symmetric_dimension(d)))
@@ -137,7 +151,7 @@ def packed(found, chosen):
     return rows
 
 
-def _of_matrices(matrices, d, rectangular, shape):
+def _of_matrices(matrices: np.ndarray, d: int, rectangular: bool, shape: Sequence[int]) -> np.ndarray:
     matrices = np.asarray(matrices, np.float64)
     if not rectangular:
         return (matrices + matrices.transpose(0, 2, 1)) / 2
@@ -146,13 +160,13 @@ def _of_matrices(matrices, d, rectangular, shape):
     return block + block.transpose(0, 2, 1)
 
 
-def _of_entries(places, d, rectangular, shape):
+def _of_entries(places: np.ndarray, d: int, rectangular: bool, shape: Sequence[int]) -> np.ndarray:
     block, number = np.zeros((len(places), *shape)), np.arange(len(places))
     block[number, places[:, 0].astype(int), places[:, 1].astype(int)] = 1
     return _of_matrices(block, d, rectangular, shape)
 
 
-def _of_vectors(vectors, d, rectangular, shape):
+def _of_vectors(vectors: np.ndarray, d: int, rectangular: bool, shape: Sequence[int]) -> np.ndarray:
     # A row is x, or x and z.
     left, right = vectors[:, : shape[0]], vectors[:, -shape[1] :]
     return _of_matrices(left[:, :, None] * right[:, None, :], d, rectangular, shape)
@@ -161,7 +175,7 @@ def _of_vectors(vectors, d, rectangular, shape):
 LIFT = (_of_matrices, _of_vectors, _of_entries)
 
 
-def standardised(table):
+def standardised(table: np.ndarray) -> np.ndarray:
     """Return (1, x) of every row, columns of x at mean 0 and variance 1,
     or 0 where they are constant, shape (m, p + 1).
     """
@@ -171,16 +185,16 @@ def standardised(table):
     return np.column_stack([np.ones(len(table)), (table - table.mean(axis=0)) / np.where(size > least, size, 1)])
 
 
-def _of_rows(rows, d):
+def _of_rows(rows: np.ndarray, d: int) -> np.ndarray:
     return rows[:, :, None] * rows[:, None, :]
 
 
-def _of_strings(strings, d):
+def _of_strings(strings: Sequence[str], d: int) -> np.ndarray:
     pairs, signs = pauli_hermitian.from_letters(strings, d.bit_length() - 2)
     return pauli.Ensemble(pairs, d, signs=signs).adjoint(torch.eye(len(pairs)).double()).numpy()
 
 
-MAKE = {
+MAKE: dict[str, Callable[..., np.ndarray]] = {
     "matrices": _of_matrices,
     "vectors": _of_vectors,
     "entries": _of_entries,

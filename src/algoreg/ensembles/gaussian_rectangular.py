@@ -4,6 +4,10 @@ In the settings d1 = d2 = d; :meth:`Ensemble.draw` takes any number of columns. 
 symmetric, and so M is not: what descends on UUᵀ does not fit.
 """
 
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+import numpy as np
 import torch
 
 from algoreg.ensembles.base import Measurements
@@ -19,12 +23,12 @@ class Limits(EnsembleLimits):
     """What settings may ask of it."""
 
     @staticmethod
-    def stored(d, m):
+    def stored(d: int, m: int) -> int:
         """Return how many numbers it stores."""
         return m * d * d
 
 
-def flat_rows(d, columns, m, seed, ensemble):
+def flat_rows(d: int, columns: int, m: int, seed: int, ensemble: int) -> Iterator[np.ndarray]:
     """Yield the measurements as flat float64 rows of d·columns entries, in blocks;
     a longer ensemble starts with the shorter one.
     """
@@ -48,32 +52,48 @@ class Ensemble(Measurements):
     # Blocks only part what some runs do not know: a matrix library divides its own work.
     block_rows = 2**30
 
-    def __init__(self, rows, d, digest=None, number=0, counts=None):
+    def __init__(
+        self,
+        rows: torch.Tensor,
+        d: int,
+        digest: str | None = None,
+        number: int = 0,
+        counts: Sequence[int] | None = None,
+    ) -> None:
         if rows.ndim != 2 or rows.shape[1] % d:
             raise ValueError(f"flat rows of d = {d} have a multiple of {d} entries, got shape {tuple(rows.shape)}")
         super().__init__(d, len(rows), rows.device, rows.dtype, digest, number, counts)
         self.rows, self.columns = rows, rows.shape[1] // d
 
     @classmethod
-    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64, columns=None):
+    def draw(
+        cls,
+        d: int,
+        m: int,
+        seed: int,
+        ensemble: int,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float64,
+        columns: int | None = None,
+    ) -> Self:
         """Draw ensemble number ``ensemble`` in float64, hash it, cast it block by block."""
         columns = columns or d
         rows = torch.empty(m, d * columns, dtype=dtype, device=device)
         return cls(rows, d, fill(rows, flat_rows(d, columns, m, seed, ensemble)), ensemble)
 
-    def select(self, indices):
+    def select(self, indices: torch.Tensor) -> Self:
         """Return the ensemble of the measurements with these indices."""
         return self._part(len(indices), rows=self.rows[indices])
 
-    def measure(self, matrices):
+    def measure(self, matrices: torch.Tensor) -> torch.Tensor:
         """Return the measurements ⟨A_i, X⟩ of matrices (B, d, columns), shape (B, m)."""
         return matrices.flatten(1) @ self.rows.T
 
-    def adjoint(self, weights):
+    def adjoint(self, weights: torch.Tensor) -> torch.Tensor:
         """Return Σ_i w_i A_i of weights (B, m), shape (B, d, columns)."""
         return (weights @ self.rows).view(-1, self.d, self.columns)
 
-    def gradient(self, matrices, labels):
+    def gradient(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return M of every run; see :class:`algoreg.ensembles.base.Ensemble`."""
         x = matrices.flatten(1)
         total = torch.zeros_like(x)

@@ -7,12 +7,14 @@ and multiplies with each of them once instead of twice.
 """
 
 import hashlib
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import ClassVar, Self
 
 import torch
 
 from algoreg.engine.kernels import passes, whole_steps
-from algoreg.ensembles import base
+from algoreg.ensembles import base, gaussian
+from algoreg.ensembles.base import Measurements
 from algoreg.ensembles.gaussian import BLOCK_ROWS, packed_rows
 from algoreg.numerics.draws import hashed
 from algoreg.numerics.svec import smat, svec
@@ -26,12 +28,12 @@ class Limits(EnsembleLimits):
     smallest_train_error: ClassVar = {"float32": 1e-3, "float64": 1e-7}
 
     @staticmethod
-    def stored(d, m):
+    def stored(d: int, m: int) -> int:
         """Return how many numbers it stores."""
         return (d * (d + 1) // 2) ** 2
 
 
-def mean_outer_product(blocks, d, m, device):
+def mean_outer_product(blocks: Iterable[torch.Tensor], d: int, m: int, device: torch.device | str) -> torch.Tensor:
     """Return Σ bᵀb / m over float64 blocks of rows, shape (D, D), holding one block at a time."""
     total = passes.padded_rows(symmetric_dimension(d), symmetric_dimension(d), torch.float64, device)
     for block in blocks:
@@ -40,7 +42,7 @@ def mean_outer_product(blocks, d, m, device):
     return total.div_(m)
 
 
-def label_rows(ensemble, labels):
+def label_rows(ensemble: Measurements, labels: torch.Tensor) -> torch.Tensor:
     """Return the labels (T, m) of an ensemble, noisy or not, as those of its Gram matrix:
     rows (Aᵀy/m, |y|²/m), shape (T, D + 1).
     """
@@ -67,7 +69,7 @@ class Ensemble(base.CompiledSteps):
 
     provides = frozenset({"gradient", "descend", "isometry"})
 
-    def __init__(self, gram, d, m, digest=None, number=0):
+    def __init__(self, gram: torch.Tensor, d: int, m: int, digest: str | None = None, number: int = 0) -> None:
         length = symmetric_dimension(d)
         if gram.shape != (length, length):
             raise ValueError(f"the Gram matrix for d = {d} is {length} × {length}, got shape {tuple(gram.shape)}")
@@ -75,7 +77,15 @@ class Ensemble(base.CompiledSteps):
         self.gram = passes.as_padded(gram)
 
     @classmethod
-    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):
+    def draw(
+        cls,
+        d: int,
+        m: int,
+        seed: int,
+        ensemble: int,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float64,
+    ) -> Self:
         """Draw the measurements of :meth:`algoreg.ensembles.gaussian.Ensemble.draw`, adding up G in float64.
 
         Same stream, same digest; only one block of rows is held at a time.
@@ -85,7 +95,7 @@ class Ensemble(base.CompiledSteps):
         return cls(passes.as_padded(gram, dtype), d, m, sha.hexdigest(), ensemble)
 
     @classmethod
-    def of(cls, ensemble):
+    def of(cls, ensemble: gaussian.Ensemble) -> Self:
         """Return the Gram matrix of a drawn :class:`algoreg.ensembles.gaussian.Ensemble`, added up in float64.
 
         Raises
@@ -99,14 +109,14 @@ class Ensemble(base.CompiledSteps):
         gram = mean_outer_product(blocks, ensemble.d, ensemble.m, ensemble.device)
         return cls(passes.as_padded(gram, ensemble.dtype), ensemble.d, ensemble.m, ensemble.digest, ensemble.number)
 
-    def label(self, targets):
+    def label(self, targets: torch.Tensor) -> torch.Tensor:
         """Return the labels of targets (T, d, d), shape (T, D + 1): rows (c, s) with c = G x*, s = x*ᵀG x*,
         x* = svec(X*).
         """
         x, pulled = svec(targets), self._image(targets)
         return torch.cat([pulled, (pulled * x).sum(dim=1, keepdim=True)], dim=1)
 
-    def train_error(self, matrices, labels):
+    def train_error(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) per run [LMZ18, Appendix B],
         as √(max(xᵀGx − 2cᵀx + s, 0)/s), x = svec(X).
 
@@ -117,15 +127,15 @@ class Ensemble(base.CompiledSteps):
         loss = ((self._image(matrices) - 2 * pulled) * x).sum(dim=1) + square
         return (loss.clamp(min=0) / square).sqrt()
 
-    def label_size(self, labels):
+    def label_size(self, labels: torch.Tensor) -> torch.Tensor:
         """Return √s of every run, s = x*ᵀG x*; see :class:`algoreg.ensembles.base.Ensemble`."""
         return labels[:, -1].sqrt()
 
-    def gradient(self, matrices, labels):
+    def gradient(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return M = smat(G svec(X) − c) of every run; see :class:`algoreg.ensembles.base.Ensemble`."""
         return smat(self._image(matrices).sub_(labels[:, :-1]), self.d)
 
-    def _image(self, matrices):
+    def _image(self, matrices: torch.Tensor) -> torch.Tensor:
         """Return G svec(X), shape (B, D)."""
         if self.device.type != "cpu":
             return svec(matrices) @ self.gram
@@ -133,7 +143,14 @@ class Ensemble(base.CompiledSteps):
         passes.measure(self.gram, passes.pack(matrices, self.d), image)
         return image
 
-    def _moved(self, factors, steps, labels, count, momentum=None):
+    def _moved(
+        self,
+        factors: torch.Tensor,
+        steps: torch.Tensor,
+        labels: torch.Tensor,
+        count: int,
+        momentum: whole_steps.Momentum | None = None,
+    ) -> whole_steps.Steps:
         """Return the kernels' own factors after ``count`` steps."""
         lanes = passes.lanes_for(self.gram.numel())
         moving = whole_steps.Steps(factors, self.d, steps, torch.ones_like(steps), lanes, momentum)
@@ -142,7 +159,7 @@ class Ensemble(base.CompiledSteps):
             return moving
         total, length = torch.zeros_like(moving.x), len(self.gram)
 
-        def sums(x):
+        def sums(x: torch.Tensor) -> torch.Tensor:
             passes.measure(self.gram, x, total[:, :length])
             # numpy's, for the reason in ``passes.Pass``.
             total.numpy()[:, :length] -= labels.numpy()[:, :length]

@@ -10,6 +10,8 @@ States with complex entries: :mod:`algoreg.ensembles.pauli_hermitian`.
 """
 
 import hashlib
+from collections.abc import Sequence
+from typing import Self, TypeVar
 
 import numpy as np
 import torch
@@ -25,38 +27,41 @@ class Limits(EnsembleLimits):
     """What settings may ask of it."""
 
     @staticmethod
-    def refused_d(d):
+    def refused_d(d: int) -> str | None:
         """Return which sizes are allowed where d is none of them."""
         return None if 2 <= d <= 4096 and d & (d - 1) == 0 else "a power of 2, from 2 to 4096,"
 
     @staticmethod
-    def most_m(d):
+    def most_m(d: int) -> int:
         """Return how many real strings there are."""
         return d * (d + 1) // 2
 
     @staticmethod
-    def stored(d, m):
+    def stored(d: int, m: int) -> int:
         """Return how many numbers it stores while it draws."""
         return 3 * d * d + 4 * m
 
 
-def popcount(numbers):
+Whole = TypeVar("Whole", np.ndarray, torch.Tensor)
+
+
+def popcount(numbers: Whole) -> Whole:
     """Return how many bits of whole numbers below 2¹⁶ are 1."""
-    return sum((numbers >> bit) & 1 for bit in range(16))
+    return sum(((numbers >> bit) & 1 for bit in range(1, 16)), numbers & 1)
 
 
-def hadamard(bits):
+def hadamard(bits: int) -> torch.Tensor:
     """Return the matrix (−1)^{|a∧b|}, shape (2^bits, 2^bits), float64."""
     index = np.arange(2**bits)
     return torch.from_numpy(1.0 - 2.0 * (popcount(index[:, None] & index) % 2))
 
 
-def all_strings(bits):
+def all_strings(bits: int) -> np.ndarray:
     """Return (x, z) of all strings on some qubits, shape (4^bits, 2)."""
     return np.stack(np.divmod(np.arange(4**bits), 2**bits), axis=1)
 
 
-def from_letters(text):
+def from_letters(text: str) -> tuple[int, int]:
     """Return (x, z) of a string of the letters I, X, Y, Z, the first of the highest bit.
 
     Raises
@@ -65,7 +70,8 @@ def from_letters(text):
         If there is another letter.
     """
     refusals.refuse_strange_strings([text])
-    return tuple(int("".join("01"[letter in pair] for letter in text), 2) for pair in ("XY", "ZY"))
+    x, z = (int("".join("01"[letter in pair] for letter in text), 2) for pair in ("XY", "ZY"))
+    return x, z
 
 
 class Ensemble(Measurements):
@@ -93,8 +99,17 @@ class Ensemble(Measurements):
     block_rows = 2**30
 
     def __init__(
-        self, strings, d, count=None, signs=None, device="cpu", dtype=torch.float64, digest=None, number=0, counts=None
-    ):
+        self,
+        strings: torch.Tensor,
+        d: int,
+        count: int | None = None,
+        signs: torch.Tensor | None = None,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float64,
+        digest: str | None = None,
+        number: int = 0,
+        counts: Sequence[int] | None = None,
+    ) -> None:
         refused = Limits.refused_d(d)
         if refused:
             raise ValueError(f"d = {d}: allowed is {refused} for Pauli strings")
@@ -113,14 +128,22 @@ class Ensemble(Measurements):
         self._diagonals = ((rows[:, None] ^ rows) * d + rows).flatten().to(self.device)
 
     @classmethod
-    def strings(cls, d):
+    def strings(cls, d: int) -> tuple[np.ndarray, np.ndarray]:
         """Return x and z of all strings that are drawn from, shape (count, 2), and their signs, shape (count,)."""
         every = all_strings(d.bit_length() - 1)
         real = every[popcount(every[:, 0] & every[:, 1]) % 2 == 0]
         return real, np.ones(len(real))
 
     @classmethod
-    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):
+    def draw(
+        cls,
+        d: int,
+        m: int,
+        seed: int,
+        ensemble: int,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float64,
+    ) -> Self:
         """Draw ensemble number ``ensemble``: the first m of all strings in a random order.
 
         Raises
@@ -132,27 +155,27 @@ class Ensemble(Measurements):
         if m > len(every):
             raise ValueError(f"m = {m}: there are {len(every)} strings at d = {d}")
         order = stream("ensemble", kind=cls.kind, d=d, seed=seed, ensemble=ensemble).permutation(len(every))[:m]
-        digest = hashlib.sha256(np.ascontiguousarray(every[order], dtype="<i8")).hexdigest()
-        chosen, signs = torch.from_numpy(every[order]), torch.from_numpy(signs[order])
-        return cls(chosen, d, len(every), signs, device, dtype, digest, ensemble)
+        digest = hashlib.sha256(np.ascontiguousarray(every[order], dtype="<i8").data).hexdigest()
+        chosen = torch.from_numpy(every[order])
+        return cls(chosen, d, len(every), torch.from_numpy(signs[order]), device, dtype, digest, ensemble)
 
-    def select(self, indices):
+    def select(self, indices: torch.Tensor) -> Self:
         """Return the ensemble of the measurements with these indices."""
         return self._part(len(indices), weights=self.weights[indices], cells=self.cells[indices])
 
-    def _transform(self, table):
+    def _transform(self, table: torch.Tensor) -> torch.Tensor:
         """Return the Walsh–Hadamard transform of the rows of tables (B, d, d):
         a Kronecker product of two small ones.
         """
         high, low = self._sides
         return (high @ table.view(-1, len(high), len(low)) @ low).view(table.shape)
 
-    def measure(self, matrices):
+    def measure(self, matrices: torch.Tensor) -> torch.Tensor:
         """Return the measurements ⟨A_i, X⟩; see :class:`algoreg.ensembles.base.Measurements`."""
         diagonals = matrices.flatten(1).index_select(1, self._diagonals).view(matrices.shape)
         return self._transform(diagonals).flatten(1).index_select(1, self.cells) * self.weights
 
-    def adjoint(self, weights):
+    def adjoint(self, weights: torch.Tensor) -> torch.Tensor:
         """Return Σ_i w_i A_i; see :class:`algoreg.ensembles.base.Measurements`."""
         table = weights.new_zeros(len(weights), self.d * self.d).index_add_(1, self.cells, weights * self.weights)
         diagonals = self._transform(table.view(-1, self.d, self.d)).flatten(1)

@@ -7,6 +7,8 @@ and so a descent that starts at a multiple of the identity stays in it; of anoth
 with a real d×2k U is the state of a complex factor of k columns: u and Ju with J = [[0, −I], [I, 0]] are one column's.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -18,40 +20,40 @@ class Limits(EnsembleLimits):
     """What settings may ask of it."""
 
     @staticmethod
-    def refused_d(d):
+    def refused_d(d: int) -> str | None:
         """Return which sizes are allowed where d is none of them."""
         return None if 4 <= d <= 4096 and d & (d - 1) == 0 else "a power of 2, from 4 to 4096,"
 
     @staticmethod
-    def most_m(d):
+    def most_m(d: int) -> int:
         """Return how many strings there are on one qubit less."""
         return d * d // 4
 
     @staticmethod
-    def stored(d, m):
+    def stored(d: int, m: int) -> int:
         """Return how many numbers it stores while it draws."""
         return 2 * d * d + 4 * m
 
 
-def as_real(matrices):
+def as_real(matrices: torch.Tensor) -> torch.Tensor:
     """Return R(H) of complex Hermitian matrices (..., d/2, d/2), shape (..., d, d)."""
     real, imaginary = matrices.real, matrices.imag
     return torch.cat([torch.cat([real, -imaginary], dim=-1), torch.cat([imaginary, real], dim=-1)], dim=-2)
 
 
-def as_complex(matrices):
+def as_complex(matrices: torch.Tensor) -> torch.Tensor:
     """Return H of the part of symmetric matrices (..., d, d) that is an R(H), shape (..., d/2, d/2)."""
     (a, b), (c, e) = (half.chunk(2, dim=-1) for half in matrices.chunk(2, dim=-2))
     return torch.complex((a + e) / 2, (c - b) / 2)
 
 
-def real_string(x, z, qubits):
+def real_string(x: np.ndarray, z: np.ndarray, qubits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return x, z and sign of the real strings of one qubit more that hold strings on ``qubits`` qubits."""
     odd = pauli.popcount(x & z) % 2
     return x + odd * 2**qubits, z + odd * 2**qubits, 1 - 2 * odd
 
 
-def from_letters(texts, qubits):
+def from_letters(texts: Sequence[str], qubits: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the real strings that hold strings of letters, shape (m, 2), and their signs, shape (m,), as
     :class:`algoreg.ensembles.pauli.Ensemble` takes both; see :func:`real_string`.
     """
@@ -68,8 +70,9 @@ class Ensemble(pauli.Ensemble):
     kind = "pauli-hermitian"
 
     @classmethod
-    def strings(cls, d):
+    def strings(cls, d: int) -> tuple[np.ndarray, np.ndarray]:
         """Return x and z of all real strings that hold one of n qubits, shape (4ⁿ, 2), and their signs."""
         qubits = d.bit_length() - 2
-        x, z, signs = real_string(*pauli.all_strings(qubits).T, qubits)
+        every = pauli.all_strings(qubits)
+        x, z, signs = real_string(every[:, 0], every[:, 1], qubits)
         return np.stack([x, z], axis=1), signs.astype(float)

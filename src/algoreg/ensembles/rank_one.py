@@ -4,6 +4,9 @@
 the vectors are stored, and all products go through them: no m × d × d array is ever made.
 """
 
+from collections.abc import Sequence
+from typing import Self
+
 import torch
 
 from algoreg.ensembles.base import Measurements
@@ -16,7 +19,7 @@ class Limits(EnsembleLimits):
     """What settings may ask of it."""
 
     @staticmethod
-    def stored(d, m):
+    def stored(d: int, m: int) -> int:
         """Return how many numbers it stores."""
         return m * d
 
@@ -28,29 +31,29 @@ class Limits(EnsembleLimits):
 BLOCK_ROWS = 256
 
 
-def _refuse_not_finite(name, given):
+def _refuse_not_finite(name: str, given: torch.Tensor) -> None:
     # In blocks, as isfinite makes arrays of the size of what it is given.
     if not torch.stack([torch.isfinite(block).all() for block in given.split(BLOCK_ROWS)]).all():
         row, column = (~torch.isfinite(given)).nonzero()[0].tolist()
         raise ValueError(f"{name}[{row}, {column}] = {given[row, column]}; allowed are finite numbers")
 
 
-def _seen(flat, x, width):
+def _seen(flat: torch.Tensor, x: torch.Tensor, width: int) -> torch.Tensor:
     """Return what a block's vectors give with the rows of all runs, shape (B, width, block)."""
     return (flat @ x.T).view(-1, width, len(x))
 
 
-def _inner(v, w):
+def _inner(v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
     """Return Σ_k v_k w_k per run and measurement, shape (B, block)."""
     return (v * w).sum(1)
 
 
-def _add(total, residual, w, x):
+def _add(total: torch.Tensor, residual: torch.Tensor, w: torch.Tensor, x: torch.Tensor) -> None:
     """Add Σ_i r_i w_i x_iᵀ of every run to its rows of ``total``."""
     total.addmm_((residual[:, None] * w).flatten(0, 1), x)
 
 
-def _symmetric_part(matrices):
+def _symmetric_part(matrices: torch.Tensor) -> torch.Tensor:
     return (matrices + matrices.mT) / 2
 
 
@@ -79,7 +82,15 @@ class Ensemble(Measurements):
     # The name in the random stream, and how many vectors it gives to a measurement.
     kind, sides = "rank-one", 1
 
-    def __init__(self, vectors, d, partners=None, digest=None, number=0, counts=None):
+    def __init__(
+        self,
+        vectors: torch.Tensor,
+        d: int,
+        partners: torch.Tensor | None = None,
+        digest: str | None = None,
+        number: int = 0,
+        counts: Sequence[int] | None = None,
+    ) -> None:
         if vectors.ndim != 2 or vectors.shape[1] != d or len(vectors) == 0:
             raise ValueError(f"vectors have shape {tuple(vectors.shape)}; allowed is (m, {d}) with m at least 1")
         _refuse_not_finite("vectors", vectors)
@@ -91,7 +102,15 @@ class Ensemble(Measurements):
         self.vectors, self.partners = vectors, partners
 
     @classmethod
-    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):
+    def draw(
+        cls,
+        d: int,
+        m: int,
+        seed: int,
+        ensemble: int,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float64,
+    ) -> Self:
         """Draw ensemble number ``ensemble`` in float64, hash it, cast it block by block.
 
         Measurements come one after the other from one named stream (a vector, then its partner if there is one): a
@@ -100,20 +119,20 @@ class Ensemble(Measurements):
         numbers = torch.empty(m, cls.sides, d, device=device, dtype=dtype)
         generator = stream("ensemble", kind=cls.kind, d=d, seed=seed, ensemble=ensemble)
         digest = fill(numbers, normal_blocks(generator, m, (cls.sides, d), BLOCK_ROWS))
-        vectors, *partners = numbers.unbind(1)
-        return cls(vectors, d, *partners, digest=digest, number=ensemble)
+        vectors, *others = numbers.unbind(1)
+        return cls(vectors, d, others[0] if others else None, digest=digest, number=ensemble)
 
-    def select(self, indices):
+    def select(self, indices: torch.Tensor) -> Self:
         """Return the ensemble of the measurements with these indices (a copy of their vectors)."""
         partners = None if self.partners is None else self.partners[indices]
         return self._part(len(indices), vectors=self.vectors[indices], partners=partners)
 
-    def _vectors(self, start, stop):
+    def _vectors(self, start: int, stop: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the x_i and the y_i of a block."""
         x = self.vectors[start:stop]
         return x, x if self.partners is None else self.partners[start:stop]
 
-    def measure(self, matrices):
+    def measure(self, matrices: torch.Tensor) -> torch.Tensor:
         """Return the measurements ⟨A_i, X⟩ = x_iᵀXy_i; see :class:`algoreg.ensembles.base.Measurements`."""
         flat, measured = matrices.reshape(-1, self.d), matrices.new_empty(len(matrices), self.m)
         for start in range(0, self.m, BLOCK_ROWS):
@@ -121,7 +140,7 @@ class Ensemble(Measurements):
             measured[:, start : start + BLOCK_ROWS] = _inner(_seen(flat, x, self.d), y.T)
         return measured
 
-    def adjoint(self, weights):
+    def adjoint(self, weights: torch.Tensor) -> torch.Tensor:
         """Return Σ_i w_i A_i; see :class:`algoreg.ensembles.base.Measurements`."""
         total = weights.new_zeros(len(weights) * self.d, self.d)
         for start in range(0, self.m, BLOCK_ROWS):
@@ -129,7 +148,7 @@ class Ensemble(Measurements):
             _add(total, weights[:, start : start + BLOCK_ROWS], x.T, y)
         return _symmetric_part(total.view(-1, self.d, self.d))
 
-    def gradient(self, matrices, labels):
+    def gradient(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return M of every run, reading every vector once; see :class:`algoreg.ensembles.base.Ensemble`."""
         flat = matrices.reshape(-1, self.d)
         total = flat.new_zeros(flat.shape)
@@ -141,7 +160,9 @@ class Ensemble(Measurements):
         total = total.view(len(matrices), -1).div_(self._divisor)
         return _symmetric_part(total.view(matrices.shape))
 
-    def factored_gradient(self, factors, labels, levels=None):
+    def factored_gradient(
+        self, factors: torch.Tensor, labels: torch.Tensor, levels: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Return M·U for X = UUᵀ, shape (B, d, k), in O(m d k) per run; see :meth:`gradient`.
 
         With the x_i and y_i as the rows of X and Y, and V = XU, W = YU: ⟨A_i, UUᵀ⟩ = Σ_k V_ik W_ik and, for the

@@ -11,7 +11,7 @@ class Limits(EnsembleLimits):
     """What settings may ask of it."""
 
     @staticmethod
-    def stored(d, m):
+    def stored(d: int, m: int) -> int:
         """Return how many numbers it stores."""
         return 2 * m * d
 

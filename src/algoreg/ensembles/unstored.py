@@ -13,7 +13,9 @@ it counts as inside, and the bases stop growing. Nothing is stored that grows wi
 
 import math
 from itertools import pairwise
+from typing import Any, Self
 
+import numpy as np
 import torch
 
 from algoreg.ensembles import base
@@ -31,12 +33,12 @@ STORAGE = {"float32": torch.float32, "float64": torch.float64}
 MEMORY_LIMIT_BYTES = 4 * 2**30
 
 
-def smallest_tolerance(storage):
+def smallest_tolerance(storage: str) -> float:
     """Return the smallest tolerance that bases stored in this type allow."""
     return PRECISIONS * torch.finfo(STORAGE[storage]).eps
 
 
-def unfit_tolerance(tolerance, storage):
+def unfit_tolerance(tolerance: float, storage: str) -> str | None:
     """Return which tolerances are allowed if this one is not, else None."""
     least = smallest_tolerance(storage)
     if least <= tolerance <= LARGEST_TOLERANCE:
@@ -44,7 +46,7 @@ def unfit_tolerance(tolerance, storage):
     return f"{least:.1e} ({PRECISIONS} times the precision of storage: {storage}) to {LARGEST_TOLERANCE}"
 
 
-def expected_directions(iterations, rank, tolerance):
+def expected_directions(iterations: int, rank: int, tolerance: float) -> int:
     """Return about how many directions a basis of a factored descent comes to hold, to judge its memory beforehand.
 
     A rule of thumb from descents of d = 50 to 400 with tolerances 10⁻⁴ and 10⁻⁶: some 50 at rank 1, 100 at rank 16,
@@ -53,7 +55,7 @@ def expected_directions(iterations, rank, tolerance):
     return min(iterations + 2, math.ceil((60 + 4 * rank) * math.log10(1 / tolerance) / 4))
 
 
-def bytes_of(d, m, directions, storage):
+def bytes_of(d: int, m: int, directions: float, storage: str) -> float:
     """Return how many bytes two bases of so many directions take, with their products."""
     return 2 * directions * (symmetric_dimension(d) + m) * STORAGE[storage].itemsize
 
@@ -64,13 +66,13 @@ class Rows:
     The sums of a block are in the rows' type; what is added up over blocks, in float64.
     """
 
-    def __init__(self, length, dtype, device):
+    def __init__(self, length: int, dtype: torch.dtype, device: torch.device | str) -> None:
         self.count, self.length, self.dtype = 0, length, dtype
         edges = [*range(0, length, BLOCK_COLUMNS), length]
         self.parts = [slice(start, stop) for start, stop in pairwise(edges)]
         self.blocks = [torch.empty(0, part.stop - part.start, dtype=dtype, device=device) for part in self.parts]
 
-    def append(self, row):
+    def append(self, row: torch.Tensor) -> None:
         """Add a row."""
         for number, (part, block) in enumerate(zip(self.parts, self.blocks, strict=True)):
             if self.count == len(block):
@@ -78,14 +80,14 @@ class Rows:
             self.blocks[number][self.count] = row[part]
         self.count += 1
 
-    def dot(self, x):
+    def dot(self, x: torch.Tensor) -> torch.Tensor:
         """Return the product of every row with x, shape (count,)."""
         total, x = torch.zeros(self.count, dtype=torch.float64, device=x.device), x.to(self.dtype)
         for part, block in zip(self.parts, self.blocks, strict=True):
             total += block[: self.count] @ x[part]
         return total
 
-    def combine(self, weights):
+    def combine(self, weights: torch.Tensor) -> torch.Tensor:
         """Return the sum of the rows times their weights, shape (length,)."""
         total, weights = weights.new_empty(self.length), weights.to(self.dtype)
         for part, block in zip(self.parts, self.blocks, strict=True):
@@ -96,10 +98,10 @@ class Rows:
 class Side:
     """The directions that one side of Q has been asked for, orthonormal, and their products with Q."""
 
-    def __init__(self, length, other, dtype, device):
+    def __init__(self, length: int, other: int, dtype: torch.dtype, device: torch.device | str) -> None:
         self.directions, self.products = Rows(length, dtype, device), Rows(other, dtype, device)
 
-    def split(self, x, tolerance):
+    def split(self, x: torch.Tensor, tolerance: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """Return the coordinates of x in the directions, its length outside them, and its unit direction there.
 
         The last is None where that length is less than ``tolerance`` of x.
@@ -146,16 +148,16 @@ class Ensemble(base.Ensemble):
 
     def __init__(
         self,
-        generator,
-        d,
-        m,
-        device="cpu",
-        dtype=torch.float64,
-        number=0,
-        tolerance=1e-12,
-        storage="float64",
-        memory=MEMORY_LIMIT_BYTES,
-    ):
+        generator: np.random.Generator,
+        d: int,
+        m: int,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float64,
+        number: int = 0,
+        tolerance: float = 1e-12,
+        storage: str = "float64",
+        memory: int = MEMORY_LIMIT_BYTES,
+    ) -> None:
         if allowed := unfit_tolerance(tolerance, storage):
             raise ValueError(f"tolerance = {tolerance:g}: allowed is {allowed}")
         super().__init__(d, m, torch.device(device), dtype, None, number)
@@ -164,29 +166,38 @@ class Ensemble(base.Ensemble):
         self.asked, self.pulled = Side(length, m, *place), Side(m, length, *place)
 
     @classmethod
-    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64, **options):
+    def draw(
+        cls,
+        d: int,
+        m: int,
+        seed: int,
+        ensemble: int,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float64,
+        **options: Any,
+    ) -> Self:
         """Return ensemble number ``ensemble``, of which nothing is drawn yet; options are those of the class."""
         generator = stream("ensemble", kind="unstored", d=d, m=m, seed=seed, ensemble=ensemble)
         return cls(generator, d, m, device, dtype, ensemble, **options)
 
     @property
-    def directions(self):
+    def directions(self) -> int:
         """How many directions the larger basis holds."""
         return max(self.asked.directions.count, self.pulled.directions.count)
 
     @property
-    def bytes(self):
+    def bytes(self) -> float:
         """How many bytes both bases take, with their products."""
         return bytes_of(self.d, self.m, (self.asked.directions.count + self.pulled.directions.count) / 2, self.storage)
 
-    def _fresh(self, product, other):
+    def _fresh(self, product: torch.Tensor, other: Rows) -> torch.Tensor:
         """Return what is known of the product of a new unit direction, by the other side's directions,
         and a fresh draw where nothing is.
         """
         fresh = torch.from_numpy(self.generator.standard_normal(other.length)).to(self.device)
         return fresh + other.combine(product - other.dot(fresh))
 
-    def _product(self, x, own, opposite):
+    def _product(self, x: torch.Tensor, own: Side, opposite: Side) -> torch.Tensor:
         """Return the product of Q, or of Qᵀ, with x, in float64."""
         x = x.double()
         coordinates, length, unit = own.split(x, self.tolerance)
@@ -203,37 +214,37 @@ class Ensemble(base.Ensemble):
         own.products.append(product)
         return known + length * product
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return Qx of a packed matrix, shape (m,), float64."""
         return self._product(x, self.asked, self.pulled)
 
-    def adjoint(self, weights):
+    def adjoint(self, weights: torch.Tensor) -> torch.Tensor:
         """Return Qᵀr of weights (m,), a packed matrix, float64."""
         return self._product(weights, self.pulled, self.asked)
 
-    def label(self, targets):
+    def label(self, targets: torch.Tensor) -> torch.Tensor:
         """Return the labels of targets, svec(X*), shape (T, D): what is measured is asked when it is needed."""
         return svec(targets)
 
-    def _residuals(self, matrices, labels):
+    def _residuals(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return Q(x − x*) of every run, shape (B, m), float64."""
         return torch.stack([self.forward(x) for x in svec(matrices) - labels])
 
-    def label_size(self, labels):
+    def label_size(self, labels: torch.Tensor) -> torch.Tensor:
         """Return |Qx*|/√m of every run; see :class:`algoreg.ensembles.base.Ensemble`."""
         measured = torch.stack([self.forward(x) for x in labels])
         return (torch.linalg.vector_norm(measured, dim=1) / self.m**0.5).to(labels)
 
-    def train_error(self, matrices, labels):
+    def train_error(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return |Q(x − x*)|/|Qx*| of every run; see :class:`algoreg.ensembles.base.Ensemble`."""
         residual = torch.linalg.vector_norm(self._residuals(matrices, labels), dim=1) / self.m**0.5
         return residual.to(labels) / self.label_size(labels)
 
-    def gradient(self, matrices, labels):
+    def gradient(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return M = smat(QᵀQ(x − x*))/m of every run; see :class:`algoreg.ensembles.base.Ensemble`."""
         return self.gradient_and_residual(matrices, labels)[0]
 
-    def gradient_and_residual(self, matrices, labels):
+    def gradient_and_residual(self, matrices: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return M and |Q(x − x*)|/√m of every run; see :class:`algoreg.ensembles.base.Ensemble`."""
         residuals = self._residuals(matrices, labels)
         pulled = torch.stack([self.adjoint(row / self.m) for row in residuals])

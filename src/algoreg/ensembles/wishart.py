@@ -7,6 +7,7 @@ matrix exactly. Its Bartlett factor L = Rᵀ, where A = QR, has independent entr
 """
 
 import hashlib
+from typing import Self
 
 import numpy as np
 import torch
@@ -21,12 +22,12 @@ class Limits(gram.Limits):
     """What settings may ask of it."""
 
     @staticmethod
-    def least_m(d):
+    def least_m(d: int) -> int:
         """Return the least m at which the matrix is not singular and has such a factor."""
         return d * (d + 1) // 2
 
 
-def bartlett_factor(d, m, seed, ensemble):
+def bartlett_factor(d: int, m: int, seed: int, ensemble: int) -> np.ndarray:
     """Draw the lower triangular L with LLᵀ ~ Wishart_D(m, I), D = d(d+1)/2,
     from its named stream: shape (D, D), float64.
 
@@ -54,7 +55,15 @@ class Ensemble(gram.Ensemble):
     """
 
     @classmethod
-    def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):
+    def draw(
+        cls,
+        d: int,
+        m: int,
+        seed: int,
+        ensemble: int,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float64,
+    ) -> Self:
         """Draw ensemble number ``ensemble`` in float64, hash its factor, cast the product.
 
         Raises
@@ -63,9 +72,9 @@ class Ensemble(gram.Ensemble):
             If m < d(d+1)/2.
         """
         factor = bartlett_factor(d, m, seed, ensemble)
-        digest = hashlib.sha256(np.ascontiguousarray(factor, dtype="<f8")).hexdigest()
+        digest = hashlib.sha256(np.ascontiguousarray(factor, dtype="<f8").data).hexdigest()
         factor /= np.sqrt(m)
-        factor = torch.from_numpy(factor).to(device)
-        product = passes.padded_rows(*factor.shape, torch.float64, device)
-        torch.mm(factor, factor.mT, out=product)
+        lower = torch.from_numpy(factor).to(device)
+        product = passes.padded_rows(len(lower), len(lower), torch.float64, device)
+        torch.mm(lower, lower.mT, out=product)
         return cls(passes.as_padded(product, dtype), d, m, digest, ensemble)

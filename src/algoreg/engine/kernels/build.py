@@ -11,6 +11,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -32,7 +33,7 @@ class CompilerFailed(RuntimeError):
     """The C compiler could not be run, or refused the source."""
 
 
-def processor():
+def processor() -> str:
     """Return what tells processors apart for a compiler: what they can do, or else what the system calls them."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -42,7 +43,7 @@ def processor():
     return f"{platform.machine()} {platform.processor()} {' '.join(dict.fromkeys(features))}"
 
 
-def _folders():
+def _folders() -> Iterator[Path]:
     """Yield where libraries are kept: the user's cache,
     or a folder for this once where nothing can be kept or loaded there.
     """
@@ -52,7 +53,7 @@ def _folders():
         yield Path(folder)
 
 
-def _compile(source, defines, cpu, library):
+def _compile(source: Path, defines: Iterable[str], cpu: str, library: Path) -> None:
     """Write a library, at once and whole."""
     with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch) / library.name
@@ -81,7 +82,7 @@ def _compile(source, defines, cpu, library):
         os.replace(beside, library)
 
 
-def load(source, defines=(), cpu=None) -> ctypes.CDLL:
+def load(source: Path, defines: Iterable[str] = (), cpu: str | None = None) -> ctypes.CDLL:
     """Return the library of a C file.
 
     Parameters

@@ -2,6 +2,7 @@
 
 import ctypes
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -38,7 +39,18 @@ class Kernels:
         Other sizes of chunks than the source's, which show in no result: ``CHUNK``, ``ADD_CHUNK``, ``ADD_ROWS``.
     """
 
-    def __init__(self, dtype, cpu=None, **sizes):
+    measure: Callable[..., None]
+    adjoint: Callable[..., None]
+    residuals: Callable[..., None]
+    pack: Callable[..., None]
+    unpack: Callable[..., None]
+    outer: Callable[..., None]
+    step: Callable[..., None]
+    single_samples: Callable[..., None]
+    descend: Callable[..., None]
+    descend_gram: Callable[..., None]
+
+    def __init__(self, dtype: torch.dtype, cpu: str | None = None, **sizes: int) -> None:
         defines = [f"-DREAL={REALS[dtype]}", *(f"-D{name}={size}" for name, size in sizes.items())]
         library = build.load(SOURCE, defines, cpu)
         for name, (pointers, integers) in FUNCTIONS.items():
@@ -48,10 +60,11 @@ class Kernels:
             setattr(self, name, function)
 
 
-_compiled, _compiling = {}, threading.Lock()
+_compiled: dict[torch.dtype, Kernels] = {}
+_compiling = threading.Lock()
 
 
-def compiled(dtype):
+def compiled(dtype: torch.dtype) -> Kernels:
     """Return the :class:`Kernels` of a type for this machine.
 
     Raises

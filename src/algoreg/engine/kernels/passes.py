@@ -16,6 +16,7 @@ large enough to be shared by them).
 """
 
 from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from itertools import pairwise
@@ -49,12 +50,12 @@ DOT_BLOCK = 32
 TRIALS = 3
 
 
-def padded(length):
+def padded(length: int) -> int:
     """Return how far apart rows of ``length`` numbers are in the arrays that kernels read."""
     return -(-length // PAD) * PAD
 
 
-def padded_rows(count, length, dtype, device="cpu"):
+def padded_rows(count: int, length: int, dtype: torch.dtype, device: torch.device | str = "cpu") -> torch.Tensor:
     """Return zeros of shape (count, ``length``) laid out as kernels read them."""
     shape = (count, padded(length))
     if torch.device(device).type != "cpu":
@@ -66,13 +67,13 @@ def padded_rows(count, length, dtype, device="cpu"):
     return room[start : start + size].view(dtype).view(shape)[:, :length]
 
 
-def with_padding(rows):
+def with_padding(rows: torch.Tensor) -> torch.Tensor:
     """Return rows of :func:`padded_rows` together with what pads them, sharing memory."""
     count, length = rows.shape
     return rows.as_strided((count, padded(length)), (padded(length), 1))
 
 
-def _has_padding(rows):
+def _has_padding(rows: torch.Tensor) -> bool:
     length = rows.shape[1]
     end = rows.storage_offset() + len(rows) * padded(length)
     laid_out = rows.stride() == (padded(length), 1) and end * rows.element_size() <= rows.untyped_storage().nbytes()
@@ -80,17 +81,17 @@ def _has_padding(rows):
     return laid_out and (rows.device.type != "cpu" or not with_padding(rows)[:, length:].any())
 
 
-def as_padded(rows, dtype=None):
+def as_padded(rows: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
     """Return rows laid out as kernels read them, in their own type or another:
     themselves, if they are so already, or a copy.
     """
     dtype = dtype or rows.dtype
     if rows.dtype == dtype and _has_padding(rows):
         return rows
-    return padded_rows(*rows.shape, dtype, rows.device).copy_(rows)
+    return padded_rows(len(rows), rows.shape[1], dtype, rows.device).copy_(rows)
 
 
-def require(name, tensor, shape, dtype, copied=False):
+def require(name: str, tensor: torch.Tensor, shape: Sequence[int], dtype: torch.dtype, copied: bool = False) -> None:
     """Refuse what a kernel, which sees addresses only, would misread."""
     if tensor.dtype != dtype or tensor.device.type != "cpu" or tuple(tensor.shape) != tuple(shape):
         found = f"{tuple(tensor.shape)} of {tensor.dtype} on {tensor.device}"
@@ -101,7 +102,7 @@ def require(name, tensor, shape, dtype, copied=False):
         raise ValueError(f"{name} have columns that do not lie side by side: make them contiguous")
 
 
-def require_rows(rows, length, dtype):
+def require_rows(rows: torch.Tensor, length: int, dtype: torch.dtype) -> None:
     """Raise ValueError unless rows have this length, type and padding."""
     require("rows", rows, (len(rows), length), dtype)
     if rows.stride(0) != padded(length):
@@ -109,12 +110,12 @@ def require_rows(rows, length, dtype):
 
 
 @lru_cache(maxsize=1)
-def _pool(threads):
+def _pool(threads: int) -> ThreadPoolExecutor:
     # Subnormal numbers are flushed by each thread for itself (devices.configure).
     return ThreadPoolExecutor(threads, initializer=torch.set_flush_denormal, initargs=(True,))
 
 
-def together(lanes, work):
+def together(lanes: int, work: Callable[[int], object]) -> None:
     """Call ``work(lane)`` for every lane, each on a thread of its own, and wait for all."""
     others = [_pool(torch.get_num_threads()).submit(work, lane) for lane in range(1, lanes)]
     work(0)
@@ -122,7 +123,7 @@ def together(lanes, work):
         other.result()
 
 
-def lanes_for(numbers):
+def lanes_for(numbers: int) -> int:
     """Return how many threads share a pass over so many numbers: torch's,
     or one where a second is not worth its start.
     """
@@ -136,16 +137,17 @@ class RowsAtOnce:
     with many.
     """
 
-    def __init__(self, runs, n, itemsize):
+    def __init__(self, runs: int, n: int, itemsize: int) -> None:
         few = LEAST_BLOCK_ROWS if runs <= FEW_RUNS else BLOCK_ROWS
         unclear = runs > FEW_RUNS and runs * n * itemsize > SMALL_TOTALS
         self.trials = [few, MOST_BLOCK_ROWS] * TRIALS if unclear else []
         self._times = {few: inf, **dict.fromkeys(self.trials, inf)}
 
-    def call(self, work, count=1):
+    def call(self, work: Callable[[int], object], count: int = 1) -> None:
         """Call ``work(rows)``, whose time is proportional to ``count``, with the number of rows whose turn it is."""
         if not self.trials:
-            return work(min(self._times, key=self._times.get))
+            work(min(self._times, key=self._times.__getitem__))
+            return
         rows, start = self.trials.pop(), perf_counter()
         work(rows)
         self._times[rows] = min(self._times[rows], (perf_counter() - start) / count)
@@ -157,7 +159,7 @@ rows_at_once = lru_cache(RowsAtOnce)
 
 # Algorithms whose steps are passes ask for the same ones at every step.
 @lru_cache(maxsize=64)
-def tables(counts, lanes):
+def tables(counts: tuple[int, ...], lanes: int) -> list[torch.Tensor]:
     """Cut a pass over the rows into one table of segments for every lane; not to be changed.
 
     Parameters
@@ -181,7 +183,7 @@ def tables(counts, lanes):
     return [torch.tensor([*table, table[0] if table else 0]) for table in segments]
 
 
-def measure(rows, x, out):
+def measure(rows: torch.Tensor, x: torch.Tensor, out: torch.Tensor) -> None:
     """Write ⟨row i, x_k⟩ to ``out[k, i]``.
 
     Parameters
@@ -205,7 +207,7 @@ def measure(rows, x, out):
     share = -(-count // (lanes * LANE_ROWS)) * LANE_ROWS
     sums = partial_sums(len(x), lanes, rows.dtype)
 
-    def part(lane):
+    def part(lane: int) -> None:
         first, last = min(lane * share, count), min((lane + 1) * share, count)
         if first < last:
             compiled(rows.dtype).measure(
@@ -216,12 +218,12 @@ def measure(rows, x, out):
     together(lanes, part)
 
 
-def partial_sums(runs, lanes, dtype):
+def partial_sums(runs: int, lanes: int, dtype: torch.dtype) -> torch.Tensor:
     """Return room for the vectors of a block's dot products."""
     return torch.empty(lanes, DOT_BLOCK * runs * PAD, dtype=dtype)
 
 
-def adjoint(rows, weights):
+def adjoint(rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Return Σ_i w_ki row i, shape (B, n); see :func:`measure`."""
     count, length = rows.shape
     total = padded_rows(len(weights), length, rows.dtype)
@@ -234,7 +236,7 @@ def adjoint(rows, weights):
     return total
 
 
-def pack(matrices, d):
+def pack(matrices: torch.Tensor, d: int) -> torch.Tensor:
     """Return svec of symmetric matrices (B, d, d), of which the upper triangle is read,
     in rows for kernels, with room for a vector more.
 
@@ -250,17 +252,17 @@ def pack(matrices, d):
     return x
 
 
-def square_room(runs, d, dtype):
+def square_room(runs: int, d: int, dtype: torch.dtype) -> torch.Tensor:
     """Return zeros for d × d matrices, with room behind each for a vector more."""
     return torch.zeros(runs, d + 1, padded(d), dtype=dtype)
 
 
-def room(runs, d, dtype):
+def room(runs: int, d: int, dtype: torch.dtype) -> torch.Tensor:
     """Return zeros for packed d × d matrices, with room behind each for a vector more."""
     return torch.zeros(runs, padded(symmetric_dimension(d)) + PAD, dtype=dtype)
 
 
-def unpack(total, divisors, d):
+def unpack(total: torch.Tensor, divisors: torch.Tensor, d: int) -> torch.Tensor:
     """Return smat of packed rows, each over its divisor, shape (B, d, d); the rows as :func:`pack` makes them."""
     squares = square_room(len(total), d, total.dtype)
     compiled(total.dtype).unpack(
@@ -287,7 +289,15 @@ class Pass:
         Whether ``residuals`` holds ⟨row i, x_k⟩ − y_ki after each pass, shape (B, m), 0 where a run does not know y_ki.
     """
 
-    def __init__(self, rows, tables, counts, labels, d, keep=False):
+    def __init__(
+        self,
+        rows: torch.Tensor,
+        tables: Sequence[torch.Tensor],
+        counts: torch.Tensor,
+        labels: torch.Tensor,
+        d: int,
+        keep: bool = False,
+    ) -> None:
         if labels.shape[1] < counts[0]:
             raise ValueError(f"labels have shape {tuple(labels.shape)}, but runs know {counts[0]} measurements")
         self.labels, self._counts, self._length = labels.contiguous(), counts, symmetric_dimension(d)
@@ -301,7 +311,7 @@ class Pass:
         self._n = padded(self._length)
         self.residuals = torch.zeros_like(self.labels) if keep else None
 
-    def __call__(self, x):
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Return the sums at packed matrices from :func:`pack`, laid out like them; the next call overwrites them."""
         require("points", x, self._totals.shape[1:], self.labels.dtype)
         # numpy's: torch's own threads would go on turning for a while, on the cores that the lanes need.
@@ -315,12 +325,12 @@ class Pass:
                 numbers[0] += other
         return self._totals[0]
 
-    def _add(self, x, height):
+    def _add(self, x: torch.Tensor, height: int) -> None:
         """Add up all rows, so many at a time."""
         kernel, rows, labels, totals = compiled(x.dtype), self._rows, self.labels, self._totals
         kept = None if self.residuals is None else self.residuals.data_ptr()
 
-        def part(lane):
+        def part(lane: int) -> None:
             table = self._tables[lane]
             kernel.residuals(
                 rows.data_ptr(), x.data_ptr(), labels.data_ptr(), self._counts.data_ptr(), totals[lane].data_ptr(), table.data_ptr(),

@@ -3,6 +3,7 @@
 Sums have the order that :mod:`algoreg.engine.kernels.passes` describes.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -24,7 +25,7 @@ from algoreg.engine.kernels.passes import (
 from algoreg.numerics.theory import symmetric_dimension
 
 
-def _padded_factors(factors):
+def _padded_factors(factors: torch.Tensor) -> torch.Tensor:
     """Return a copy of factors whose rows are padded with zeros."""
     runs, d, columns = factors.shape
     copy = torch.zeros(runs, d, padded(columns), dtype=factors.dtype)
@@ -33,7 +34,9 @@ def _padded_factors(factors):
     return copy
 
 
-def single_samples(matrices, order, factors, labels, steps):
+def single_samples(
+    matrices: torch.Tensor, order: torch.Tensor, factors: torch.Tensor, labels: torch.Tensor, steps: torch.Tensor
+) -> torch.Tensor:
     """Take a step U ← U − η(⟨A_i, UUᵀ⟩ − y_i)A_iU of every factor for each measurement i of an order;
     return them, (B, d, k).
 
@@ -104,7 +107,15 @@ class Steps:
     momentum : Momentum, optional
     """
 
-    def __init__(self, factors, d, steps, divisors, lanes=1, momentum=None):
+    def __init__(
+        self,
+        factors: torch.Tensor,
+        d: int,
+        steps: torch.Tensor,
+        divisors: torch.Tensor,
+        lanes: int = 1,
+        momentum: Momentum | None = None,
+    ) -> None:
         self._d, (runs, _, self._columns), dtype = d, factors.shape, factors.dtype
         require("factors", factors, (runs, d, self._columns), dtype, copied=True)
         self._factors = _padded_factors(factors)
@@ -122,14 +133,14 @@ class Steps:
         self._change = torch.zeros(self._lanes, *self._factors.shape[1:], dtype=dtype)
         self._n = padded(symmetric_dimension(self._d))
 
-    def _share(self, lane):
+    def _share(self, lane: int) -> tuple[int, int]:
         runs = len(self._factors)
         return lane * runs // self._lanes, (lane + 1) * runs // self._lanes
 
-    def outer(self):
+    def outer(self) -> None:
         """Write svec(UUᵀ) to ``x``, in the layout of :func:`pack`."""
 
-        def part(lane):
+        def part(lane: int) -> None:
             first, last = self._share(lane)
             compiled(self.x.dtype).outer(
                 self._factors[first].data_ptr(), self.x[first].data_ptr(),
@@ -140,11 +151,11 @@ class Steps:
 
         together(self._lanes, part)
 
-    def step(self, total):
+    def step(self, total: torch.Tensor) -> None:
         """Advance every factor by the sums of a pass."""
         require("sums", total, self.x.shape, self.x.dtype)
 
-        def part(lane):
+        def part(lane: int) -> None:
             first, last = self._share(lane)
             compiled(self.x.dtype).step(
                 total[first].data_ptr(), self._divisors[first:].data_ptr(), self._steps[first:].data_ptr(),
@@ -153,23 +164,30 @@ class Steps:
             )  # fmt: skip
 
         together(self._lanes, part)
-        if self._momentum is not None:
+        if self._momentum is not None and self._before is not None:
             # numpy's, for the reason in ``Pass``.
             ahead, before, share = self._factors.numpy(), self._before.numpy(), self._momentum.numpy()[:, None, None]
             with np.errstate(all="ignore"):
                 ahead[...], before[...] = ahead + share * (ahead - before), ahead.copy()
 
-    def descend_by(self, sums, count):
+    def descend_by(self, sums: Callable[[torch.Tensor], torch.Tensor], count: int) -> None:
         """Take ``count`` steps, each by a pass of its own: ``sums`` returns what :meth:`step` takes, given ``x``."""
         for _ in range(count):
             self.outer()
             self.step(sums(self.x))
 
-    def descend(self, rows, labels, count, table=None, counts=None):
+    def descend(
+        self,
+        rows: torch.Tensor,
+        labels: torch.Tensor,
+        count: int,
+        table: torch.Tensor | None = None,
+        counts: torch.Tensor | None = None,
+    ) -> None:
         """Take ``count`` steps on rows in memory without coming back: on an ensemble's,
         or on its Gram matrix (no table).
         """
-        known = symmetric_dimension(self._d) if table is None else int(counts.max())
+        known = symmetric_dimension(self._d) if counts is None else int(counts.max())
         if labels.shape[1] < known or len(rows) < known:
             raise ValueError(f"labels have shape {tuple(labels.shape)} and {len(rows)} rows, but runs know {known}")
         labels = labels.contiguous()
@@ -182,14 +200,13 @@ class Steps:
         sizes = (
             labels.stride(0), self._d, self._columns, self._factors.stride(1), self._square.stride(1), self.x.stride(0), len(self.x),
         )  # fmt: skip
-        if table is None:
-            arrays = (rows, labels, *given, *spare)
-            kernel.descend_gram(*map(_address, arrays), count, rows.stride(0), self._n, *sizes)
+        if table is None or counts is None:
+            kernel.descend_gram(*map(_address, (rows, labels, *given, *spare)), count, rows.stride(0), self._n, *sizes)
             return
         weights = torch.empty(len(labels) * MOST_BLOCK_ROWS, dtype=labels.dtype)
         arrays = (rows, labels, counts, table, *given, weights, *spare)
 
-        def take(steps, height):
+        def take(steps: int, height: int) -> None:
             kernel.descend(*map(_address, arrays), steps, len(table) // 3, height, rows.stride(0), self._n, *sizes)
 
         height = rows_at_once(len(labels), self._n, labels.element_size())
@@ -198,15 +215,16 @@ class Steps:
             count -= 1
         height.call(partial(take, count))
 
-    def copy_to(self, factors, before=None):
+    def copy_to(self, factors: torch.Tensor, before: torch.Tensor | None = None) -> torch.Tensor:
         """Write the factors over others, and with momentum those before over ``before``; return the first."""
         # numpy's copy, for the reason in ``Pass``.
         factors.numpy()[...] = self._factors.numpy()[:, :, : self._columns]
         if before is not None:
+            assert self._before is not None
             before.numpy()[...] = self._before.numpy()[:, :, : self._columns]
         return factors
 
 
-def _address(array):
+def _address(array: torch.Tensor | None) -> int | None:
     """Return where a tensor's numbers begin, None without one."""
     return None if array is None else array.data_ptr()

@@ -1,0 +1,244 @@
+"""Batches of runs that share an ensemble, what is seen of one at an iteration, and what an observer is.
+
+An observer's memory is named arrays, so that a killed batch continues with what had been seen.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+
+from algoreg.algorithms.base import Algorithm, State
+from algoreg.ensembles.base import Ensemble
+
+# A relative error above this is called divergence: starts of scale 1 begin near 4, and nothing that passes 10⁶ comes
+# back.
+DIVERGED_ABOVE = 1e6
+
+
+def _rank(targets: torch.Tensor) -> torch.Tensor:
+    """Return how many singular values of every target are above its rounding."""
+    return torch.linalg.matrix_rank(targets, rtol=10 * max(targets.shape[1:]) * torch.finfo(targets.dtype).eps)
+
+
+# What algorithms may be told of targets (B, d, d), unless a run says it itself.
+PLANTED = {"trace": lambda targets: targets.diagonal(dim1=1, dim2=2).sum(1), "rank": _rank}
+
+
+def in_words(value: object) -> str:
+    """Return a tensor in words, of anything else its type."""
+    if not isinstance(value, torch.Tensor):
+        return f"a {type(value).__name__}"
+    return f"a tensor of shape {tuple(value.shape)} of {value.dtype}"
+
+
+@dataclass
+class Batch:
+    """Runs that share an ensemble and an algorithm; each knows the first ``m`` measurements.
+
+    Attributes
+    ----------
+    ensemble : algoreg.ensembles.base.Ensemble
+        With all its measurements.
+    algorithm : type
+        A subclass of :class:`algoreg.algorithms.base.Algorithm`.
+    runs : sequence of mapping
+        Each with ``m``, ``step``, ``target``, ``iterations`` (its budget) and the algorithm's options; what of the
+        target its algorithm is told is added.
+    targets : torch.Tensor, shape (B, d, d)
+        X* of every run.
+    labels : torch.Tensor, a row per run
+    observers : sequence of Observer
+    seed : int
+    start : State, optional
+        Instead of the algorithm's own.
+    diverges_above : float
+        The relative error above which a run has diverged; infinity for what is no longer finite alone.
+
+    Raises
+    ------
+    ValueError
+        If the algorithm requires what the ensemble does not provide.
+    """
+
+    ensemble: Ensemble
+    algorithm: type[Algorithm]
+    runs: Sequence[Mapping[str, Any]]
+    targets: torch.Tensor
+    labels: torch.Tensor
+    observers: Sequence["Observer"] = ()
+    seed: int = 0
+    start: State | None = None
+    diverges_above: float = DIVERGED_ABOVE
+    budgets: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        lacking = sorted(set(self.algorithm.requires) - set(self.ensemble.provides))
+        if lacking:
+            ensemble = f"{type(self.ensemble).__module__} does not provide"
+            raise ValueError(f"{self.algorithm.__module__}: it needs {', '.join(lacking)}, which {ensemble}")
+        self.budgets = np.array([run["iterations"] for run in self.runs])
+        told = [name for name in self.algorithm.prior_knowledge if name in PLANTED]
+        if told:
+            facts = {name: PLANTED[name](self.targets) for name in told}
+            self.runs = [{**{name: facts[name][i].item() for name in told}, **run} for i, run in enumerate(self.runs)]
+
+
+@dataclass
+class Snapshot:
+    """A batch at one iteration, as observers see it; everything has a row per active run, in the order of ``active``.
+
+    Attributes
+    ----------
+    batch : Batch
+    algorithm : Algorithm
+        That of the active runs, with their view of the ensemble and their labels.
+    iteration : int
+    active : numpy.ndarray of int
+        The places in ``batch.runs`` of the runs that are here.
+    state : State
+    before : State or None
+        The state one step earlier, where an observer sees steps.
+    targets, norms : torch.Tensor
+        X*, shape (b, d, d), and ‖X*‖_F, shape (b,); 0 where nobody knows X*.
+    has_train_error : bool
+        Whether an observer of the batch reads it.
+    """
+
+    batch: Batch
+    algorithm: Algorithm
+    iteration: int
+    active: np.ndarray
+    state: State
+    before: State | None
+    targets: torch.Tensor
+    norms: torch.Tensor
+    has_train_error: bool
+
+    @cached_property
+    def estimate(self) -> torch.Tensor:
+        """X, shape (b, d, d)."""
+        found, wanted = self.algorithm.estimate(self.state), self.targets
+        if not isinstance(found, torch.Tensor) or (found.shape, found.dtype) != (wanted.shape, wanted.dtype):
+            said = f"{in_words(found)}; allowed is that of the targets, {in_words(wanted)}"
+            raise ValueError(f"{type(self.algorithm).__module__}: estimate returns {said}")
+        return found
+
+    @cached_property
+    def distance(self) -> torch.Tensor:
+        """‖X − X*‖_F, shape (b,)."""
+        return torch.linalg.matrix_norm(self.estimate - self.targets)
+
+    @cached_property
+    def test_error(self) -> np.ndarray:
+        """‖X − X*‖_F/‖X*‖_F, shape (b,), float64 [LMZ18, Appendix B]; NaN where X* is not known."""
+        known = torch.where(self.norms > 0, self.norms, torch.nan)
+        return (self.distance / known).cpu().double().numpy()
+
+    @cached_property
+    def train_error(self) -> np.ndarray:
+        """The relative error on the labels that a run knows, shape (b,), float64; a pass through the ensemble."""
+        return self.algorithm.ensemble.train_error(self.estimate, self.algorithm.labels).cpu().double().numpy()
+
+    @cached_property
+    def diverged(self) -> np.ndarray:
+        """Whether the error is above the batch's bound or no longer finite, shape (b,):
+        the training error where it is read.
+        """
+        # What is not a number is not below anything.
+        if self.has_train_error:
+            unknown = ((self.norms == 0) & torch.isfinite(self.distance)).cpu().numpy()
+            return ~((self.train_error < self.batch.diverges_above) & ((self.test_error < np.inf) | unknown))
+        return ~(self.test_error < self.batch.diverges_above)
+
+    @cached_property
+    def spent(self) -> np.ndarray:
+        """Whether the budget is used up, shape (b,)."""
+        return self.batch.budgets[self.active] <= self.iteration
+
+    def rows(self, mask: np.ndarray) -> torch.Tensor:
+        """Return the places of some active runs, given by a mask, as a tensor to index theirs with."""
+        return torch.from_numpy(np.flatnonzero(mask)).to(self.targets.device)
+
+
+def begins(**values: float) -> Mapping[str, float]:
+    """Return what arrays of a memory have before anything is seen, by their names; see :class:`Observer`."""
+    return MappingProxyType(values)
+
+
+class Observer:
+    """Sees a batch at the iterations that it asks for, remembers, and may say that runs are done.
+
+    Attributes
+    ----------
+    memory : dict of str to numpy.ndarray or torch.Tensor
+        All that it remembers; made in :meth:`prepare`, saved and read back with the batch.
+    per_run, per_snapshot : mapping of str to number
+        What it remembers of every run, shape (B,), and of every run at each of its K ``iterations``, shape (K, B), by
+        what an array has before anything is seen. What has another shape is made in :meth:`prepare`.
+    sees_steps : bool
+        Whether looks show the state before the last step (``Snapshot.before``).
+    reads_train_error : bool
+        Whether it reads ``Snapshot.train_error``; divergence is then judged by that instead of the test error.
+    stride : int
+        Iterations between two looks; 0 for none but those at ``iterations``.
+    from_start : bool
+        Whether the first of a stride's looks is at the start.
+    iterations : sequence of int
+        Those at which it looks, whatever its stride.
+    """
+
+    per_run = begins()
+    per_snapshot = begins()
+    sees_steps = False
+    reads_train_error = False
+    stride = 0
+    from_start = True
+    iterations: Sequence[int] = ()
+
+    def prepare(self, batch: Batch) -> None:
+        """Make ``memory`` for a batch at its start."""
+        runs = len(batch.runs)
+        self.memory: dict[str, Any] = {name: np.full(runs, value) for name, value in self.per_run.items()}
+        shape = len(self.iterations), runs
+        self.memory |= {name: np.full(shape, value) for name, value in self.per_snapshot.items()}
+
+    def observed_iterations(self, last: int) -> Iterable[int]:
+        """Return the iterations, of 0 to ``last``, at which it looks;
+        it also sees every run at the end of its budget.
+        """
+        strides = range(0 if self.from_start else self.stride, last + 1, self.stride) if self.stride else ()
+        return {*self.iterations, *strides}
+
+    def observe(self, snapshot: Snapshot) -> np.ndarray | None:
+        """Take in an :class:`Snapshot`.
+
+        Returns
+        -------
+        numpy.ndarray of bool, or None
+            Of the active runs, those that are done and leave as ``converged``.
+        """
+        raise NotImplementedError
+
+    def stop_runs(self, snapshot: Snapshot, leaving: np.ndarray) -> None:
+        """Take in which of a look's runs leave with it, a mask, whatever the reason."""
+
+    def save(self) -> dict[str, np.ndarray]:
+        """Return the memory as arrays."""
+        return {
+            name: value.cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+            for name, value in self.memory.items()
+        }
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take up a memory that :meth:`save` returned."""
+        for name, known in self.memory.items():
+            saved = arrays[name]
+            # Copies: sums may depend on how memory is aligned, and torch aligns its own as it was before.
+            self.memory[name] = (
+                torch.from_numpy(saved).clone().to(known.device) if isinstance(known, torch.Tensor) else saved.copy()
+            )
