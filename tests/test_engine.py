@@ -362,7 +362,7 @@ def test_a_experiment_is_dealt_out_by_the_parameters_of_its_measure():
 def test_any_algorithm_stands_on_the_sample_axis():
     options = {
         "d": [6], "rank": [1], "dimension_power": 0, "spectrum": ["flat"], "ratios": [4.0, 1.0], "unit": "dr", "alpha": [0.1],
-        "step": [0.1], "time": [1.0], "targets": 2,
+        "step": [0.1], "time": [1.0], "targets": 2, "recovered": 1e-3,
     }  # fmt: skip
     context = experiment.Context(5, [0], torch.device("cpu"), torch.float64, lambda line: None)
     for algorithm in plugins.modules("algorithms"):

@@ -189,12 +189,6 @@ def test_a_fit_far_from_the_target_is_not_said_to_be_near():
     assert "another fit lies 2.1·‖X*‖ from X*, on average" in gaussian
 
 
-def test_what_half_of_a_comparison_did_not_reach_is_said():
-    title = drawn_committed("race", "smoke").axes[0].get_title()
-    assert "for the best told r" in title
-    assert "not in all runs for descent told nothing" in title
-
-
 def test_runs_after_the_window_are_hollow_and_no_constant_is_said_to_cover_none():
     axes = drawn_committed("error_at_time", "smoke").axes[0]
     (hollow,) = (line for line in axes.lines if line.get_color() == "white" and len(line.get_xdata()))

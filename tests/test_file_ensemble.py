@@ -131,7 +131,7 @@ def test_numbers_of_any_size_are_scaled(tmp_path, kind, size):
         ),
         ("pauli,expectation\nXX,0.5\nI,0.4\n", "XX and I are of different lengths"),
         ("pauli,expectation\nXX,0.5\nXXX,0.4\n", "XX and XXX are of different lengths"),
-        ("pauli,expectation\nXX,0.5\nyy,0.4\n", "'yy': a Pauli string has the letters I, X, Y, Z"),
+        ("pauli,expectation\nXX,0.5\nyq,0.4\n", "'YQ': a Pauli string has the letters I, X, Y, Z"),
     ],
 )
 def test_measurements_that_no_estimator_takes_are_none(tmp_path, text, said):

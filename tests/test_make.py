@@ -208,7 +208,7 @@ def test_only_what_has_a_reference_is_verified(folder, tmp_path):
         done = make(folder, "verify", *given)
         assert (done.returncode, "snakemake>" in done.stdout) == (2, False)
         assert said in done.stderr
-    assert "chapters=[race]" in make(folder, "verify", "TIER=full", "NAME=race").stdout
+    assert "chapters=[practice]" in make(folder, "verify", "TIER=full", "NAME=practice").stdout
     # A chapter of one's own has its reference beside it.
     own = tmp_path / "mine"
     own.mkdir()
