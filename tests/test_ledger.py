@@ -24,7 +24,7 @@ DOCUMENTS = sorted({*(plugins.PACKAGE / "chapters").glob("*/*.md.j2")} - {*TEMPL
 
 @pytest.fixture(scope="module")
 def references():
-    return {tier: committed.read_tier(tier) for tier in ("standard", "full")}
+    return {tier: committed.read_tier(tier) for tier in ("quick", "standard", "full")}
 
 
 @pytest.fixture(scope="module")
@@ -103,24 +103,27 @@ def test_other_readings_of_figure_4_stand_beside_the_same_targets(references):
 
 
 def test_choices_at_the_ends_of_grids_are_named(references):
-    standard = references["standard"]
-    said = passage_of(race.race_grid_ends, standard["tables"])
-    rows = standard["tables"]["race"].query("kappa == 100")
+    shown = references[race.TIERS[0]]
+    said = passage_of(race.race_grid_ends, shown["tables"])
+    rows = shown["tables"]["race"].query("kappa == 100")
     assert said.startswith("At κ = 100 ")
-    for method, momentum in rows.groupby("method")["momentum"].first().items():
-        name = race.NAMES[method]
-        assert (f"{name} ({momentum:g})" in said) == (momentum in race.METHODS[method].momenta[-1:])
+    for method, momenta in rows.groupby("method")["momentum"].unique().items():
+        for momentum in momenta:
+            chosen = f"{race.NAMES[method]} ({momentum:g})" in said
+            assert chosen == (momentum in race.METHODS[method].momenta[-1:])
     (shortest,) = [part for part in said.split("The ") if part.startswith("shortest step")]
-    assert race.NAMES["momentum_full"] in shortest
-    assert race.NAMES["frank_wolfe"] not in shortest
+    named = set(shortest.removeprefix("shortest step: ").rstrip(" .").split("; "))
+    steps = rows[rows["smallest_step"] < rows["largest_step"]]
+    ends = steps[steps["step"] == steps["smallest_step"]]
+    assert named == {race.NAMES[method] for method in ends["method"]}
 
 
 def test_what_the_race_with_fewer_measurements_lacks_is_named(references):
-    said = passage_of(race.race_few_lacks, references["standard"]["tables"])
+    said = passage_of(race.race_few_lacks, references[race.TIERS[0]]["tables"])
     assert said.startswith("Left out: ")
-    few = set(references["standard"]["tables"]["race_few"]["method"])
+    whole, few = (set(references[race.TIERS[0]]["tables"][name]["method"]) for name in ("race", "race_few"))
     named = said.removeprefix("Left out: ").removesuffix(".").split("; ")
-    assert sorted(named) == sorted(name for method, name in race.NAMES.items() if method not in few)
+    assert sorted(named) == sorted(race.NAMES[method] for method in whole - few)
 
 
 def test_draws_whose_least_trace_is_the_target_are_counted_as_such(references):
@@ -245,17 +248,20 @@ def test_ledgers_say_what_all_points_of_a_table_would_give(references, identity,
 
 
 def test_ledgers_say_the_means_and_medians_that_figures_draw(references):
-    standard, shown = references["standard"], tier_settings("standard")["figures"]
+    standard = references["standard"]
 
-    def draw(name):
-        return figures.draw(name, {table: standard["tables"][table] for table in shown[name]}).axes
+    def draw(name, tier="standard"):
+        needed = tier_settings(tier)["figures"][name]
+        return figures.draw(name, {table: references[tier]["tables"][table] for table in needed}).axes
 
     flow, ratios = draw("norm_growth")[0], draw("spectral_phase")[1]
     for depth, det, *means in cells(passage_of(norms.norms_of_flow, standard["tables"])):
         assert means == [f"{value:.3g}" for value in curve(flow, f"depth {depth}, det {det}")]
     for width, alpha, *_, mean in cells(passage_of(spectral_phase.phase_angles, standard["tables"])):
         assert mean == f"{curve(ratios, f'width {width}')[float(alpha)]:.3g}"
-    (axes,) = draw("race_thresholds")
+    # The ledger of the race shows one tier.
+    (tier,) = race.TIERS
+    (axes,) = draw("race_thresholds", tier)
     names = [label.get_text() for label in axes.get_yticklabels()]
     drawn = {
         (line.get_marker(), names[round(line.get_ydata()[0])]): line.get_xdata()[0]
@@ -263,7 +269,8 @@ def test_ledgers_say_the_means_and_medians_that_figures_draw(references):
         if line.get_marker() in ("o", "s", "^") and len(line.get_xdata()) == 1
     }
     table = {
-        row[0]: row[2:5] for row in cells(passage_of(race.race_by_method, standard["tables"]).partition("\n\n")[2])
+        row[0]: row[2:5]
+        for row in cells(passage_of(race.race_by_method, references[tier]["tables"]).partition("\n\n")[2])
     }
     for shown in ("descent, full width, α = 10⁻⁶", "thresholding with a rank search"):
         for marker, median in zip("os^", table[shown], strict=True):
