@@ -77,6 +77,8 @@ setup: .venv/ready  ## create .venv with the locked packages and torch
 	@$(BIN)/python -P -m pip install --quiet --no-compile --require-hashes -r "$$TORCH" || { [ "$$TORCH" = requirements-torch-cpu.txt ] && \
 	echo "no build of torch for the CPU alone with a hash of $$TORCH: taking PyPI's (on Linux that for CUDA, several GB)" && \
 	$(BIN)/python -P -m pip install --quiet --no-compile --require-hashes -r requirements-torch.txt; }
+# On all cores, where pip takes one: every job is a process of its own. Some packages have files of no Python, or of another.
+	@$(BIN)/python -P -W ignore -m compileall -qq -j 0 .venv/lib || true
 	@echo "making .venv, 3 of 3: this package"
 	@$(BIN)/python -P -m pip install --quiet --no-build-isolation --no-deps -e .
 	@echo "$$TORCH" >$@
