@@ -286,7 +286,7 @@ CONCLUDING = [
     name
     for chapter in load_chapters()
     if chapter.name != "simulations"
-    for name in chapter.entries["figures"]
+    for name in chapter.entries.get("figures", {})
     if name in tier_settings("standard")["figures"]
 ]
 

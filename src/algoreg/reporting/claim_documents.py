@@ -114,8 +114,10 @@ def summary(ledgers, fresh):
 
 
 def _figures(chapter):
-    """Return a sentence with links to a chapter's committed figures; empty where it draws none."""
-    links = [f"[`{name}`](../figures/{name}.svg)" for name in chapter.entries.get("figures", {})]
+    """Return a sentence with links to a chapter's committed figures; empty where there are none, yet or at all."""
+    committed = plugins.PACKAGE.parents[1] / "docs" / "figures"
+    names = [name for name in chapter.entries.get("figures", {}) if (committed / f"{name}.svg").exists()]
+    links = [f"[`{name}`](../figures/{name}.svg)" for name in names]
     return f"Figures: {', '.join(links)}." if links else ""
 
 
