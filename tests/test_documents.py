@@ -229,6 +229,10 @@ def test_the_documents_show_controls_remedies_and_slack():
     assert "(slack 0.11 %) (tier full) | 0.09 |" in claim_documents.claims_table(
         [entry], skipped, {}, reference["claims"]
     )
+    assert "tier standard (refuted): a rise by 9.99·10⁻⁵ would make it inconclusive |" in document
+    quick = [{**reference["claims"][0], "ci_low": 0.05, "ci_high": 0.07}]
+    both = claim_documents.claims_in_full([entry], reference["claims"], {}, (), runs, quick)
+    assert "| tier quick (refuted): a rise by 0.0201, 2 half-widths of the interval, would make it inconclusive" in both
     # A claim without a verdict yet is described all the same.
     assert entry["reason"] in claim_documents.claims_in_full([entry], (), {}, (), {})
 

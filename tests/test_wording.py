@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from algoreg.claims import judging
+from algoreg.claims.intervals import Estimate
 from algoreg.reporting import wording
 
 pytestmark = pytest.mark.any_kernels
@@ -140,3 +142,36 @@ def test_the_terminal_shows_what_the_documents_show():
     ):
         assert text in lines[3]
     assert lines[-1] == "c: refuted; true instead: a"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "ends", "direction", "change", "leads_to"),
+    [
+        ("supported", (0.05, 0.15), "below", 0.05, "inconclusive"),
+        ("refuted", (0.05, 0.15), "above", 0.05, "inconclusive"),
+        ("supported", (0.24, 0.5), "above", -0.04, "inconclusive"),
+        ("refuted", (0.24, 0.5), "below", -0.04, "inconclusive"),
+        ("inconclusive", (0.1, 0.23), "below", -0.03, "supported"),
+        ("inconclusive", (0.1, 0.23), "above", -0.03, "refuted"),
+        ("inconclusive", (0.18, 0.5), "below", 0.02, "refuted"),
+        ("inconclusive", (0.18, 0.5), "above", 0.02, "supported"),
+    ],
+)
+def test_the_smallest_change_that_turns_a_verdict_turns_it(verdict, ends, direction, change, leads_to):
+    low, high = ends
+    one = claim(low, (low + high) / 2, high, verdict=verdict, direction=direction)
+    found, new = wording.turning_point(one)
+    assert (found, new) == (pytest.approx(change), leads_to)
+    # Judged again a hair beyond and a hair before.
+    for share, expected in ((1 + 1e-6, leads_to), (1 - 1e-6, verdict)):
+        moved = Estimate(*(value + share * found for value in (one["estimate"], low, high)))
+        assert judging.verdict(moved, direction, one["margin"]) == expected
+
+
+def test_a_turning_point_is_said_with_its_size_in_half_widths_where_there_is_a_width():
+    said = "a rise by 0.05, 1 half-widths of the interval, would make it inconclusive"
+    assert wording.format_turning_point(claim(0.05, 0.1, 0.15)) == said
+    exact = claim(0.1, 0.1, 0.1, deterministic="no draws")
+    assert wording.format_turning_point(exact) == "a rise by 0.1 would make it inconclusive"
+    for nothing in (claim(None, None, None, verdict="inconclusive"), claim(0.0, 0.1, 0.15, verdict="invalid")):
+        assert wording.format_turning_point(nothing) is None

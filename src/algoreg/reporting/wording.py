@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 
-from algoreg.claims.judging import INCONCLUSIVE, INVALID, SIGNS, exact
+from algoreg.claims.judging import INCONCLUSIVE, INVALID, REFUTED, SIGNS, SUPPORTED, exact
 
 # An interval narrower than this part of its estimate is rounding: all runs came out alike.
 NO_SPREAD = 1e-9
@@ -148,6 +148,44 @@ def slack(claim):
     margin = claim["margin"]
     distance = min(abs(claim[end] - margin) for end in ("ci_low", "ci_high"))
     return distance / (abs(margin) or abs(claim["estimate"]) or 1.0)
+
+
+def turning_point(claim):
+    """Return the smallest change of a claim's estimate, and of its interval with it, that would turn the verdict.
+
+    A verdict that the interval decides turns to inconclusive where the end of the interval that is nearer to the margin
+    comes to it. An inconclusive one turns where the interval has left the margin.
+
+    Returns
+    -------
+    tuple or None
+        The change, with its sign, and the verdict that it leads to; None where there is no interval, or where another
+        thing than the interval decided.
+    """
+    if claim["ci_low"] is None or claim["verdict"] not in (SUPPORTED, REFUTED, INCONCLUSIVE):
+        return None
+    ends = [claim["margin"] - claim[end] for end in ("ci_low", "ci_high")]
+    change = min(ends, key=abs)
+    if claim["verdict"] != INCONCLUSIVE:
+        return change, INCONCLUSIVE
+    rises = change == ends[0]
+    return change, SUPPORTED if rises == (claim["direction"] == "above") else REFUTED
+
+
+def format_turning_point(claim):
+    """Return how sharp a verdict is as a sentence's part, or None; see :func:`turning_point`.
+
+    "A rise by 0.12, 1.3 half-widths of the interval, would make it inconclusive."
+    """
+    turn = turning_point(claim)
+    if turn is None:
+        return None
+    change, verdict = turn
+    half, size = (claim["ci_high"] - claim["ci_low"]) / 2, _format_number(float(f"{abs(change):.3g}"))
+    sized = ""
+    if without_sampling(claim) is None:
+        sized = f", {_format_number(float(f'{abs(change) / half:.2g}'))} half-widths of the interval,"
+    return f"a {'rise' if change > 0 else 'fall'} by {size}{sized} would make it {verdict}"
 
 
 @dataclass(frozen=True)

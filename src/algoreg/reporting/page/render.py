@@ -17,7 +17,7 @@ from algoreg.reporting.page.policy import security_policy
 from algoreg.reporting.page.provenance import machine, provenance, seconds
 from algoreg.reporting.page.verdicts import VERDICTS, headline, interval_axis, show, texts
 from algoreg.reporting.papers import paper
-from algoreg.reporting.wording import STANDINGS, format_regime, slack, verdicts_of
+from algoreg.reporting.wording import STANDINGS, format_regime, format_turning_point, slack, verdicts_of
 
 
 def plotting_library(code):
@@ -51,6 +51,7 @@ def _shown(claim, claims, entries, pictures, tier, results, fresh, lineage):
         "said": said,
         "amended": _amended(said, entries),
         "slack": slack(claim),
+        "turns": format_turning_point(claim),
         "axis": interval_axis(claim),
         "picture": pictures.get(figure),
         "cited": paper(claim["paper"]),
