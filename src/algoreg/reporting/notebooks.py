@@ -71,11 +71,11 @@ class Tier:
         shown = entries if claims is None else claims
         judged = [records.read_json(self._file(f"claims/{name}.json")) for name in entries]
         whose = f"this tier, {self.name}"
-        # A chapter of the user's own need not have a reference.
-        committed = references.read_claims("standard", chapters)
-        if committed and all(claim["verdict"] == "not-judged" for claim in judged if claim["id"] in shown):
-            judged = committed
-            whose = f"the committed tier standard, as {self.name} judges none"
+        if all(claim["verdict"] == "not-judged" for claim in judged if claim["id"] in shown):
+            # A chapter of the user's own need not have a reference.
+            committed = references.read_claims("standard", chapters)
+            judged = committed or judged
+            whose = f"the committed tier standard, as {self.name} judges none" if committed else whose
         outcomes = wording.verdicts_of(judged)
         rows = []
         for claim in (claim for claim in judged if claim["id"] in shown):
