@@ -70,17 +70,24 @@ def _of(chapter, entries):
 def finding(ledgers, chapter):
     """Return the first sentence in bold of a chapter's headline: what it found, in a line."""
     found = re.search(r"\*\*(.+?)\*\*", ledgers.block(chapter, "headline"), re.DOTALL)
-    return " ".join(found[1].split()).rstrip(".") if found else ""
+    return " ".join(found[1].split()).rstrip(".:") if found else ""
 
 
-def overview_table(ledgers, reference, entries, link=f"{FOLDER}/{{}}.md"):
-    """Return one row per chapter: title, finding, how its claims came out; ``link`` is filled with its name."""
+def overview_table(ledgers, references, entries, link=f"{FOLDER}/{{}}.md"):
+    """Return one row per chapter: title, finding, how its claims came out in tier standard, or in quick where standard
+    has not judged the chapter; ``link`` is filled with its name.
+    """
     ids = {entry["id"]: entry["chapter"] for entry in entries}
+
+    def counted(tier, chapter):
+        claims = [claim for claim in references[tier]["claims"] if ids.get(claim["id"]) == chapter.name]
+        return report.counted(claims, entries)
+
     rows = []
     for chapter in load_chapters():
-        claims = [claim for claim in reference["claims"] if ids.get(claim["id"]) == chapter.name]
         title = f"[{chapter.title}]({link.format(chapter.name)})"
-        rows.append([title, finding(ledgers, chapter), report.counted(claims, entries)])
+        verdicts = counted("standard", chapter) or f"in tier quick: {counted('quick', chapter) or 'none'}"
+        rows.append([title, finding(ledgers, chapter), verdicts])
     return report.markdown(["chapter", "one finding", "verdicts"], rows)
 
 
@@ -169,7 +176,7 @@ def overview_document(references, entries, ledgers, fresh):
         "# Chapters",
         "A chapter answers one question. Its page states what is judged, what was found, every claim with its\n"
         "verdict, and what differs from the paper, why, and how much it matters.",
-        overview_table(ledgers, references["standard"], entries, link="{}.md"),
+        overview_table(ledgers, references, entries, link="{}.md"),
         "## What was found",
         headlines(ledgers, load_chapters()),
         "## Notation",

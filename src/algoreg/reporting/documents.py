@@ -255,7 +255,7 @@ def generated(root: Path, map_table: str):
         ledgers = Ledgers(committed, registry)
         blocks = {
             "found": claim_documents.summary(ledgers, replications.of_tiers(committed)),
-            "chapters": claim_documents.overview_table(ledgers, committed["standard"], registry),
+            "chapters": claim_documents.overview_table(ledgers, committed, registry),
             "costs": report.costs(committed),
             "chapter-costs": report.chapter_costs(committed),
         }
