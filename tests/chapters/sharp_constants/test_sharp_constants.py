@@ -52,6 +52,7 @@ def test_the_mean_first_count_is_that_of_a_wedge_at_d_2():
     np.testing.assert_allclose(predictions.mean_first_count(2, 1), 1 + 0.5 + 2 / 8 + 0.5, atol=0.03)
 
 
+@pytest.mark.witness("noisy_thresholds", "error", "over", "over_noise")
 def test_errors_under_noise_are_those_of_plain_minimisers():
     d, ratio, x = 5, 6.0, 0.15
     options = {"d": [d], "rank": 1, "m_over_dr": ratio, "noise": [x, 0.3], "iterations": 2000}
@@ -74,6 +75,7 @@ def test_errors_under_noise_are_those_of_plain_minimisers():
     np.testing.assert_allclose(row["over_noise"], row["error"] / predictions.COSTS["penalised"](x))
 
 
+@pytest.mark.witness("spectral_overlap", "overlap", "off", "off_freedom")
 def test_the_overlap_is_that_of_plain_measurements(monkeypatch):
     monkeypatch.setattr(spectral_overlap, "Ensemble", Ensemble)
     table = measured("spectral_overlap", {"d": [6], "m_over_d": [2.0]}, seed=SEED, ensembles=[2])
@@ -84,6 +86,7 @@ def test_the_overlap_is_that_of_plain_measurements(monkeypatch):
     np.testing.assert_allclose([row["off"], row["off_freedom"]], [row["overlap"] - 0.75, row["overlap"] - 0.5])
 
 
+@pytest.mark.witness("first_count", "first_m", "over", "over_freedom")
 def test_the_first_count_is_that_of_another_solver_tried_one_by_one():
     table = measured("first_count", {"d": [3], "rank": [1]}, seed=SEED, ensembles=[0, 1, 2])
     for number, first in table.set_index("ensemble")["first_m"].items():
@@ -93,6 +96,9 @@ def test_the_first_count_is_that_of_another_solver_tried_one_by_one():
         near = [x is not None and np.linalg.norm(x - planted) < 1e-3 for x in found]
         assert near.index(True) + 1 == first
         assert all(near[first - 1 :])
+    np.testing.assert_allclose(table["over"], table["first_m"] / predictions.mean_first_count(3, 1))
+    # A matrix of rank 1 has d free numbers.
+    np.testing.assert_allclose(table["over_freedom"], table["first_m"] / 3)
 
 
 def test_bisection_finds_where_a_rule_begins():
