@@ -136,7 +136,7 @@ def test_edits_rerun_exactly_their_dependents(tiny):
         ({held: said, core / "engine" / "loop.py": said, core / "algorithms" / "projected.py": line}, set()),
         ({chapter / "figures.py": line}, drawing),
         ({core / "reporting" / "figures.py": line}, drawing),
-        ({core / "judge" / "estimands.py": line}, judging),
+        ({core / "claims" / "estimands.py": line}, judging),
         (
             {core / "chapters" / "remarks" / "experiments" / "x_space.py": line},
             {"measure_part", "tabulate_experiment", *drawing},
