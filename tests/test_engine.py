@@ -21,6 +21,7 @@ from algoreg.engine import experiment
 from algoreg.engine.checkpoint import Checkpoint
 from algoreg.engine.loop import Batch, Descent
 from algoreg.engine.observers import Ends, FirstBelow, Observer
+from algoreg.ensembles.base import Measurements
 from algoreg.settings import options as declared
 from algoreg.testing import SEED, D, small_batch
 
@@ -75,7 +76,8 @@ def test_what_does_not_fit_is_named():
     for name in plugins.modules("ensembles"):
         ensemble = plugins.ensemble(name)
         assert ("single measurements" in ensemble.provides) == hasattr(ensemble, "select"), name
-        assert ("unpacked" in ensemble.provides) == hasattr(ensemble, "unpacked"), name
+        unpacked = getattr(ensemble, "unpacked", Measurements.unpacked)
+        assert ("unpacked" in ensemble.provides) == (unpacked is not Measurements.unpacked), name
         assert ("isometry" in ensemble.provides) == hasattr(ensemble, "isometry_deviation"), name
 
 

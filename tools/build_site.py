@@ -50,6 +50,14 @@ def linked(root, name, text):
     return {path for path in paths if (root / path).is_file() and not path.endswith(".md")}
 
 
+def link_pages(name, text):
+    """Return a document whose links to committed pages are HTML's: of Markdown's Sphinx would make downloads."""
+    for page in COMMITTED:
+        link = os.path.relpath(page, Path(name).parent)
+        text = re.sub(rf"\[`?([^\]`]+)`?\]\({re.escape(link)}\)", rf'<a href="{link}">\1</a>', text)
+    return text
+
+
 def _captioned(name, svg):
     """Return a figure as Markdown, with what it shows and what was run."""
     title, (_, caption) = plugins.figure_title(name), captions.read(svg)
@@ -138,7 +146,7 @@ def gather(root, tier, stage, long_forms):
 
     ``long_forms`` are the pages that are not committed, by path.
     """
-    texts = {**documents(root), **long_forms}
+    texts = {name: link_pages(name, text) for name, text in {**documents(root), **long_forms}.items()}
     chapters = {f"docs/chapters/{chapter.name}.md": chapter for chapter in load_chapters()}
     chapters = {name: chapter for name, chapter in chapters.items() if name in texts}
     for name, chapter in chapters.items():
