@@ -208,14 +208,15 @@ def test_the_search_and_the_filters_reach_the_cards_and_stay_in_the_address(open
     refuted = by_chapter([one for one in many_claims() if one["verdict"] == "refuted"])
     page.locator(".tile.refuted a").click()
     wait_until(page, "document.getElementById('shown').textContent.startsWith('9 ')")
-    assert page.evaluate("location.search") == "?verdict=refuted"
+    # A tile counts claims of papers.
+    assert page.evaluate("location.search") == "?verdict=refuted&standing=paper"
     assert page.evaluate("location.hash") == "#claims"
     assert cards_of(page) == refuted
     page.locator("#by-words").fill("STATEMENT 16.")
     assert cards_of(page) == ["claim-16"]
     assert rows_of(page).locator("th code").all_inner_texts() == ["claim-16"]
     asked = page.evaluate("location.search")
-    assert asked == "?verdict=refuted&words=STATEMENT+16."
+    assert asked == "?verdict=refuted&standing=paper&words=STATEMENT+16."
     assert "1 of 23 claims" in page.locator(".filtered:visible").first.inner_text()
     again = opened(fake, asked)
     assert cards_of(again) == ["claim-16"]
