@@ -28,7 +28,7 @@ NOT_FETCHED = {"canonical", "index", "search", "next", "prev", "author", "copyri
 # Of a style: another style, or a picture or font from another machine.
 ELSEWHERE = re.compile(r"""@import|url\(\s*["']?(?:https?:)?//""")
 # Pages whose anchors their own script makes, or reads as their state.
-MADE_LATER = re.compile(r"report/|notebooks/|(.*/)?explorer\.html$")
+MADE_LATER = ("report/", "notebooks/", "explorer.html", "docs/explorer.html")
 
 
 class Page(HTMLParser):
@@ -64,7 +64,7 @@ def leads(root, path, link):
     if not target.is_relative_to(root) or not target.exists():
         return "leads nowhere"
     name = target.relative_to(root).as_posix()
-    if parts.fragment and target.suffix == ".html" and not MADE_LATER.match(name):
+    if parts.fragment and target.suffix == ".html" and not name.startswith(MADE_LATER):
         return None if unquote(parts.fragment) in read(target).ids else "the page has no such place"
     return None
 
