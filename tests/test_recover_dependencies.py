@@ -82,7 +82,10 @@ def test_every_core_dependency_is_one():
     for name in core:
         module = MODULES.get(name, name.replace("-", "_"))
         assert any(re.search(rf"\b{module}\b", text) for text in texts), name
-    assert not {"snakemake", "plotly", "nbclient", "seaborn", "cvxpy"} & set(core)
+    assert not {"snakemake", "plotly", "nbclient", "seaborn", "cvxpy", "ziglang"} & set(core)
+    # The workflow's numbers are made with compiled loops.
+    assert "ziglang" in packages("optional-dependencies", "workflow")
+    assert re.search("^ziglang==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
 
 
 def test_importing_takes_a_moment_and_loads_nothing_large():

@@ -14,7 +14,7 @@ import torch
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms import base, factored
-from algoreg.engine.kernels import whole_steps
+from algoreg.engine.kernels import library, whole_steps
 from algoreg.ensembles.base import Measurements
 from algoreg.numerics.seeds import stream
 from algoreg.settings.base import RunOptions, as_list, misfit
@@ -71,7 +71,7 @@ class Algorithm(factored.Algorithm):
     ) -> None:
         super().__init__(ensemble, labels, runs, seed)
         unpacked = ensemble.m * ensemble.d**2 * labels.element_size()
-        able = "unpacked" in ensemble.provides and labels.device.type == "cpu"
+        able = "unpacked" in ensemble.provides and library.serve(labels.device)
         self.reads_unpacked = able and unpacked <= UNPACKED_BYTES
         self._matrices: torch.Tensor | None = None
         self.groups: dict[tuple[int, int], list[int]] = {}

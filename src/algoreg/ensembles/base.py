@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import torch
 
-from algoreg.engine.kernels import whole_steps
+from algoreg.engine.kernels import library, whole_steps
 
 
 class Ensemble(ABC):
@@ -169,7 +169,7 @@ class CompiledSteps(Ensemble):
 
     def descend(self, factors: torch.Tensor, steps: torch.Tensor, labels: torch.Tensor, count: int) -> torch.Tensor:
         """Take ``count`` steps of factored descents; see :class:`Ensemble`."""
-        if self.device.type != "cpu":
+        if not library.serve(self.device):
             return super().descend(factors, steps, labels, count)
         return self._moved(factors, steps, labels, count).copy_to(factors)
 
@@ -183,7 +183,7 @@ class CompiledSteps(Ensemble):
         count: int,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Take ``count`` accelerated steps; see :class:`Ensemble`."""
-        if self.device.type != "cpu":
+        if not library.serve(self.device):
             return super().accelerate(factors, ahead, steps, momentum, labels, count)
         moved = self._moved(ahead, steps, labels, count, whole_steps.Momentum(factors, momentum))
         return factors, moved.copy_to(ahead, factors)

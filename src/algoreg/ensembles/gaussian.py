@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 import torch
 
-from algoreg.engine.kernels import passes, whole_steps
+from algoreg.engine.kernels import library, passes, whole_steps
 from algoreg.ensembles.base import CompiledSteps, Measurements
 from algoreg.numerics.draws import fill, normal_blocks
 from algoreg.numerics.seeds import stream
@@ -79,7 +79,7 @@ class Ensemble(CompiledSteps, Measurements):
 
     def gradient(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return M of every run, reading every row once; see :class:`algoreg.ensembles.base.Ensemble`."""
-        if self.device.type == "cpu":
+        if library.serve(self.device):
             return self._passed(matrices, labels)[0]
         x = svec(matrices)
         total = torch.zeros_like(x)
@@ -94,7 +94,7 @@ class Ensemble(CompiledSteps, Measurements):
         """Return M and the root mean square of what the labels leave, reading every row once;
         see :meth:`Measurements.gradient`.
         """
-        if self.device.type != "cpu":
+        if not library.serve(self.device):
             return super().gradient_and_residual(matrices, labels)
         gradient, residuals = self._passed(matrices, labels, keep=True)
         assert residuals is not None
@@ -137,7 +137,7 @@ class Ensemble(CompiledSteps, Measurements):
 
     def measure(self, matrices: torch.Tensor) -> torch.Tensor:
         """Return the measurements ⟨A_i, X⟩; see :class:`algoreg.ensembles.base.Measurements`."""
-        if self.device.type != "cpu":
+        if not library.serve(self.device):
             return svec(matrices) @ self.rows.T
         measured = matrices.new_empty(len(matrices), self.m)
         passes.measure(self.rows, passes.pack(matrices, self.d), measured)
@@ -145,5 +145,5 @@ class Ensemble(CompiledSteps, Measurements):
 
     def adjoint(self, weights: torch.Tensor) -> torch.Tensor:
         """Return Σ_i w_i sym(A_i); see :class:`algoreg.ensembles.base.Measurements`."""
-        on_cpu = self.device.type == "cpu"
-        return smat(passes.adjoint(self.rows, weights.contiguous()) if on_cpu else weights @ self.rows, self.d)
+        compiled = library.serve(self.device)
+        return smat(passes.adjoint(self.rows, weights.contiguous()) if compiled else weights @ self.rows, self.d)

@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 
 import torch
 
-from algoreg.engine.kernels import passes, whole_steps
+from algoreg.engine.kernels import library, passes, whole_steps
 from algoreg.ensembles import base, gaussian
 from algoreg.ensembles.base import Measurements
 from algoreg.ensembles.gaussian import BLOCK_ROWS, packed_rows
@@ -137,7 +137,7 @@ class Ensemble(base.CompiledSteps):
 
     def _image(self, matrices: torch.Tensor) -> torch.Tensor:
         """Return G svec(X), shape (B, D)."""
-        if self.device.type != "cpu":
+        if not library.serve(self.device):
             return svec(matrices) @ self.gram
         image = matrices.new_empty(len(matrices), len(self.gram))
         passes.measure(self.gram, passes.pack(matrices, self.d), image)

@@ -1,7 +1,8 @@
 """Compiles C into libraries for the processor at hand, keeps them, and loads them.
 
-The compiler is the clang of the ``ziglang`` package, so that none has to be on the machine. A library is compiled where
-none has been kept of the same source, options, compiler and processor: half a second, once.
+The compiler is the clang of the ``ziglang`` package (extra ``kernels``), so that none has to be on the machine. Without
+it torch's own operations serve. A library is compiled where none has been kept of the same source, options, compiler
+and processor: half a second, once.
 """
 
 import ctypes
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
@@ -31,6 +33,16 @@ OPTIONS = (
 
 class CompilerFailed(RuntimeError):
     """The C compiler could not be run, or refused the source."""
+
+
+@lru_cache(maxsize=1)
+def compiler_is_there() -> bool:
+    """Return whether the package with the compiler is installed."""
+    try:
+        metadata.version("ziglang")
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def processor() -> str:

@@ -60,6 +60,14 @@ class Kernels:
             setattr(self, name, function)
 
 
+def serve(device: torch.device | str) -> bool:
+    """Return whether compiled loops serve a device: a CPU, where the package that compiles them is installed.
+
+    Elsewhere torch's own operations do the same, in another order of sums.
+    """
+    return torch.device(device).type == "cpu" and build.compiler_is_there()
+
+
 _compiled: dict[torch.dtype, Kernels] = {}
 _compiling = threading.Lock()
 
