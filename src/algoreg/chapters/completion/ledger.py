@@ -41,7 +41,7 @@ def completion_headline(errors, unseen):
         f"Where few entries are known, the least nuclear norm has {plain(float(times))} times the squared error of "
         f"three factors, in the geometric mean. At {many['m_over_dof'].iloc[0]:g} times the degrees of freedom it is "
         f"nearer to X\\* in {nearer} of {draws} draws. Eigenvectors of a graph that rows and columns share do nothing to "
-        f"factors. Its energy helps, but hardly needs them: at {least['share'].iloc[0]:.0%} of the entries factors leave {left:.2f} of the error that it leaves alone."
+        f"factors. The graph's energy helps, but hardly needs factors: at {least['share'].iloc[0]:.0%} of the entries they leave {left:.2f} of the error that it leaves without them."
     )
 
 

@@ -24,8 +24,8 @@ def little_sent(reference):
     """Return the headline: the exponent of the bytes, and what a wrong trace costs."""
     decades = estimate_of(reference, "fw-needs-trace")
     return (
-        f"Bytes per iteration have the exponent {estimate_of(reference, 'sfw-asyn-bytes')} in d. With "
-        f"Gaussian measurements, told 1.05 times the trace, it ends {decades} decades farther from X\\* than descent told nothing."
+        f"The bytes per iteration grow as d to the power {estimate_of(reference, 'sfw-asyn-bytes')}. With Gaussian "
+        f"measurements, and 1.05 times the trace as its bound, it ends {decades} decades farther from X\\* than descent, which is told nothing."
     )
 
 

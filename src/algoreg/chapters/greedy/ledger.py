@@ -54,7 +54,7 @@ def greedy_of_columns(*frames):
         one, there = (own["columns"] == 1).sum(), (own["distance_to_target"] < 1e-4).sum()
         said.append(
             f"On the draws of {name} it takes one column in {one} of {len(own)}, at most {int(own['columns'].max())}, and ends at "
-            f"X\\* in {there}. The least trace lies {geometric(own['distance_to_min_trace'])} from its end (geometric mean)."
+            f"X\\* in {there}. The least trace is {geometric(own['distance_to_min_trace'])} away from its end (geometric mean)."
         )
     return " ".join(said)
 
