@@ -142,12 +142,15 @@ def chapter_document(chapter, references, entries, ledgers, fresh):
     fresh : mapping
         See :func:`algoreg.regression.replications.of_tiers`.
     """
-    own, standard = _of(chapter, entries), references["standard"]
+    own = _of(chapter, entries)
     ids = {entry["id"] for entry in own}
-    count = report.counted([claim for claim in standard["claims"] if claim["id"] in ids], own) or "not run yet"
+    # Standard's verdicts, or quick's where standard has not judged the chapter.
+    tier = "standard" if any(claim["id"] in ids for claim in references["standard"]["claims"]) else "quick"
+    judged = references.get(tier, {"claims": []})
+    count = report.counted([claim for claim in judged["claims"] if claim["id"] in ids], own) or "none judged"
     about = (
-        f"Claims of {'; '.join(paper(key).full().rstrip('.') for key in chapter.papers)}. Standard tier: {count}. "
-        "Numbers are those of the committed references."
+        f"Claims of {'; '.join(paper(key).full().rstrip('.') for key in chapter.papers)}. Verdicts of tier {tier}: "
+        f"{count}. Numbers are those of the committed references."
     )
     parts = [
         GENERATED.format(source=f"src/algoreg/chapters/{chapter.name}/{TEMPLATE}"),
@@ -158,7 +161,7 @@ def chapter_document(chapter, references, entries, ledgers, fresh):
         "## What was found",
         ledgers.block(chapter, "found"),
         "## Verdicts",
-        report.verdicts(standard, own),
+        report.verdicts(judged, own),
         wrapped(_figures(chapter)),
         wrapped(fresh_seeds.of_chapter(ids, fresh)),
         f"Criterion, margin with its reason, and controls of each claim: [`claims.yaml`](../../{_registry(chapter)}).",

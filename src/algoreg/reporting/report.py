@@ -119,7 +119,7 @@ def said_of(claim, entry, verdicts=None):
 def counted(claims, entries):
     """Return how many claims have each verdict, in words; what papers say stands first, all else apart.
 
-    "9 supported, 1 refuted; of our own: 2 supported". Only ``entries``, the registry, have every claim's ``standing``.
+    "9 supported, 1 refuted; others: 2 supported". Only ``entries``, the registry, have every claim's ``standing``.
     """
     standing = {entry["id"]: entry["standing"] for entry in entries}
     # A committed reference may still have a claim that the registry has no more.
@@ -127,7 +127,7 @@ def counted(claims, entries):
     of_papers = [claim for claim in known if standing[claim["id"]] == "paper"]
     others = [claim for claim in known if standing[claim["id"]] != "paper"]
     said = [_outcomes(of_papers)] if of_papers else []
-    return "; ".join([*said, *([f"of our own: {_outcomes(others)}"] if others else [])])
+    return "; ".join([*said, *([f"others: {_outcomes(others)}"] if others else [])])
 
 
 def _outcomes(claims):

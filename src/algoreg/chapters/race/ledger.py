@@ -5,13 +5,13 @@ import numpy as np
 from algoreg.chapters.race import which_method
 from algoreg.chapters.race.estimands import log_passes, threshold_ratio
 from algoreg.chapters.race.methods import METHODS
-from algoreg.chapters.race.words import NAMES, OVERPARAMETRISED, SAMPLES, TOLD, span
+from algoreg.chapters.race.words import NAMES, OVERPARAMETRISED, SAMPLES, TOLD, mean_error, span
 from algoreg.claims.cells import geometric_mean
 from algoreg.claims.judging import SIGNS, verdict
 from algoreg.claims.thresholds import find_thresholds
 from algoreg.numerics.seeds import stream
 from algoreg.regression.rejudge import at_other_values
-from algoreg.reporting.report import BEST, geometric, markdown, number, passage, with_interval
+from algoreg.reporting.report import BEST, markdown, number, passage, with_interval
 from algoreg.settings.chapters import load_chapters
 
 # The tier whose numbers the ledger shows: standard once it has run with these methods.
@@ -31,11 +31,16 @@ ALSO_SAMPLED = {
 
 
 def _passes(part, tolerance):
-    """Return the geometric mean of the passes, or how many runs came there."""
-    reached = part.loc[np.isclose(part["tolerance"], tolerance), "passes"]
+    """Return the geometric mean of the passes, or how many runs came there, and how many diverged."""
+    own = part[np.isclose(part["tolerance"], tolerance)]
+    reached = own["passes"]
     if reached.notna().all():
         return f"{geometric_mean(reached):.0f}"
-    return f"not by T ({reached.notna().sum()}/{len(reached)})" if reached.notna().any() else "not by T"
+    diverged = (own["status"] == "diverged") & reached.isna()
+    if diverged.all():
+        return "diverges"
+    said = f"not by T ({reached.notna().sum()}/{len(reached)})" if reached.notna().any() else "not by T"
+    return f"{said}, {diverged.sum()} diverged" if diverged.any() else said
 
 
 @passage("race", tiers=TIERS)
@@ -355,7 +360,7 @@ def _errors(frame):
     rows = []
     for method in (name for name in NAMES if name in set(frame["method"])):
         own = frame[frame["method"] == method]
-        means = [geometric(own[value]) for value in values]
+        means = [mean_error(own, value) for value in values]
         rows.append([NAMES[method], TOLD[own["told"].iloc[0]], *means])
     header = [
         "method", "told", "in its own form", "smallest", "at the stop", "at T", "all labels, at the stop", "all labels, at T",

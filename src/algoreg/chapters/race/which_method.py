@@ -9,7 +9,7 @@ import numpy as np
 
 from algoreg import plugins
 from algoreg.chapters.race.estimands import log_passes
-from algoreg.chapters.race.words import NAMES, SAMPLES
+from algoreg.chapters.race.words import NAMES, SAMPLES, mean_error
 from algoreg.claims.thresholds import find_thresholds
 from algoreg.reporting.report import literal, number
 from algoreg.settings import options
@@ -123,15 +123,16 @@ def by_knowledge(reference):
     kappas = sorted(next(iter(passes.values()))) if passes else []
     measured = [f"fewest m\\*/(dr), error {tolerance:g}" for tolerance in THRESHOLDS]
     header = ["you know", *(f"fewest passes to 10⁻⁶, κ = {kappa:g}" for kappa in kappas), *measured]
-    rows = []
+    alike = {}
     for told, said in KNOWN.items():
         cells = [_cell(passes[told][kappa]) if told in passes else MISSING for kappa in kappas]
         least = [
             "; ".join(f"{name}: {number(ratio)}" for name, ratio in found.get(told, {}).items()) or MISSING
             for found in ratios
         ]
-        rows.append([literal(said), *cells, *least])
-    return header, rows
+        # Knowledge that helps no method of the table has the row of those who know less.
+        alike.setdefault((*cells, *least), []).append(literal(said))
+    return header, [["; or ".join(known), *cells] for cells, known in alike.items()]
 
 
 def by_kind(frame):
@@ -160,7 +161,7 @@ def under_noise(reference):
         own = frame[frame["told"].isin(WITHIN[known])] if known in set(frame["told"]) else frame.iloc[:0]
         means = {name: np.exp(np.log(part[columns]).mean(skipna=False)) for name, part in own.groupby("method")}
         for name in least_of({name: mean["own_error"] for name, mean in means.items()}):
-            rows.append([literal(said), NAMES[name], *(number(float(means[name][column])) for column in columns)])
+            rows.append([literal(said), NAMES[name], *(mean_error(own[own["method"] == name], column) for column in columns)])
     return ["you know", "method", "error in the form that suits it", "at the stop by hold-out", "at T"], rows
 
 

@@ -1,5 +1,7 @@
 """What a reader calls the methods of the race, in the order in which they are drawn, and what was chosen for them."""
 
+from algoreg.reporting.report import geometric
+
 NAMES = {
     "descent_1e-3": "descent, full width, α = 10⁻³",
     "descent_1e-8": "descent, full width, α = 10⁻⁸",
@@ -73,3 +75,9 @@ def span(numbers):
     """Return the least and the largest of some numbers, in words."""
     low, high = min(numbers), max(numbers)
     return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
+def mean_error(runs, column):
+    """Return the geometric mean of an error, or how many runs diverged before they had one: no mean is of survivors."""
+    lost = (runs["status"] == "diverged") & runs[column].isna()
+    return f"diverged ({lost.sum()}/{len(runs)})" if lost.any() else geometric(runs[column])

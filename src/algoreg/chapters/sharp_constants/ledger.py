@@ -14,7 +14,7 @@ def sharp_headline(reference):
     """Return the headline's numbers: how far means are from their predictions, in words."""
     noise = max(float(estimate_of(reference, f"sharp-noise-{name}", "up")) for name in ("least-squares", "penalised"))
     return (
-        f"Mean squared errors under noise are within {100 * noise:.2g} % of theirs, the spectral start's overlap within "
+        f"Mean squared errors under noise are within {100 * noise:.2g} % of the prediction, squared overlaps at m ≥ d within "
         f"{estimate_of(reference, 'sharp-overlap', 'up')}, and the first m of the least trace within "
         f"{100 * float(estimate_of(reference, 'sharp-least-trace', 'up')):.2g} %."
     )
