@@ -161,7 +161,9 @@ def under_noise(reference):
         own = frame[frame["told"].isin(WITHIN[known])] if known in set(frame["told"]) else frame.iloc[:0]
         means = {name: np.exp(np.log(part[columns]).mean(skipna=False)) for name, part in own.groupby("method")}
         for name in least_of({name: mean["own_error"] for name, mean in means.items()}):
-            rows.append([literal(said), NAMES[name], *(mean_error(own[own["method"] == name], column) for column in columns)])
+            rows.append(
+                [literal(said), NAMES[name], *(mean_error(own[own["method"] == name], column) for column in columns)]
+            )
     return ["you know", "method", "error in the form that suits it", "at the stop by hold-out", "at T"], rows
 
 
