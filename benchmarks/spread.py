@@ -132,11 +132,11 @@ def rows_of(tier, names, variations):
         others = {name: pool.submit(measure, tier, names, *change) for name, change in variations.items()}
     base, rows = first.result(), []
     entries = checking.load_claims()
-    verdicts = rejudge.judged(base, tier, entries)
+    verdicts = rejudge.rejudge(base, tier, entries)
     for name, result in others.items():
         new = result.result()
         found = table_rows(name, new, base, tolerances) + claim_rows(
-            name, rejudge.judged(new, tier, entries), verdicts, tolerances
+            name, rejudge.rejudge(new, tier, entries), verdicts, tolerances
         )
         print(
             f"{name}: at most {max(row['of_tolerance'] for row in found):.2g} of the tolerance",

@@ -11,7 +11,7 @@ from test_page import CHAPTERS, SCRIPT, many_claims, rendered
 from test_page import claim as claim_of
 
 from algoreg.reporting.page.verdicts import texts
-from algoreg.reporting.wording import apart
+from algoreg.reporting.wording import format_beside_margin
 
 pytestmark = pytest.mark.browser
 PHONE = {"width": 390, "height": 844}
@@ -322,7 +322,7 @@ def test_the_notebooks_show_the_numbers_of_the_verdicts(browser, results):
         assert claim["id"] in text
         if claim["estimate"] is not None:
             numbers = [claim[key] for key in ("estimate", "ci_low", "ci_high")]
-            estimate, low, high = apart(numbers, claim["margin"], 4)
+            estimate, low, high = format_beside_margin(numbers, claim["margin"], 4)
             assert estimate in text
             assert f"{low} … {high}" in text
     context.close()

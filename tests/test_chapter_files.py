@@ -237,14 +237,14 @@ def test_a_figure_is_drawn_where_its_first_table_is():
 def test_a_message_names_the_file_and_the_place_where_a_value_stands(monkeypatch):
     monkeypatch.chdir(ROOT)
     found = chapters.load_chapters(["proof"])
-    where = chapters.places({"tier": "quick"}, "config/quick.yaml", found)
+    where = chapters.locations({"tier": "quick"}, "config/quick.yaml", found)
     own = "src/algoreg/chapters/proof/experiments.yaml: experiments"
     assert where(("experiments", "rip", "options", "d")) == f"{own}.rip.sizes.quick.options.d"
     assert where(("experiments", "rip", "experiment")) == f"{own}.rip.experiment"
     assert where(("experiments", "rip", "options", "widht")) == f"{own}.rip.options.widht"
     assert where(("experiments", "rank_r_dynamics", "options", "step")) == f"{own}.rank_r_dynamics.options.step"
     assert where(("seed",)) == "config/quick.yaml: seed"
-    where = chapters.places({"tier": "mine", "like": "full"}, "mine.yaml", found)
+    where = chapters.locations({"tier": "mine", "like": "full"}, "mine.yaml", found)
     # The full tier has the standard's sizes here.
     assert (
         where(("experiments", "dynamics_course", "options", "every"))
@@ -291,7 +291,7 @@ def test_a_variant_says_what_differs_and_where_that_is_edited(own_chapter):
         "two": {"experiment": "rip", "ensembles": 3, "options": {"d": 8, "step": 1, "rank": 1}},
     }
     assert chapters.sized(found.entries["experiments"]["two"], "smoke")["options"]["d"] == 9
-    where = chapters.places({"tier": "smoke"}, "smoke.yaml", [found])
+    where = chapters.locations({"tier": "smoke"}, "smoke.yaml", [found])
     own = "own/tiny/experiments.yaml: experiments.both"
     assert where(("experiments", "one", "options", "step")).endswith(f"{own}.variants.one.options.step")
     assert where(("experiments", "two", "options", "d")).endswith(f"{own}.variants.two.sizes.smoke.options.d")

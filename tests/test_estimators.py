@@ -688,7 +688,7 @@ def test_judging_and_what_makes_a_claim_invalid():
     for entry, part in ((mute, "control"), (unheard, "positive_control")):
         judged = judging.judge(entry, lost, {}, 0, plugins.functions("estimands"))
         assert (judged["verdict"], judged[f"{part}_estimate"]) == ("invalid", None)
-        assert getattr(wording.say(judged), part) == "undefined"
+        assert getattr(wording.verdict_text(judged), part) == "undefined"
     nothing = judging.judge(ENTRY, None, {}, 0, plugins.functions("estimands"))
     assert nothing["verdict"] == "not-judged"
     assert nothing.keys() == good.keys()

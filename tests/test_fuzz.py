@@ -172,7 +172,7 @@ def plan(tier):
         made.append(f"figures/{name}.svg")
         assert plugins.functions("figures")[name]
     for entry in REGISTRY:
-        planned.judged(entry, tier)
+        planned.is_judged(entry, tier)
     for path in made:
         assert inside(f"results/{tier['tier']}/{path}", tier["tier"]), path
 
@@ -298,7 +298,7 @@ def test_a_damaged_registry_is_refused_by_name_or_has_rules_and_criteria(mutant)
         assert inside(f"results/smoke/claims/{entry['id']}.json", "smoke")
         assert judging.criterion(entry, plugins.functions("estimands"))
         for tier in TIERS.values():
-            planned.judged(entry, tier)
+            planned.is_judged(entry, tier)
         # There are no tables here: that, too, is said with the entry's name.
         with pytest.raises(judging.CannotJudge, match=re.escape(entry["id"])):
             judging.judge(entry, {}, {}, 0, plugins.functions("estimands"))

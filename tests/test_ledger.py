@@ -155,7 +155,7 @@ def test_correlations_are_said_with_the_draws_of_their_own_table(references):
 
 def test_the_published_step_is_one_number(references):
     (chapter,) = load_chapters(["simulations"])
-    text = ledger.Ledgers(references, registered_claims()).rest(chapter)
+    text = ledger.Ledgers(references, registered_claims()).without_findings(chapter)
     assert "## The published step is η = 0.01 in M-form\n" in text
 
 

@@ -289,7 +289,7 @@ def test_a_passage_begins_with_the_verdicts_that_differ_in_this_run(tmp_path):
 def test_fresh_seeds_are_counted_in_the_overview_and_beside_each_claim(tmp_path):
     claims = [claim(0, estimate=-0.4, ci_low=-0.5, ci_high=-0.3), claim(1), claim(2)]
     known = ("id", "verdict", "estimate", "ci_low", "ci_high", "margin")
-    runs = {str(seed): replications.kept(claims) for seed in range(10)}
+    runs = {str(seed): replications.run_summary(claims) for seed in range(10)}
     for seed in range(4):
         runs[str(seed)]["claim-0"]["verdict"] = "invalid" if seed else "refuted"
     runs["9"]["claim-1"]["verdict"] = "inconclusive"

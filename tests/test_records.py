@@ -358,7 +358,7 @@ def test_the_full_tiers_verdicts_follow_from_its_committed_tables():
     """Nothing was run for a criterion or a published curve that came after the full tier's runs."""
     content, tier, registry = references.read_tier("full"), tier_settings("full"), registered_claims()
     tables = {**content["tables"], **content["comparisons"]}
-    again = rejudge.judged(tables, tier, registry)
+    again = rejudge.rejudge(tables, tier, registry)
     kept = {**content, "tables": {}, "comparisons": {}}
     lines, passed = comparison.compare({**kept, "claims": list(again.values())}, kept)
     assert passed, lines
@@ -370,7 +370,7 @@ def test_the_full_tiers_verdicts_follow_from_its_committed_tables():
     moved.loc[(moved["d"] == 150) & (moved["m_over_d"] == 35), "test_error"] *= 2
     rows = published.compare(moved, published.load_published("figure_4_d150"))
     tables |= {"figure_4": moved, "figure_4_published_d150": pd.DataFrame(rows)}
-    found = rejudge.judged(tables, tier, registry)
+    found = rejudge.rejudge(tables, tier, registry)
     assert found["fig4-published-d150"]["verdict"] == "refuted"
     assert found["fig4-published"]["verdict"] == "supported"
 

@@ -55,8 +55,10 @@ def test_what_has_no_width_agrees_up_to_rounding():
 def test_outcomes_count_verdicts_and_estimates_apart():
     committed = [judged("one"), judged("two"), judged("three", "not-judged", None, None, None)]
     runs = {
-        "7": replications.kept([judged("one"), judged("two", "inconclusive", 5.0, 4.0, 6.0), committed[2]]),
-        "8": replications.kept([judged("one", estimate=9.0, low=8.9, high=9.1), judged("two", low=None, high=None)]),
+        "7": replications.run_summary([judged("one"), judged("two", "inconclusive", 5.0, 4.0, 6.0), committed[2]]),
+        "8": replications.run_summary(
+            [judged("one", estimate=9.0, low=8.9, high=9.1), judged("two", low=None, high=None)]
+        ),
     }
     assert set(runs["7"]) == {"one", "two"}
     found = replications.outcomes(runs, committed)
@@ -78,7 +80,9 @@ def seeds_of(width, count=400, seeds=5):
         for row in drawn
     ]
     committed = [{**one, "margin": 0.5} for one in runs[0]]
-    return replications.outcomes({str(seed): replications.kept(run) for seed, run in enumerate(runs[1:])}, committed)
+    return replications.outcomes(
+        {str(seed): replications.run_summary(run) for seed, run in enumerate(runs[1:])}, committed
+    )
 
 
 def test_estimates_scatter_as_right_intervals_say_and_more_than_narrow_ones():
@@ -118,8 +122,8 @@ def ten_seeds():
         verdicts = {"holds": "inconclusive" if seed == 0 else "supported", "empty": "inconclusive"}
         verdicts["turns"] = "invalid" if seed < 3 else "refuted" if seed == 3 else "supported"
         changed = [{**one, "verdict": verdicts[one["id"]]} for one in committed]
-        changed[1] |= {key: changed[1][key] + 0.01 * seed for key in replications.KEPT[1:]}
-        runs[str(seed)] = replications.kept(changed)
+        changed[1] |= {key: changed[1][key] + 0.01 * seed for key in replications.SUMMARY_KEYS[1:]}
+        runs[str(seed)] = replications.run_summary(changed)
     return runs, committed
 
 
@@ -151,7 +155,7 @@ def test_words_say_how_many_seeds_gave_which_verdict(replicated):
         "20 of 20 estimates lie within the joint 95 % interval. "
         "The estimates of 2 of 2 claims scatter over the seeds as their intervals allow."
     )
-    assert list(fresh_seeds.turned(found)) == ["turns", "holds"]
+    assert list(fresh_seeds.changed_verdicts(found)) == ["turns", "holds"]
     assert fresh_seeds.of_chapter({"turns", "empty"}, replicated) == (
         "Fresh seeds did not always give the committed verdict. Tier quick: `turns` on 6 of 10."
     )
@@ -162,13 +166,13 @@ def test_words_say_how_many_seeds_gave_which_verdict(replicated):
     ("seeds", "said"), [(1, "on one fresh seed"), (9, "on all 9 fresh seeds"), (20, "on at least 18 of 20 fresh seeds")]
 )
 def test_nine_tenths_of_the_seeds_are_enough(seeds, said):
-    runs = {str(seed): replications.kept([judged("one")]) for seed in range(seeds)}
+    runs = {str(seed): replications.run_summary([judged("one")]) for seed in range(seeds)}
     found = replications.outcomes(runs, [judged("one")])
     assert fresh_seeds.steady(found) == f"1 of 1 claims keep their verdict {said}"
 
 
 def test_a_claim_that_fewer_seeds_judged_is_not_said_to_be_judged_by_all():
-    both, one = replications.kept([judged("one"), judged("two")]), replications.kept([judged("one")])
+    both, one = replications.run_summary([judged("one"), judged("two")]), replications.run_summary([judged("one")])
     found = replications.outcomes({"1": both, "2": one, "3": one}, [judged("one"), judged("two")])
     said = "2 of 2 claims keep their verdict on each of the 1 to 3 fresh seeds that judged them"
     assert fresh_seeds.steady(found) == said
@@ -231,7 +235,7 @@ def test_the_report_names_what_came_out_otherwise():
     import replicate
 
     committed = [judged("one"), judged("two"), judged("far"), judged("none", "not-judged", None, None, None)]
-    new = replications.kept(
+    new = replications.run_summary(
         [judged("one", estimate=1.1), judged("two", "refuted"), judged("far", estimate=3.0, low=2.9, high=3.1)]
     )
     lines = replicate.report(new, committed).split("\n")
@@ -265,7 +269,7 @@ def test_some_claims_are_judged_again_and_the_others_kept(replicated_by, monkeyp
         return 0
 
     replicated_by(run, [judged("one"), judged("two"), judged("three", "not-judged")])
-    replicate.keep(replications.path_of("quick"), 11, replications.kept([judged("one"), judged("two")]))
+    replicate.keep(replications.path_of("quick"), 11, replications.run_summary([judged("one"), judged("two")]))
     monkeypatch.setattr(sys, "argv", ["replicate.py", "11", "--claims", "two", "--commit"])
     replicate.main()
     kept = replications.read("quick")["11"]

@@ -19,7 +19,7 @@ def side(value, margin):
 
 @given(st.lists(NUMBERS, min_size=1, max_size=4), NUMBERS)
 def test_printed_numbers_compare_with_the_printed_margin_as_the_numbers_do(values, margin):
-    printed = wording.apart(values, margin)
+    printed = wording.format_beside_margin(values, margin)
     assert [side(float(text), float(wording.exact(margin))) for text in printed] == [side(x, margin) for x in values]
 
 
@@ -28,13 +28,13 @@ def test_numbers_beside_the_margin_are_told_apart(margin, steps, sign):
     value = margin
     for _ in range(steps):
         value = math.nextafter(value, sign * math.inf)
-    (text,) = wording.apart([value], margin)
+    (text,) = wording.format_beside_margin([value], margin)
     assert side(float(text), float(wording.exact(margin))) == side(value, margin)
 
 
 @given(st.tuples(NUMBERS, NUMBERS, NUMBERS).map(sorted), NUMBERS)
 def test_printed_intervals_hold_their_printed_estimates(numbers, margin):
-    low, estimate, high = map(float, wording.apart(numbers, margin))
+    low, estimate, high = map(float, wording.format_beside_margin(numbers, margin))
     assert low <= estimate <= high
 
 
@@ -60,9 +60,9 @@ def claim(low, estimate, high, margin=0.2, **more):
 
 
 def test_few_digits_where_few_are_enough():
-    assert wording.apart([0.36763, 0.35964], 0.1) == ["0.368", "0.36"]
-    assert wording.apart([0.199982], 0.2) == ["0.19998"]
-    assert wording.apart([0.2], 0.2) == ["0.2"]
+    assert wording.format_beside_margin([0.36763, 0.35964], 0.1) == ["0.368", "0.36"]
+    assert wording.format_beside_margin([0.199982], 0.2) == ["0.19998"]
+    assert wording.format_beside_margin([0.2], 0.2) == ["0.2"]
     assert wording.exact(1e-10) == "1e-10"
     assert wording.exact(1) == "1"
     assert wording.exact(0.12345678) == "0.12345678"
@@ -82,13 +82,15 @@ def test_few_digits_where_few_are_enough():
     ],
 )
 def test_an_interval_of_no_sampling_says_so_where_its_entry_does(low, estimate, high, said, of_draws):
-    assert wording.say(claim(low, estimate, high, deterministic="a recursion")).interval == said
-    assert wording.say(claim(low, estimate, high)).interval == of_draws
+    assert wording.verdict_text(claim(low, estimate, high, deterministic="a recursion")).interval == said
+    assert wording.verdict_text(claim(low, estimate, high)).interval == of_draws
 
 
 def test_an_entrys_word_for_it_is_taken_unless_the_numbers_contradict():
-    assert wording.say(claim(3.975, 3.98, 3.985, deterministic="a recursion")).interval == "deterministic to 10⁻²"
-    assert wording.say(claim(1.0, 2.0, 3.0, deterministic="a recursion")).interval == "1 … 3"
+    assert (
+        wording.verdict_text(claim(3.975, 3.98, 3.985, deterministic="a recursion")).interval == "deterministic to 10⁻²"
+    )
+    assert wording.verdict_text(claim(1.0, 2.0, 3.0, deterministic="a recursion")).interval == "1 … 3"
 
 
 @pytest.mark.parametrize(
@@ -105,23 +107,23 @@ def test_an_entrys_word_for_it_is_taken_unless_the_numbers_contradict():
     ],
 )
 def test_what_hangs_on_the_margin_says_its_slack(low, high, margin, edge):
-    assert wording.say(claim(low, (low + high) / 2, high, margin)).edge == edge
+    assert wording.verdict_text(claim(low, (low + high) / 2, high, margin)).edge == edge
 
 
 def test_a_verdict_shows_its_controls_and_its_remedy():
     one = claim(
         3.0, 4.0, 5.0, verdict="refuted", remedy="b", control_verdict="inconclusive", control_estimate=0.2000001
     )
-    said = wording.say(one, {"b": "supported"})
-    assert said.words() == "refuted; true instead: b"
-    assert said.words("**{}**", "`{}`") == "**refuted**; true instead: `b`"
-    assert wording.say(one, {"b": "inconclusive"}).words() == "refuted; amended: b (inconclusive)"
-    assert wording.say(one).words() == "refuted; amended: b (not judged here)"
+    said = wording.verdict_text(one, {"b": "supported"})
+    assert said.outcome() == "refuted; true instead: b"
+    assert said.outcome("**{}**", "`{}`") == "**refuted**; true instead: `b`"
+    assert wording.verdict_text(one, {"b": "inconclusive"}).outcome() == "refuted; amended: b (inconclusive)"
+    assert wording.verdict_text(one).outcome() == "refuted; amended: b (not judged here)"
     assert said.controls() == "inconclusive (weak), 0.2000001"
     positive = {"positive_control_verdict": "supported", "positive_control_estimate": 0.15}
-    assert wording.say({**one, **positive}).controls().endswith("; positive control: supported, 0.15")
+    assert wording.verdict_text({**one, **positive}).controls().endswith("; positive control: supported, 0.15")
     # A remedy is of a refuted statement alone.
-    assert wording.say({**one, "verdict": "supported"}, {"b": "supported"}).words() == "supported"
+    assert wording.verdict_text({**one, "verdict": "supported"}, {"b": "supported"}).outcome() == "supported"
 
 
 def test_the_terminal_shows_what_the_documents_show():

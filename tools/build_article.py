@@ -19,7 +19,7 @@ import matplotlib
 
 from algoreg.claims.judging import exact
 from algoreg.regression import references
-from algoreg.reporting.report import said_of
+from algoreg.reporting.report import verdict_text_of
 from algoreg.reporting.wording import bound
 from algoreg.settings import checking, plan
 from algoreg.settings.files import bibliography
@@ -39,7 +39,7 @@ typst.compile(text, output=target, root=root, font_paths=[fonts], ignore_system_
 
 def said(claim, entry):
     """Return the texts of a committed verdict that the article shows; the entry is the registry's."""
-    texts = said_of(claim, entry)
+    texts = verdict_text_of(claim, entry)
     return {
         "verdict": claim["verdict"],
         "estimate": texts.estimate,

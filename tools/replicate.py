@@ -18,7 +18,7 @@ from algoreg.claims.judging import NOT_JUDGED
 from algoreg.regression import references, replications
 from algoreg.results import records
 from algoreg.settings import checking
-from algoreg.settings.files import json_by_lines, shown
+from algoreg.settings.files import display_path, json_by_lines
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -53,8 +53,8 @@ def run(file, cores, claims=()):
 def judged(folder, claims):
     """Return what is kept of a finished run: of all claims, or of some."""
     if not claims:
-        return replications.kept(records.read_json(folder / "claims.json"))
-    return replications.kept([records.read_json(folder / "claims" / f"{name}.json") for name in claims])
+        return replications.run_summary(records.read_json(folder / "claims.json"))
+    return replications.run_summary([records.read_json(folder / "claims" / f"{name}.json") for name in claims])
 
 
 def report(new, committed):
@@ -116,7 +116,7 @@ def main():
         paths = [file.with_name("replication.json"), *([replications.path_of(options.tier)] if options.commit else [])]
         for path in paths:
             keep(path, seed, new, whole=not options.claims)
-        print(f"seed {seed}:\n{report(new, committed)}\nkept in {' and '.join(map(shown, paths))}")
+        print(f"seed {seed}:\n{report(new, committed)}\nkept in {' and '.join(map(display_path, paths))}")
 
 
 def dumps(content):

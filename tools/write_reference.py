@@ -138,7 +138,7 @@ def rejudge_references(blocks, chapters, tier):
                 compare = published.scan_alpha if "scan" in block else published.compare
                 rows = compare(frames[block["compare"]], published.load_published(block["published"]))
                 comparisons[name] = pd.DataFrame(rows)
-        found = rejudge.judged({**frames, **comparisons}, blocks, checking.load_claims([chapter.name]))
+        found = rejudge.rejudge({**frames, **comparisons}, blocks, checking.load_claims([chapter.name]))
         judged = [{field: claim[field] for field in snapshots.CLAIM_FIELDS} for claim in found.values()]
         texts = {name: snapshots.comparison_text(frame) for name, frame in comparisons.items()}
         snapshots.write(references.folder_of(chapter, tier), {"tables": {}, "comparisons": texts}, judged, partial=True)

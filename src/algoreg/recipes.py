@@ -81,7 +81,7 @@ class Recipes:
         self._settings = [
             os.path.relpath(file) for one in load_chapters() for file in sorted(one.folder.glob("*.yaml"))
         ]
-        self.judged = [entry for entry in self.claims if plan.judged(entry, tier)]
+        self.judged = [entry for entry in self.claims if plan.is_judged(entry, tier)]
         self.skipped = [entry for entry in self.claims if entry not in self.judged]
         self.published = {path.stem: os.path.relpath(path) for path in jobs.published_files()}
         # What the files of published curves do not say themselves.

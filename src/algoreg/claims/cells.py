@@ -15,7 +15,7 @@ class NoValue(Exception):
     """A run lacks what a statistic of all runs is of, so that the statistic is undefined."""
 
 
-def known(values: np.ndarray) -> np.ndarray:
+def finite(values: np.ndarray) -> np.ndarray:
     """Return values that all runs have; raises :class:`NoValue` where one has none."""
     if not np.isfinite(values).all():
         raise NoValue
@@ -24,7 +24,7 @@ def known(values: np.ndarray) -> np.ndarray:
 
 def positive(values: np.ndarray) -> np.ndarray:
     """Return values that all runs have above 0, and so with a logarithm; raises :class:`NoValue` where one has not."""
-    if not (known(values) > 0).all():
+    if not (finite(values) > 0).all():
         raise NoValue
     return values
 
@@ -73,7 +73,7 @@ def cells(table: pd.DataFrame, keys: Sequence[str], value: str) -> tuple[list[tu
     return names, wide.to_numpy().reshape(len(names), len(targets), len(ensembles))
 
 
-def taken(values: np.ndarray, targets: np.ndarray, ensembles: np.ndarray) -> np.ndarray:
+def resampled(values: np.ndarray, targets: np.ndarray, ensembles: np.ndarray) -> np.ndarray:
     """Return the cells of these targets and ensembles, each as often as it is named, shape (points, T', E')."""
     return values[:, targets][:, :, ensembles]
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from algoreg.claims.cells import NoValue, cells, cells_along, chosen, known, positive, taken
+from algoreg.claims.cells import NoValue, cells, cells_along, chosen, finite, positive, resampled
 from algoreg.claims.exponents import log_law
 from algoreg.claims.intervals import (
     UNDEFINED,
@@ -118,7 +118,7 @@ def smallest_exponent(
     laws = [log_law(part, along, value, f"{table}, {by} = {name}") for name, part in frame.groupby(by)]
 
     def statistic(targets: np.ndarray, ensembles: np.ndarray) -> float:
-        return min(weights @ taken(logs, targets, ensembles).mean(axis=(1, 2)) for weights, logs in laws)
+        return min(weights @ resampled(logs, targets, ensembles).mean(axis=(1, 2)) for weights, logs in laws)
 
     _, count_targets, count_ensembles = laws[0][1].shape
     return crossed_interval(statistic, count_targets, count_ensembles, rng)
@@ -134,7 +134,7 @@ def _extreme(
     where: Mapping[str, Any] | None,
 ) -> Estimate:
     _, values = cells(chosen(tables[table], where), by, value)
-    if np.isin(known(values), (0, 1)).all():
+    if np.isin(finite(values), (0, 1)).all():
         return share_interval(pick, values, rng)
     return interval_of(lambda part: pick(part.mean(axis=(1, 2))), values, rng)
 
@@ -231,7 +231,7 @@ def distance_of_mean(
     among the points named by ``by``.
     """
     _, values = cells(chosen(tables[table], where), by, value)
-    if len(known(values)) == 1:
+    if len(finite(values)) == 1:
         return distance_from(interval_of(np.mean, values, rng), expected)
     return interval_of(lambda part: np.abs(part.mean(axis=(1, 2)) - expected).max(), values, rng)
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from algoreg.claims.cells import taken
+from algoreg.claims.cells import resampled
 
 LEVEL = 0.95
 
@@ -127,7 +127,7 @@ def interval_of(statistic: Callable[[np.ndarray], float], values: np.ndarray, rn
     rng : numpy.random.Generator
     """
     _, targets, ensembles = values.shape
-    return crossed_interval(lambda *units: statistic(taken(values, *units)), targets, ensembles, rng)
+    return crossed_interval(lambda *units: statistic(resampled(values, *units)), targets, ensembles, rng)
 
 
 def share_interval(pick: Callable[[np.ndarray], float], values: np.ndarray, rng: np.random.Generator) -> Estimate:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from algoreg.claims.cells import NoValue, cells_along, chosen, taken
+from algoreg.claims.cells import NoValue, cells_along, chosen, resampled
 from algoreg.claims.censoring import ABOVE, BELOW, INSIDE, censored_slope
 from algoreg.claims.exponents import slope_weights
 from algoreg.claims.intervals import UNDEFINED, Estimate, crossed_interval
@@ -22,14 +22,14 @@ FLOOR = 0.1
 LEAST_INSIDE = 0.5
 
 
-def last_fall(places: np.ndarray, heights: np.ndarray, level: float) -> tuple[float, int]:
+def last_fall(positions: np.ndarray, heights: np.ndarray, level: float) -> tuple[float, int]:
     """Return where a curve falls through a level for good, and the side of the grid on which that is.
 
     It lies between the last height above the level and the next, interpolated; half way where that height is infinite.
 
     Parameters
     ----------
-    places, heights : numpy.ndarray, shape (P,)
+    positions, heights : numpy.ndarray, shape (P,)
         Rising places.
     level : float
 
@@ -42,22 +42,22 @@ def last_fall(places: np.ndarray, heights: np.ndarray, level: float) -> tuple[fl
     """
     above = np.flatnonzero(heights > level)
     if not len(above):
-        return places[0], BELOW
+        return positions[0], BELOW
     last = above[-1]
     if last + 1 == len(heights):
-        return places[-1], ABOVE
+        return positions[-1], ABOVE
     if np.isinf(heights[last]):
-        return (places[last] + places[last + 1]) / 2, INSIDE
+        return (positions[last] + positions[last + 1]) / 2, INSIDE
     pair = slice(last, last + 2)
     # np.interp wants rising abscissae: the curve falls from the first to the second point.
-    return np.interp(-level, -heights[pair], places[pair]), INSIDE
+    return np.interp(-level, -heights[pair], positions[pair]), INSIDE
 
 
-def falls(places: np.ndarray, heights: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+def falls(positions: np.ndarray, heights: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Return :func:`last_fall` of every run: two arrays of shape (T, E) for heights of shape (P, T, E)."""
     found, sides = np.empty(heights.shape[1:]), np.empty(heights.shape[1:], dtype=int)
     for run in np.ndindex(found.shape):
-        found[run], sides[run] = last_fall(places, heights[(slice(None), *run)], level)
+        found[run], sides[run] = last_fall(positions, heights[(slice(None), *run)], level)
     return found, sides
 
 
@@ -98,9 +98,9 @@ class Thresholds:
         low, high = (np.quantile(values, 0.5, axis=(1, 2), method=method) for method in ("lower", "higher"))
         return np.where((low > 0) & np.isfinite(high), (low + high) / 2, low)
 
-    def taken(self, targets: np.ndarray, ensembles: np.ndarray) -> "Thresholds":
+    def resampled(self, targets: np.ndarray, ensembles: np.ndarray) -> "Thresholds":
         """Return the same of these targets and ensembles."""
-        return Thresholds(self.sizes, *(taken(cells, targets, ensembles) for cells in (self.logs, self.sides)))
+        return Thresholds(self.sizes, *(resampled(cells, targets, ensembles) for cells in (self.logs, self.sides)))
 
 
 def find_thresholds(frame: pd.DataFrame, along: str, tolerance: float) -> Thresholds:
@@ -145,39 +145,39 @@ def _pooled_slope(found: Thresholds) -> float:
     return censored_slope(x.ravel(), found.logs.ravel(), found.sides.ravel())
 
 
-def exponent_of(found: Thresholds, rng: np.random.Generator) -> Estimate:
+def exponent_of(measured: Thresholds, rng: np.random.Generator) -> Estimate:
     """Return the exponent of :class:`Thresholds` in size,
     an estimate with a 95 % interval from resampled whole targets and whole ensembles.
 
     Undefined where fewer than half of the thresholds lie on the grid.
     """
-    if not found.on_grid:
+    if not measured.on_grid:
         return UNDEFINED
-    if (found.sides == INSIDE).all():
+    if (measured.sides == INSIDE).all():
         # The slope of all cells is the mean of the slopes of each: quicker than a fit per replicate.
-        slopes = np.tensordot(slope_weights(found.sizes), found.logs, axes=1)
+        slopes = np.tensordot(slope_weights(measured.sizes), measured.logs, axes=1)
 
         def slope(targets: np.ndarray, ensembles: np.ndarray) -> float:
             return slopes[np.ix_(targets, ensembles)].mean()
     else:
 
         def slope(targets: np.ndarray, ensembles: np.ndarray) -> float:
-            return _pooled_slope(found.taken(targets, ensembles))
+            return _pooled_slope(measured.resampled(targets, ensembles))
 
-    _, targets, ensembles = found.logs.shape
+    _, targets, ensembles = measured.logs.shape
     estimate = crossed_interval(slope, targets, ensembles, rng)
     return estimate if np.isfinite(estimate.numbers()).all() else UNDEFINED
 
 
-def log_ratios(own: Thresholds, other: Thresholds) -> np.ndarray:
+def log_ratios(numerators: Thresholds, denominators: Thresholds) -> np.ndarray:
     """Return the logs of thresholds over those of other runs on the same draws, shape (P, T, E).
 
     A threshold off the grid counts as the end of the grid beyond which it lies. Raises :class:`NoValue` where fewer
     than half of either lie on it.
     """
-    if not (own.on_grid and other.on_grid):
+    if not (numerators.on_grid and denominators.on_grid):
         raise NoValue
-    return own.logs - other.logs
+    return numerators.logs - denominators.logs
 
 
 def compared(

@@ -122,18 +122,18 @@ def costs():
     return _json(COSTS)
 
 
-def cost_of(folder, made):
+def cost_of(folder, results):
     """Return what the sidecars in a folder say: CPU seconds summed over results, and the largest job's memory in MiB.
 
     Parameters
     ----------
     folder : pathlib.Path
         ``results/<tier>/provenance``.
-    made : iterable of str
+    results : iterable of str
         The results that a reference is made of, and what these are made of, as paths below ``results/<tier>``. Others
         of their kinds were made by earlier settings, and do not count; pages, which no reference is made of, do.
     """
-    kept = {PurePosixPath(name).with_suffix("") for name in made}
+    kept = {PurePosixPath(name).with_suffix("") for name in results}
     # A figure's files differ in the suffix alone.
     names = {path: path.relative_to(folder).with_suffix("").with_suffix("") for path in folder.rglob("*.json")}
     counted = [path for path, name in names.items() if name in kept or name.parts[0] not in CHAINED]
@@ -146,14 +146,14 @@ def cost_of(folder, made):
     }
 
 
-def chapter_costs(folder, chapters, made):
+def chapter_costs(folder, chapters, results):
     """Return the CPU seconds that each chapter's data, measurements and tables took, figures aside, by chapter.
 
     Parameters are those of :func:`cost_of`, and the chapters.
     """
     owner = {name: chapter.name for chapter in chapters for name in chapter.tables}
     seconds = dict.fromkeys(owner.values(), 0.0)
-    for path in map(PurePosixPath, made):
+    for path in map(PurePosixPath, results):
         if path.parts[0] in ("data", "experiments", "tables"):
             # A file of one ensemble or part lies in a folder of its name.
             name = path.parts[1].partition(".")[0]

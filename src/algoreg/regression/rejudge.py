@@ -36,11 +36,11 @@ def at_other_values(content, identity, option, values) -> list[Estimate]:
     return found
 
 
-def judged(frames, tier, registry):
+def rejudge(frames, tier, registry):
     """Return the verdicts of the claims whose tables, data frames by name, are all there, by the claims' names."""
     curves = {name: published.load_published(name) for name in published.curves()}
     return {
         entry["id"]: judging.judge(entry, frames, curves, tier["seed"], plugins.functions("estimands"))
         for entry in registry
-        if plan.judged(entry, tier) and frames.keys() >= set(entry["experiments"])
+        if plan.is_judged(entry, tier) and frames.keys() >= set(entry["experiments"])
     }

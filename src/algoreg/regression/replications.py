@@ -18,7 +18,7 @@ from algoreg.claims.judging import NOT_JUDGED
 from algoreg.regression import references
 
 FOLDER = references.FOLDER / "replications"
-KEPT = ("verdict", "estimate", "ci_low", "ci_high")
+SUMMARY_KEYS = ("verdict", "estimate", "ci_low", "ci_high")
 # From so many estimates of a claim on, the committed one among them, it is asked whether they scatter as their
 # intervals say.
 LEAST_ESTIMATES = 3
@@ -35,9 +35,11 @@ def read(tier: str) -> dict[str, dict]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def kept(claims: list[dict]) -> dict[str, dict]:
+def run_summary(claims: list[dict]) -> dict[str, dict]:
     """Return what is kept of the verdicts of a run, by claim; claims that were not judged are left out."""
-    return {claim["id"]: {key: claim[key] for key in KEPT} for claim in claims if claim["verdict"] != NOT_JUDGED}
+    return {
+        claim["id"]: {key: claim[key] for key in SUMMARY_KEYS} for claim in claims if claim["verdict"] != NOT_JUDGED
+    }
 
 
 def agrees(new: dict, old: dict) -> bool | None:
@@ -47,7 +49,7 @@ def agrees(new: dict, old: dict) -> bool | None:
     that face each other, in 95 % of cases where the laws are the same. In more of them where units are few, as half
     widths have t-quantiles then: with three on each side in 98.7 %. None where a side has no interval.
     """
-    if any(side[key] is None for side in (new, old) for key in KEPT[1:]):
+    if any(side[key] is None for side in (new, old) for key in SUMMARY_KEYS[1:]):
         return None
     low, high = sorted((new, old), key=lambda side: side["estimate"])
     allowed = math.hypot(low["ci_high"] - low["estimate"], high["estimate"] - high["ci_low"])
@@ -63,7 +65,9 @@ def scatter(runs: list[dict]) -> float | None:
     units have larger quantiles. Q is too small then, and the p-value too large. None where fewer than three estimates
     have an interval that has a width.
     """
-    known = [run for run in runs if None not in (run[key] for key in KEPT[1:]) and run["ci_high"] > run["ci_low"]]
+    known = [
+        run for run in runs if None not in (run[key] for key in SUMMARY_KEYS[1:]) and run["ci_high"] > run["ci_low"]
+    ]
     if len(known) < LEAST_ESTIMATES:
         return None
     # Loaded here: who reads verdicts needs no quantiles.

@@ -74,7 +74,7 @@ def claims(results, tier, chapter, partial=False):
     are there, where it has been run in part.
     """
     every = not partial or size_of(tier) not in JUDGING
-    wanted = [entry for entry in chapter.claims if every or plan.judged(entry, tier)]
+    wanted = [entry for entry in chapter.claims if every or plan.is_judged(entry, tier)]
     paths = [results / "claims" / f"{entry['id']}.json" for entry in wanted]
     judged = [records.read_json(path) for path in paths if path.exists() or not partial]
     return [{field: claim[field] for field in CLAIM_FIELDS} for claim in judged]
@@ -93,7 +93,7 @@ def snapshot(results, tier, chapter, partial=False):
     }
 
 
-def write(folder, texts, judged, partial=False):
+def write(folder, texts, verdicts, partial=False):
     """Write a chapter's reference. One of a part of a tier keeps what only an earlier one had: a dear tier is run from
     part to part.
 
@@ -103,7 +103,7 @@ def write(folder, texts, judged, partial=False):
         See :func:`algoreg.regression.references.folder_of`.
     texts : mapping
         See :func:`texts`.
-    judged : list of mapping
+    verdicts : list of mapping
         See :func:`claims`.
     partial : bool
     """
@@ -111,7 +111,7 @@ def write(folder, texts, judged, partial=False):
     path = folder / "claims.json"
     if partial and path.exists():
         earlier = json.loads(path.read_text(encoding="utf-8"))["claims"]
-        judged = list({claim["id"]: claim for claim in (*earlier, *judged)}.values())
+        verdicts = list({claim["id"]: claim for claim in (*earlier, *verdicts)}.values())
     elif not partial:
         for old in folder.glob("*.csv"):
             if old.stem not in tables:
@@ -119,6 +119,6 @@ def write(folder, texts, judged, partial=False):
     for name, text in tables.items():
         records.write_text(folder / f"{name}.csv", text)
     # A claim a line, so that its diffs can be read.
-    lines = ",\n".join(f"    {json.dumps(claim)}" for claim in judged)
+    lines = ",\n".join(f"    {json.dumps(claim)}" for claim in verdicts)
     head = '  "partial": true,\n' if partial else ""
     records.write_text(path, f'{{\n{head}  "claims": [\n{lines}\n  ]\n}}\n')

@@ -81,7 +81,7 @@ def overview_table(ledgers, references, entries, link=f"{FOLDER}/{{}}.md"):
 
     def counted(tier, chapter):
         claims = [claim for claim in references[tier]["claims"] if ids.get(claim["id"]) == chapter.name]
-        return report.counted(claims, entries)
+        return report.verdict_counts(claims, entries)
 
     rows = []
     for chapter in load_chapters():
@@ -147,7 +147,7 @@ def chapter_document(chapter, references, entries, ledgers, fresh):
     # Standard's verdicts, or quick's where standard has not judged the chapter.
     tier = "standard" if any(claim["id"] in ids for claim in references["standard"]["claims"]) else "quick"
     judged = references.get(tier, {"claims": []})
-    count = report.counted([claim for claim in judged["claims"] if claim["id"] in ids], own) or "none judged"
+    count = report.verdict_counts([claim for claim in judged["claims"] if claim["id"] in ids], own) or "none judged"
     about = (
         f"Claims of {'; '.join(paper(key).full().rstrip('.') for key in chapter.papers)}. Verdicts of tier {tier}: "
         f"{count}. Numbers are those of the committed references."
@@ -167,7 +167,7 @@ def chapter_document(chapter, references, entries, ledgers, fresh):
         f"Criterion, margin with its reason, and controls of each claim: [`claims.yaml`](../../{_registry(chapter)}).",
         "## Ledger",
         "What differs from the paper, or within it, why, and how much it matters.",
-        ledgers.rest(chapter),
+        ledgers.without_findings(chapter),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -193,7 +193,7 @@ def overview_document(references, entries, ledgers, fresh):
 
 def _outcome(said):
     """Return a verdict with its estimate and interval."""
-    return f"{said.words('**{}**', '`{}`')}; estimate {said.estimate}, 95 % interval: {said.interval}"
+    return f"{said.outcome('**{}**', '`{}`')}; estimate {said.estimate}, 95 % interval: {said.interval}"
 
 
 def run_counts(tables):
@@ -265,7 +265,7 @@ def _texts_of_verdicts(claims, entries):
     """Return the texts of committed verdicts by the claim's name."""
     outcomes, own = verdicts_of(claims), {entry["id"]: entry for entry in entries}
     known = (claim for claim in claims if claim["id"] in own)
-    return {claim["id"]: report.said_of(claim, own[claim["id"]], outcomes) for claim in known}
+    return {claim["id"]: report.verdict_text_of(claim, own[claim["id"]], outcomes) for claim in known}
 
 
 def claims_table(entries, judged, fresh, full):
@@ -287,12 +287,19 @@ def claims_table(entries, judged, fresh, full):
         texts = in_standard.get(name)
         if (texts is None or texts.verdict == NOT_JUDGED) and name in in_full:
             texts = in_full[name]
-            verdict = f"{texts.words('**{}**', '`{}`')} (tier full)"
+            verdict = f"{texts.outcome('**{}**', '`{}`')} (tier full)"
         else:
-            verdict = texts.words("**{}**", "`{}`") if texts else "–"
+            verdict = texts.outcome("**{}**", "`{}`") if texts else "–"
         outcome = [verdict, texts.estimate, texts.interval] if texts else ["–"] * 3
         needed = texts.needed if texts else minus(f"{SIGNS[entry['direction']]} {exact(entry['margin'])}")
-        return [f"`{name}`", report.stated(entry), entry["standing"], *outcome, needed, fresh_seeds.kept(name, fresh)]
+        return [
+            f"`{name}`",
+            report.statement_with_regime(entry),
+            entry["standing"],
+            *outcome,
+            needed,
+            fresh_seeds.agreeing_seeds(name, fresh),
+        ]
 
     lines = [GENERATED.format(source="the claims.yaml of the chapters"), "# Claims", "", wrapped(ABOUT_CLAIMS)]
     for chapter in load_chapters():

@@ -19,7 +19,7 @@ from algoreg.reporting.charts.text import number
 from algoreg.reporting.ledger import Ledgers, Numbers
 from algoreg.reporting.page.policy import security_policy
 from algoreg.reporting.papers import paper
-from algoreg.reporting.report import BEST, said_of
+from algoreg.reporting.report import BEST, verdict_text_of
 from algoreg.reporting.wording import format_regime
 from algoreg.settings.chapters import load_chapters
 
@@ -106,7 +106,7 @@ class Essay:
         (chapter,) = load_chapters([entry["chapter"]])
         return {
             **{key: entry[key] for key in ("id", "statement", "chapter")},
-            "said": said_of(committed[identity], entry),
+            "said": verdict_text_of(committed[identity], entry),
             "source": f"{paper(entry['paper']).short()}, {entry['source']}",
             "regime": format_regime(entry["regime"]),
             "control": entry["control"]["statement"],

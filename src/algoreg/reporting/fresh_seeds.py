@@ -5,7 +5,7 @@ counts of verdicts and the range of estimates, claim by claim.
 from algoreg.regression.replications import enough, too_narrow
 from algoreg.reporting import report
 from algoreg.reporting.ledger import wrapped
-from algoreg.reporting.wording import apart, minus
+from algoreg.reporting.wording import format_beside_margin, minus
 from algoreg.settings.chapters import load_chapters
 
 MEANING = (
@@ -31,7 +31,7 @@ the committed estimate among them, by Cochran's Q; at 5 % for all claims of a ti
 has a larger quantile, and the test finds less."""
 
 
-def others(one):
+def other_verdicts(one):
     """Return how many seeds gave which other verdict of a claim; empty where none did.
 
     ``one`` is the claim's part of :func:`algoreg.regression.replications.outcomes`.
@@ -39,10 +39,10 @@ def others(one):
     return ", ".join(f"{count} {verdict}" for verdict, count in one["others"].items())
 
 
-def counted(one):
+def agreement(one):
     """Return how many seeds gave the committed verdict of a claim, and what the others gave."""
     seeds = "seed" if one["seeds"] == 1 else "seeds"
-    turned = f", else {others(one)}" if one["others"] else ""
+    turned = f", else {other_verdicts(one)}" if one["others"] else ""
     return f"{one['same']} of {one['seeds']} fresh {seeds} as committed ({one['committed']['verdict']}){turned}"
 
 
@@ -50,10 +50,10 @@ def estimates(one):
     """Return the smallest and the largest estimate of the fresh seeds; a dash where no seed has any."""
     if one["estimates"] is None:
         return "–"
-    return minus(" … ".join(dict.fromkeys(apart(list(one["estimates"]), one["committed"]["margin"]))))
+    return minus(" … ".join(dict.fromkeys(format_beside_margin(list(one["estimates"]), one["committed"]["margin"]))))
 
 
-def near(one):
+def agreeing_estimates(one):
     """Return how many of the estimates agree with the committed one; a dash where none could be compared."""
     return f"{one['near']} of {one['compared']}" if one["compared"] else "–"
 
@@ -112,7 +112,7 @@ def sentence(tier, found):
     return f"Tier {tier}: {steady(found)}; {within}.{scattered(found)}"
 
 
-def turned(found):
+def changed_verdicts(found):
     """Return the outcomes whose verdict was another on some seed, by claim; those that turned most often come first."""
     changed = {name: one for name, one in found.items() if one["others"]}
     return dict(sorted(changed.items(), key=lambda item: item[1]["same"] / item[1]["seeds"]))
@@ -125,7 +125,11 @@ def of_chapter(ids, fresh):
     ``ids`` are the chapter's claims, ``fresh`` is of :func:`algoreg.regression.replications.of_tiers`.
     """
     tiers = {
-        tier: [f"`{name}` on {one['same']} of {one['seeds']}" for name, one in turned(found).items() if name in ids]
+        tier: [
+            f"`{name}` on {one['same']} of {one['seeds']}"
+            for name, one in changed_verdicts(found).items()
+            if name in ids
+        ]
         for tier, found in fresh.items()
     }
     said = [f"Tier {tier}: {', '.join(claims)}." for tier, claims in tiers.items() if claims]
@@ -141,13 +145,13 @@ def of_claim(name, fresh):
     words = []
     for tier, found in fresh.items():
         if one := found.get(name):
-            said = f"{counted(one)}; estimates {estimates(one)}, {near(one)} within the joint 95 % interval"
+            said = f"{agreement(one)}; estimates {estimates(one)}, {agreeing_estimates(one)} within the joint 95 % interval"
             wide = ", scattered more than their intervals allow" if name in too_narrow(found)[0] else ""
             words.append(f"tier {tier}: {said}{wide}")
     return "; ".join(words)
 
 
-def kept(name, fresh):
+def agreeing_seeds(name, fresh):
     """Return on how many fresh seeds of each tier a claim kept its verdict, as a cell: those on which it turned
     are bold; a dash where no seed was run.
     """
@@ -165,10 +169,10 @@ def _rows(found):
             f"[`{name}`](claims_in_full.md#{name.lower()})",
             one["committed"]["verdict"],
             f"{one['same']} of {one['seeds']}",
-            others(one) or "–",
+            other_verdicts(one) or "–",
             minus(report.number(one["committed"]["estimate"])),
             estimates(one),
-            near(one),
+            agreeing_estimates(one),
         ]
         for name, one in found.items()
     ]
@@ -197,7 +201,7 @@ def document(fresh, entries):
     chapters = {entry["id"]: entry["chapter"] for entry in entries}
     for tier, found in fresh.items():
         parts += [f"## Tier {tier}", wrapped(sentence(tier, found) + too_scattered(found))]
-        if changed := turned(found):
+        if changed := changed_verdicts(found):
             parts += ["### Verdicts that turned", _table(changed)]
         for chapter in load_chapters():
             own = {name: one for name, one in found.items() if chapters.get(name) == chapter.name}

@@ -18,7 +18,7 @@ from algoreg.claims.cells import chosen
 from algoreg.claims.judging import exact
 from algoreg.claims.published import load_published
 from algoreg.regression.references import claim_of
-from algoreg.reporting.report import BEST, number, said_of, verdicts_beside
+from algoreg.reporting.report import BEST, number, verdict_text_of, verdicts_beside
 from algoreg.reporting.wording import bound, outwards
 
 TEMPLATE = "ledger.md.j2"
@@ -50,7 +50,7 @@ class Numbers:
         return claim_of(self._references[tier], identity)
 
     def _said(self, identity, tier):
-        return said_of(self._claim(identity, tier), self._entries[identity])
+        return verdict_text_of(self._claim(identity, tier), self._entries[identity])
 
     def _frame(self, table, tier):
         return self._references[tier]["tables"][table]
@@ -198,7 +198,7 @@ class Ledgers:
         """Return a block of a chapter's ledger, Markdown; empty where there is none."""
         return wrapped(self._block(chapter, name))
 
-    def rest(self, chapter):
+    def without_findings(self, chapter):
         """Return a chapter's ledger without the statement and what was found, Markdown, its headings a level lower;
         empty where it has no template.
         """

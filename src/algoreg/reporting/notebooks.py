@@ -80,8 +80,8 @@ class Tier:
         rows = []
         for claim in (claim for claim in judged if claim["id"] in shown):
             entry = entries[claim["id"]]
-            said = report.said_of(claim, entry, outcomes)
-            rows.append([claim["id"], entry["statement"], entry["standing"], said.words(), *said.cells()])
+            said = report.verdict_text_of(claim, entry, outcomes)
+            rows.append([claim["id"], entry["statement"], entry["standing"], said.outcome(), *said.cells()])
         header = ["claim", "statement", "standing", "verdict", "estimate", "95 % interval", "needed", "control"]
         styled = Verdicts(pd.DataFrame(rows, columns=header), uuid="verdicts").hide(axis="index")
         heads = {"selector": "th, caption", "props": list(LEFT.items())}

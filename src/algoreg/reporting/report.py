@@ -6,7 +6,7 @@ from collections import Counter
 
 from algoreg.claims.cells import geometric_mean
 from algoreg.regression.references import claim_of
-from algoreg.reporting.wording import bound, format_regime, say, verdicts_of
+from algoreg.reporting.wording import bound, format_regime, verdict_text, verdicts_of
 
 # The order in which verdicts are counted.
 VERDICTS = ("supported", "refuted", "inconclusive", "not-judged", "invalid")
@@ -110,13 +110,13 @@ def estimate_of(reference, identity, towards=None):
     return bound(claim, towards) if towards else number(claim["estimate"])
 
 
-def said_of(claim, entry, verdicts=None):
+def verdict_text_of(claim, entry, verdicts=None):
     """Return the texts of a committed verdict; the registry has what a reference does not repeat."""
     own = {key: entry.get(key) for key in ("direction", "remedy", "deterministic")}
-    return say({**own, **claim}, verdicts)
+    return verdict_text({**own, **claim}, verdicts)
 
 
-def counted(claims, entries):
+def verdict_counts(claims, entries):
     """Return how many claims have each verdict, in words; what papers say stands first, all else apart.
 
     "9 supported, 1 refuted; others: 2 supported". Only ``entries``, the registry, have every claim's ``standing``.
@@ -135,7 +135,7 @@ def _outcomes(claims):
     return ", ".join(f"{outcomes[verdict]} {verdict.replace('-', ' ')}" for verdict in VERDICTS if outcomes[verdict])
 
 
-def stated(entry):
+def statement_with_regime(entry):
     """Return a claim's statement, and what it depends on, as Markdown."""
     regime = format_regime(entry["regime"])
     return literal(entry["statement"]) + (f" ({literal(regime)})" if regime else "")
@@ -143,8 +143,8 @@ def stated(entry):
 
 def _judged(claim, entry, verdicts):
     """Return the cells of a claim: verdict, estimate, interval, what is needed, the controls."""
-    said = said_of(claim, entry, verdicts)
-    return [said.words("**{}**", "`{}`"), *said.cells()]
+    said = verdict_text_of(claim, entry, verdicts)
+    return [said.outcome("**{}**", "`{}`"), *said.cells()]
 
 
 def verdicts(reference, registry):
@@ -153,7 +153,7 @@ def verdicts(reference, registry):
     rows = [
         [
             f"`{entry['id']}`",
-            stated(entry),
+            statement_with_regime(entry),
             entry["standing"],
             *_judged(committed[entry["id"]], entry, outcomes),
         ]
@@ -172,7 +172,7 @@ def verdicts_beside(standard, full, registry):
     for entry in registry:
         claim, other = fulls.get(entry["id"]), standards.get(entry["id"])
         if claim is not None:
-            beside = f"{other['verdict']}, {said_of(other, entry).estimate}" if other else "–"
+            beside = f"{other['verdict']}, {verdict_text_of(other, entry).estimate}" if other else "–"
             rows.append([f"`{entry['id']}`", *_judged(claim, entry, verdicts_of(full["claims"])), beside])
     header = ["claim", "verdict", "estimate", "95 % interval", "needed", "control", "standard tier"]
     return markdown(header, rows)

@@ -2,7 +2,7 @@
 
 import jinja2
 
-from algoreg.reporting.wording import format_regime, say, verdicts_of
+from algoreg.reporting.wording import format_regime, verdict_text, verdicts_of
 
 HEADER = ("claim", "statement", "regime", "standing", "verdict", "estimate", "95 % interval", "margin", "control")
 
@@ -23,9 +23,9 @@ def render(claims: list[dict], titles: dict[str, str], tier: str, template: str)
     """
     rows: dict[str, list[list[str]]] = {}
     for claim in claims:
-        said = say(claim, verdicts_of(claims))
+        said = verdict_text(claim, verdicts_of(claims))
         row = [claim["id"], claim["statement"], format_regime(claim["regime"]), claim["standing"]]
-        rows.setdefault(claim["chapter"], []).append([*row, said.words(), *said.cells()])
+        rows.setdefault(claim["chapter"], []).append([*row, said.outcome(), *said.cells()])
     chapters = [(title, rows[name]) for name, title in titles.items() if name in rows]
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(template)
     return page.render(tier=tier, header=HEADER, chapters=chapters) + "\n"

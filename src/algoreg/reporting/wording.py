@@ -74,7 +74,7 @@ def _side(value, margin):
     return (value > margin) - (value < margin)
 
 
-def apart(values, margin, digits=3, distinct=False, towards=None):
+def format_beside_margin(values, margin, digits=3, distinct=False, towards=None):
     """Return numbers as texts in which each lies on the side of the margin on which it is.
 
     All get the same number of significant digits, ``digits`` or as many more as that needs: 0.199982 beside 0.2 is not
@@ -114,7 +114,7 @@ def outwards(value, towards, digits=2):
 
 
 def _number(value, margin, digits):
-    return "–" if value is None else apart([value], margin, digits)[0]
+    return "–" if value is None else format_beside_margin([value], margin, digits)[0]
 
 
 def without_sampling(claim):
@@ -189,7 +189,7 @@ def format_turning_point(claim):
 
 
 @dataclass(frozen=True)
-class Said:
+class VerdictText:
     """The texts of a verdict; a dash where there is nothing to say.
 
     Attributes
@@ -221,7 +221,7 @@ class Said:
             return "; true instead: ", ""
         return "; amended: ", f" ({self.remedy_verdict or 'not judged here'})"
 
-    def words(self, bold="{}", code="{}"):
+    def outcome(self, bold="{}", code="{}"):
         """Return the verdict with its remedy and its slack;
         ``bold`` and ``code`` wrap the verdict and the remedy's name.
         """
@@ -254,7 +254,7 @@ def _control(claim, part, weak, digits):
     return said if estimate is None else f"{said}, {_number(estimate, claim['margin'], digits)}"
 
 
-def say(claim, verdicts=None, digits=3) -> Said:
+def verdict_text(claim, verdicts=None, digits=3) -> VerdictText:
     """Return the texts of a verdict.
 
     Parameters
@@ -270,12 +270,12 @@ def say(claim, verdicts=None, digits=3) -> Said:
     if claim["estimate"] is not None:
         interval = without_sampling(claim)
         numbers = [claim["estimate"], claim["ci_low"], claim["ci_high"]]
-        estimate, low, high = apart(numbers, margin, digits, distinct=interval is None)
+        estimate, low, high = format_beside_margin(numbers, margin, digits, distinct=interval is None)
         interval = interval or f"{low} … {high}"
     near = slack(claim)
     edge = "" if near is None or near > AT_THE_MARGIN else f"at the margin (slack {100 * near:.2g} %)"
     remedy = claim.get("remedy") if claim["verdict"] == "refuted" else None
-    return Said(
+    return VerdictText(
         verdict=claim["verdict"],
         remedy=remedy,
         remedy_verdict=(verdicts or {}).get(remedy),
@@ -300,7 +300,11 @@ def bound(claim, towards, digits=3):
         At least so many significant digits.
     """
     estimate = claim["estimate"]
-    return "–" if estimate is None else minus(apart([estimate], claim["margin"], digits, towards=towards)[0])
+    return (
+        "–"
+        if estimate is None
+        else minus(format_beside_margin([estimate], claim["margin"], digits, towards=towards)[0])
+    )
 
 
 def verdicts_of(claims):
@@ -321,10 +325,10 @@ def verdict_table(claims, titles=None):
     """
     titles, rows, remedies = titles or {}, {}, []
     for claim in claims:
-        said = say(claim, verdicts_of(claims), digits=4)
+        said = verdict_text(claim, verdicts_of(claims), digits=4)
         outcome = f"{said.verdict}, {said.edge}" if said.edge else said.verdict
         rows.setdefault(claim.get("chapter"), []).append((f"  {claim['id']}", outcome, *said.cells()))
-        remedies += [f"{claim['id']}: {said.words()}"] if said.remedy else []
+        remedies += [f"{claim['id']}: {said.outcome()}"] if said.remedy else []
         remedies += [f"{claim['id']}: not judged, as {claim['not_judged']}"] if claim.get("not_judged") else []
     header = ("claim", "verdict", "estimate", "95 % interval", "margin", "control")
     every = [header, *(row for part in rows.values() for row in part)]

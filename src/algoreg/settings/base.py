@@ -57,11 +57,11 @@ def _different(values):
     return values
 
 
-def other_than(*taken):
+def other_than(*names):
     """Return the validator that refuses these names, which folders have that hold something else."""
 
     def check(name):
-        if name in taken:
+        if name in names:
             raise ValueError("this name is taken; choose another")
         return name
 

@@ -20,8 +20,8 @@ from pydantic import ConfigDict, Field, NonNegativeInt, Tag, model_validator
 from algoreg import plugins
 from algoreg.settings.base import LEFT_OUT, NAME, Name, Several, Strict, Text, by_type, misfit, show
 from algoreg.settings.experiments import SECTIONS
-from algoreg.settings.files import SettingsError, bibliography, load_yaml, shown
-from algoreg.settings.messages import beyond_range, in_file, lines, problems, unknown, wrong
+from algoreg.settings.files import SettingsError, bibliography, display_path, load_yaml
+from algoreg.settings.messages import beyond_range, in_file, lines, not_allowed, problems, unknown
 from algoreg.settings.tier import TierName, size_of
 
 
@@ -152,7 +152,7 @@ class Chapter:
 
     def file(self, name):
         """Return one of its files, as messages have it."""
-        return shown(self.folder / name)
+        return display_path(self.folder / name)
 
 
 def _split(entry):
@@ -179,14 +179,16 @@ def load_chapter(name, folder):
     if not found:
         about, experiments, claims = content.values()
         experiments = {} if experiments is None else experiments
-        found += lines(beyond_range(about) or problems(About, about), in_file(shown(folder / "chapter.yaml")))
-        found += lines(problems(Experiments, experiments), in_file(shown(folder / "experiments.yaml")))
+        found += lines(beyond_range(about) or problems(About, about), in_file(display_path(folder / "chapter.yaml")))
+        found += lines(problems(Experiments, experiments), in_file(display_path(folder / "experiments.yaml")))
         if not claims:
-            found.append(f"{shown(folder / 'claims.yaml')}: has no claim; a chapter has at least one")
+            found.append(f"{display_path(folder / 'claims.yaml')}: has no claim; a chapter has at least one")
     if found:
         raise SettingsError(found)
     experiments.pop("grids", None)
-    found = lines(_variant_problems(experiments.get("experiments", {})), in_file(shown(folder / "experiments.yaml")))
+    found = lines(
+        _variant_problems(experiments.get("experiments", {})), in_file(display_path(folder / "experiments.yaml"))
+    )
     if found:
         raise SettingsError(found)
     experiments["experiments"], variants = _expanded(experiments.get("experiments", {}))
@@ -230,7 +232,7 @@ def _variant_problems(entries):
                 yield path, f": {owners[own]} has this name; choose another"
             owners.setdefault(own, f"experiments.{name}.variants.{own}")
             if "sizes" in variant and "tiers" in entry:
-                yield (*path, "sizes"), wrong(variant["sizes"], "nothing, as the entry has tiers and no sizes")
+                yield (*path, "sizes"), not_allowed(variant["sizes"], "nothing, as the entry has tiers and no sizes")
 
 
 def _varied(entry, variant):
@@ -257,7 +259,9 @@ def _overlaid(settings, added):
 def misnamed():
     """Return a line for each folder of a chapter whose name cannot be a module's, nor stand in settings."""
     allowed = "allowed is a folder's name of a-z, 0-9 and _, starting with a letter, at most 40 long"
-    return [f"{shown(path)}: {allowed}" for path in plugins.chapter_folders() if not re.fullmatch(NAME, path.name)]
+    return [
+        f"{display_path(path)}: {allowed}" for path in plugins.chapter_folders() if not re.fullmatch(NAME, path.name)
+    ]
 
 
 def load_chapters(names=None, file=None):
@@ -275,13 +279,15 @@ def load_chapters(names=None, file=None):
         raise SettingsError(found)
     for folder in plugins.chapter_folders():
         if folders[folder.name] != folder:
-            own = shown(folders[folder.name])
+            own = display_path(folders[folder.name])
             found.append(
-                f"{shown(folder)}: chapter {folder.name}: there is one of this name, {own}; choose another name"
+                f"{display_path(folder)}: chapter {folder.name}: there is one of this name, {own}; choose another name"
             )
     for name in names or ():
         if name not in folders:
-            found.append(f"{f'{shown(file)}: ' if file else ''}chapters = {name}: allowed are {', '.join(folders)}")
+            found.append(
+                f"{f'{display_path(file)}: ' if file else ''}chapters = {name}: allowed are {', '.join(folders)}"
+            )
     for name, folder in folders.items():
         if names is None or name in names:
             try:
@@ -346,7 +352,7 @@ def references(folder=None):
         if file.is_file():
             keys += bibliography(file)
         elif file is files[0]:
-            raise SettingsError([f"{shown(file)}: cannot be read: it lists the papers"])
+            raise SettingsError([f"{display_path(file)}: cannot be read: it lists the papers"])
     return keys
 
 
@@ -403,7 +409,7 @@ def compose(tier, chapters):
     return settings
 
 
-def places(tier, file, chapters):
+def locations(tier, file, chapters):
     """Return the function that says where a path of composed settings is to be edited,
     as ``file: key``; ``file`` is the tier's.
     """

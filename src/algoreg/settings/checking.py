@@ -4,10 +4,10 @@ their claims.
 
 from pathlib import Path
 
-from algoreg.settings.chapters import clashes, compose, load_chapters, places, unknown_tables
+from algoreg.settings.chapters import clashes, compose, load_chapters, locations, unknown_tables
 from algoreg.settings.claims import exponent_problems, few_ensembles, registry_problems
 from algoreg.settings.experiments import CompleteTier
-from algoreg.settings.files import SettingsError, load_yaml, shown
+from algoreg.settings.files import SettingsError, display_path, load_yaml
 from algoreg.settings.fitting import unfit
 from algoreg.settings.messages import beyond_range, in_file, lines, problems
 from algoreg.settings.plugin_checks import plugin_problems
@@ -22,7 +22,7 @@ def check_tier(tier, where):
     tier : mapping
         As :func:`algoreg.settings.chapters.compose` makes it.
     where : str or callable
-        The file of all of it, or what returns ``file: key`` of a path, see :func:`algoreg.settings.chapters.places`.
+        The file of all of it, or what returns ``file: key`` of a path, see :func:`algoreg.settings.chapters.locations`.
 
     Raises
     ------
@@ -52,13 +52,13 @@ def complete_tier(content, file):
     SettingsError
         With all problems.
     """
-    found = lines(beyond_range(content) or problems(Tier, content), in_file(shown(file)))
+    found = lines(beyond_range(content) or problems(Tier, content), in_file(display_path(file)))
     if found:
         raise SettingsError(found)
     chapters = chosen_chapters(content, file)
     if found := [*plugin_problems(), *clashes(chapters), *unknown_tables(chapters)]:
         raise SettingsError(found)
-    return check_tier(compose(content, chapters), places(content, shown(file), chapters))
+    return check_tier(compose(content, chapters), locations(content, display_path(file), chapters))
 
 
 def chosen_chapters(tier, file=None):
@@ -85,7 +85,7 @@ def taken_names(file, folder):
     if Path(file).resolve() == shipped.resolve() or content == load_yaml(shipped):
         return []
     taken = f"config/{name}.yaml has this name, and these results would replace its own; choose another name"
-    return [f"{shown(file)}: tier = {name}: {taken}"]
+    return [f"{display_path(file)}: tier = {name}: {taken}"]
 
 
 def published_sizes():
@@ -126,4 +126,4 @@ def unfit_claims(claims, tier, file):
         The tier's, for the messages.
     """
     found = [*exponent_problems(claims, tier), *few_ensembles(claims, tier)]
-    return lines(found, places(tier, shown(file), chosen_chapters(tier)))
+    return lines(found, locations(tier, display_path(file), chosen_chapters(tier)))

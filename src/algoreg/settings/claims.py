@@ -11,8 +11,8 @@ from algoreg import plugins
 from algoreg.settings import columns, selection
 from algoreg.settings.base import LEFT_OUT, NAME, Different, Name, Several, Strict, Text, as_list, misfit, show
 from algoreg.settings.chapters import figure_settings, load_chapters, references, sized, tiers_of
-from algoreg.settings.messages import beyond_range, in_file, lines, problems, unknown, wrong
-from algoreg.settings.plan import estimands, experiment_options, judged
+from algoreg.settings.messages import beyond_range, in_file, lines, not_allowed, problems, unknown
+from algoreg.settings.plan import estimands, experiment_options, is_judged
 from algoreg.settings.regimes import regime_problems
 from algoreg.settings.tier import JudgingName
 
@@ -81,7 +81,7 @@ def claim_problems(content, published, folder=None):
         The chapter's, which may have a ``references.bib`` of its own.
     """
     if not isinstance(content, list):
-        yield (), wrong(content, "a list of claims")
+        yield (), not_allowed(content, "a list of claims")
         return
     for position, entry in enumerate(content):
         own_id = entry.get("id") if isinstance(entry, dict) else None
@@ -228,7 +228,7 @@ def _missing_columns(entries, chapters):
             found, table = known[estimand["name"]], estimand.get("table")
             shared = found.__module__ == SHARED
             if shared and not isinstance(table, str):
-                yield (*path, "table"), wrong(table, "one table")
+                yield (*path, "table"), not_allowed(table, "one table")
             if not isinstance(table, str) or table not in tables:
                 continue
             there = _columns(tables[table], entry["tiers"])
@@ -245,9 +245,9 @@ def _unfit_columns(function, key, value, there):
     """
     several = ["where", *(name for name, one in _keywords(function).items() if get_origin(one.annotation) is list)]
     if key == "where" and not isinstance(value, dict | None):
-        return [wrong(value, "a mapping of columns to a value or a list of values")]
+        return [not_allowed(value, "a mapping of columns to a value or a list of values")]
     if key == "by" and key in several and not isinstance(value, list):
-        return [wrong(value, "a list of columns")]
+        return [not_allowed(value, "a list of columns")]
     return [] if key in several or value in there else [unknown(value, there, "column")]
 
 
@@ -305,13 +305,13 @@ def few_ensembles(entries, tier):
 
     Parameters are those of :func:`exponent_problems`.
     """
-    for entry in (one for one in entries if judged(one, tier)):
+    for entry in (one for one in entries if is_judged(one, tier)):
         for table in entry["experiments"]:
             named = tier["experiments"][table].get("select", ())
             if named and all(tier["experiments"][name]["ensembles"] < 2 for name in named):
                 yield (
                     ("experiments", named[0], "ensembles"),
-                    wrong(1, f"at least 2, as {entry['id']} is judged from them"),
+                    not_allowed(1, f"at least 2, as {entry['id']} is judged from them"),
                 )
 
 
@@ -325,7 +325,7 @@ def exponent_problems(entries, tier):
     tier : mapping
         Valid settings.
     """
-    for entry in (one for one in entries if judged(one, tier)):
+    for entry in (one for one in entries if is_judged(one, tier)):
         for estimand in estimands(entry).values():
             table, along = estimand.get("table"), estimand.get("along")
             block = tier["experiments"].get(table) if isinstance(table, str) else None
@@ -336,5 +336,5 @@ def exponent_problems(entries, tier):
             if isinstance(values, list) and len(values) < 3:
                 yield (
                     ("experiments", table, "options", option),
-                    wrong(values, f"at least three values, as {entry['id']} fits an exponent over them"),
+                    not_allowed(values, f"at least three values, as {entry['id']} fits an exponent over them"),
                 )

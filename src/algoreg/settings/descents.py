@@ -17,7 +17,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 from algoreg import plugins
 from algoreg.settings import options as declared
 from algoreg.settings.base import LEFT_OUT, DrawnTargets, Name, RunOptions, Strict, Text, as_list, misfit, show
-from algoreg.settings.messages import problems, wrong
+from algoreg.settings.messages import not_allowed, problems
 from algoreg.settings.tier import JUDGING, size_of
 
 Iteration = Annotated[int, Field(ge=0, le=10**9)]
@@ -226,10 +226,10 @@ class PaperUnit(RunOptions):
     iterations: Count = Field(alias="paper_iterations")
 
 
-Found = Iterator[tuple[tuple, str]]
+Problems = Iterator[tuple[tuple, str]]
 
 
-def unfit(block: Mapping[str, Any], options: Mapping[str, Any], tier: Mapping[str, Any]) -> Found:
+def unfit(block: Mapping[str, Any], options: Mapping[str, Any], tier: Mapping[str, Any]) -> Problems:
     """Yield ``(path, what stands after the key)`` of what does not fit, beyond what :class:`Options` says.
 
     Parameters
@@ -243,14 +243,14 @@ def unfit(block: Mapping[str, Any], options: Mapping[str, Any], tier: Mapping[st
     """
     dtype = block.get("dtype", tier["dtype"])
     if options["targets"] < 2 and not options["own_targets"] and size_of(tier) in JUDGING:
-        yield ("options", "targets"), wrong(options["targets"], "at least 2 where claims are judged")
+        yield ("options", "targets"), not_allowed(options["targets"], "at least 2 where claims are judged")
     found = [*_ensemble(options)]
     stopping = [*_too_many_runs(options), *_units(block["options"])]
     found += stopping or [*_runs(options, dtype), *_recorded(options), *_pairing(options, dtype)]
     yield from ((("options", *path), line) for path, line in found)
 
 
-def _ensemble(options: Mapping[str, Any]) -> Found:
+def _ensemble(options: Mapping[str, Any]) -> Problems:
     """Yield what an ensemble does not have, or does not provide."""
     kind, data = options["ensemble"], options["data"]
     if declared.reads_data(kind) != bool(data):
@@ -262,7 +262,7 @@ def _ensemble(options: Mapping[str, Any]) -> Found:
     if data and not Path(data["path"]).is_file():
         yield ("data", "path"), f" = {show(data['path'])}: no such file, seen from {Path.cwd()}"
     elif data and set("{}") & set(data["path"]):
-        yield ("data", "path"), wrong(data["path"], "a path without { and }, which are wildcards to Snakemake")
+        yield ("data", "path"), not_allowed(data["path"], "a path without { and }, which are wildcards to Snakemake")
     asked = [key for key in ("label_noise", "outliers", "hold_out") if options[key]]
     needed = {"single measurements"} | ({"prefixes"} if "hold_out" in asked else set())
     if asked and not needed <= plugins.ensemble(kind).provides:
@@ -276,7 +276,7 @@ def _count_runs(options: Mapping[str, Any]) -> int:
     return sum(math.prod(len(as_list(value)) for value in run.values()) for run in options["runs"])
 
 
-def _too_many_runs(options: Mapping[str, Any]) -> Found:
+def _too_many_runs(options: Mapping[str, Any]) -> Problems:
     count = _count_runs(options)
     if count > MOST_RUNS:
         entry = max(options["runs"], key=lambda run: math.prod(len(as_list(value)) for value in run.values()))
@@ -285,17 +285,20 @@ def _too_many_runs(options: Mapping[str, Any]) -> Found:
         yield ("runs",), f": {count} runs ({longest} alone has {listed} values); allowed are at most {MOST_RUNS}"
 
 
-def _units(given: Mapping[str, Any]) -> Found:
+def _units(given: Mapping[str, Any]) -> Problems:
     """Yield runs in both units, and a step factor where they are not in a paper's."""
     keys = {key for run in given["runs"] for key in run}
     if keys & PAPER.keys() and keys & set(PAPER.values()):
         own, papers = " and ".join(PAPER.values()), " and ".join(PAPER)
         yield ("runs",), f": {papers} stand beside {own}; allowed is one of these pairs, the same in all runs"
     elif "step_factor" in given and not keys & PAPER.keys():
-        yield ("step_factor",), wrong(given["step_factor"], "none where runs have step and iterations, as they run")
+        yield (
+            ("step_factor",),
+            not_allowed(given["step_factor"], "none where runs have step and iterations, as they run"),
+        )
 
 
-def _runs(options: Mapping[str, Any], dtype: str) -> Found:
+def _runs(options: Mapping[str, Any], dtype: str) -> Problems:
     """Yield what is wrong with runs: options, m, starts that the data type cannot hold, iterates beyond memory."""
     total, model = known_measurements(options), declared.of_algorithm(options["algorithm"])
     if any(key in run for run in options["runs"] for key in PAPER):
@@ -306,7 +309,7 @@ def _runs(options: Mapping[str, Any], dtype: str) -> Found:
         if not found:
             for item in as_list(run.get("m", total)):
                 if item > total:
-                    yield ("runs", i, "m"), wrong(item, f"at most the problem's m = {total}")
+                    yield ("runs", i, "m"), not_allowed(item, f"at most the problem's m = {total}")
             yield from declared.underflow(run.get("alpha", []), dtype, ("runs", i, "alpha"))
             yield from declared.too_wide(model, run, options["d"], ("runs", i))
     runs, most = _count_runs(options), declared.MEMORY_LIMIT_BYTES
@@ -316,7 +319,7 @@ def _runs(options: Mapping[str, Any], dtype: str) -> Found:
         yield ("runs",), f": {what} would take {declared.gib(need)}; allowed is {declared.gib(most)}"
 
 
-def _recorded(options: Mapping[str, Any]) -> Found:
+def _recorded(options: Mapping[str, Any]) -> Problems:
     """Yield recording grids that would fill memory, and iterations that the step factor does not divide."""
     factor, counts = factor_of(options), []
     for i, run in enumerate(options["runs"]):
@@ -335,10 +338,10 @@ def _recorded(options: Mapping[str, Any]) -> Found:
         counts += [(("record", what, "at"), point) for point in grid.get("at", ())]
     for path, count in counts:
         if count % factor:
-            yield path, wrong(count, f"a multiple of step_factor = {factor}")
+            yield path, not_allowed(count, f"a multiple of step_factor = {factor}")
 
 
-def _pairing(options: Mapping[str, Any], dtype: str) -> Found:
+def _pairing(options: Mapping[str, Any], dtype: str) -> Problems:
     """Yield what runs ask of an ensemble that does not provide it."""
     ensemble, algorithm = options["ensemble"], options["algorithm"]
     lacking = declared.lacks(algorithm, ensemble)
@@ -356,9 +359,9 @@ def _pairing(options: Mapping[str, Any], dtype: str) -> Found:
         known = run.get("m", known_measurements(options))
         if "prefixes" not in plugins.ensemble(ensemble).provides and {*as_list(known)} != {options["m"]}:
             text = f"the problem's m = {options['m']} with ensemble: {ensemble}"
-            yield ("runs", i, "m"), wrong(known, text)
+            yield ("runs", i, "m"), not_allowed(known, text)
     least = declared.limits(ensemble).smallest_train_error.get(dtype, 0)
     stop = options["stop_below_train_error"]
     if stop is not None and stop < least:
         text = f"at least {least}: ensemble {ensemble} does not resolve smaller ones"
-        yield ("stop_below_train_error",), wrong(stop, text)
+        yield ("stop_below_train_error",), not_allowed(stop, text)

@@ -22,7 +22,7 @@ class SettingsError(ValueError):
         super().__init__("\n" + "\n".join(self.problems))
 
 
-def shown(path):
+def display_path(path):
     """Return a path as messages have it: from the working directory where it lies below, else whole."""
     inside = Path(path).is_absolute() and Path(path).is_relative_to(Path.cwd())
     return os.path.relpath(path) if inside else str(path)
@@ -92,11 +92,11 @@ def load_yaml(path, aliases=False):
         finally:
             loader.dispose()
     except OSError as error:
-        raise SettingsError([f"{shown(path)}: cannot be read ({error.strerror})"]) from error
+        raise SettingsError([f"{display_path(path)}: cannot be read ({error.strerror})"]) from error
     except _Refused as error:
-        raise SettingsError([f"{shown(path)}: {error}"]) from error
+        raise SettingsError([f"{display_path(path)}: {error}"]) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise SettingsError([f"{shown(path)}: not valid YAML: {' '.join(str(error).split())}"]) from error
+        raise SettingsError([f"{display_path(path)}: not valid YAML: {' '.join(str(error).split())}"]) from error
 
 
 def bibliography(path):

@@ -9,7 +9,7 @@ from algoreg import plugins
 from algoreg.settings import descents, options, plan
 from algoreg.settings.base import as_list, show
 from algoreg.settings.chapters import curve_columns
-from algoreg.settings.messages import problems, unknown, wrong
+from algoreg.settings.messages import not_allowed, problems, unknown
 from algoreg.settings.plan import experiment_options
 from algoreg.settings.selection import SELECTORS, at_end, clock, points, selects
 from algoreg.settings.tier import size_of
@@ -75,7 +75,7 @@ def _algorithm_options(settled, known, path):
     """
     given, model = settled["algorithm_options"], options.of_algorithm(settled["algorithm"])
     listed = {key: value for key, value in given.items() if isinstance(value, list)}
-    yield from (((*path, key), wrong(value, "one value")) for key, value in listed.items())
+    yield from (((*path, key), not_allowed(value, "one value")) for key, value in listed.items())
     own = {key: settled[key] for key in known if key in settled}
     found = problems(model, {"step": 1.0, "iterations": 1, "m": 10**9, **own, **given})
     yield from (((*path, *inner), text) for inner, text in found)
@@ -93,7 +93,7 @@ def _experiment_starts(block, settled, tier, path):
         power = -math.log(options.SMALLEST_NORMAL[dtype]) / math.log(largest) if largest > 1 else math.inf
         if settled["alpha_power"] > power:
             allowed = f"at most {math.floor(power * 100) / 100:g} at d = {settled['d']} in {dtype}; beyond it the start becomes 0"
-            yield (*path, "alpha_power"), wrong(settled["alpha_power"], allowed)
+            yield (*path, "alpha_power"), not_allowed(settled["alpha_power"], allowed)
 
 
 def _selections(tier):
@@ -152,7 +152,7 @@ def _comparison(tier, block, published, path):
             f"this table has d = {', '.join(map(str, sorted(sizes)))}",
         )
     elif "scan" in block and not {"iteration", "alpha_label"} <= curve_columns(curve):
-        yield (*path, "published"), wrong(curve, "a curve along iterations and by alpha_label, with scan")
+        yield (*path, "published"), not_allowed(curve, "a curve along iterations and by alpha_label, with scan")
 
 
 def _points(block, path):
@@ -160,7 +160,7 @@ def _points(block, path):
     listed = block[clock(block)]
     if isinstance(listed, dict):
         if listed["to"] < listed["from"]:
-            yield (*path, "to"), wrong(listed["to"], "at least from")
+            yield (*path, "to"), not_allowed(listed["to"], "at least from")
         count = (listed["to"] - listed["from"]) // listed["every"] + 1
         if count > MOST_POINTS:
             yield (*path, "every"), f" = {listed['every']}: {count} iterations; allowed are {MOST_POINTS}"

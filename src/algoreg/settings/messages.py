@@ -13,7 +13,7 @@ from algoreg.settings.base import as_list, show
 # No size or time is near it, and products of three such numbers are still finite.
 LARGEST = 1e100
 # What messages call the place of all that a file says.
-WHOLE = "(the whole file)"
+WHOLE_FILE = "(the whole file)"
 
 
 def key(path):
@@ -25,7 +25,7 @@ def key(path):
         else:
             name = part if re.fullmatch(r"[\w-]+", part) else show(part)
             text += f".{name}" if text else name
-    return text or WHOLE
+    return text or WHOLE_FILE
 
 
 def in_file(file, *start):
@@ -42,7 +42,7 @@ def _hint(value):
     return ""
 
 
-def wrong(value, allowed):
+def not_allowed(value, allowed):
     """Return what stands after a key whose value is not allowed."""
     return f" = {show(value)}: allowed is {allowed}{_hint(value)}"
 
@@ -130,7 +130,7 @@ def beyond_range(content, path=()):
     return []
 
 
-def lines(found, where):
-    """Return problems ``(path, line after the key)`` as lines, each once; ``where`` returns ``file: key`` of a path."""
+def lines(found, locate):
+    """Return problems ``(path, line after the key)`` as lines, each once; ``locate`` gives ``file: key`` of a path."""
     # Where a check of the whole file names its keys, the place adds nothing.
-    return list(dict.fromkeys((where(path) + text).replace(f"{WHOLE}: ", "") for path, text in found))
+    return list(dict.fromkeys((locate(path) + text).replace(f"{WHOLE_FILE}: ", "") for path, text in found))

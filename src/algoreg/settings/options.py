@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from algoreg import plugins
 from algoreg.settings import base
 from algoreg.settings.base import as_list, show
-from algoreg.settings.messages import wrong
+from algoreg.settings.messages import not_allowed
 
 # What every algorithm takes in a run.
 COMMON = tuple(base.RunOptions.model_fields)
@@ -56,13 +56,13 @@ def unfit_extent(problem):
     d, m, kind = problem["d"], problem["m"], problem["ensemble"]
     own = limits(kind)
     if m < own.least_m(d):
-        yield "m", wrong(m, f"at least {own.least_m(d)} with ensemble: {kind} at d = {d}")
+        yield "m", not_allowed(m, f"at least {own.least_m(d)} with ensemble: {kind} at d = {d}")
     if own.refused_d(d):
-        yield "d", wrong(d, f"{own.refused_d(d)} with ensemble: {kind}")
+        yield "d", not_allowed(d, f"{own.refused_d(d)} with ensemble: {kind}")
         return
     most = own.most_m(d)
     if most is not None and m > most:
-        yield "m", wrong(m, f"at most {most} with ensemble: {kind} at d = {d}")
+        yield "m", not_allowed(m, f"at most {most} with ensemble: {kind} at d = {d}")
     need = 8 * own.stored(d, m)
     if need > MEMORY_LIMIT_BYTES:
         key = "d" if own.stored(d, 2 * m) == own.stored(d, m) else "m"
@@ -115,7 +115,7 @@ def too_wide(model, run, d, path):
     for key in model.at_most_d:
         for item in as_list(run.get(key)):
             if item is not None and item > d:
-                yield (*path, key), wrong(item, f"at most d = {d}")
+                yield (*path, key), not_allowed(item, f"at most d = {d}")
 
 
 def underflow(values, dtype, path):
@@ -123,4 +123,7 @@ def underflow(values, dtype, path):
     least = SMALLEST_NORMAL[dtype]
     small = [value for value in as_list(values) if 0 < value < least]
     if small:
-        yield path, wrong(small[0], f"at least {least:.3g} in {dtype}; smaller ones lose their digits or become 0")
+        yield (
+            path,
+            not_allowed(small[0], f"at least {least:.3g} in {dtype}; smaller ones lose their digits or become 0"),
+        )

@@ -107,7 +107,7 @@ def generated_files(name: str, block: Mapping[str, Any], ensembles: Iterable[int
     return [f"data/{name}/ensemble-{number}.npz" for number in ensembles] if generates(block) else []
 
 
-def judged(entry: Mapping[str, Any], tier: Tier) -> bool:
+def is_judged(entry: Mapping[str, Any], tier: Tier) -> bool:
     """Return whether a tier can judge a claim: it is listed and the tier has all its experiments."""
     return size_of(tier) in entry["tiers"] and set(tier["experiments"]).issuperset(entry["experiments"])
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from algoreg import plugins
 from algoreg.settings.base import EnsembleLimits, ExperimentOptions, RunOptions, show
-from algoreg.settings.files import shown
+from algoreg.settings.files import display_path
 from algoreg.settings.messages import unknown
 from algoreg.settings.options import WITHIN
 
@@ -51,7 +51,7 @@ def plugin_problems() -> list[str]:
 def _place(module: ModuleType, part: Any = None) -> str:
     """Return a module's file, with the line of a class or a function that it defines."""
     line = f":{inspect.getsourcelines(part)[1]}" if getattr(part, "__module__", None) == module.__name__ else ""
-    return f"{shown(module.__file__)}{line}"
+    return f"{display_path(module.__file__)}{line}"
 
 
 def _not_imported(path: Path | None, error: BaseException) -> str:
@@ -60,7 +60,7 @@ def _not_imported(path: Path | None, error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename == str(path):
         lines.append(error.lineno)
     text = " ".join(str(error).split())
-    return f"{shown(path)}{f':{lines[-1]}' if lines else ''}: cannot be imported: {type(error).__name__}: {text}"
+    return f"{display_path(path)}{f':{lines[-1]}' if lines else ''}: cannot be imported: {type(error).__name__}: {text}"
 
 
 def _taken(kind: str, module: ModuleType, owners: dict[str, str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from itertools import product
 from algoreg import plugins
 from algoreg.settings.base import as_list, show
 from algoreg.settings.chapters import sized
-from algoreg.settings.messages import unknown, wrong
+from algoreg.settings.messages import not_allowed, unknown
 from algoreg.settings.plan import experiment_options
 
 # The keys beside the options, and what they say.
@@ -62,7 +62,7 @@ def regime_problems(entry, entries):
         there = {tier: values_of(key, blocks, entry) for tier, blocks in measured.items()}
         if all(there.values()) and not _fits(value, list(there.values())):
             has = "; ".join(f"{tier} {', '.join(map(_short, values))}" for tier, values in there.items())
-            yield ("regime", key), wrong(value, f"what its experiments have in every tier that judges it: {has}")
+            yield ("regime", key), not_allowed(value, f"what its experiments have in every tier that judges it: {has}")
 
 
 def _short(value):

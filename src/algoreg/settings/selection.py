@@ -13,8 +13,8 @@ SELECTORS = ("alpha", "m_over_d")
 # The keys that say which iterations: as they ran, or the paper's.
 CLOCKS = ("iterations", "paper_iterations")
 # What every row has, in this order.
-FIXED = ("target", "ensemble", "train_error", "test_error", "status")
-REST = ("d", "rank", "m", "alpha", "step", "iteration", "own_iteration")
+FIXED_COLUMNS = ("target", "ensemble", "train_error", "test_error", "status")
+FURTHER_COLUMNS = ("d", "rank", "m", "alpha", "step", "iteration", "own_iteration")
 
 
 def columns(block: Mapping[str, Any]) -> list[str]:
@@ -22,13 +22,13 @@ def columns(block: Mapping[str, Any]) -> list[str]:
 
     A table of the runs' ends also has their length, ``iterations``, before the status.
     """
-    by, rest = block["by"], list(REST)
-    fixed = list(FIXED)
+    by, rest = block["by"], list(FURTHER_COLUMNS)
+    fixed = list(FIXED_COLUMNS)
     if block.get("hold_out_error"):
         fixed.insert(-1, "hold_out_error")
     if at_end(block):
         fixed.insert(-1, "iterations")
-        rest = [name for name in REST if name != "iteration"]
+        rest = [name for name in FURTHER_COLUMNS if name != "iteration"]
     return [*by, *fixed, *(name for name in rest if name not in by)]
 
 

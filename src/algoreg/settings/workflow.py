@@ -62,9 +62,9 @@ def misplaced(config: dict, file: str) -> list[str]:
     for place in filter(None, places):
         if not any(Path(place).expanduser().glob("*/chapter.yaml")):
             allowed = f"allowed are folders that exist and have chapters, separated by {os.pathsep}"
-            found.append(f"{checking.shown(file)}: chapter_path = {place}: {allowed}")
+            found.append(f"{checking.display_path(file)}: chapter_path = {place}: {allowed}")
     try:
         plugins.algorithm_files()
     except ValueError as error:
-        found.append(f"{checking.shown(file)}: {error}")
+        found.append(f"{checking.display_path(file)}: {error}")
     return found

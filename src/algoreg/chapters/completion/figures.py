@@ -4,7 +4,7 @@ import numpy as np
 
 from algoreg.chapters.completion.minima import beside_published, predicted
 from algoreg.chapters.completion.words import DEPTHS, GRAPHS, METHODS, WAYS
-from algoreg.reporting.charts.course import beside, points
+from algoreg.reporting.charts.course import dodged, points
 from algoreg.reporting.charts.law import margin_level, mean_of_pair, ratio_of_pair
 from algoreg.reporting.charts.panels import describe, finish, panels, two_abreast
 from algoreg.reporting.charts.style import COLOURS
@@ -22,7 +22,7 @@ def _methods(axes, table, value):
     """Draw a value over m, a colour for each method; return the means by method."""
     present, means = [name for name in METHODS if name in set(table["method"])], {}
     for place, name in enumerate(present):
-        own = beside(table[table["method"] == name], "m_over_dof", place, len(present), APART)
+        own = dodged(table[table["method"] == name], "m_over_dof", place, len(present), APART)
         marker = "s" if name == "nuclear" else "o"
         kept = points(axes, own, "m_over_dof", value, COLOURS[place], METHODS[name], marker, linestyle="-")
         means[name] = kept["mean"]
@@ -145,7 +145,7 @@ def _graphs(axes, table, claim):
         own = table[(table["method"] == method) & (table["graph"] == graph)]
         colour = COLOURS[("path", "none", "shuffled").index(graph)]
         style = {"linestyle": "-"} if method == "factors" else {"linestyle": "--", "markerfacecolor": "white"}
-        moved = beside(own, "share", place, len(GRAPHS), APART)
+        moved = dodged(own, "share", place, len(GRAPHS), APART)
         points(axes, moved, "share", "unseen_error", colour, label, "o" if method == "factors" else "s", **style)
     _margin(axes, table, claim, "share", 1, "factors and energy over energy alone", "^")
     describe(axes, "xy", table["share"].unique(), xlabel="share of known entries", ylabel="error of unknown entries")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.claims.cells import cells, chosen, known
+from algoreg.claims.cells import cells, chosen, finite
 from algoreg.claims.estimands import estimand
 from algoreg.claims.intervals import interval_of
 
@@ -25,4 +25,4 @@ def ratio_of_increments(tables, published, rng, *, table, value, along, where=No
         first, last = np.diff(part.mean(axis=(1, 2)))
         return last / first
 
-    return interval_of(statistic, known(values), rng)
+    return interval_of(statistic, finite(values), rng)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from algoreg.claims.cells import cells, chosen, known, paired_logs, taken
+from algoreg.claims.cells import cells, chosen, finite, paired_logs, resampled
 from algoreg.claims.estimands import estimand
 from algoreg.claims.intervals import UNDEFINED, as_factor, crossed_interval, exp_of, interval_of, share_interval
 from algoreg.claims.thresholds import Thresholds, find_thresholds
@@ -19,7 +19,7 @@ def mean_gain(tables, published, rng, *, table, value, along, first, second, whe
     less that where it has another, run by run.
     """
     frame = chosen(tables[table], where)
-    sides = [known(cells(chosen(frame, {along: end}), [along], value)[1]) for end in (first, second)]
+    sides = [finite(cells(chosen(frame, {along: end}), [along], value)[1]) for end in (first, second)]
     return interval_of(np.mean, sides[0] - sides[1], rng)
 
 
@@ -41,13 +41,13 @@ def needed_width(tables, published, rng, *, table, scale, where=None):
     """
     frame = chosen(tables[table], where)
     (names, optimal), (_, ranks) = (cells(frame, ["positive"], column) for column in ("optimal", "optimum_rank"))
-    widths, optimal = np.array([width for (width,) in names]), known(optimal)
-    unit = known(ranks[0]) if scale == "rank" else np.full(ranks[0].shape, np.sqrt(2 * frame["m"].iloc[0]))
+    widths, optimal = np.array([width for (width,) in names]), finite(optimal)
+    unit = finite(ranks[0]) if scale == "rank" else np.full(ranks[0].shape, np.sqrt(2 * frame["m"].iloc[0]))
     if (needed_widths(optimal) == len(widths)).any():
         return UNDEFINED
 
     def statistic(targets, ensembles):
-        needed = widths[needed_widths(taken(optimal, targets, ensembles))]
+        needed = widths[needed_widths(resampled(optimal, targets, ensembles))]
         return np.mean(needed / unit[0, ensembles])
 
     return crossed_interval(statistic, *optimal.shape[1:], rng)
@@ -62,7 +62,7 @@ def optimal_from_the_root(tables, published, rng, *, table, units, where=None):
     least = np.sqrt(2 * frame["m"].iloc[0])
     kept = frame[frame["positive"] >= least] if units == "root" else frame[frame["positive"] == units]
     _, optimal = cells(kept, ["positive"], "optimal")
-    return share_interval(np.min, known(optimal), rng)
+    return share_interval(np.min, finite(optimal), rng)
 
 
 @estimand("mean over runs of log10 of {value}, at the first over that at the second of {by} = {pair}")
@@ -109,4 +109,4 @@ def factor_to_kernel(tables, published, rng, *, table, value, where=None):
     def statistic(part):
         return np.abs(np.log(np.mean(part**2, axis=(1, 2)) / expected)).max() / 2
 
-    return as_factor(interval_of(statistic, known(values), rng))
+    return as_factor(interval_of(statistic, finite(values), rng))

@@ -6,7 +6,7 @@ from algoreg.chapters.large.estimands import Curves
 from algoreg.chapters.large.leak import predicted
 from algoreg.claims.exponents import slope_weights
 from algoreg.claims.intervals import interval_of
-from algoreg.reporting.charts.course import beside, points
+from algoreg.reporting.charts.course import dodged, points
 from algoreg.reporting.charts.law import law
 from algoreg.reporting.charts.panels import describe, finish, panels
 from algoreg.reporting.charts.style import COLOURS
@@ -81,7 +81,7 @@ def large_unstored(tables, claims):
     describe(left, "xy", most.index, xlabel="dimension d", ylabel="directions stored", title=title)
     labels = {"large_law_stored": "stored", "large_law": "drawn as they are asked for"}
     for place, (name, label) in enumerate(labels.items()):
-        moved = beside(tables[name], "time", place, len(labels), 1.04)
+        moved = dodged(tables[name], "time", place, len(labels), 1.04)
         points(right, moved, "time", "test_error", COLOURS[place], label, MARKERS[place], linestyle="none")
     title = f"measurements of one law: the same errors\n(d = {tables['large_law']['d'].iloc[0]})"
     describe(right, "y", xlabel="η·t", ylabel="‖X − X*‖/‖X*‖ (Frobenius)", title=title)

@@ -12,7 +12,7 @@ from algoreg.reporting.charts.panels import describe, finish, panels
 from algoreg.reporting.charts.style import COLOURS
 from algoreg.reporting.charts.text import GEOMETRIC_BAND, SPREAD, number, rounded, sizes
 from algoreg.reporting.figures import drawing
-from algoreg.reporting.wording import apart
+from algoreg.reporting.wording import format_beside_margin
 
 MARKERS = ("o", "s", "^", "D", "v")
 
@@ -68,7 +68,7 @@ def momentum_steps(tables, claims):
     margin_level(right, claims["momentum-is-a-step"])
     step = claim["estimand"]["step"]
     factor = np.exp(np.abs(np.log(gains.get(step, pd.Series(dtype=float)) / pd.Series(goals))).max())
-    said = apart([float(factor)], claim["margin"], towards="up")[0]
+    said = format_beside_margin([float(factor)], claim["margin"], towards="up")[0]
     left.set_title(f"η = {step:g}: speed-ups within a factor of {said}\nof the published ones")
     step = claims["momentum-is-a-step"]["estimand"]["where"]["step"]
     largest = factors.get(step, pd.Series(dtype=float)).max()

@@ -4,7 +4,7 @@ in size and rank, in time and in the error of τ.
 
 import numpy as np
 
-from algoreg.claims.cells import NoValue, cells, chosen, known
+from algoreg.claims.cells import NoValue, cells, chosen, finite
 from algoreg.claims.censoring import ABOVE, BELOW, INSIDE
 from algoreg.claims.estimands import estimand
 from algoreg.claims.exponents import mean_slope, refuse_few
@@ -139,7 +139,7 @@ def late_slope(tables, published, rng, *, table, value, variants, high, low, pic
     frame = chosen(tables[table], {"variant": variants})
     names, values = cells(frame, ["variant", "iteration"], value)
     iterations = sorted({iteration for _, iteration in names})
-    stacked = known(values).reshape(len(variants), len(iterations), *values.shape[1:])
+    stacked = finite(values).reshape(len(variants), len(iterations), *values.shape[1:])
     slopes = np.stack([late_slopes(iterations, one, high, low) for one in stacked])
     best = {"slowest": np.max, "fastest": np.min}[pick]
     return interval_of(lambda part: best(np.median(part, axis=(1, 2))), slopes, rng)
@@ -237,5 +237,5 @@ def tau_time_exponent(tables, published, rng, *, table, value, sizes, variant):
     errors = [-size for size in sizes]
     if not (chosen(frame, {"tau_error": errors})["status"] == "diverged").all():
         raise NoValue
-    values = known(_at_tau_errors(frame, value, errors))
+    values = finite(_at_tau_errors(frame, value, errors))
     return distance_from(interval_of(lambda part: mean_slope(sizes, part), np.log(values), rng), -1.0)

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from algoreg.claims.cells import cells, chosen, known
+from algoreg.claims.cells import cells, chosen, finite
 from algoreg.claims.estimands import estimand
 from algoreg.claims.intervals import distance_from, interval_of, share_interval
 
 
 def right_ranks(frame, value):
     """Return for every draw whether its ranks are rejected up to the one below the true one, and that one is not."""
-    rejected = known(cells(frame[frame["fitted_rank"] <= frame["rank"]], ["fitted_rank"], value)[1])
+    rejected = finite(cells(frame[frame["fitted_rank"] <= frame["rank"]], ["fitted_rank"], value)[1])
     return rejected[:-1].all(axis=0) & (rejected[-1] == 0)
 
 
@@ -36,5 +36,5 @@ def slope_off(tables, published, rng, *, table, value, against, where=None):
     """Return the distance from 1 of the mean over runs of the least-squares slope of ``value`` in ``against``,
     over every run's α.
     """
-    slopes = known(slopes_of(chosen(tables[table], where), value, against))
+    slopes = finite(slopes_of(chosen(tables[table], where), value, against))
     return distance_from(interval_of(np.mean, slopes[None], rng), 1.0)

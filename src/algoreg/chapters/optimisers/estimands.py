@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.claims.cells import cells, cells_along, chosen, known, log_cells, taken
+from algoreg.claims.cells import cells, cells_along, chosen, finite, log_cells, resampled
 from algoreg.claims.estimands import estimand
 from algoreg.claims.intervals import crossed_interval, exp_of, interval_of
 from algoreg.claims.thresholds import FLOOR, last_fall
@@ -27,7 +27,7 @@ def optimiser_threshold_ratio(tables, published, rng, *, table, method, against,
     level = np.log10(tolerance)
 
     def statistic(*units):
-        ends = [last_fall(places, taken(logs, *units).mean(axis=(1, 2)), level)[0] for logs in (first, second)]
+        ends = [last_fall(places, resampled(logs, *units).mean(axis=(1, 2)), level)[0] for logs in (first, second)]
         return np.log(ends[0] / ends[1])
 
     return exp_of(crossed_interval(statistic, *first.shape[1:], rng))
@@ -38,7 +38,7 @@ def fall_between(tables, published, rng, *, table, value, along, first, second, 
     """Return how much the mean of a value is larger at the first of two values of a column."""
     _, values = cells(chosen(tables[table], {**(where or {}), along: [first, second]}), [along], value)
     low, high = (0, 1) if first < second else (1, 0)
-    return interval_of(lambda part: float(np.mean(part[low] - part[high])), known(values), rng)
+    return interval_of(lambda part: float(np.mean(part[low] - part[high])), finite(values), rng)
 
 
 @estimand(
@@ -49,7 +49,7 @@ def share_of_fall(tables, published, rng, *, table, value, along, low, high, las
     points = [0.0, low, high, last]
     names, values = cells_along(chosen(tables[table], {**(where or {}), along: points}), along, value)
     places = [int(np.argmin(np.abs(np.array(names) - point))) for point in points]
-    values = known(values)
+    values = finite(values)
 
     def statistic(part):
         start, before, after, end = part.mean(axis=(1, 2))[places]
@@ -62,7 +62,7 @@ def share_of_fall(tables, published, rng, *, table, value, along, low, high, las
 def fall_ratio(tables, published, rng, *, table, value, along, first, second, by, pair, where=None):
     """Return the ratio of two falls, each between the same two values of a column."""
     frame = chosen(tables[table], {**(where or {}), along: [first, second]})
-    parts = np.concatenate([known(cells(chosen(frame, {by: name}), [along], value)[1]) for name in pair])
+    parts = np.concatenate([finite(cells(chosen(frame, {by: name}), [along], value)[1]) for name in pair])
 
     def statistic(part):
         start, end, other_start, other_end = part.mean(axis=(1, 2))

@@ -4,7 +4,7 @@ exponents of medians, and ratios of columns.
 
 import numpy as np
 
-from algoreg.claims.cells import cells, cells_along, chosen, known, positive
+from algoreg.claims.cells import cells, cells_along, chosen, finite, positive
 from algoreg.claims.estimands import estimand
 from algoreg.claims.exponents import refuse_few, slope_weights
 from algoreg.claims.intervals import exp_of, interval_of, share_interval
@@ -54,7 +54,7 @@ def median_exponent(tables, published, rng, *, table, value, along, where=None):
     weights = slope_weights(points)
     # Half of the runs of some resample may not get there, though half of all do.
     most = np.nanmax(values, initial=1.0)
-    known(medians(values))
+    finite(medians(values))
 
     def slope(part):
         logs = np.log(np.minimum(medians(part), most))

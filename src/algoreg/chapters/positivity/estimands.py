@@ -4,7 +4,7 @@ factors to statistical dimensions.
 
 import numpy as np
 
-from algoreg.claims.cells import cells_along, chosen, known, paired_logs
+from algoreg.claims.cells import cells_along, chosen, finite, paired_logs
 from algoreg.claims.estimands import estimand
 from algoreg.claims.exponents import refuse_few
 from algoreg.claims.intervals import UNDEFINED, as_factor, interval_of
@@ -33,7 +33,7 @@ def uniqueness_thresholds(frame) -> Thresholds:
             said = decided[(slice(None), *place)].astype(bool)
             if not said.any():
                 raise ValueError(f"d = {d}: no run of a draw is decided")
-            heights = np.where(known(distances[(said, *place)]) > ANOTHER, 1.0, -1.0)
+            heights = np.where(finite(distances[(said, *place)]) > ANOTHER, 1.0, -1.0)
             logs[place], sides[place] = last_fall(places[said], heights, 0.0)
         found[d] = logs, sides
     logs, sides = (np.stack(part) for part in zip(*found.values(), strict=True))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.claims.cells import cells, chosen, known, positive
+from algoreg.claims.cells import cells, chosen, finite, positive
 from algoreg.claims.estimands import estimand
 from algoreg.claims.intervals import exp_of, interval_of
 
@@ -28,4 +28,4 @@ def lead_of_method(tables, published, rng, *, table, method, value, over_method,
     """Return the mean of a method's ``value`` less another one's on the same draws."""
     frame = chosen(tables[table], where)
     lead = _side(frame, method, value, by) - _side(frame, over_method, value, by)
-    return interval_of(np.mean, known(lead), rng)
+    return interval_of(np.mean, finite(lead), rng)

@@ -4,7 +4,7 @@ import numpy as np
 
 from algoreg.chapters.practice.words import MAGNITUDES, PHOTOGRAPH, REGRESSION, TOMOGRAPHY
 from algoreg.claims.cells import geometric_mean
-from algoreg.reporting.charts.course import beside, points
+from algoreg.reporting.charts.course import dodged, points
 from algoreg.reporting.charts.law import margin_level, margin_mark
 from algoreg.reporting.charts.panels import PAGE, describe, finish, legend_below, panels, share_legend, two_abreast
 from algoreg.reporting.charts.style import COLOURS
@@ -41,7 +41,7 @@ def tomography(tables, claims):
         for place, (method, value, label, style) in enumerate(lines):
             part = table[(table["method"] == method) & (table["shots"] == shots)]
             colour = COLOURS[max(0, place - 1)]
-            moved = beside(part, "share", place, len(lines), APART)
+            moved = dodged(part, "share", place, len(lines), APART)
             points(axes, moved, "share", value, colour, label, marker="o" if style == "-" else "s", linestyle=style)
         shares = sorted(table["share"].unique())
         times = (
@@ -87,7 +87,7 @@ def photograph(tables, claims):
         title = f"{title}, {share:.0%} known: descent has {means} times\nthe means' error, {least} times least nuclear norm's"
         for place, (method, label) in enumerate(PHOTOGRAPH.items()):
             part = table[(table["picture"] == picture) & (table["method"] == method)]
-            moved = beside(part, "share", place, len(PHOTOGRAPH), APART)
+            moved = dodged(part, "share", place, len(PHOTOGRAPH), APART)
             points(axes, moved, "share", "error", COLOURS[place], label)
         axes.axhline(1, color="black", linewidth=0.8, linestyle=":", label="mean of the known pixels")
         if picture == "photograph":
@@ -178,7 +178,7 @@ def magnitudes(tables, claims):
     for place, (method, label) in enumerate(MAGNITUDES.items()):
         part = table[table["method"] == method]
         if len(part):
-            moved = beside(part, "m_over_n", place, len(MAGNITUDES), APART)
+            moved = dodged(part, "m_over_n", place, len(MAGNITUDES), APART)
             style = "--" if method.endswith("large start") else "-"
             points(bottom, moved, "m_over_n", "error", COLOURS[place], label, linestyle=style)
     claim = claims["magnitudes-full-width"]

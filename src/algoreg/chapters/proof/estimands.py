@@ -2,7 +2,7 @@
 and isometry exponents.
 """
 
-from algoreg.claims.cells import cells, chosen, known
+from algoreg.claims.cells import cells, chosen, finite
 from algoreg.claims.estimands import estimand
 from algoreg.claims.exponents import log_law
 from algoreg.claims.intervals import Estimate, crossed_interval, interval_of
@@ -21,7 +21,7 @@ def bracketed_need(tables, published, rng, *, table, low, up, by, where=None):
     ends = []
     for column in (low, up):
         _, values = cells(frame, by, column)
-        ends.append(interval_of(lambda part: part.mean(axis=(1, 2)).max(), known(values), rng))
+        ends.append(interval_of(lambda part: part.mean(axis=(1, 2)).max(), finite(values), rng))
     # Each ratio to the upper end is at most that to the lower one, so what bounds the former from below bounds the
     # latter.
     return Estimate(ends[0].value, ends[1].low, ends[0].high)

@@ -4,7 +4,7 @@ their growth with κ, ratios of thresholds.
 
 import numpy as np
 
-from algoreg.claims.cells import cells, chosen, taken
+from algoreg.claims.cells import cells, chosen, resampled
 from algoreg.claims.estimands import estimand
 from algoreg.claims.exponents import slope_weights
 from algoreg.claims.intervals import UNDEFINED, crossed_interval, distance_from, exp_of, interval_of
@@ -30,7 +30,7 @@ def _eligible(logs):
 
 def _best(part, targets, ensembles):
     """Return the smallest mean over runs among the methods that are eligible."""
-    return np.nanmin(taken(part, targets, ensembles).mean(axis=(1, 2)))
+    return np.nanmin(resampled(part, targets, ensembles).mean(axis=(1, 2)))
 
 
 @estimand("passes to {tolerance:g} of the best of {first} over those of the best of {second}, the largest over κ")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.claims.cells import cells, chosen, known
+from algoreg.claims.cells import cells, chosen, finite
 from algoreg.claims.estimands import estimand
 from algoreg.claims.intervals import UNDEFINED, interval_of
 
@@ -29,7 +29,7 @@ def largest_shortfall(tables, published, rng, *, table, value, predicted, by, to
     ``floor``. Undefined where a run has no value.
     """
     frame = chosen(tables[table], where)
-    values, laws = (known(cells(frame, by, column)[1]) for column in (value, predicted))
+    values, laws = (finite(cells(frame, by, column)[1]) for column in (value, predicted))
     law = laws.mean(axis=(1, 2))
     return interval_of(lambda part: np.max(shortfall(part.mean(axis=(1, 2)), law, tolerance, floor)), values, rng)
 
@@ -45,7 +45,7 @@ def fitted_mean(tables, published, rng, *, table, value, where=None):
     fits = frame["status"] == "converged"
     if 2 * fits.sum() < len(frame):
         return UNDEFINED
-    known(frame.loc[fits, value])
+    finite(frame.loc[fits, value])
     _, values = cells(frame.assign(fitted=frame[value].where(fits), point=0), ["point"], "fitted")
     whole = np.nanmean(values)
 

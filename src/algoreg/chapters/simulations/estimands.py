@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.claims.cells import cells, cells_along, known, log_cells, paired_logs, positive, taken
+from algoreg.claims.cells import cells, cells_along, finite, log_cells, paired_logs, positive, resampled
 from algoreg.claims.estimands import estimand
 from algoreg.claims.exponents import slope_weights
 from algoreg.claims.intervals import UNDEFINED, Estimate, as_factor, crossed_interval, extreme, interval_of
@@ -78,7 +78,7 @@ def _matched(table, curve, errors, shift, along):
 
 def _factor(pick, goal, values, rng):
     """Return exp of what ``pick`` makes of the points' |log(our mean / published)|."""
-    return as_factor(interval_of(lambda part: pick(np.abs(np.log(part.mean(axis=(1, 2)) / goal))), known(values), rng))
+    return as_factor(interval_of(lambda part: pick(np.abs(np.log(part.mean(axis=(1, 2)) / goal))), finite(values), rng))
 
 
 @estimand("largest factor between our mean and the published value, over the points of the curve")
@@ -111,7 +111,7 @@ def share_inside(tables, published, rng, *, table, figure, errors, shift=0, alon
     ``ensembles``. The other parameters are those of :func:`published_factor`.
     """
     goal, values = _matched(tables[table], published[figure], errors, shift, along)
-    low, high = np.transpose([prediction_interval(value, ensembles) for value in known(values)])
+    low, high = np.transpose([prediction_interval(value, ensembles) for value in finite(values)])
     share = float(np.mean((low <= goal) & (goal <= high)))
     return Estimate(share, share, share)
 
@@ -147,7 +147,7 @@ def published_course(tables, published, rng, *, table, figure):
     curve = published[figure]
     points, test = match(tables[table], curve[curve["error"] == "test_error"])
     iterations, train = cells_along(tables[table], "iteration", "train_error")
-    test, train = known(test), positive(train)
+    test, train = finite(test), positive(train)
     goal = np.log(points["value"].to_numpy())
     times = np.array(iterations, dtype=float)
     falling = curve[(curve["error"] == "train_error") & (curve["iteration"] > 0)]
@@ -158,7 +158,7 @@ def published_course(tables, published, rng, *, table, figure):
 
     def statistic(targets, ensembles):
         def mean(values):
-            return np.log(taken(values, targets, ensembles).mean(axis=(1, 2)))
+            return np.log(resampled(values, targets, ensembles).mean(axis=(1, 2)))
 
         apart = np.abs(_log_time_to(levels, np.minimum.accumulate(mean(train)[later]), times[later]) - when)
         return max(np.abs(mean(test) - goal).mean(), np.mean([apart[rows].mean() for rows in decades]))
@@ -181,7 +181,7 @@ def threshold_growth(tables, published, rng, *, table, method, against, method_t
         if len({values.shape for values in found}) > 1:
             raise ValueError(f"table {table}: every d needs the same number of targets and ensembles")
         logs.append(np.log(found))
-    difference = known(logs[0]) - known(logs[1])
+    difference = finite(logs[0]) - finite(logs[1])
     weights = slope_weights(sizes)
     return interval_of(lambda part: weights @ part.mean(axis=(1, 2)), difference, rng)
 
@@ -220,7 +220,7 @@ def test_error_once_fitted(tables, published, rng, *, over, fitted):
         if not below.any():
             return UNDEFINED
         first = below.argmax(axis=0)
-        score = known(np.where(below.any(axis=0), np.take_along_axis(test, first[None], axis=0)[0], 0.0))
+        score = finite(np.where(below.any(axis=0), np.take_along_axis(test, first[None], axis=0)[0], 0.0))
         estimates.append(crossed_interval(lambda t, e, score=score: score[t][:, e].mean(), *score.shape, rng))
     return extreme(min, estimates)
 

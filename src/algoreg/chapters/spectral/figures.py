@@ -1,7 +1,7 @@
 """The figures about spectral and convolutional networks: errors by m, distances to the least norm by start, margins."""
 
 from algoreg.chapters.spectral.words import CLASSIFIERS, NETWORKS
-from algoreg.reporting.charts.course import beside, points
+from algoreg.reporting.charts.course import dodged, points
 from algoreg.reporting.charts.law import OPPOSITE, margin_level, margin_mark, mean_of_pair, ratio_of_pair
 from algoreg.reporting.charts.panels import describe, finish, panels
 from algoreg.reporting.charts.style import COLOURS
@@ -21,7 +21,7 @@ def _errors(axes, table, claims):
     ]
     for place, (name, start) in enumerate(groups):
         own = table[(table["network"] == name) & (table["start"] == start)]
-        moved = beside(own, "m_over_dof", place, len(groups), APART)
+        moved = dodged(own, "m_over_dof", place, len(groups), APART)
         label = NETWORKS[name] + (f", start {start:g}" if start else "")
         style = {"linestyle": "-"} if start in (0, small) else {"linestyle": "--", "markerfacecolor": "white"}
         points(axes, moved, "m_over_dof", "test_error", COLOURS[list(NETWORKS).index(name)], label, **style)

@@ -4,7 +4,7 @@ and whether they follow these.
 
 import numpy as np
 
-from algoreg.claims.cells import cells, chosen, known
+from algoreg.claims.cells import cells, chosen, finite
 from algoreg.claims.estimands import estimand
 from algoreg.claims.exponents import log_law, slopes_of_runs
 from algoreg.claims.intervals import Estimate, distance_from, interval_of
@@ -27,7 +27,7 @@ def exponent_over_predicted(tables, published, rng, *, table, value, along, pred
     ``predicted`` is the column of predictions, the same at all points of ``along``, or one number for all runs.
     """
     frame = chosen(tables[table], where)
-    expected = known(cells(frame, [along], predicted)[1][:1]) if isinstance(predicted, str) else predicted
+    expected = finite(cells(frame, [along], predicted)[1][:1]) if isinstance(predicted, str) else predicted
     ratios = slopes_of_runs(frame, along, value, table)[None] / expected
     return distance_from(interval_of(np.mean, ratios, rng), 1.0)
 
@@ -40,7 +40,7 @@ def correlation_with_predicted(tables, published, rng, *, table, value, along, p
     such pairings.
     """
     frame = chosen(tables[table], where)
-    expected = known(cells(frame, [along], predicted)[1][0])
+    expected = finite(cells(frame, [along], predicted)[1][0])
     targets, ensembles = expected.shape
     shifts = [(t, e) for t in range(1, targets) for e in range(1, ensembles)] if others else [(0, 0)]
     beside = [np.roll(expected, shift, (0, 1)) for shift in shifts]

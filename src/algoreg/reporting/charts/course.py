@@ -54,19 +54,19 @@ def points(axes, frame, x, y, colour, label, marker="o", geometric=True, **style
     return kept
 
 
-def bars(axes, x, kept, colour, label, marker="o", **style):
+def bars(axes, x, ranges, colour, label, marker="o", **style):
     """Draw points with bars from ``low`` to ``high`` of a table with a column ``mean`` too."""
     # Equal runs may lie on either side of their mean by rounding.
-    spread = np.maximum([kept["mean"] - kept["low"], kept["high"] - kept["mean"]], 0)
+    spread = np.maximum([ranges["mean"] - ranges["low"], ranges["high"] - ranges["mean"]], 0)
     options = {"linewidth": 1, "markersize": 4.5, "capsize": 2, **style}
-    axes.errorbar(x, kept["mean"], spread, marker=marker, color=colour, label=label, **options)
+    axes.errorbar(x, ranges["mean"], spread, marker=marker, color=colour, label=label, **options)
 
 
-def beside(frame, x, place, count, apart):
+def dodged(frame, x, index, count, factor):
     """Return a table whose values along ``x`` are moved by factors,
     so that marks of ``count`` methods do not cover one another.
     """
-    return frame.assign(**{x: frame[x] * apart ** (place - (count - 1) / 2)})
+    return frame.assign(**{x: frame[x] * factor ** (index - (count - 1) / 2)})
 
 
 def spread_of(logs, index, unit=1.0):

@@ -40,22 +40,22 @@ def colour_bar(figure, mesh, axes):
     figure.colorbar(mesh, ax=axes, label="median relative test error", ticks=LEVELS, format="%g")
 
 
-def threshold(axes, found: Thresholds, label, off_colour):
+def threshold(axes, thresholds: Thresholds, label, off_colour):
     """Draw the median threshold and the range of all runs; those off the grid stand at its end, with an arrow.
 
     Returns the medians, shape (P,), infinite or 0 off the grid.
     """
-    median = found.medians()
-    low, high = (np.exp(pick(found.logs, axis=(1, 2))) for pick in (np.min, np.max))
-    axes.fill_between(found.sizes, low, high, color="white", alpha=0.35, linewidth=0)
+    median = thresholds.medians()
+    low, high = (np.exp(pick(thresholds.logs, axis=(1, 2))) for pick in (np.min, np.max))
+    axes.fill_between(thresholds.sizes, low, high, color="white", alpha=0.35, linewidth=0)
     for end in (low, high):
-        axes.plot(found.sizes, end, color="white", linewidth=0.8)
+        axes.plot(thresholds.sizes, end, color="white", linewidth=0.8)
     shown = np.isfinite(median) & (median > 0)
     options = {"color": "black", "markerfacecolor": "white", "markersize": 4, "zorder": 5, "label": label}
-    axes.plot(found.sizes[shown], median[shown], "o-", **options)
+    axes.plot(thresholds.sizes[shown], median[shown], "o-", **options)
     for side, marker, ends in ((-1, "v", low), (1, "^", high)):
-        off = (found.sides == side).any(axis=(1, 2))
+        off = (thresholds.sides == side).any(axis=(1, 2))
         if off.any():
             label = "m* beyond the grid in some runs"
-            axes.plot(found.sizes[off], ends[off], marker, color=off_colour, label=label, zorder=6)
+            axes.plot(thresholds.sizes[off], ends[off], marker, color=off_colour, label=label, zorder=6)
     return median

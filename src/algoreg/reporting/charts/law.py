@@ -87,9 +87,9 @@ def margin_mark(axes, x, y, side, label, filled=True):
     axes.plot([x], [y], SIDES[side], markerfacecolor="black" if filled else "none", **style)
 
 
-def mean_of_pair(table, estimand, place):
+def mean_of_pair(table, estimand, index):
     """Return the geometric mean that an estimand about a pair has of its first (0) or second (1) value."""
-    own = chosen(table, {**estimand["where"], estimand["by"]: estimand["pair"][place]})
+    own = chosen(table, {**estimand["where"], estimand["by"]: estimand["pair"][index]})
     return geometric_mean(own[estimand["value"]])
 
 

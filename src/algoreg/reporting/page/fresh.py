@@ -41,8 +41,8 @@ def _turned(found):
             "name": name,
             "verdict": one["committed"]["verdict"],
             "counted": f"{one['same']} of {one['seeds']}",
-            "others": fresh_seeds.others(one),
+            "others": fresh_seeds.other_verdicts(one),
             "estimates": fresh_seeds.estimates(one),
         }
-        for name, one in fresh_seeds.turned(found).items()
+        for name, one in fresh_seeds.changed_verdicts(found).items()
     ]

@@ -62,25 +62,25 @@ def differences(claims, committed):
     }
 
 
-def begun(text, found):
+def begun(text, differing):
     """Return a passage, Markdown, that begins with what differs in this run; an empty one stays empty."""
-    return f"> Otherwise in this run: {'; '.join(found.values())}.\n\n{text}" if text and found else text
+    return f"> Otherwise in this run: {'; '.join(differing.values())}.\n\n{text}" if text and differing else text
 
 
-def begun_by_passage(text, found):
+def begun_by_passage(text, differing):
     """Return a ledger in which each part that names a claim begins with what differs of it in this run.
 
     Parameters
     ----------
     text : str
         Markdown; its parts begin with headings.
-    found : mapping
+    differing : mapping
         See :func:`differences`.
     """
     parts = re.split(r"(?m)^(#{2,} .*\n)", text)
     for number in range(0, len(parts), 2):
         heading = parts[number - 1] if number else ""
-        named = {name: said for name, said in found.items() if f"`{name}`" in heading + parts[number]}
+        named = {name: said for name, said in differing.items() if f"`{name}`" in heading + parts[number]}
         parts[number] = ("\n" if number else "") + begun(parts[number].strip("\n"), named) + "\n\n"
     return "".join(parts).strip()
 

@@ -3,7 +3,7 @@
 import math
 
 from algoreg.claims.judging import INCONCLUSIVE, INVALID, NOT_JUDGED, REFUTED, SUPPORTED
-from algoreg.reporting.wording import apart, minus, say
+from algoreg.reporting.wording import format_beside_margin, minus, verdict_text
 
 # In the order of the headline: word, sign beside it (colour alone must not tell verdicts apart), what it means.
 VERDICTS = {
@@ -28,10 +28,10 @@ def show(value):
 
 
 def texts(claim, verdicts=None):
-    """Return the texts of a verdict (:class:`algoreg.reporting.wording.Said`) as the page prints numbers,
+    """Return the texts of a verdict (:class:`algoreg.reporting.wording.VerdictText`) as the page prints numbers,
     four digits and more.
     """
-    return say(claim, verdicts, digits=4)
+    return verdict_text(claim, verdicts, digits=4)
 
 
 def headline(claims, missing=()):
@@ -138,5 +138,5 @@ def _mark(claim, name, value, outcome, position):
     """Return how a control at a position in percent is marked: there, or at the edge beyond which it lies."""
     off = -1 if position < 0 else 1 if position > 100 else 0
     beyond = " (beyond the axis)" if off else ""
-    text = f"{name} {minus(apart([value], claim['margin'], 4)[0])}, {outcome}{beyond}"
+    text = f"{name} {minus(format_beside_margin([value], claim['margin'], 4)[0])}, {outcome}{beyond}"
     return {"at": min(max(position, 1.2), 98.8), "off": off, "label": name, "text": text}

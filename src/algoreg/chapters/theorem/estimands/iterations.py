@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.claims.cells import cells, chosen, known, positive
+from algoreg.claims.cells import cells, chosen, finite, positive
 from algoreg.claims.estimands import estimand
 from algoreg.claims.intervals import exp_of, interval_of
 
@@ -34,4 +34,4 @@ def end_of_window(tables, published, rng, *, table, ratio, floor, where=None):
     frame = frame[frame["iteration"] == frame["iteration"].max()]
     worse = np.maximum(frame["test_error"] / (ratio * frame["smallest_error"]), frame["test_error"] / floor)
     _, values = cells(frame.assign(worse=worse), ["iteration"], "worse")
-    return interval_of(np.mean, known(values), rng)
+    return interval_of(np.mean, finite(values), rng)
