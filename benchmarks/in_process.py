@@ -29,7 +29,7 @@ def measured(tier, name, numbers, *, dtype, threads, batches):
     device, precision = devices.configure("cpu", dtype or plan.dtype_of(block, tier), threads)
     options, frames = plan.experiment_options(block, tier), []
     for part in [numbers] if batches == 1 else [[number] for number in numbers]:
-        context = experiment.Context(tier["seed"], part, device, precision, say=lambda line: None)
+        context = experiment.Context(tier["seed"], part, device, precision, log=lambda line: None)
         if plan.records_descents(block) and batches != 1:
             rows = [row for number in part for row in _in_batches(options, context, number, batches)]
         else:

@@ -272,12 +272,12 @@ def test_algorithms_of_a_experiments_own_continue_from_what_was_saved_with_the_s
     whole, halfway = measured(name, OWN_DESCENTS[name], seed=SEED), []
 
     def descend_in_two(self, batch):
-        begun = Descent(batch, self.say)
+        begun = Descent(batch, self.log)
         begun.run(until=begun.events[1])
         halfway.append(len(begun.active))
         # Names come back from a file in whatever order it has.
         saved = {key: np.array(value) for key, value in reversed(begun.save().items())}
-        again = Descent(batch, self.say)
+        again = Descent(batch, self.log)
         again.restore(saved)
         return again.run()
 

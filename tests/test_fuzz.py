@@ -211,7 +211,7 @@ def run_little(tier):
             block["experiment"] == "x_space"
             and max(options["d"], *options["m"], options["targets"], options["iterations"]) <= 100
         ):
-            context = experiment.Context(tier["seed"], [0], *configure("cpu", "float64", 1), say=lambda line: None)
+            context = experiment.Context(tier["seed"], [0], *configure("cpu", "float64", 1), log=lambda line: None)
             assert experiment.measure("x_space", options, context)
 
 

@@ -36,7 +36,7 @@ def start_matrix(kind: str, d: int, seed: int, target: int) -> torch.Tensor:
     return basis * torch.sign(torch.diagonal(upper))
 
 
-def beside(factors: Sequence[torch.Tensor]) -> torch.Tensor:
+def side_by_side(factors: Sequence[torch.Tensor]) -> torch.Tensor:
     """Return factors of d rows, of any number of columns each, as one tensor: narrow ones get columns of zeros."""
     most = max(factor.shape[1] for factor in factors)
     return torch.stack([torch.nn.functional.pad(factor, (0, most - factor.shape[1])) for factor in factors])
@@ -68,7 +68,7 @@ class Algorithm(base.Algorithm):
             known = self._spectral()
             drawn = [known[i] if start is None else start for i, start in enumerate(drawn)]
         starts = [run["alpha"] * start for run, start in zip(self.runs, drawn, strict=True)]
-        return {"factor": beside(starts).to(self.labels)}
+        return {"factor": side_by_side(starts).to(self.labels)}
 
     def _spectral(self) -> list[torch.Tensor]:
         """Return B of U_0 = αB by the spectrum of N, float64, one of every run."""

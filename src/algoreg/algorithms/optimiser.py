@@ -23,7 +23,7 @@ import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from algoreg.algorithms import base
-from algoreg.algorithms.factored import beside, start_matrix
+from algoreg.algorithms.factored import side_by_side, start_matrix
 from algoreg.ensembles.base import Ensemble
 from algoreg.numerics.optimisers import GEOMETRIES, PARAMETRISATIONS, pulled, whitened
 from algoreg.numerics.seeds import stream
@@ -129,7 +129,7 @@ class Algorithm(base.Algorithm):
         starts = [start_factors(run, d, self.seed) for run in self.runs]
         lacking = torch.zeros(d, 1, dtype=torch.float64)
         padded = [factor for own in starts for factor in own + [lacking] * (most - len(own))]
-        factors = beside(padded).to(self.labels).view(len(self.runs), most, d, -1)
+        factors = side_by_side(padded).to(self.labels).view(len(self.runs), most, d, -1)
         zeros = torch.zeros_like(factors)
         covariances = factors.new_zeros(*factors.shape[:3], d)
         return {"factors": factors, "momentum": zeros, "squares": zeros.clone(), "covariances": covariances}

@@ -39,7 +39,7 @@ class Algorithm(base.Algorithm):
     def __init__(self, ensemble: Ensemble, labels: torch.Tensor, runs: Sequence[Mapping[str, Any]], seed: int) -> None:
         super().__init__(ensemble, labels, runs, seed)
         self.momentum, self.stall = self.numbers("momentum"), self.numbers("stall")[:, 0, 0]
-        self.places = torch.arange(ensemble.d, device=labels.device)
+        self.indices = torch.arange(ensemble.d, device=labels.device)
 
     def initial(self) -> base.State:
         """Return X_0 = Z_0 = 0 of every run, shape (B, d, d) each, k = 1 and no residual, shape (B,) each."""
@@ -56,7 +56,7 @@ class Algorithm(base.Algorithm):
             kept = (kept + stalled).clamp(max=self.ensemble.d)
             before = torch.where(stalled, torch.inf, residual)
             values, vectors = (rising.flip(-1) for rising in decomposed(ahead - self.steps * gradient))
-            sizes = torch.where(self.places < kept[:, None], values.clamp(min=0), 0.0)
+            sizes = torch.where(self.indices < kept[:, None], values.clamp(min=0), 0.0)
             following = torch.bmm(vectors * sizes[:, None, :], vectors.mT).to(current)
             ahead = following + self.momentum * (following - current)
             current = following

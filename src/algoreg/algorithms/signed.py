@@ -11,7 +11,7 @@ import torch
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from algoreg.algorithms import base
-from algoreg.algorithms.factored import beside, start_matrix
+from algoreg.algorithms.factored import side_by_side, start_matrix
 from algoreg.settings.base import RunOptions
 
 
@@ -44,7 +44,7 @@ class Algorithm(base.Algorithm):
             start = run["alpha"] * start_matrix(run["start"], d, self.seed, run["target"])
             starts.append(torch.cat([start[:, :positive], start[:, :negative]], dim=1))
             signs.append(torch.tensor([[1.0] * positive + [-1.0] * negative]))
-        return {"factor": beside(starts).to(self.labels), "signs": beside(signs).to(self.labels)}
+        return {"factor": side_by_side(starts).to(self.labels), "signs": side_by_side(signs).to(self.labels)}
 
     def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps."""

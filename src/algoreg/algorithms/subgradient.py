@@ -39,7 +39,7 @@ class Algorithm(factored.Algorithm):
         column: dict[str, Any] = {"dtype": torch.float64, "device": labels.device}
         self.decays = torch.tensor([run["decay"] for run in runs], **column)[:, None, None]
         counts = torch.tensor([run["m"] for run in runs], device=labels.device)[:, None]
-        self.known = torch.arange(ensemble.m, device=labels.device) < counts
+        self.is_measured = torch.arange(ensemble.m, device=labels.device) < counts
         self.counts = counts[:, :, None].to(labels)
 
     def advance(self, state: base.State, iteration: int, count: int) -> base.State:
@@ -47,7 +47,7 @@ class Algorithm(factored.Algorithm):
         factor = state["factor"]
         for number in range(iteration, iteration + count):
             residual = self.ensemble.measure(torch.bmm(factor, factor.mT)) - self.labels
-            pull = torch.bmm(self.ensemble.adjoint(torch.where(self.known, residual.sign(), 0.0)), factor)
+            pull = torch.bmm(self.ensemble.adjoint(torch.where(self.is_measured, residual.sign(), 0.0)), factor)
             lengths = (self.steps * self.decays**number).to(factor) / self.counts
             factor = factor - lengths * pull
         return {"factor": factor}

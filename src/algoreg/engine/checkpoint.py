@@ -81,7 +81,7 @@ class Checkpoint:
         if self.due():
             self.save()
 
-    def follow(self, descent: Descent, part: str, say: Callable[[str], None]) -> Descent:
+    def follow(self, descent: Descent, part: str, log: Callable[[str], None]) -> Descent:
         """Run a descent to its end and return it, from where the same job left it if it was killed;
         a part keeps what it reaches.
 
@@ -91,7 +91,7 @@ class Checkpoint:
             return descent.run()
         if part in self.parts:
             descent.restore(self.parts[part])
-            say(f"continuing from iteration {descent.iteration} ({self.path})")
+            log(f"continuing from iteration {descent.iteration} ({self.path})")
 
         def keep_if_due() -> None:
             if self.due():

@@ -61,7 +61,7 @@ class Context:
         The numbers of the ensembles to measure, each from streams that carry the number.
     device : torch.device
     dtype : torch.dtype
-    say : callable
+    log : callable
         Takes a line for the job's log.
     checkpoint : Checkpoint
     data : mapping of int to (str, mapping of numpy.ndarray)
@@ -72,7 +72,7 @@ class Context:
     ensembles: Iterable[int]
     device: torch.device
     dtype: torch.dtype
-    say: Callable[[str], None] = print
+    log: Callable[[str], None] = print
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     data: Mapping[int, tuple[str, Mapping[str, np.ndarray]]] = field(default_factory=dict)
     _begun: Counter = field(default_factory=Counter)
@@ -94,7 +94,7 @@ class Context:
         found = list(rows(*arguments))
         self.checkpoint.drop(RUNNING)
         self.checkpoint.keep(f"{ROWS}/{name}", {"json": np.array(json.dumps(found, default=_number))})
-        self.say(f"{name}: {len(found)} rows done")
+        self.log(f"{name}: {len(found)} rows done")
         return found
 
     def by_ensemble(
@@ -142,10 +142,10 @@ class Context:
         """Run a batch to its end, from where the same job left it if it was killed;
         what was seen is in its observers.
         """
-        descent = Descent(batch, self.say)
+        descent = Descent(batch, self.log)
         # A part's descents come in one order, and so have numbers.
         self._begun[RUNNING] += 1
-        return self.checkpoint.follow(descent, f"{RUNNING}/{self._begun[RUNNING]}", self.say)
+        return self.checkpoint.follow(descent, f"{RUNNING}/{self._begun[RUNNING]}", self.log)
 
 
 def _number(value: Any) -> Any:
@@ -161,7 +161,7 @@ def _number(value: Any) -> Any:
     return value.item()
 
 
-def ended(descent: Descent) -> str:
+def end_message(descent: Descent) -> str:
     """Return how many runs of a descent ended in which status, for the job's log."""
     count = Counter(descent.status)
     return "ended: " + ", ".join(f"{count[name]} {name}" for name in ENDS if count[name])

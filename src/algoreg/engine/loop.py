@@ -34,7 +34,7 @@ def _unfit(state: object, count: int, types: Mapping[str, torch.dtype]) -> str |
     return None
 
 
-def kept(state: State, index: torch.Tensor) -> State:
+def runs_of(state: State, index: torch.Tensor) -> State:
     """Return the state of the runs with these places."""
     return {name: tensor[index] for name, tensor in state.items()}
 
@@ -45,7 +45,7 @@ class Descent:
     Parameters
     ----------
     batch : Batch
-    say : callable
+    log : callable
         Takes the lines of progress.
 
     Attributes
@@ -62,8 +62,8 @@ class Descent:
         The iteration at which every run left.
     """
 
-    def __init__(self, batch: Batch, say: Callable[[str], None] = print) -> None:
-        self.batch, self.say = batch, say
+    def __init__(self, batch: Batch, log: Callable[[str], None] = print) -> None:
+        self.batch, self.log = batch, log
         self.iteration, self._looked = 0, -1
         self.active = np.lexsort(([-run["m"] for run in batch.runs],))
         self._codes, self.ended = np.zeros(len(batch.runs), np.int64), np.zeros(len(batch.runs), np.int64)
@@ -76,7 +76,7 @@ class Descent:
         self.events = sorted({*moments, *map(int, batch.budgets)})
         self._gather()
         index = torch.from_numpy(self.active)
-        self.state = kept(batch.start, index) if batch.start is not None else self._made("initial", {})
+        self.state = runs_of(batch.start, index) if batch.start is not None else self._made("initial", {})
 
     @property
     def status(self) -> list[str]:
@@ -98,7 +98,7 @@ class Descent:
         """Advance until every run has left, or to the last look not after iteration ``until``;
         call ``after`` after every look.
         """
-        progress = Progress(self.batch.budgets, self.say)
+        progress = Progress(self.batch.budgets, self.log)
         for event in self.events:
             if not len(self.active) or (until is not None and event > until):
                 break
@@ -155,7 +155,7 @@ class Descent:
         self.ended[self.active[leaving]] = self.iteration
         for observer in self.batch.observers:
             observer.stop_runs(snapshot, leaving)
-        self.state = kept(self.state, snapshot.rows(~leaving))
+        self.state = runs_of(self.state, snapshot.rows(~leaving))
         self.active = self.active[~leaving]
         self._gather()
 

@@ -91,7 +91,7 @@ class HeldOut(Observer):
 
     Parameters
     ----------
-    known : int
+    fitted_count : int
         So many measurements are known; the others are held out.
     stride : int
         Iterations between two looks.
@@ -99,15 +99,15 @@ class HeldOut(Observer):
 
     per_run = begins(best=np.inf, held=np.inf, stopped=np.nan, last=np.nan)
 
-    def __init__(self, known: int, stride: int = 0) -> None:
-        self.known, self.stride = known, stride
+    def __init__(self, fitted_count: int, stride: int = 0) -> None:
+        self.fitted_count, self.stride = fitted_count, stride
 
     def observe(self, snapshot: Snapshot) -> None:
         """Take in the errors."""
         memory, runs, errors = self.memory, snapshot.active, snapshot.test_error
         labels = snapshot.batch.labels[torch.from_numpy(runs)]
         ensemble = cast(Measurements, snapshot.batch.ensemble)
-        residual = (ensemble.measure(snapshot.estimate) - labels)[:, self.known :]
+        residual = (ensemble.measure(snapshot.estimate) - labels)[:, self.fitted_count :]
         held = torch.linalg.vector_norm(residual, dim=1).cpu().numpy()
         memory["stopped"][runs] = np.where(held < memory["held"][runs], errors, memory["stopped"][runs])
         memory["held"][runs] = np.fmin(held, memory["held"][runs])

@@ -21,12 +21,12 @@ class Progress:
     ----------
     budgets : numpy.ndarray of int, shape (B,)
         The iterations of every run.
-    say : callable
+    log : callable
         Takes a line.
     """
 
-    def __init__(self, budgets: np.ndarray, say: Callable[[str], None]) -> None:
-        self.budgets, self.say = budgets, say
+    def __init__(self, budgets: np.ndarray, log: Callable[[str], None]) -> None:
+        self.budgets, self.log = budgets, log
         self.base: int | None = None
         self.started = self.printed = time.monotonic()
 
@@ -49,7 +49,7 @@ class Progress:
         errors = [_range("train", snapshot.train_error[good])] if snapshot.has_train_error else []
         if np.isfinite(snapshot.test_error[good]).all():
             errors.append(_range("test", snapshot.test_error[good]))
-        self.say(
+        self.log(
             f"iteration {snapshot.iteration:>7} of {self.budgets.max()}: {len(snapshot.active)} runs, {', '.join(errors)}, "
             f"{rate:.0f} run-iterations/s, {left / max(rate, 1e-9):.0f} s left"
         )

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from algoreg import plugins
-from algoreg.engine.experiment import ended
+from algoreg.engine.experiment import end_message
 from algoreg.engine.loop import Batch, Descent
 from algoreg.engine.observers import Observer
 from algoreg.numerics import diagnostics, problems
@@ -174,7 +174,7 @@ def measure(options, context, number):
         held_out(options["hold_out"], options["m"]),
     )
     descent = context.descend(batch)
-    context.say(ended(descent))
+    context.log(end_message(descent))
     return rows_of(options, number, batch.runs, result(descent))
 
 

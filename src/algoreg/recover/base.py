@@ -183,7 +183,7 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         given = {**self._numbers(), "noise": noise, "trace_unit": trace_unit, **more}
         say = self.verbose if callable(self.verbose) else print if self.verbose else lambda line: None
         options, checkpoint = self.method_options or {}, getattr(self, "_checkpoint", Checkpoint())
-        return Plan(kind, self.method, options, stop=self.stop, seed=seed, checkpoint=checkpoint, say=say, **given)
+        return Plan(kind, self.method, options, stop=self.stop, seed=seed, checkpoint=checkpoint, log=say, **given)
 
     def _numbers(self) -> dict[str, Any]:
         """Return the parameters that are numbers, checked, as Python's own:

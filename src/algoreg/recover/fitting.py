@@ -221,14 +221,14 @@ class Descending:
         leaves = iterations is None and self.stop in ("hold-out", "folds")
         lacks = partial(self.lacks, part[0])
         watch = Watch(
-            outside, self.noise, self.freedom, self.plan.tol, 3 * growth, leaves, lacks, self.plan.shown, self.plan.say
+            outside, self.noise, self.freedom, self.plan.tol, 3 * growth, leaves, lacks, self.plan.shown, self.plan.log
         )
         # Nobody knows the target: I stands in for it, where only finiteness is asked of the distance.
         stand_in = torch.eye(ensemble.d, dtype=row.dtype, device=row.device).expand(len(runs), -1, -1)
         batch = Batch(ensemble, self.algorithm, runs, stand_in, row.repeat(len(runs), 1), [watch], self.plan.seed)
         number = next((number for number, one in enumerate(self.parts) if one is part), "all")
-        descent, name = Descent(batch, say=lambda line: None), f"{self.name}/{number}/{step!r}"
-        self.plan.checkpoint.follow(descent, name, self.plan.say)
+        descent, name = Descent(batch, log=lambda line: None), f"{self.name}/{number}/{step!r}"
+        self.plan.checkpoint.follow(descent, name, self.plan.log)
         return watch
 
     def watched(self) -> tuple[list[Watch], float]:

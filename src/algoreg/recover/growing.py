@@ -206,7 +206,7 @@ def _by_the_noise(model, plan, noise):
         if not _is_better(model, last, best, noise):
             break
         stages.append(best)
-        plan.say(f"rank {best.rank}: training error {np.sqrt(best.train) / (model.size or 1):.3g}")
+        plan.log(f"rank {best.rank}: training error {np.sqrt(best.train) / (model.size or 1):.3g}")
     return Grown(model, stages, "", np.array([], np.int64), reached, plan.max_iter - left)
 
 
@@ -261,7 +261,7 @@ def _by_what_is_held_out(build, parts, plan):
             break
         xs, rank = ends, rank + 1
         kept.append((*taken, best))
-        plan.say(f"rank {rank}: hold-out error {np.sqrt(best) / (models[0].size or 1):.3g}")
+        plan.log(f"rank {rank}: hold-out error {np.sqrt(best) / (models[0].size or 1):.3g}")
         if np.sqrt(best) <= plan.tol * models[0].size:
             break
     whole = build(None)

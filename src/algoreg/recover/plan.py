@@ -49,7 +49,7 @@ class Plan:
     trace_unit: float = 1.0
     label_unit: float = 1.0
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
-    say: Callable[[str], None] = lambda line: None
+    log: Callable[[str], None] = lambda line: None
 
     def shown(self, estimates: torch.Tensor) -> torch.Tensor:
         """Return the symmetric matrices whose eigenvalues are those, or ± the singular values, of what is sought."""

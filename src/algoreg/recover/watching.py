@@ -103,9 +103,9 @@ class Watch(Observer):
     per_run = begins(best=np.inf, least_train=np.inf, best_at=0, waits_from=0, unstable=False, reached=False)
     per_snapshot = begins(train=np.nan, held=np.nan, entropy=np.nan)
 
-    def __init__(self, held, noise, freedom, tolerance, least, leaves, lacks, shown, say: Callable[[str], None]):
+    def __init__(self, held, noise, freedom, tolerance, least, leaves, lacks, shown, log: Callable[[str], None]):
         self.held, self.noise, self.tolerance, self.least, self.leaves = held, noise, tolerance, least, leaves
-        self.freedom, self.lacks, self.shown, self.say = freedom, lacks, shown, say
+        self.freedom, self.lacks, self.shown, self.log = freedom, lacks, shown, log
 
     def prepare(self, batch):
         """Make room for all looks."""
@@ -190,6 +190,6 @@ class Watch(Observer):
         self._said = now
         left = (now - self._started) * (self.iterations[-1] - snapshot.iteration) / max(snapshot.iteration, 1)
         name = "training error" if self.held is None else "hold-out error"
-        self.say(
+        self.log(
             f"iteration {snapshot.iteration} of {self.iterations[-1]}: {name} {held.min():.3g}, at most {left:.0f} s left"
         )

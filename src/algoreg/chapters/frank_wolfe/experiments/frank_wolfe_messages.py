@@ -55,7 +55,7 @@ def measure(options, context):
     """
     cores = os.cpu_count() or 1
     if options["workers"] + 1 > cores:
-        context.say(f"{options['workers']} workers and a master on {cores} cores: they take turns; bytes are the same")
+        context.log(f"{options['workers']} workers and a master on {cores} cores: they take turns; bytes are the same")
     yield from context.by_ensemble(_rows, options, "{}, d = {}", options["protocol"], options["d"])
 
 
@@ -75,7 +75,7 @@ def _rows(options, context, number, protocol, d):
         try:
             done = master.run(orders)
         except master.LinesFailed as error:
-            context.say(f"{protocol}, d = {d}: no run ({error})")
+            context.log(f"{protocol}, d = {d}: no run ({error})")
             names["sockets"] = 0 if isinstance(error, master.NoSockets) else 1
             lost = ("up", "down", "bytes", "from_kernel", "per_slow_step", "mean_delay")
             yield {**names, **dict.fromkeys(lost, math.nan), "status": "budget"}

@@ -130,7 +130,7 @@ def compared_on(context, known, algorithm, solve, planted, options):
     methods = [(solver, 0.0, *solution) for solver, solution in solved.items()]
     ends = descend(context, known, algorithm, planted, labels, options)
     methods += [("descent", alpha, end, None) for alpha, end in ends]
-    context.say(f"ensemble {known.number}, m = {known.m}: solvers say {solved['clarabel'][1]}, {solved['scs'][1]}")
+    context.log(f"ensemble {known.number}, m = {known.m}: solvers say {solved['clarabel'][1]}, {solved['scs'][1]}")
     return list(compared(methods, planted, solved["clarabel"][0], partial(known.train_error, labels=labels)))
 
 
