@@ -91,11 +91,11 @@ def test_a_file_is_measured_as_plain_matrices_are(tmp_path, kind):
     drawn = Ensemble.draw(d, M, SEED, 1, data=data)
     # The order is found from the labels, which all differ; both are scaled.
     label = y / np.sqrt(np.mean(y**2))
-    order = [int(np.argmin(np.abs(label - one))) for one in drawn.given.tolist()]
+    order = [int(np.argmin(np.abs(label - one))) for one in drawn.file_labels.tolist()]
     assert sorted(order) == list(range(M))
     size = d / np.sqrt(np.square(matrices).sum(axis=(1, 2)).mean())
     np.testing.assert_allclose(dense_of(drawn), size * matrices[order], atol=1e-12)
-    np.testing.assert_allclose(drawn.given, label[order])
+    np.testing.assert_allclose(drawn.file_labels, label[order])
     content = tier_settings("smoke")
     content["experiments"]["mine"] = recorded_descents(**block_of(data, d))
     assert setting_problems(content) == []
@@ -112,7 +112,7 @@ def test_numbers_of_any_size_are_scaled(tmp_path, kind, size):
     np.savez(data["path"], **arrays)
     drawn = Ensemble.draw(d, M, SEED, 0, data=data)
     torch.testing.assert_close(drawn.rows, plain.rows)
-    torch.testing.assert_close(drawn.given, plain.given)
+    torch.testing.assert_close(drawn.file_labels, plain.file_labels)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_ensembles_are_other_orders_and_fewer_are_the_first_of_more(tmp_path):
     one, again, other = (Ensemble.draw(d, M, SEED, number, data=data) for number in (0, 0, 1))
     assert one.digest == again.digest != other.digest
     few = Ensemble.draw(d, 5, SEED, 0, data=data)
-    ratio = few.given / one.given[:5]
+    ratio = few.file_labels / one.file_labels[:5]
     torch.testing.assert_close(ratio, ratio[0].expand(5))
 
 
@@ -166,7 +166,7 @@ def test_labels_of_a_problem_are_the_files(tmp_path):
     assert not arrays["factors"].any()
     np.testing.assert_allclose(np.sort(arrays["labels"][0]), np.sort(y / np.sqrt(np.mean(y**2))))
     ensemble = problems.regenerate_ensemble(block_of(data, d), arrays, "cpu", torch.float64, "p.npz")
-    np.testing.assert_allclose(ensemble.given, arrays["labels"][0])
+    np.testing.assert_allclose(ensemble.file_labels, arrays["labels"][0])
 
 
 @pytest.mark.parametrize(

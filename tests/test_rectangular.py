@@ -50,7 +50,7 @@ def symmetric(count):
 def dense_entries(ensemble):
     """Return the matrices A_i of symmetric entries."""
     matrices, length = np.zeros((ensemble.m, D, D)), D * (D + 1) / 2
-    for a, (i, j) in zip(matrices, ensemble.places.tolist(), strict=True):
+    for a, (i, j) in zip(matrices, ensemble.positions.tolist(), strict=True):
         a[i, j] += np.sqrt(length / (1 if i == j else 2)) / (2 if i == j else 1)
         a[j, i] += np.sqrt(length / (1 if i == j else 2)) / (2 if i == j else 1)
     return matrices
@@ -58,7 +58,7 @@ def dense_entries(ensemble):
 
 def test_entries_read_each_place_once_and_are_the_dense_measurements():
     ensemble = entries.Ensemble.draw(D, 11, SEED, 0)
-    places = ensemble.places.tolist()
+    places = ensemble.positions.tolist()
     assert len({tuple(place) for place in places}) == 11
     assert all(i <= j for i, j in places)
     matrices, x = dense_entries(ensemble), symmetric(2)
@@ -84,8 +84,8 @@ def test_all_entries_are_an_isometry_and_longer_ensembles_start_with_shorter_one
         whole = module.Ensemble.draw(D, least, SEED, 0)
         x = torch.from_numpy(symmetric(1))
         torch.testing.assert_close(whole.measure(x).square().mean(), x.square().sum())
-        torch.testing.assert_close(module.Ensemble.draw(D, 6, SEED, 0).places, whole.places[:6])
-        assert not torch.equal(module.Ensemble.draw(D, 6, SEED, 1).places, whole.places[:6])
+        torch.testing.assert_close(module.Ensemble.draw(D, 6, SEED, 0).positions, whole.positions[:6])
+        assert not torch.equal(module.Ensemble.draw(D, 6, SEED, 1).positions, whole.positions[:6])
         with pytest.raises(ValueError, match=f"m = {least + 1}: there are {least} entries"):
             module.Ensemble.draw(D, least + 1, SEED, 0)
     for outside in ([5, 0], [0, 7], [0, -1]):
@@ -97,7 +97,7 @@ def test_rectangular_entries_are_scaled_entries():
     ensemble = entries_rectangular.Ensemble.draw(D, 20, SEED, 0, columns=COLUMNS)
     x = torch.from_numpy(np.random.default_rng(0).standard_normal((1, D, COLUMNS)))
     assert (ensemble.d, ensemble.columns) == (D, COLUMNS)
-    rows, columns = ensemble.places.T
+    rows, columns = ensemble.positions.T
     torch.testing.assert_close(ensemble.measure(x), x[:, rows, columns] * 35**0.5)
     weights = torch.from_numpy(np.random.default_rng(1).standard_normal((1, 20)))
     torch.testing.assert_close((ensemble.adjoint(weights) * x).sum(), (weights * ensemble.measure(x)).sum())

@@ -31,8 +31,8 @@ def completed(drawn, seed=0):
     def rows_of(rows):
         return np.concatenate([block[: rows.count].double().numpy() for block in rows.blocks], axis=1)
 
-    r, q_r = rows_of(drawn.asked.directions), rows_of(drawn.asked.products)
-    left, left_q = rows_of(drawn.pulled.directions), rows_of(drawn.pulled.products)
+    r, q_r = rows_of(drawn.forward_side.directions), rows_of(drawn.forward_side.products)
+    left, left_q = rows_of(drawn.adjoint_side.directions), rows_of(drawn.adjoint_side.products)
     open_there = np.eye(drawn.m) - left.T @ left
     open_here = np.eye(r.shape[1]) - r.T @ r
     fresh = np.random.default_rng(seed).standard_normal((drawn.m, r.shape[1]))

@@ -40,7 +40,7 @@ def described(data, found):
     d, m = file.size_of(found), len(found.y)
     refuse_beyond_memory(d, m)
     drawn = plugins.ensemble("file").draw(d, m, 0, 0, data=data)
-    largest = fitting.label_matrix_size(drawn, drawn.given[None])
+    largest = fitting.label_matrix_size(drawn, drawn.file_labels[None])
     step = fitting.STEP_SHARE / (fitting.curvature(drawn, 0) * max(largest, 1e-12))
     return {
         "DATA": yaml.safe_dump(data, default_flow_style=True, width=10**6).strip(),

@@ -2,7 +2,7 @@
 
 In the packed coordinates of :mod:`algoreg.numerics.svec` the measurements are √D times different unit vectors,
 D = d(d+1)/2: √D·X_ii and √(2D)·X_ij for i < j, so that (1/m) Σ ⟨A_i, X⟩² is ‖X‖_F² in the mean, and at m = D always.
-Only the places are stored.
+Only the positions are stored.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ class Entries(Measurements):
 
     Attributes
     ----------
-    places : torch.Tensor of int, shape (m, 2)
+    positions : torch.Tensor of int, shape (m, 2)
         Row and column of every entry.
 
     The others are those of :class:`algoreg.ensembles.base.Measurements`.
@@ -47,7 +47,7 @@ class Entries(Measurements):
 
     def __init__(
         self,
-        places: torch.Tensor,
+        positions: torch.Tensor,
         d: int,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float64,
@@ -56,13 +56,13 @@ class Entries(Measurements):
         counts: Sequence[int] | None = None,
         columns: int | None = None,
     ) -> None:
-        size = torch.tensor([d, columns or d], device=places.device)
-        if places.ndim != 2 or places.shape[1] != 2 or ((places < 0) | (places >= size)).any():
-            raise ValueError(f"places are rows and columns of {d} × {columns or d} matrices, shape (m, 2)")
+        size = torch.tensor([d, columns or d], device=positions.device)
+        if positions.ndim != 2 or positions.shape[1] != 2 or ((positions < 0) | (positions >= size)).any():
+            raise ValueError(f"positions are rows and columns of {d} × {columns or d} matrices, shape (m, 2)")
         device = torch.device(device)
-        super().__init__(d, len(places), device, dtype, digest, number, counts)
+        super().__init__(d, len(positions), device, dtype, digest, number, counts)
         self.columns = columns or d
-        self.places = places.to(device)
+        self.positions = positions.to(device)
         # The scale of a reading, and the flat place and weight of every entry of A_i.
         self.scale, self.flat, self.weights = self._readings()
 
@@ -84,25 +84,27 @@ class Entries(Measurements):
         dtype: torch.dtype = torch.float64,
         columns: int | None = None,
     ) -> Self:
-        """Draw the places of ensemble number ``ensemble``: the first m of all of them in a random order.
+        """Draw the positions of ensemble number ``ensemble``: the first m of all of them in a random order.
 
         Raises
         ------
         ValueError
             If there are not as many as m.
         """
-        places = cls._every_place(d, columns or d)
-        if m > len(places):
-            raise ValueError(f"m = {m}: there are {len(places)} entries")
+        positions = cls._every_place(d, columns or d)
+        if m > len(positions):
+            raise ValueError(f"m = {m}: there are {len(positions)} entries")
         shape = {} if columns in (None, d) else {"columns": columns}
-        order = stream("ensemble", kind=cls.kind, d=d, seed=seed, ensemble=ensemble, **shape).permutation(len(places))
-        chosen = places[order[:m]]
+        order = stream("ensemble", kind=cls.kind, d=d, seed=seed, ensemble=ensemble, **shape).permutation(
+            len(positions)
+        )
+        chosen = positions[order[:m]]
         digest = hashlib.sha256(np.ascontiguousarray(chosen, dtype="<i8").data).hexdigest()
         return cls(torch.from_numpy(chosen), d, device, dtype, digest, ensemble, columns=columns)
 
     def select(self, indices: torch.Tensor) -> Self:
         """Return the ensemble of the measurements with these indices."""
-        own = {name: getattr(self, name)[indices] for name in ("places", "scale", "weights")}
+        own = {name: getattr(self, name)[indices] for name in ("positions", "scale", "weights")}
         return self._part(len(indices), flat=self.flat[:, indices], **own)
 
     def measure(self, matrices: torch.Tensor) -> torch.Tensor:
@@ -128,10 +130,10 @@ class Ensemble(Entries):
 
     def _scale(self) -> torch.Tensor:
         """Return by what an entry is multiplied: √D on the diagonal, √(2D) off it."""
-        off = self.places[:, 0] != self.places[:, 1]
+        off = self.positions[:, 0] != self.positions[:, 1]
         return (self.d * (self.d + 1) / 2 * (1 + off.to(self.dtype))).sqrt()
 
     def _readings(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        (rows, columns), scale = self.places.T, self._scale()
-        # Half the scale at both places of an entry, twice at that of one on the diagonal.
+        (rows, columns), scale = self.positions.T, self._scale()
+        # Half the scale at both positions of an entry, twice at that of one on the diagonal.
         return scale, torch.stack([rows * self.d + columns, columns * self.d + rows]), scale / 2

@@ -1,4 +1,4 @@
-"""Entries of a rectangular matrix, no one twice: √(d1·d2)·X_ij at m different places [candes2009].
+"""Entries of a rectangular matrix, no one twice: √(d1·d2)·X_ij at m different positions [candes2009].
 
 In the settings d1 = d2 = d; :meth:`Ensemble.draw` takes any number of columns. Matrices are not
 symmetric, and so M is not: what descends on UUᵀ does not fit.
@@ -37,6 +37,6 @@ class Ensemble(Entries):
         return np.stack(np.divmod(np.arange(d * columns), columns), axis=1)
 
     def _readings(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        flat = (self.places[:, 0] * self.columns + self.places[:, 1])[None]
+        flat = (self.positions[:, 0] * self.columns + self.positions[:, 1])[None]
         scale = flat.new_full((self.m,), 1, dtype=self.dtype) * (self.d * self.columns) ** 0.5
         return scale, flat, scale

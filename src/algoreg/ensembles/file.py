@@ -34,15 +34,15 @@ class Ensemble(gaussian.Ensemble):
 
     Attributes
     ----------
-    given : torch.Tensor, shape (m,)
+    file_labels : torch.Tensor, shape (m,)
         The file's labels, scaled.
     """
 
     def __init__(
-        self, rows: torch.Tensor, d: int, given: torch.Tensor, digest: str | None = None, number: int = 0
+        self, rows: torch.Tensor, d: int, file_labels: torch.Tensor, digest: str | None = None, number: int = 0
     ) -> None:
         super().__init__(rows, d, digest, number)
-        self.given = given
+        self.file_labels = file_labels
 
     @classmethod
     def draw(
@@ -114,39 +114,39 @@ def read(data: Mapping[str, Any]) -> Measured:
     return measurement_files.read(data["path"], data.get("target"), data.get("format"), **told)
 
 
-def lifted(found: Measured) -> tuple[bool, tuple[int, ...]]:
+def lifted(measured: Measured) -> tuple[bool, tuple[int, ...]]:
     """Return whether the measurements read a rectangular matrix, and its shape (d1, d2)."""
-    if found.kind == "matrices":
-        return found.X.shape[1] != found.X.shape[2], found.X.shape[1:]
-    if found.kind == "vectors":
-        own = found.shape or (found.X.shape[1],) * 2
+    if measured.kind == "matrices":
+        return measured.X.shape[1] != measured.X.shape[2], measured.X.shape[1:]
+    if measured.kind == "vectors":
+        own = measured.shape or (measured.X.shape[1],) * 2
         return own[0] != own[1], own
-    return True, found.shape or tuple(int(most) + 1 for most in found.X.max(axis=0))
+    return True, measured.shape or tuple(int(most) + 1 for most in measured.X.max(axis=0))
 
 
-def size_of(found: Measured) -> int:
+def size_of(measured: Measured) -> int:
     """Return d of the symmetric matrices that a file's measurements read.
 
     Parameters
     ----------
-    found : algoreg.recover.io.measurement_files.Measured
+    measured : algoreg.recover.io.measurement_files.Measured
     """
-    if found.kind == "table":
-        return found.X.shape[1] + 1
-    if found.kind == "pauli":
-        return 2 ** (len(found.X[0]) + 1)
-    rectangular, (rows, columns) = lifted(found)
+    if measured.kind == "table":
+        return measured.X.shape[1] + 1
+    if measured.kind == "pauli":
+        return 2 ** (len(measured.X[0]) + 1)
+    rectangular, (rows, columns) = lifted(measured)
     return rows + columns if rectangular else rows
 
 
-def packed(found: Measured, chosen: np.ndarray) -> np.ndarray:
+def packed(measured: Measured, chosen: np.ndarray) -> np.ndarray:
     """Return the packed measurements with these indices, not scaled, shape (m, d(d+1)/2), float64."""
-    d = size_of(found)
+    d = size_of(measured)
     rows = np.empty((len(chosen), symmetric_dimension(d)))
-    make = MAKE[found.kind]
-    whole = standardised(found.X) if found.kind == "table" else found.X
+    make = MAKE[measured.kind]
+    whole = standardised(measured.X) if measured.kind == "table" else measured.X
     for start in range(0, len(chosen), BLOCK_ROWS):
-        part = make(whole[chosen[start : start + BLOCK_ROWS]], d, *(lifted(found) if make in LIFT else ()))
+        part = make(whole[chosen[start : start + BLOCK_ROWS]], d, *(lifted(measured) if make in LIFT else ()))
         rows[start : start + BLOCK_ROWS] = svec(torch.from_numpy(part)).numpy()
     return rows
 

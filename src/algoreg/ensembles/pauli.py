@@ -42,10 +42,10 @@ class Limits(EnsembleLimits):
         return 3 * d * d + 4 * m
 
 
-Whole = TypeVar("Whole", np.ndarray, torch.Tensor)
+Integers = TypeVar("Integers", np.ndarray, torch.Tensor)
 
 
-def popcount(numbers: Whole) -> Whole:
+def popcount(numbers: Integers) -> Integers:
     """Return how many bits of whole numbers below 2¹⁶ are 1."""
     return sum(((numbers >> bit) & 1 for bit in range(1, 16)), numbers & 1)
 

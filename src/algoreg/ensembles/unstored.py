@@ -98,8 +98,8 @@ class Rows:
 class Side:
     """The directions that one side of Q has been asked for, orthonormal, and their products with Q."""
 
-    def __init__(self, length: int, other: int, dtype: torch.dtype, device: torch.device | str) -> None:
-        self.directions, self.products = Rows(length, dtype, device), Rows(other, dtype, device)
+    def __init__(self, length: int, product_length: int, dtype: torch.dtype, device: torch.device | str) -> None:
+        self.directions, self.products = Rows(length, dtype, device), Rows(product_length, dtype, device)
 
     def split(self, x: torch.Tensor, tolerance: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """Return the coordinates of x in the directions, its length outside them, and its unit direction there.
@@ -163,7 +163,7 @@ class Ensemble(base.Ensemble):
         super().__init__(d, m, torch.device(device), dtype, None, number)
         self.generator, self.tolerance, self.storage, self.memory = generator, tolerance, storage, memory
         length, place = symmetric_dimension(d), (STORAGE[storage], self.device)
-        self.asked, self.pulled = Side(length, m, *place), Side(m, length, *place)
+        self.forward_side, self.adjoint_side = Side(length, m, *place), Side(m, length, *place)
 
     @classmethod
     def draw(
@@ -183,12 +183,14 @@ class Ensemble(base.Ensemble):
     @property
     def directions(self) -> int:
         """How many directions the larger basis holds."""
-        return max(self.asked.directions.count, self.pulled.directions.count)
+        return max(self.forward_side.directions.count, self.adjoint_side.directions.count)
 
     @property
     def bytes(self) -> float:
         """How many bytes both bases take, with their products."""
-        return bytes_of(self.d, self.m, (self.asked.directions.count + self.pulled.directions.count) / 2, self.storage)
+        return bytes_of(
+            self.d, self.m, (self.forward_side.directions.count + self.adjoint_side.directions.count) / 2, self.storage
+        )
 
     def _fresh(self, product: torch.Tensor, other: Rows) -> torch.Tensor:
         """Return what is known of the product of a new unit direction, by the other side's directions,
@@ -216,11 +218,11 @@ class Ensemble(base.Ensemble):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return Qx of a packed matrix, shape (m,), float64."""
-        return self._product(x, self.asked, self.pulled)
+        return self._product(x, self.forward_side, self.adjoint_side)
 
     def adjoint(self, weights: torch.Tensor) -> torch.Tensor:
         """Return Qᵀr of weights (m,), a packed matrix, float64."""
-        return self._product(weights, self.pulled, self.asked)
+        return self._product(weights, self.adjoint_side, self.forward_side)
 
     def label(self, targets: torch.Tensor) -> torch.Tensor:
         """Return the labels of targets, svec(X*), shape (T, D): what is measured is asked when it is needed."""

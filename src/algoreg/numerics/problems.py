@@ -194,7 +194,7 @@ def draw_problem(problem, seed, ensemble):
     factors = np.stack([draw_factor(problem["target"], d, rank, seed, number) for number in numbers])
     drawn = _ensemble_of(problem, seed, ensemble)
     targets = torch.from_numpy(factors @ factors.transpose(0, 2, 1))
-    labels = (drawn.given[None] if problem.get("data") else drawn.label(targets)).numpy()
+    labels = (drawn.file_labels[None] if problem.get("data") else drawn.label(targets)).numpy()
     spoiling = {key: problem[key] for key in ("label_noise", "outliers") if problem.get(key)}
     if spoiling:
         labels = spoil(labels, problem, seed, ensemble, numbers)

@@ -41,7 +41,7 @@ def plain_factors(layers, goal, known, step, count, smooth=None):
 
 def known_of(m, ensemble=0):
     known = np.zeros((D, D), bool)
-    known[tuple(Ensemble.draw(D, m, SEED, ensemble).places.numpy().T)] = True
+    known[tuple(Ensemble.draw(D, m, SEED, ensemble).positions.numpy().T)] = True
     return known
 
 
@@ -159,7 +159,7 @@ def test_the_course_is_that_of_the_published_loop(depth, repeated):
     table = measured("completion_course", {**COURSE, "depth": [depth], "repeated": repeated}, seed=SEED)
     (row,) = table[table["target"] == TARGET].to_dict("records")
     goal = torch.from_numpy(factors.draw_target(D, RANK, SEED, TARGET))
-    places = (Repeated if repeated else Ensemble).draw(D, 30, SEED, 0).places.T
+    places = (Repeated if repeated else Ensemble).draw(D, 30, SEED, 0).positions.T
     errors, largest, loss = published_course(depth, places, goal, 0.2, 1e-3, 500, 1e-6)
     assert row["least_mse"] == pytest.approx(errors.min(), rel=1e-8)
     assert row["mse"] == pytest.approx(errors[-1], rel=1e-8)

@@ -140,7 +140,7 @@ def test_rows_of_completion_are_those_of_a_plain_loop():
     table = measured("completion_rows", own, seed=SEED)
     ensemble = Entries.draw(14, round(0.6 * 105), SEED, 0)
     known = np.zeros((14, 14))
-    for i, j in ensemble.places.tolist():
+    for i, j in ensemble.positions.tolist():
         known[i, j] = known[j, i] = 1
     share = ensemble.m / 105
     for target in range(2):

@@ -106,7 +106,7 @@ def _convex(options, context, ensemble, method, places, planted):
     """Return the matrices of least nuclear norm; see :func:`_factored`."""
     known = torch.zeros_like(planted, dtype=torch.bool)
     for mask, (m, *_) in zip(known, places, strict=True):
-        mask[tuple(ensemble.places[:m].T)] = True
+        mask[tuple(ensemble.positions[:m].T)] = True
     estimates, gaps, steps = least_nuclear_norm(known, planted, THRESHOLD, MOST, GAP)
     return estimates, [
         (0.0, taken, "converged" if gap < GAP else "budget") for gap, taken in zip(gaps, steps, strict=True)

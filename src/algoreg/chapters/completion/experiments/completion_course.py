@@ -79,7 +79,7 @@ def measure(options, context, number, depth):
     seen = Course(options["tolerance"])
     runs = [{"target": target, **shared} for target in range(count)]
     descent = context.run(ensemble, Factors, runs, planted, [seen])
-    known = len({tuple(place) for place in ensemble.places.tolist()})
+    known = len({tuple(place) for place in ensemble.positions.tolist()})
     return [
         {"method": f"depth_{depth}", "target": target, "ensemble": number, "d": d, "rank": rank, "m": ensemble.m}
         | {"distinct": known / d**2, **seen.found(target), "iterations": taken, "status": status}

@@ -78,7 +78,7 @@ def measure(options, context, number, method, graph):
         product(sizes, range(count)), solve(options, context, ensemble, sizes, graph, goals), strict=True
     ):
         unseen = np.ones((d, d), bool)
-        unseen[tuple(ensemble.places[:m].cpu().numpy().T)] = False
+        unseen[tuple(ensemble.positions[:m].cpu().numpy().T)] = False
         goal = goals[target]
         lost = np.linalg.norm((estimate - goal)[unseen]) / np.linalg.norm(goal[unseen])
         rows.append(
@@ -108,7 +108,7 @@ def _convex(options, context, ensemble, sizes, graph, goals):
     """Return ``(X, training error, 0, status)`` of the convex programme for every m and target."""
     sides, found = laplacians(options["d"], graph, context.seed), []
     for m in sizes:
-        places = ensemble.places[:m].cpu().numpy()
+        places = ensemble.positions[:m].cpu().numpy()
         values = goals[:, places[:, 0], places[:, 1]]
         for fit, own in zip(smoothest_fit(places, values.T, sides, options["weight"]), values, strict=True):
             error = np.linalg.norm(fit[places[:, 0], places[:, 1]] - own) / np.linalg.norm(own)
