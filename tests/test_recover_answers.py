@@ -102,7 +102,7 @@ def test_folds_are_judged_by_the_residual_of_all_labels():
     )
     held = np.array([[[1.0, 1.0], [0.5, 0.4]], [[0.2, 0.2], [0.1, 0.3]], [[1.0, 1.0], [1.0, 900.0]]])
     folds = [SimpleNamespace(memory={"held": one}, iterations=[0, 7]) for one in held]
-    run, iteration, curve = fitting.Descending.judged(fit, folds)
+    run, iteration, curve = fitting.Descending.best_by_folds(fit, folds)
     assert (run, iteration) == (1, 7)
     assert curve == pytest.approx(np.sqrt([5**2 + 0.2**2, 2**2 + 0.3**2]) / 5, rel=1e-6)
 

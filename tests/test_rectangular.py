@@ -89,7 +89,7 @@ def test_all_entries_are_an_isometry_and_longer_ensembles_start_with_shorter_one
         with pytest.raises(ValueError, match=f"m = {least + 1}: there are {least} entries"):
             module.Ensemble.draw(D, least + 1, SEED, 0)
     for outside in ([5, 0], [0, 7], [0, -1]):
-        with pytest.raises(ValueError, match="places are rows and columns of 5 × 7 matrices"):
+        with pytest.raises(ValueError, match="positions are rows and columns of 5 × 7 matrices"):
             entries_rectangular.Ensemble(torch.tensor([outside]), D, columns=COLUMNS)
 
 

@@ -257,7 +257,7 @@ def _fits(name, options, methods, checkpoint, measured):
     kind = first.get_params().get("kind", "psd")
     plan.refuse_unlisted("kind", kind, plan.DEFAULT_METHODS)
     grows = name == "StateRegressor" or (name == "MatrixCompleter" and kind == "rectangular")
-    everything = [growing.NAME] * grows + plan.told_nothing(kind)
+    everything = [growing.NAME] * grows + plan.needing_nothing(kind)
     asked = everything if methods == "all" else [one.strip() for one in methods.split(",")]
     names = list(dict.fromkeys(asked))
     for method in names:
@@ -290,7 +290,7 @@ def _fits(name, options, methods, checkpoint, measured):
 def _not_run(fits):
     """Return a line for each method that did not run, with the reason."""
     failed = [fit for fit in fits if fit.estimator is None]
-    return [f"{fit.method} did not run: {fit.said.removeprefix(f'method = {fit.method}: ')}" for fit in failed]
+    return [f"{fit.method} did not run: {fit.failure.removeprefix(f'method = {fit.method}: ')}" for fit in failed]
 
 
 def _write(place, fits, data, measured):
@@ -324,7 +324,7 @@ def _write(place, fits, data, measured):
             "estimator": type(found).__name__,
             "parameters": found.get_params(),
             "chosen": {"alpha": found.alpha_, "step": found.step_, "iteration": found.n_iter_, "stop": found.stop_},
-            "methods": {fit.method: fit.said or "done" for fit in fits},
+            "methods": {fit.method: fit.failure or "done" for fit in fits},
             "warnings": found.warnings_,
             "machine": machine.description(),
         }

@@ -46,7 +46,7 @@ class EntriesModel(growing.Model):
 
     Parameters
     ----------
-    places : numpy.ndarray of int, shape (m, 2)
+    positions : numpy.ndarray of int, shape (m, 2)
     y : numpy.ndarray, shape (m,)
         Less the mean μ.
     weights : numpy.ndarray, shape (m,)
@@ -55,10 +55,10 @@ class EntriesModel(growing.Model):
         As so many entries of size 0 a row's or column's bias is shrunk before the first direction; None without biases.
     """
 
-    def __init__(self, places, y, weights, shape, damping):
+    def __init__(self, positions, y, weights, shape, damping):
         # By rows, so that their residuals are a sparse matrix as they stand.
-        order = np.lexsort(places.T[::-1])
-        self.rows, self.columns = places[order].T
+        order = np.lexsort(positions.T[::-1])
+        self.rows, self.columns = positions[order].T
         self.y, self.weights, self.shape, self.damping = y[order], weights[order], shape, damping
         self.m, self.size, self.largest_rank = len(y), root_mean_square(y * np.sqrt(weights)), min(shape)
         ends = np.append(0, np.cumsum(np.bincount(self.rows, minlength=shape[0])))
@@ -127,7 +127,7 @@ class EntriesModel(growing.Model):
 
 
 def predicted(rows, columns, left, right, row_bias, column_bias):
-    """Return b_i + c_j + (LRᵀ)_ij at places."""
+    """Return b_i + c_j + (LRᵀ)_ij at positions."""
     found = row_bias[rows] + column_bias[columns]
     if left.shape[1]:
         for start in range(0, len(rows), BLOCK):
@@ -148,7 +148,7 @@ def damped_means(rows, columns, y, weights, shape, damping):
     return row, column
 
 
-def chosen_damping(places, y, weights, shape, seed):
+def chosen_damping(positions, y, weights, shape, seed):
     """Return the damping with which biases predict held-out entries best;
     None where they are hardly better than the mean.
     """
@@ -160,7 +160,7 @@ def chosen_damping(places, y, weights, shape, seed):
         seen[held] = False
         if not seen.any() or not len(held):
             continue
-        mean, (rows, columns) = np.average(y[seen], weights=weights[seen] + 1e-300), places.T
+        mean, (rows, columns) = np.average(y[seen], weights=weights[seen] + 1e-300), positions.T
         errors[-1] += np.sum(weights[held] * np.square(y[held] - mean))
         for number, damping in enumerate(DAMPINGS):
             row, column = damped_means(rows[seen], columns[seen], y[seen] - mean, weights[seen], shape, damping)
@@ -227,7 +227,7 @@ class MatrixCompleter(MatrixEstimator):
     ids: str = "auto"
 
     def __sklearn_tags__(self):
-        """Return scikit-learn's tags: rows of X are places, or X is sparse and has its values in it."""
+        """Return scikit-learn's tags: rows of X are positions, or X is sparse and has its values in it."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse, tags.input_tags.allow_nan, tags.input_tags.string = True, True, True
         tags.input_tags.positive_only, tags.target_tags.required = True, False
@@ -258,16 +258,16 @@ class MatrixCompleter(MatrixEstimator):
         refuse_unlisted("kind", self.kind, KINDS)
         refuse_unlisted("ids", self.ids, IDS)
         refuse_complex_or_masked(**({} if sparse.issparse(X) else {"X": X}), **({} if y is None else {"y": y}))
-        places, y, shape = self._entries(X, y)
+        positions, y, shape = self._entries(X, y)
         y = column_or_1d(check_array(y, ensure_2d=False, dtype=np.float64, input_name="y"))
-        check_consistent_length(places, y)
+        check_consistent_length(positions, y)
         weights = checked_weights(sample_weight, len(y))
-        shape = self._shape(places, shape)
-        refuse_repeated(places, "X: ")
+        shape = self._shape(positions, shape)
+        refuse_repeated(positions, "X: ")
         kept = np.arange(len(y))
         if self.kind != "rectangular":
-            kept = _without_mirrors(places, y, self.kind)
-            places, y, weights = places[kept], y[kept], weights[kept]
+            kept = _without_mirrors(positions, y, self.kind)
+            positions, y, weights = positions[kept], y[kept], weights[kept]
         device, dtype, seed = self._prepare()
         unit_labels(y)
         self.mean_ = 0.0
@@ -278,17 +278,17 @@ class MatrixCompleter(MatrixEstimator):
         noise = None if self.noise is None else self.noise / size
         self.row_bias_, self.column_bias_ = np.zeros(shape[0]), np.zeros(shape[1])
         if self.method in ("auto", growing.NAME) and self.kind == "rectangular":
-            self._fit_grown(places, (y - self.mean_) / size, weights, shape, size, seed, noise)
+            self._fit_grown(positions, (y - self.mean_) / size, weights, shape, size, seed, noise)
         else:
-            self._fit_descent(places, (y - self.mean_) / size, weights, shape, size, noise, device, dtype, seed)
+            self._fit_descent(positions, (y - self.mean_) / size, weights, shape, size, noise, device, dtype, seed)
         self.held_out_ = kept[self.held_out_]
-        self.warnings_ += _unknown(places, shape, self.kind != "rectangular")
+        self.warnings_ += _unknown(positions, shape, self.kind != "rectangular")
         self._warn(self.kind, len(y), shape)
-        self._remember(places, y, weights, self.kind, shape, int(self.row_bias_.any()) * (sum(shape) - 1) + 1)
+        self._remember(positions, y, weights, self.kind, shape, int(self.row_bias_.any()) * (sum(shape) - 1) + 1)
         return self
 
     def _entries(self, X, y):
-        """Return places, values, and the shape that X says, None if it does not."""
+        """Return positions, values, and the shape that X says, None if it does not."""
         self.row_names_ = self.column_names_ = None
         if y is None:
             return self._whole(X)
@@ -299,12 +299,12 @@ class MatrixCompleter(MatrixEstimator):
             found = [np.unique(given[:, side].astype(str), return_inverse=True) for side in (0, 1)]
             (self.row_names_, rows), (self.column_names_, columns) = found
             self.n_features_in_ = 2
-            places = np.stack([rows, columns], axis=1)
-            return places, y, (len(self.row_names_), len(self.column_names_))
-        places = _places(X)
+            positions = np.stack([rows, columns], axis=1)
+            return positions, y, (len(self.row_names_), len(self.column_names_))
+        positions = _places(X)
         # A frame's names, so that predict takes its columns in no other order.
         validate_data(self, X, skip_check_array=True)
-        return places, y, None
+        return positions, y, None
 
     def _has_names(self, given):
         return self.ids == "names" or (self.ids == "auto" and given.dtype.kind in "OUT" and not _are_numbers(given))
@@ -313,7 +313,7 @@ class MatrixCompleter(MatrixEstimator):
         """Return what a matrix with gaps knows."""
         if sparse.issparse(X):
             found = sparse.coo_array(X)
-            places = np.stack([found.row, found.col], axis=1).astype(np.int64)
+            positions = np.stack([found.row, found.col], axis=1).astype(np.int64)
             values = found.data
         else:
             for name in ("index", "columns"):
@@ -324,24 +324,24 @@ class MatrixCompleter(MatrixEstimator):
                         np.asarray(getattr(X, name)).astype(str),
                     )
             found = check_array(X, dtype=np.float64, ensure_all_finite="allow-nan", input_name="X")
-            places = np.argwhere(~np.isnan(found))
-            values = found[tuple(places.T)]
+            positions = np.argwhere(~np.isnan(found))
+            values = found[tuple(positions.T)]
         if not len(values):
             raise ValueError("X: no entry is known")
         self.n_features_in_ = found.shape[1]
-        return places, values, found.shape
+        return positions, values, found.shape
 
-    def _fit_grown(self, places, y, weights, shape, size, seed, noise):
+    def _fit_grown(self, positions, y, weights, shape, size, seed, noise):
         """Fit factors that grow."""
         if self.device not in ("cpu", "auto") or self.dtype != "float64":
             raise ValueError(f"method = {growing.NAME}: runs on the cpu in float64; method = factored takes others")
         damping = None
         if self.biases and self.center:
-            damping = chosen_damping(places, y, weights, shape, seed)
+            damping = chosen_damping(positions, y, weights, shape, seed)
 
         def build(indices):
             some = slice(None) if indices is None else indices
-            return EntriesModel(places[some], y[some], weights[some], shape, damping)
+            return EntriesModel(positions[some], y[some], weights[some], shape, damping)
 
         self._damping = damping
         found = growing.grow(build, len(y), self._plan(self.kind, seed, noise, trace_unit=size))
@@ -349,7 +349,7 @@ class MatrixCompleter(MatrixEstimator):
         self._stages = [(stage.rank, stage.variant, stage.iterations) for stage in found.stages[1:]]
         self._take(found.model, last.x, last.rank, size)
         self.alpha_ = self.step_ = None
-        self.n_iter_, self.stop_, self.method_ = found.taken, found.stop, growing.NAME
+        self.n_iter_, self.stop_, self.method_ = found.iterations_kept, found.stop, growing.NAME
         self.path_ = found.path()
         self.path_["eigenvalues"] = size * self.path_["eigenvalues"]
         self.held_out_, self.rank_test_, self.warnings_ = found.held, found.rank_test(noise), found.warnings
@@ -369,16 +369,16 @@ class MatrixCompleter(MatrixEstimator):
         self.eigenvalues_, self.effective_rank_ = size * values, float(np.exp(entropy(values))) if rank else 0.0
         self.row_bias_, self.column_bias_ = size * row, size * column
 
-    def _again(self, places, y, weights):
+    def _again(self, positions, y, weights):
         again = copy.copy(self)
         if self.method_ != growing.NAME:
             kept = {"shape": self.matrix_.shape, "ids": "positions", "method": self.method_, "alpha": self.alpha_}
             told = clone(self).set_params(**kept, max_iter=self.n_iter_, stop="budget", verbose=False)
-            again.matrix_ = told.fit(places, y, sample_weight=weights).matrix_
+            again.matrix_ = told.fit(positions, y, sample_weight=weights).matrix_
             return again
         shape = len(self.row_bias_), len(self.column_bias_)
         size = unit_labels(y - self.mean_)
-        model = EntriesModel(places, (y - self.mean_) / size, weights, shape, self._damping)
+        model = EntriesModel(positions, (y - self.mean_) / size, weights, shape, self._damping)
         x = model.start()
         for rank, variant, iterations in self._stages:
             x, _ = growing.converged(model, model.widened(x, rank - 1, variant), rank, iterations)
@@ -388,9 +388,9 @@ class MatrixCompleter(MatrixEstimator):
     def _fitted(self):
         return self._at(*self._training[0].T)
 
-    def _fit_descent(self, places, y, weights, shape, size, noise, device, dtype, seed):
+    def _fit_descent(self, positions, y, weights, shape, size, noise, device, dtype, seed):
         rows = shape[0] if self.kind == "rectangular" else None
-        lifted = places + np.array([0, rows or 0])
+        lifted = positions + np.array([0, rows or 0])
         scale = float(np.sqrt(shape[0] * shape[1]))
         roots = torch.from_numpy(np.sqrt(weights)).to(device, dtype)
         ensemble = Entries(torch.from_numpy(lifted).to(device), sum(shape) if rows else shape[0], scale * roots, dtype)
@@ -399,7 +399,7 @@ class MatrixCompleter(MatrixEstimator):
         fitted = recover(ensemble, y * np.sqrt(weights), plan)
         matrix = fitted.matrix if rows is None else fitted.matrix[:rows, rows:]
         self._keep(fitted, self.kind, matrix * unit, unit)
-        first, second = places.T
+        first, second = positions.T
         self._test_ranks(
             lambda u, v: u[first][:, :, None] * v[second][:, None, :],
             y * size,
@@ -422,8 +422,8 @@ class MatrixCompleter(MatrixEstimator):
     def matrix_(self, value):
         self._matrix = value
 
-    def _shape(self, places, said):
-        seen = tuple(int(most) + 1 for most in places.max(axis=0))
+    def _shape(self, positions, said):
+        seen = tuple(int(most) + 1 for most in positions.max(axis=0))
         least = seen if self.kind == "rectangular" else (max(seen),) * 2
         if said is not None and self.shape is not None and two_sizes(self.shape) != tuple(said):
             raise ValueError(f"shape = {self.shape}: X has {said[0]} × {said[1]}; leave it out")
@@ -437,13 +437,13 @@ class MatrixCompleter(MatrixEstimator):
         needed, allowed = 8 * length * (KEPT_NUMBERS if grown else length), min(MEMORY_LIMIT_BYTES, 1e9 * memory())
         if needed > allowed:
             raise ValueError(
-                f"X: its places are of a {shape[0]} × {shape[1]} matrix, whose fit would take {gib(needed)}; "
+                f"X: its positions are of a {shape[0]} × {shape[1]} matrix, whose fit would take {gib(needed)}; "
                 f"allowed is {gib(allowed)}. Number rows and columns without gaps"
             )
         return shape
 
     def predict(self, X, return_std=False):
-        """Return the completed matrix's entries at some places, shape (m,).
+        """Return the completed matrix's entries at some positions, shape (m,).
 
         A name that ``fit`` has not seen gets the mean and the bias of its row or column alone.
 
@@ -469,14 +469,14 @@ class MatrixCompleter(MatrixEstimator):
                 for side, names in enumerate((self.row_names_, self.column_names_))
             )
         else:
-            places = _places(X)
+            positions = _places(X)
             if self.n_features_in_ == 2 and self.row_names_ is None:
                 validate_data(self, X, reset=False, skip_check_array=True)
             shape = (len(self.row_bias_), len(self.column_bias_))
-            if (places.max(axis=0) >= shape).any():
-                outside = places[(places >= shape).any(axis=1)][0]
+            if (positions.max(axis=0) >= shape).any():
+                outside = positions[(positions >= shape).any(axis=1)][0]
                 raise ValueError(f"X: place {tuple(map(int, outside))} is outside the {shape} matrix; give the shape")
-            rows, columns = places.T
+            rows, columns = positions.T
         return self._with_spread(X, self._at(rows, columns), return_std)
 
     def _at(self, rows, columns):
@@ -507,20 +507,20 @@ def _found(names, asked):
 
 
 def _places(X):
-    """Return places as whole numbers, shape (m, 2)."""
+    """Return positions as whole numbers, shape (m, 2)."""
     refuse_complex_or_masked(X=X)
     given = check_array(X, dtype=np.float64, input_name="X")
     # What is beyond whole numbers is none: no warning before the refusal.
     with np.errstate(invalid="ignore"):
-        places = given.astype(np.int64)
-    if given.shape[1] != 2 or (places != given).any() or places.min() < 0:
+        positions = given.astype(np.int64)
+    if given.shape[1] != 2 or (positions != given).any() or positions.min() < 0:
         raise ValueError("X: a row (i, j) of whole numbers of at least 0 per entry is needed")
-    return places
+    return positions
 
 
-def _unknown(places, shape, symmetric):
+def _unknown(positions, shape, symmetric):
     """Return what is to be said of rows and columns without a known entry; a symmetric matrix has them once."""
-    seen = (np.unique(places),) if symmetric else map(np.unique, places.T)
+    seen = (np.unique(positions),) if symmetric else map(np.unique, positions.T)
     said = []
     for what, known, size in zip(("row", "column"), seen, shape, strict=False):
         if len(gone := np.setdiff1d(np.arange(size), known)):
@@ -528,7 +528,7 @@ def _unknown(places, shape, symmetric):
     return [f"no entry is known of {' and '.join(said)}; rows and columns are numbered from 0"] if said else []
 
 
-def _without_mirrors(places, y, kind):
+def _without_mirrors(positions, y, kind):
     """Return the indices of entries of a symmetric matrix: of (i, j) and (j, i), where both stand, the first.
 
     Raises
@@ -536,10 +536,10 @@ def _without_mirrors(places, y, kind):
     ValueError
         If two such have different values.
     """
-    _, first, pair = np.unique(np.sort(places, axis=1), axis=0, return_index=True, return_inverse=True)
+    _, first, pair = np.unique(np.sort(positions, axis=1), axis=0, return_index=True, return_inverse=True)
     for at in np.flatnonzero(y != y[first[pair]])[:1]:
-        i, j = map(int, places[first[pair[at]]])
-        rows, columns = (int(most) + 1 for most in places.max(axis=0))
+        i, j = map(int, positions[first[pair[at]]])
+        rows, columns = (int(most) + 1 for most in positions.max(axis=0))
         then = "give their mean, once" if rows == columns else f"a {rows} × {columns} matrix is kind = rectangular"
         raise ValueError(f"X: ({i}, {j}) and ({j}, {i}) are one entry of a {kind} matrix and differ; {then}")
     return np.sort(first)

@@ -145,18 +145,18 @@ class Descending:
 
     def freedom(self, estimates: torch.Tensor) -> np.ndarray:
         """Return the degrees of freedom of estimates (B, d, d), by their effective rank, per measurement."""
-        ranks = np.exp(entropy(leading(self.plan.shown(estimates))))
+        ranks = np.exp(entropy(leading(self.plan.as_sought(estimates))))
         size = self.measurements.d
         return np.array([self.plan.degrees_of_freedom(rank, size) for rank in ranks]) / self.measurements.m
 
     def lacks(
-        self, seen: np.ndarray | None, estimate: torch.Tensor, *, negative: bool = False, signs: bool = False
+        self, fitted: np.ndarray | None, estimate: torch.Tensor, *, negative: bool = False, signs: bool = False
     ) -> bool:
         """Return whether the residual shows a direction that the estimate lacks: in random orders it has none as large.
 
         Parameters
         ----------
-        seen : numpy.ndarray of int, or None
+        fitted : numpy.ndarray of int, or None
             The measurements that were fitted, None for all.
         estimate : torch.Tensor, shape (d, d)
             In the units of the fit's labels.
@@ -165,7 +165,7 @@ class Descending:
         signs : bool
             Whether residuals get random signs in place of a random order, in which their mean would stay.
         """
-        ensemble, row = self._some(seen)
+        ensemble, row = self._some(fitted)
         residual = row[0] - ensemble.measure(estimate[None])[0]
         if residual.norm() < WORTH_A_WORD * row.norm():
             return False
@@ -221,7 +221,15 @@ class Descending:
         leaves = iterations is None and self.stop in ("hold-out", "folds")
         lacks = partial(self.lacks, part[0])
         watch = Watch(
-            outside, self.noise, self.freedom, self.plan.tol, 3 * growth, leaves, lacks, self.plan.shown, self.plan.log
+            outside,
+            self.noise,
+            self.freedom,
+            self.plan.tol,
+            3 * growth,
+            leaves,
+            lacks,
+            self.plan.as_sought,
+            self.plan.log,
         )
         # Nobody knows the target: I stands in for it, where only finiteness is asked of the distance.
         stand_in = torch.eye(ensemble.d, dtype=row.dtype, device=row.device).expand(len(runs), -1, -1)
@@ -261,11 +269,11 @@ class Descending:
                 return watches
         if self.stop == "folds":
             # All measurements may allow no step as long as some of them do.
-            run, iteration, _ = self.judged(watches)
+            run, iteration, _ = self.best_by_folds(watches)
             watches.append(self.run((None, None), step, alphas=(self.alphas[run],), iterations=iteration))
         return watches
 
-    def judged(self, folds: list[Watch]) -> tuple[int, int, np.ndarray]:
+    def best_by_folds(self, folds: list[Watch]) -> tuple[int, int, np.ndarray]:
         """Return the run and the iteration that are best for all labels, each held out once,
         and that run's error by look.
         """
@@ -307,7 +315,7 @@ def _recovered(measurements, labels, plan):
     alpha, iteration = fit.alphas[run], int(watch.memory["best_at"][run])
     path = _path(watch, run, fit)
     if fit.stop == "folds":
-        best, _, curve = fit.judged(folds)
+        best, _, curve = fit.best_by_folds(folds)
         at, alpha = dict(zip(folds[0].iterations, curve, strict=True)), fit.alphas[best]
         path["holdout_error"] = np.array([at.get(i, np.nan) for i in path["iteration"]])
     matrix = watch.memory["estimates"][run].cpu().double().numpy() * fit.scale

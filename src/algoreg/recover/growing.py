@@ -102,7 +102,7 @@ class Grown:
         return self.stages[-1]
 
     @property
-    def taken(self) -> int:
+    def iterations_kept(self) -> int:
         """The iterations that led to the stage that was kept."""
         return max(1, sum(stage.iterations for stage in self.stages))
 

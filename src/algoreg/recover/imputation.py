@@ -61,13 +61,13 @@ class LowRankImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.mean_ = np.nanmean(X, axis=0)
         spread, size = np.nanstd(X, axis=0), np.nanmax(np.abs(X), axis=0)
         self.scale_ = np.where(spread > CONSTANT * size, spread, 1.0)
-        places = np.argwhere(known)
+        positions = np.argwhere(known)
         values = ((X - self.mean_) / self.scale_)[known]
         self.loadings_, self.score_variance_ = np.zeros((X.shape[1], 0)), np.zeros(0)
         self.noise_variance_, self.n_iter_ = float(np.mean(values**2)), 1
         if np.abs(values).max() > CONSTANT:
             told = {name: getattr(self, name) for name in ("hold_out", "folds", "max_iter", "random_state")}
-            found = MatrixCompleter(shape=X.shape, center=False, biases=False, **told).fit(places, values)
+            found = MatrixCompleter(shape=X.shape, center=False, biases=False, **told).fit(positions, values)
             self.loadings_, self.n_iter_ = found.factors_[1], found.n_iter_
             self.score_variance_ = np.square(found.factors_[0]).sum(axis=0) / len(X)
             error = found.path_.get("holdout_error", found.path_["train_error"])[-1]

@@ -147,7 +147,7 @@ class Entries(entries.Ensemble):
 
     Parameters
     ----------
-    places : torch.Tensor of int, shape (m, 2)
+    positions : torch.Tensor of int, shape (m, 2)
     d : int
     weight : torch.Tensor, shape (m,)
         √(d1·d2) of the matrix that is completed, which may be a block of this one, times the root of an entry's weight.
@@ -156,9 +156,9 @@ class Entries(entries.Ensemble):
 
     kind = "given-entries"
 
-    def __init__(self, places, d, weight, dtype):
+    def __init__(self, positions, d, weight, dtype):
         self.weight = weight
-        super().__init__(places, d, places.device, dtype)
+        super().__init__(positions, d, positions.device, dtype)
 
     def _scale(self):
         return self.weight

@@ -51,7 +51,7 @@ class Plan:
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     log: Callable[[str], None] = lambda line: None
 
-    def shown(self, estimates: torch.Tensor) -> torch.Tensor:
+    def as_sought(self, estimates: torch.Tensor) -> torch.Tensor:
         """Return the symmetric matrices whose eigenvalues are those, or ± the singular values, of what is sought."""
         if self.rows is None:
             return estimates
@@ -146,7 +146,7 @@ def _refuse_options(name, told, given, d):
             raise ValueError(f"{said}allowed is at most {d}")
 
 
-def told_nothing(kind: str) -> list[str]:
+def needing_nothing(kind: str) -> list[str]:
     """Return the algorithms that recover matrices of a kind of ``DEFAULT_METHODS`` and need not be told anything,
     the default first.
     """

@@ -20,12 +20,12 @@ td{overflow-wrap:anywhere}td.name{white-space:nowrap}td.number{text-align:right;
 
 @dataclass(frozen=True)
 class Fit:
-    """A method's fit: its estimator, None where it failed, for the reason ``said``."""
+    """A method's fit: its estimator, None where it failed, for the reason ``failure``."""
 
     method: str
     estimator: Any
     seconds: float
-    said: str = ""
+    failure: str = ""
 
 
 def page(fits: Sequence[Fit], name: str, X: Any, y: np.ndarray) -> str:
@@ -78,7 +78,7 @@ def _methods(fits):
     rows = "".join(f"<th>{name}</th>" for name in names)
     for fit in fits:
         if fit.estimator is None:
-            cells = f"<td colspan={len(names) - 1}>{html.escape(fit.said)}</td>"
+            cells = f"<td colspan={len(names) - 1}>{html.escape(fit.failure)}</td>"
         else:
             path, kept = fit.estimator.path_, fit.estimator.n_iter_
             at = max(0, int(np.searchsorted(path["iteration"], kept, side="right")) - 1)

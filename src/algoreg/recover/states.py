@@ -236,7 +236,15 @@ class StateRegressor(MatrixEstimator):
         self.white_noise_ = float(root**2 / (np.square(np.abs(factor)).sum() + root**2))
         self.trace_, self._stage = 1.0, last
         fitted = Fitted(
-            matrix, None, None, found.taken, found.stop, growing.NAME, found.path(), found.held, found.warnings
+            matrix,
+            None,
+            None,
+            found.iterations_kept,
+            found.stop,
+            growing.NAME,
+            found.path(),
+            found.held,
+            found.warnings,
         )
         self._keep(fitted, "psd", matrix, 1.0)
         self.rank_test_ = found.rank_test(noise)

@@ -94,18 +94,18 @@ class Watch(Observer):
     lacks : callable
         Says of an estimate (d, d) whether the labels show a direction that it lacks: then its run waits for longer.
         Small eigenvalues show late, and the error stands still until then.
-    shown : callable
+    as_sought : callable
         Takes matrices (B, d, d) and returns those whose eigenvalues are meant.
-    say : callable
+    log : callable
     """
 
     reads_train_error = True
     per_run = begins(best=np.inf, least_train=np.inf, best_at=0, waits_from=0, unstable=False, reached=False)
     per_snapshot = begins(train=np.nan, held=np.nan, entropy=np.nan)
 
-    def __init__(self, held, noise, freedom, tolerance, least, leaves, lacks, shown, log: Callable[[str], None]):
+    def __init__(self, held, noise, freedom, tolerance, least, leaves, lacks, as_sought, log: Callable[[str], None]):
         self.held, self.noise, self.tolerance, self.least, self.leaves = held, noise, tolerance, least, leaves
-        self.freedom, self.lacks, self.shown, self.log = freedom, lacks, shown, log
+        self.freedom, self.lacks, self.as_sought, self.log = freedom, lacks, as_sought, log
 
     def prepare(self, batch):
         """Make room for all looks."""
@@ -179,7 +179,7 @@ class Watch(Observer):
         return (train > RISES_BY * least[snapshot.active]) & (train > self._rounding)
 
     def _keep_spectrum(self, snapshot, place):
-        values, kept = leading(self.shown(snapshot.estimate)), self.memory["values"].shape[2]
+        values, kept = leading(self.as_sought(snapshot.estimate)), self.memory["values"].shape[2]
         self.memory["values"][place, snapshot.active] = values[:, :kept]
         self.memory["entropy"][place, snapshot.active] = entropy(values)
 

@@ -34,7 +34,7 @@ COLUMNS = {
     "pauli": ("pauli", "expectation"),
     "counts": ("setting", "outcome"),
 }
-# What a column may be asked for as, and the name that it then has. Users and items are names, rows and columns places.
+# What a column may be asked for as, and the name that it then has. Users and items are names, rows and columns numbers.
 MEANT = {
     "row": "row", "column": "column", "user": "row", "item": "column", "value": "value",
     "pauli": "pauli", "expectation": "expectation", "shots": "shots",
@@ -321,9 +321,9 @@ def _measured(
             _check_numbers(name, np.asarray(columns[name]))
     X, y, shots = columns[names[0]], columns[names[-1]], None
     if kind == "entries":
-        places = [_whole(name, columns[name]) for name in names[:2]]
-        refuse_beyond_memory(*(shape or (int(numbers.max()) + 1 for numbers in places)))
-        X = np.stack(places, axis=1)
+        positions = [_whole(name, columns[name]) for name in names[:2]]
+        refuse_beyond_memory(*(shape or (int(numbers.max()) + 1 for numbers in positions)))
+        X = np.stack(positions, axis=1)
     elif kind == "pauli":
         strings, signs = plain_strings(X)
         X, y = np.array(strings), signs * columns["expectation"]
@@ -347,11 +347,11 @@ def _refuse_no_matrix(matrix: np.ndarray) -> None:
 
 def _known(matrix: np.ndarray, shape: tuple[int, int] | None) -> Measured:
     """Return the entries of a matrix that are numbers."""
-    places = np.argwhere(~np.isnan(matrix))
-    values = matrix[tuple(places.T)]
+    positions = np.argwhere(~np.isnan(matrix))
+    values = matrix[tuple(positions.T)]
     _check_sizes({"entries of matrix": values}, {"entries of matrix": 1})
     _check_numbers("entries of matrix", values)
-    return Measured("entries", places, values, shape=_agreed(shape, matrix.shape))
+    return Measured("entries", positions, values, shape=_agreed(shape, matrix.shape))
 
 
 def _agreed(told: tuple[int, int] | None, own: tuple[int, int]) -> tuple[int, int]:
