@@ -57,12 +57,25 @@ def test_a_run_shows_verdicts_failures_and_what_is_left(tmp_path, monkeypatch, c
     lines = said.out.splitlines()
     assert lines[:2] == ["40 jobs", "formatted: Notebook left out"]
     assert lines[2].split() == ["supported", "a", "1.23", "[1,", "–]"]
-    assert "2 of 40 jobs, about " in lines[3]
+    assert "2 of 40 jobs, at this rate " in lines[3]
     assert lines[4] == "Failed: measure (t.csv)"
     assert [line.strip() for line in lines[6:18]] == [f"| line {number}" for number in range(28, 40)]
     assert lines[18] == "    none: No such file or directory"
     assert "40 of 40 jobs, 0 s, 1 failed" in lines[19]
     assert len(lines) == 20
+
+
+def test_a_run_of_long_jobs_says_every_five_minutes_how_far_it_is(monkeypatch, capsys):
+    now = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    shown = handler()
+    shown.handle(record(LogEvent.RUN_INFO, stats={"total": 1000}))
+    for done in range(1, 5):
+        now = 200.0 * done
+        shown.handle(record(LogEvent.PROGRESS, done=done, total=1000))
+    shown.close()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[1].split(",")[0] for line in lines[1:]] == ["2 of 1000 jobs", "4 of 1000 jobs"]
 
 
 def test_a_dry_run_shows_what_snakemake_shows(capsys):
@@ -74,7 +87,7 @@ def test_a_dry_run_shows_what_snakemake_shows(capsys):
 
 @pytest.mark.parametrize(
     ("seconds", "done", "said"),
-    [(10, 1, "about 30 s left"), (60, 1, "about 3 min left"), (30, 4, "30 s"), (240, 4, "4 min")],
+    [(10, 1, "at this rate 30 s left"), (60, 1, "at this rate 3 min left"), (30, 4, "30 s"), (240, 4, "4 min")],
 )
 def test_the_time_that_is_left(seconds, done, said):
     assert progress.time_left(seconds, done, 4) == said

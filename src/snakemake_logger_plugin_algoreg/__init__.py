@@ -2,7 +2,8 @@
 
 A terminal shows a bar with the job that started last, the jobs that are done and the time that is left, and above it
 each verdict when it is judged and each failure with the last lines of its log. Without a terminal these are plain
-lines, with one line of progress for each twentieth of the jobs. Snakemake's log file has the rest.
+lines, with one line of progress for each twentieth of the jobs, or where these take long every five minutes.
+Snakemake's log file has the rest.
 
 A dry run, ``--verbose`` and ``--debug-dag`` show what Snakemake shows by itself.
 """
@@ -16,6 +17,8 @@ from pathlib import Path
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 
 LOG_LINES = 12
+# Without a terminal: seconds after which a job that is done is said, too.
+QUIET = 300
 # What Snakemake says of every run. Where a release words it otherwise, a run shows a line more.
 USUAL = re.compile(
     r"Building DAG|Workflow defines that rule|Provided |Rules claiming|Job stats|Select jobs|Execute \d|Assuming unrestricted|host: |Using shell"
@@ -43,11 +46,11 @@ def verdict_line(path):
 
 
 def time_left(seconds, done, total):
-    """Return how long the other jobs take if they take as long as those that are done."""
+    """Return how long the other jobs take if they take as long as those that are done; the longest often come first."""
     if done == total:
         return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
     left = seconds / done * (total - done)
-    return f"about {left / 60:.0f} min left" if left >= 90 else f"about {left:.0f} s left"
+    return f"at this rate {left / 60:.0f} min left" if left >= 90 else f"at this rate {left:.0f} s left"
 
 
 class LogHandler(LogHandlerBase):
@@ -80,7 +83,7 @@ class LogHandler(LogHandlerBase):
             expand=True,
         )
         self.task, self.outputs, self.failed, self.shown = None, {}, 0, 0
-        self.started = time.monotonic()
+        self.started = self.said = time.monotonic()
 
     def emit(self, record):
         """Show a record, or leave it to the log file."""
@@ -133,8 +136,9 @@ class LogHandler(LogHandlerBase):
         failed = f", {self.failed} failed" if self.failed else ""
         if self.task is not None:
             self.bar.update(self.task, completed=record.done, total=record.total, left=left + failed)
-        if not self.console.is_terminal and record.done * 20 // record.total > self.shown:
-            self.shown = record.done * 20 // record.total
+        due = record.done * 20 // record.total > self.shown or time.monotonic() > self.said + QUIET
+        if not self.console.is_terminal and due:
+            self.shown, self.said = record.done * 20 // record.total, time.monotonic()
             self.show(f"{time.strftime('%H:%M:%S')}  {record.done} of {record.total} jobs, {left}{failed}")
 
     def on_job_error(self, record):
