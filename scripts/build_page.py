@@ -25,6 +25,7 @@ text = render(
     replications.of_tiers({tier: {"claims": references.read_claims(tier)} for tier in replications.tiers()}),
     snakemake.params.job["labels"],
     references.read_claims("standard"),
+    snakemake.params.job["lead"],
 )
 records.write_text(snakemake.output.page, text)
 records.seal(snakemake.output.page, facts)

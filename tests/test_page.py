@@ -246,7 +246,9 @@ def test_claims_are_folded_to_a_line_that_says_what_is_true_instead(tmp_path):
     listed = re.search(r'<h3 id="refuted">.*?</ul>', html, re.DOTALL)[0]
     assert re.findall(r'href="#(claim-\d)"', listed) == ["claim-0", "claim-2"]
     assert "True instead: Statement 1." in listed
-    places = [html.index(f' id="{name}"') for name in ("live", "headline", "refuted", "claims", "chapter-first")]
+    places = [
+        html.index(f' id="{name}"') for name in ("headline", "refuted", "chapters", "live", "claims", "chapter-first")
+    ]
     assert places == sorted(places)
     assert 'id="refuted"' not in rendered(tmp_path / "none", [claim(1)])
 
@@ -299,7 +301,7 @@ def test_fresh_seeds_are_counted_in_the_overview_and_beside_each_claim(tmp_path)
     committed = [{key: one[key] for key in known} for one in [*claims, gone]]
     fresh = {"quick": replications.outcomes(runs, committed)}
     html = rendered(tmp_path, claims, fresh=fresh)
-    overview = re.search(r'<h3 id="fresh">.*?<h3>', html, re.DOTALL)[0]
+    overview = re.search(r'<h3 id="fresh">.*?<h3 ', html, re.DOTALL)[0]
     _, text = read(overview)
     assert "Tier quick: 1 of 2 claims keep their verdict on at least 9 of 10 fresh seeds" in text
     # The table has claims that the sentence counts as kept, too: one seed of ten may differ.
@@ -395,12 +397,16 @@ def test_a_missing_or_damaged_figure_fails_with_its_name(tmp_path):
     with pytest.raises(ValueError, match="claim claim-3: figure figure_9 is missing"):
         rendered(tmp_path / "a", [claim(3, figure="figures/figure_9")])
     results = fake_results(tmp_path / "b", [claim(0)])
-    (results / "figures" / "figure_1.png").unlink()
-    with pytest.raises(records.DamagedResult, match=r"figure figure_1: .*figure_1.png is missing"):
-        plots.picture(results / "figures" / "figure_1.svg", "")
-    (results / "figures" / "figure_1.png").write_text("other")
-    with pytest.raises(records.DamagedResult, match=r"figure_1\.png: its content does not match"):
-        plots.picture(results / "figures" / "figure_1.svg", "")
+    figure = results / "figures" / "figure_1.svg"
+    content = figure.read_text(encoding="utf-8")
+    packed = plots.picture(figure, "")["packed"]
+    assert gzip.decompress(base64.b64decode(packed)).decode() == content
+    figure.write_text("other")
+    with pytest.raises(records.DamagedResult, match=r"figure_1\.svg: its content does not match"):
+        plots.picture(figure, "")
+    figure.unlink()
+    with pytest.raises(records.DamagedResult, match=r"figure figure_1: .*figure_1.svg is missing"):
+        plots.picture(figure, "")
 
 
 def test_the_axis_shows_interval_margin_and_controls():

@@ -286,8 +286,8 @@ class Recipes:
             },
         )
 
-    def build_page(self) -> Recipe:
-        """Return what the report page is made of."""
+    def build_page(self, lead: str) -> Recipe:
+        """Return what the report page is made of; it begins with the figure ``lead``, where the tier draws that."""
         spectra = jobs.spectra(self.tier)
         return Recipe(
             {
@@ -310,6 +310,7 @@ class Recipes:
                 "settings": settings_hash(self.tier),
                 "titles": [[one.name, one.title, one.question, *one.papers] for one in self.chapters],
                 "labels": jobs.page_labels(self.tier),
+                "lead": lead,
                 "code": self._code("build_page.py"),
                 "versions": versions(["jinja2", "mistune", "plotly"]),
             },

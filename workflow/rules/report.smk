@@ -28,9 +28,12 @@ rule tabulate_verdicts:
         "../../scripts/tabulate_verdicts.py"
 
 
+PAGE = RECIPES.build_page("samples_r")
+
+
 rule build_page:
     input:
-        **RECIPES.build_page().inputs,
+        **PAGE.inputs,
     output:
         page=report(
             result("report/index.html"),
@@ -45,7 +48,7 @@ rule build_page:
     conda:
         "../../environment.yml"
     params:
-        job=RECIPES.build_page().params,
+        job=PAGE.params,
         required=lambda wildcards, input: required(input),
     message:
         f"Building the report page of tier {TIER}"

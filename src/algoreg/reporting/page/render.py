@@ -1,7 +1,5 @@
 """The page from its parts."""
 
-import base64
-import gzip
 from pathlib import Path
 
 import jinja2
@@ -12,17 +10,12 @@ from algoreg.reporting.explorer import presets
 from algoreg.reporting.fresh_seeds import of_claim
 from algoreg.reporting.page.fresh import overview
 from algoreg.reporting.page.ledger import begun, begun_by_passage, differences, html, read_document
-from algoreg.reporting.page.plots import comparisons, dynamics, picture, spectra
+from algoreg.reporting.page.plots import comparisons, dynamics, pack, picture, spectra
 from algoreg.reporting.page.policy import security_policy
 from algoreg.reporting.page.provenance import machine, provenance, seconds
 from algoreg.reporting.page.verdicts import VERDICTS, headline, interval_axis, show, texts
 from algoreg.reporting.papers import paper
 from algoreg.reporting.wording import STANDINGS, format_regime, format_turning_point, slack, verdicts_of
-
-
-def plotting_library(code):
-    """Return plotly.js, compressed (gzip, base64): a third of its size, unpacked by the browser when it is needed."""
-    return base64.b64encode(gzip.compress(code.encode(), 9, mtime=0)).decode()
 
 
 def _amended(said, entries):
@@ -106,12 +99,14 @@ def _code(folder):
     return {
         "style": Markup((folder / "page.css").read_text(encoding="utf-8")),
         "script": Markup(script),
-        "library": plotting_library(plotly),
+        "library": pack(plotly),
         "policy": Markup(security_policy(script, plotly)),
     }
 
 
-def render(results, registry, claims, tier, tables, templates, chapters, documents, made, fresh, labels, committed):
+def render(
+    results, registry, claims, tier, tables, templates, chapters, documents, made, fresh, labels, committed, lead=None
+):
     """Return the page as HTML.
 
     Parameters
@@ -140,6 +135,8 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
         What the plugins of the tier say (:func:`algoreg.jobs.page_labels`).
     committed : list of mapping
         The claims of the committed standard run, whose documents these are.
+    lead : str, optional
+        The figure that the page begins with, where the tier draws it.
 
     Raises
     ------
@@ -179,6 +176,7 @@ def render(results, registry, claims, tier, tables, templates, chapters, documen
             total=len(claims) + len(missing),
             sources=list(dict.fromkeys(entry["source"] for entry in [*claims, *missing])),
             pictures=pictures,
+            lead=pictures.get(lead),
             panels=panels,
             signal=signal,
             data={"spectra": panels, "plots": [*signal, *(one["plot"] for one in published)]},
