@@ -28,7 +28,7 @@ rule tabulate_verdicts:
         "../../scripts/tabulate_verdicts.py"
 
 
-PAGE = RECIPES.build_page("samples_r")
+PAGE = RECIPES.build_page("recovery_law")
 
 
 rule build_page:

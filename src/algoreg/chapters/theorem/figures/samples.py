@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Patch
 
-from algoreg.chapters.theorem.readings import SWEEPS, power, readings
+from algoreg.chapters.theorem.estimands.samples import threshold_exponent
+from algoreg.chapters.theorem.readings import SWEEPS, TOLERANCE, power, readings
 from algoreg.claims.censoring import INSIDE
 from algoreg.claims.thresholds import find_thresholds
 from algoreg.numerics.theory import degrees_of_freedom, trace_statistical_dimension
@@ -119,6 +120,46 @@ def _sweep(tables, along, claims):
     row, other = table.iloc[0], OTHER[along]
     setting = f"{LETTERS[other]} = {row[other]}, α = {power(row['alpha'])}, η·t = {row['time']:g}, {draws(table)}"
     return finish(figure, caption=caption(setting, _fewer(found)))
+
+
+@drawing
+def recovery_law(tables, claims):
+    """Draw the measurements that recovery takes over d·r, beside the law of [LMZ18, Theorem 1.1]."""
+    figure, (axes,) = panels(width=6.3, height=4.4)
+    grown, sizes, first = [], {}, {}
+    for along, colour, marker, place in (("d", COLOURS[0], "o", 1), ("rank", COLOURS[2], "s", -3)):
+        frame = tables[SWEEPS[along]]
+        other = int(frame[OTHER[along]].iloc[0])
+        # Equal eigenvalues are drawn over the others: hollow marks.
+        for spectrum in (name for name in reversed(SPECTRA) if (frame["spectrum"] == name).any()):
+            found = find_thresholds(frame[frame["spectrum"] == spectrum], along, TOLERANCE)
+            x, medians = found.sizes * other, found.medians()
+            filled = colour if spectrum == "flat" else "none"
+            axes.plot(x, medians, marker, color=colour, markerfacecolor=filled, markersize=6)
+        span = f"{LETTERS[along]} = {found.sizes[0]:g} to {found.sizes[-1]:g}, {LETTERS[OTHER[along]]} = {other}"
+        _name(axes, f"measured along {LETTERS[along]}\n({span})", x[place], medians[place], colour, (12, -24), "left")
+        options = {"table": SWEEPS[along], "along": along, "tolerance": TOLERANCE}
+        value = threshold_exponent(tables, {}, np.random.default_rng(0), **options).value
+        grown += [] if value is None else [raised(LETTERS[along], f"{value:.2f}")]
+        sizes[along], first[along] = x, medians[0]
+    ends = np.array([min(sizes["d"][0], sizes["rank"][0]), max(sizes["d"][-1], sizes["rank"][-1])], dtype=float)
+    middle = sizes["rank"][0]
+    axes.plot(ends, first["rank"] * ends / middle, color="black", linewidth=1)
+    _name(axes, "∝ dr", ends[1], first["rank"] * ends[1] / middle, "black", (8, 2), "left")
+    allowed = first["rank"] * (sizes["rank"] / middle) ** 2
+    axes.plot(sizes["rank"], allowed, "--", color=COLOURS[2], linewidth=1.5)
+    _name(axes, "Theorem 1.1 allows ∝ dr² along r", sizes["rank"][-2], allowed[-2], COLOURS[2], (-8, 0), "right")
+    title = f"measurements needed: {' and '.join(grown)}; Theorem 1.1: d and {raised('r', '2')}" if grown else "m*"
+    describe(axes, "xy", xlabel="dimension × rank, d·r", ylabel="measurements m* from which X* is found", title=title)
+    axes.margins(0.12, 0.08)
+    row = tables[SWEEPS["rank"]].iloc[0]
+    said = f"points: medians (filled: equal eigenvalues, hollow: as the paper draws X*); error {TOLERANCE:g}, α = {power(row['alpha'])}, η·t = {row['time']:g}"
+    return finish(figure, caption=caption(said, draws(tables[SWEEPS["rank"]])))
+
+
+def _name(axes, text, x, y, colour, shift, side):
+    """Write what a curve is beside a point of it."""
+    axes.annotate(text, (x, y), shift, textcoords="offset points", color=colour, fontsize=9, ha=side, va="center")
 
 
 @drawing
