@@ -340,6 +340,20 @@ def test_samples_d_shows_thresholds_and_laws_in_the_dimension():
     shows_a_sweep("samples_d", "d", {"∝ d": lambda d: d, "∝ d·log d": lambda d: d * np.log(d)})
 
 
+def test_the_law_of_recovery_shows_both_sweeps_over_their_product():
+    ranks, sizes = {1: 60, 2: 110, 4: 230}, {10: 40, 20: 84, 40: 170}
+    tables = {"samples_r": recovering("rank", ranks), "samples_d": recovering("d", sizes)}
+    (axes,) = figures.draw("recovery_law", tables).axes
+    along_d, along_r, law, allowed = axes.lines
+    np.testing.assert_allclose(along_d.get_xydata(), [[2 * d, m] for d, m in sizes.items()])
+    np.testing.assert_allclose(along_r.get_xydata(), [[30 * rank, m] for rank, m in ranks.items()])
+    # Through the first threshold along r: the law over all that was measured, the theorem's along r.
+    np.testing.assert_allclose(law.get_xydata(), [[20, 40], [120, 240]])
+    np.testing.assert_allclose(allowed.get_xydata(), [[30 * rank, 60 * rank**2] for rank in ranks])
+    slopes = [np.polyfit(np.log(list(one)), np.log(list(one.values())), 1)[0] for one in (sizes, ranks)]
+    assert axes.get_title().startswith("measurements needed: d$^{%.2f}$ and r$^{%.2f}$" % tuple(slopes))
+
+
 # Theorem 1.1.
 
 BOUNDS = {"delta_low": 0.3, "delta_up": np.nan, "least_constant": 7.0}
