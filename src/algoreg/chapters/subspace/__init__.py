@@ -1,0 +1,1 @@
+"""Moving subspaces: which part of each layer descent moves, and the smaller network that has the same path."""
