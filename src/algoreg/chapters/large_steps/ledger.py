@@ -10,8 +10,8 @@ TIERS = ("quick",)
 def large_steps_headline(reference):
     """Return the headline: the share of draws in an orbit of period 2, and what is left of the gap."""
     return (
-        f"At steps from 1.02 to 1.23 over λ₁ at least {estimate_of(reference, 'large-steps-period-two')} of the draws end in an "
-        f"orbit of period 2, and at most {estimate_of(reference, 'large-steps-balancing', 'up')} of the factors' imbalance "
+        f"At steps from 1.02 to 1.23 over λ₁ the share of draws that end in an orbit of period 2 is at least "
+        f"{estimate_of(reference, 'large-steps-period-two')}, and at most {estimate_of(reference, 'large-steps-balancing', 'up')} of the factors' imbalance "
         f"along the first eigenvector is left."
     )
 

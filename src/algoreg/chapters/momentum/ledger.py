@@ -45,7 +45,7 @@ def acceleration(reference):
     which is the claim's control.
     """
     plain = number(claim_of(reference, "momentum-kappa")["control_estimate"])
-    return f"The exponent of the iterations is {estimate_of(reference, 'momentum-kappa')} in place of {plain}."
+    return f"The iterations grow as κ to the power {estimate_of(reference, 'momentum-kappa')}, and without it to the power {plain}."
 
 
 @passage("momentum_bias")
@@ -56,7 +56,7 @@ def what_momentum_costs(reference):
     said = (
         f", and {number(effective[max(effective)].mean())} times at one effective step η/(1 − μ)" if effective else ""
     )
-    return f"From the start α = 0.01 the test error at one training error is {ratio} times that of descent at one step{said}."
+    return f"From α = 0.01 the test error at one training error is {ratio} times that of descent at one step{said}."
 
 
 def _at_one_effective_step(frame):

@@ -46,8 +46,8 @@ def incoherence_of_starts(frame):
     starts = np.log(own["incoherence"]).groupby(own["d"]).mean()
     ends = ", ".join(f"{share:.0%} at d = {d:g}" for d, share in shares.items())
     return (
-        f"Of the spectral runs {ends} have their largest value at the start, and none goes beyond "
-        f"{beyond.max():.2f} times that. The starts alone have an exponent of {exponent(np.exp(starts)):.2f}."
+        f"Of the spectral runs {ends} have their largest value at the start, and none exceeds "
+        f"{beyond.max():.2f} times that. The initialisations alone have an exponent of {exponent(np.exp(starts)):.2f}."
     )
 
 

@@ -22,14 +22,14 @@ def what_positivity_decides(frame, more, limit):
     away = both.loc[(both["kind"] == "gaussian") & (both["method"] == "far"), "distance"].max()
     return (
         f"With the trace in place of one Gaussian measurement, X\\* is the only fit in {found.sum()} of {len(found)} draws. "
-        f"Without it another fit lies up to {number(away)} times ‖X\\*‖ away, and descent recovers X\\* all the same."
+        f"Without it another fit is up to {number(away)} times ‖X\\*‖ away, and descent recovers X\\* all the same."
     )
 
 
 @passage("unique_samples", "unique_samples_gaussian")
 def how_many_measurements(reference):
     """Return the exponent of the number of measurements from which on X* is the only one."""
-    return f"The exponent in d is {estimate_of(reference, 'unique-wishart-samples-in-d')}."
+    return f"The number grows as d to the power {estimate_of(reference, 'unique-wishart-samples-in-d')}."
 
 
 @passage("geyer_pauli")
