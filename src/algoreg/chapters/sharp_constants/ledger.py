@@ -1,8 +1,7 @@
 """The ledger's evidence on sharp constants: errors, overlaps and first m beside predictions, shares of recovery."""
 
 from algoreg.numerics.theory import trace_statistical_dimension
-from algoreg.reporting.report import estimate_of, markdown, number, passage, verdicts
-from algoreg.settings.chapters import load_chapters
+from algoreg.reporting.report import estimate_of, markdown, number, passage
 
 # The tier whose committed numbers the ledger has.
 TIERS = ("quick",)
@@ -73,10 +72,3 @@ def sharp_shares(frame):
 def sharp_dimension(frame):
     """Return the statistical dimension of the least trace at the descents' d, in words."""
     return ", ".join(f"{trace_statistical_dimension(d, 1) / d:.2f}d at d = {d}" for d in sorted(frame["d"].unique()))
-
-
-@passage("sharp_noise", tiers=TIERS)
-def sharp_verdicts(reference):
-    """Return the verdicts of tier quick, as Markdown."""
-    (chapter,) = load_chapters(["sharp_constants"])
-    return verdicts(reference, chapter.claims)

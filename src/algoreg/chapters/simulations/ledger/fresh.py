@@ -16,5 +16,6 @@ def published_on_fresh_seeds(reference):
     for figure, name in COMPARED.items():
         own = found[name]
         counts = {own["committed"]["verdict"]: own["same"], **own["others"]}
-        said.append(f"{figure} {', '.join(f'{verdict} {count}' for verdict, count in counts.items() if count)}")
-    return f"On {own['seeds']} fresh seeds: {'; '.join(said)}."
+        counted = " and ".join(f"{verdict} on {count}" for verdict, count in counts.items() if count)
+        said.append(f"{figure}'s comparison is {counted}")
+    return f"Of {own['seeds']} fresh seeds {'; '.join(said)}."
