@@ -20,6 +20,7 @@ import machines
 import methods
 import roofline
 from algoreg.algorithms import factored, projected, stochastic
+from algoreg.ensembles import gaussian_bfloat16, signs
 from algoreg.ensembles.gaussian import BLOCK_ROWS, Ensemble
 from algoreg.numerics.devices import DTYPES, configure
 from algoreg.numerics.svec import smat
@@ -42,6 +43,9 @@ KEYS = (
 )
 BATCHES = (1, 8, 32)
 BASELINES = ("autograd", "einsum", "einsum_optimize")
+# Rows of short types, computed in float32: the ensemble, what rows are stored as, and how many numbers an element has.
+SHORT = {"bfloat16": (gaussian_bfloat16, torch.bfloat16, 1), "signs": (signs, torch.uint8, 8)}
+SHORT_BATCHES = (1, 8)
 STEP = 1e-3
 GIB = 2**30
 MOST_BYTES = 8 * GIB
@@ -79,6 +83,18 @@ def draw(d, m, dtype, device="cpu"):
     """Return an ensemble for timing: torch's own random numbers, which are faster to draw than the named streams."""
     generator = torch.Generator(device).manual_seed(0)
     return Ensemble(torch.randn(m, symmetric_dimension(d), generator=generator, dtype=dtype, device=device), d)
+
+
+def draw_short(name, d, m, device="cpu"):
+    """Return an ensemble of a short type for timing."""
+    module, stored, each = SHORT[name]
+    shape = (m, -(-symmetric_dimension(d) // each))
+    generator = torch.Generator(device).manual_seed(0)
+    if each == 1:
+        rows = torch.randn(shape, generator=generator, device=device).to(stored)
+    else:
+        rows = torch.randint(256, shape, generator=generator, device=device, dtype=stored)
+    return module.Ensemble(rows, d, dtype=torch.float32)
 
 
 def unpack(ensemble):
@@ -233,9 +249,36 @@ class Bench:
         del cases
         if ensemble is None:
             return
+        if name == "float32":
+            self.short_types(ensemble)
         if d == self.options.algorithms_at:
             self.algorithms(ensemble, name)
             self.methods(ensemble, name)
+
+    def short_types(self, ensemble):
+        """Measure the factored descent on rows of short types against the same on float32."""
+        known = {"d": ensemble.d, "m": ensemble.m, "dtype": "float32"}
+        self.say(f"float32, d = {ensemble.d}: rows of short types")
+        stored = {"float32": ensemble} | {
+            name: draw_short(name, ensemble.d, ensemble.m, ensemble.device) for name in SHORT
+        }
+        cases = {}
+        for name, batch in product(stored, SHORT_BATCHES):
+            labels = rank_one_labels(stored[name], batch)
+            solver = factored.Algorithm(stored[name], labels, [run_settings()] * batch, 0)
+            cases[name, batch] = partial(solver.advance, solver.initial(), 0)
+        timings = self.time(cases)
+        for name, batch in product(SHORT, SHORT_BATCHES):
+            ratio = timings["float32", batch].median / timings[name, batch].median
+            rows = stored[name].rows
+            self.add(
+                name,
+                **known,
+                **timed(timings[name, batch], batch),
+                ratio_to_float32=significant(ratio),
+                bytes=rows.numel() * rows.element_size(),
+                note=f"factored descent on rows stored as {name}, computed in float32",
+            )
 
     def methods(self, ensemble, name):
         """Measure one step of every method around factored descent against its pass."""
@@ -397,6 +440,7 @@ def describe_row(row):
             ("ratio_to_autograd", "× as fast as autograd"),
             ("ratio_to_einsum", "× as fast as einsum"),
             ("ratio_to_einsum_optimize", "× as fast as einsum_optimize"),
+            ("ratio_to_float32", "× as fast as on rows of float32"),
             ("ratio_to_alone", "× as fast as one after the other"),
             ("fraction_of_limit", "of its limit"),
             ("gb_per_s", "GB/s"),

@@ -10,7 +10,7 @@ from algoreg.results.records import dump_json, write_text
 from timing import fill_block
 
 KEPT, DOCUMENT = Path("reference/bench"), Path("docs/scaling.md")
-SHOWN = ("engine", "projected", "eigh", "stochastic", "gemm_dxd", *methods.METHODS)
+SHOWN = ("engine", "bfloat16", "signs", "projected", "eigh", "stochastic", "gemm_dxd", *methods.METHODS)
 
 
 def keep(rows):

@@ -46,7 +46,7 @@ def test_the_quick_benchmark_writes_complete_rows_and_a_picture(bench, tmp_path)
     for row in rows:
         by_name.setdefault(row["name"], []).append(row)
     assert {name: len(found) for name, found in by_name.items()} == {
-        "machine": 1, "copy": 1, "gemv": 2, "gemm": 2, "fma": 2, "memory": 1, "engine": 6, "autograd": 2, "einsum": 2,
+        "machine": 1, "copy": 1, "gemv": 2, "gemm": 2, "fma": 2, "memory": 1, "engine": 6, "bfloat16": 2, "signs": 2, "autograd": 2, "einsum": 2,
         "einsum_optimize": 2, "projected": 6, "eigh": 6, "stochastic": 2, "gemm_dxd": 2, **dict.fromkeys(bench("methods").METHODS, 2),
     }  # fmt: skip
     for row in by_name["engine"]:
@@ -61,6 +61,9 @@ def test_the_quick_benchmark_writes_complete_rows_and_a_picture(bench, tmp_path)
         for row in by_name[method]:
             assert (row["d"], row["batch"]) == (10, 8)
             assert row["above_pass"] == pytest.approx(1 / row["fraction_of_limit"] - 1, rel=1e-2, abs=1e-3)
+    # 250 rows of 55 numbers: of two bytes, or of a bit, eight a byte.
+    assert [by_name[name][0]["bytes"] for name in ("bfloat16", "signs")] == [250 * 55 * 2, 250 * 7]
+    assert all(row["ratio_to_float32"] > 0 for name in ("bfloat16", "signs") for row in by_name[name])
     for row in by_name["projected"]:
         parts = row["gradient_ms"] + row["eigh_ms"] + row["rest_ms"]
         assert parts == pytest.approx(row["ms_per_run_iteration"], rel=1e-2)

@@ -177,6 +177,8 @@ def test_labels_of_a_problem_are_the_files(tmp_path):
         ({"own_targets": False}, "allowed is true with data"),
         ({"target": {"kind": "columns"}}, "allowed is data with target"),
         ({"ensemble": "gaussian"}, "data and an ensemble that reads them go together"),
+        ({"ensemble": "signs"}, "= signs: it would round the data to signs; allowed with data is file"),
+        ({"ensemble": "gaussian_bfloat16"}, "= gaussian_bfloat16: it would round the data to bfloat16"),
     ],
 )
 def test_settings_that_do_not_fit_are_named_before_any_job(tmp_path, changes, said):

@@ -131,7 +131,7 @@ def test_blocks_and_chunks_do_not_change_a_bit(dtype, monkeypatch):
         ends.append((ensemble.descend(u.clone(), steps, y, 3), ensemble.gradient(x, y)))
     for chunks in ({"CHUNK": 64}, {"ADD_CHUNK": 64, "ADD_ROWS": 8}):
         kernels = library.Kernels(dtype, **chunks)
-        monkeypatch.setattr(passes, "compiled", lambda _, kernels=kernels: kernels)
+        monkeypatch.setattr(passes, "compiled", lambda *_, kernels=kernels: kernels)
         ends.append((ensemble.descend(u.clone(), steps, y, 3), ensemble.gradient(x, y)))
     for end in ends[1:]:
         assert all(torch.equal(a, b) for a, b in zip(end, ends[0], strict=True))
@@ -254,7 +254,7 @@ def test_vector_instructions_do_not_change_a_bit(dtype, monkeypatch):
     # Vectors of 64 bytes where this machine has them, then of 32 bytes, which every machine has that multiplies and
     # adds in one.
     for kernels in (library.Kernels(dtype, cpu="native"), library.Kernels(dtype, cpu="haswell")):
-        monkeypatch.setattr(passes, "compiled", lambda _, kernels=kernels: kernels)
+        monkeypatch.setattr(passes, "compiled", lambda *_, kernels=kernels: kernels)
         singles = whole_steps.single_samples(ensemble.unpacked(), torch.arange(140) % 7, u, y, steps / 30)
         ends.append(torch.stack([ensemble.descend(u.clone(), steps, y, 20), singles]))
     assert torch.equal(*ends)

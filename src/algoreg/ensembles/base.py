@@ -13,7 +13,9 @@ from typing import Any, Self
 
 import torch
 
-from algoreg.engine.kernels import library, whole_steps
+from algoreg.engine.kernels import library, passes, whole_steps
+from algoreg.numerics.svec import smat, svec
+from algoreg.numerics.theory import symmetric_dimension
 
 
 class Ensemble(ABC):
@@ -335,3 +337,134 @@ class Measurements(Ensemble):
         if self.counts is None:
             return labels
         return labels.masked_fill(torch.arange(self.m, device=self.device) >= self._divisor, 0)
+
+
+class PackedRows(CompiledSteps, Measurements):
+    """An ensemble that keeps svec of every measurement matrix, whole, as the rows of a matrix.
+
+    Rows may be stored as a shorter type than is computed in, where that is what their numbers are by definition:
+    kernels widen them as they read them, and results have the bits of rows that were stored wide.
+
+    Parameters
+    ----------
+    rows : torch.Tensor, shape (m, d(d+1)/2)
+        The packed matrices, in the type that is computed in or in bfloat16; or uint8, shape (m, ⌈d(d+1)/16⌉): signs as
+        bits, the first number in a byte's lowest, of which 1 is −1.
+    d : int
+    digest, number, counts
+        Those of :class:`Measurements`.
+    dtype : torch.dtype, optional
+        What is computed in; that of the rows, where none is given.
+
+    Attributes
+    ----------
+    rows : torch.Tensor
+        As kernels read them: each begins ``passes.padded`` of its length after the one before.
+    """
+
+    provides = frozenset({"gradient", "descend", "prefixes", "single measurements", "unpacked"})
+
+    block_rows = 128
+
+    def __init__(
+        self,
+        rows: torch.Tensor,
+        d: int,
+        digest: str | None = None,
+        number: int = 0,
+        counts: Sequence[int] | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        length = -(-symmetric_dimension(d) // passes.numbers_in(rows.dtype))
+        if rows.ndim != 2 or rows.shape[1] != length:
+            raise ValueError(f"packed rows for d = {d} have {length} columns, got shape {tuple(rows.shape)}")
+        super().__init__(d, rows.shape[0], rows.device, dtype or rows.dtype, digest, number, counts)
+        self.rows = passes.as_padded(rows)
+
+    def packed(self, start: int = 0, stop: int | None = None) -> torch.Tensor:
+        """Return the packed matrices ``start`` to ``stop`` in the type that is computed in, shape (n, d(d+1)/2)."""
+        return passes.widened(self.rows[start:stop], symmetric_dimension(self.d), self.dtype)
+
+    def _widened_blocks(self) -> list[tuple[int, int]]:
+        """Return (start, stop) of the rows that are widened together: all, where they need not be."""
+        height = self.m if self.rows.dtype == self.dtype else self.gpu_block_rows
+        return list(pairwise([*range(0, self.m, height), self.m]))
+
+    def _tables(self, counts: torch.Tensor) -> list[torch.Tensor]:
+        return passes.tables(tuple(counts.tolist()), passes.lanes_for(self.m * symmetric_dimension(self.d)))
+
+    def gradient(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return M of every run, reading every row once; see :class:`Ensemble`."""
+        if library.serve(self.device):
+            return self._passed(matrices, labels)[0]
+        x = svec(matrices)
+        total = torch.zeros_like(x)
+        for start, stop, runs in self._segments:
+            block = self.packed(start, stop)
+            residual = x[:runs] @ block.T
+            residual -= labels[:runs, start:stop]
+            total[:runs].addmm_(residual, block)
+        return smat(total.div_(self._divisor), self.d)
+
+    def gradient_and_residual(self, matrices: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return M and the root mean square of what the labels leave, reading every row once;
+        see :meth:`Measurements.gradient`.
+        """
+        if not library.serve(self.device):
+            return super().gradient_and_residual(matrices, labels)
+        gradient, residuals = self._passed(matrices, labels, keep=True)
+        assert residuals is not None
+        return gradient, self.label_size(residuals)
+
+    def _passed(
+        self, matrices: torch.Tensor, labels: torch.Tensor, keep: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return M and, if they are kept, the residuals of every run, after one pass of the compiled loops."""
+        counts = self._known(len(matrices))
+        sums = passes.Pass(self.rows, self._tables(counts), counts, labels, self.d, keep)
+        return passes.unpack(sums(passes.pack(matrices, self.d)), counts.to(self.dtype), self.d), sums.residuals
+
+    def _moved(
+        self,
+        factors: torch.Tensor,
+        steps: torch.Tensor,
+        labels: torch.Tensor,
+        count: int,
+        momentum: whole_steps.Momentum | None = None,
+    ) -> whole_steps.Steps:
+        """Return the kernels' own factors after ``count`` steps."""
+        counts = self._known(len(factors))
+        tables = self._tables(counts)
+        moving = whole_steps.Steps(factors, self.d, steps, counts.to(self.dtype), len(tables), momentum)
+        if len(tables) == 1:
+            moving.descend(self.rows, labels, count, tables[0], counts)
+        else:
+            moving.descend_by(passes.Pass(self.rows, tables, counts, labels, self.d), count)
+        return moving
+
+    def select(self, indices: torch.Tensor) -> Self:
+        """Return the ensemble of the measurements with these indices (a copy of their rows)."""
+        rows = passes.with_padding(self.rows)[indices]
+        return self._part(len(indices), rows=rows[:, : self.rows.shape[1]])
+
+    def unpacked(self) -> torch.Tensor:
+        """Return the full matrices sym(A_i), shape (m, d, d): twice the memory."""
+        return smat(self.packed(), self.d)
+
+    def measure(self, matrices: torch.Tensor) -> torch.Tensor:
+        """Return the measurements ⟨A_i, X⟩; see :class:`Measurements`."""
+        if not library.serve(self.device):
+            x = svec(matrices)
+            return torch.cat([x @ self.packed(start, stop).T for start, stop in self._widened_blocks()], dim=1)
+        measured = matrices.new_empty(len(matrices), self.m)
+        passes.measure(self.rows, passes.pack(matrices, self.d), measured)
+        return measured
+
+    def adjoint(self, weights: torch.Tensor) -> torch.Tensor:
+        """Return Σ_i w_i sym(A_i); see :class:`Measurements`."""
+        if library.serve(self.device):
+            total = passes.adjoint(self.rows, weights.contiguous())[:, : symmetric_dimension(self.d)]
+        else:
+            blocks = self._widened_blocks()
+            total = sum(weights[:, start:stop] @ self.packed(start, stop) for start, stop in blocks)
+        return smat(total, self.d)

@@ -13,8 +13,8 @@ from typing import ClassVar, Self
 import torch
 
 from algoreg.engine.kernels import library, passes, whole_steps
-from algoreg.ensembles import base, gaussian
-from algoreg.ensembles.base import Measurements
+from algoreg.ensembles import base
+from algoreg.ensembles.base import Measurements, PackedRows
 from algoreg.ensembles.gaussian import BLOCK_ROWS, packed_rows
 from algoreg.numerics.draws import hashed
 from algoreg.numerics.svec import smat, svec
@@ -95,8 +95,8 @@ class Ensemble(base.CompiledSteps):
         return cls(passes.as_padded(gram, dtype), d, m, sha.hexdigest(), ensemble)
 
     @classmethod
-    def of(cls, ensemble: gaussian.Ensemble) -> Self:
-        """Return the Gram matrix of a drawn :class:`algoreg.ensembles.gaussian.Ensemble`, added up in float64.
+    def of(cls, ensemble: PackedRows) -> Self:
+        """Return the Gram matrix of a drawn :class:`algoreg.ensembles.base.PackedRows`, added up in float64.
 
         Raises
         ------
@@ -105,7 +105,7 @@ class Ensemble(base.CompiledSteps):
         """
         if ensemble.counts is not None:
             raise ValueError(f"a Gram matrix does not contain prefixes, but runs know {ensemble.counts} measurements")
-        blocks = (ensemble.rows[start : start + BLOCK_ROWS].double() for start in range(0, ensemble.m, BLOCK_ROWS))
+        blocks = (ensemble.packed(start, start + BLOCK_ROWS).double() for start in range(0, ensemble.m, BLOCK_ROWS))
         gram = mean_outer_product(blocks, ensemble.d, ensemble.m, ensemble.device)
         return cls(passes.as_padded(gram, ensemble.dtype), ensemble.d, ensemble.m, ensemble.digest, ensemble.number)
 

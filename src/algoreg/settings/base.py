@@ -162,6 +162,8 @@ class EnsembleLimits:
 
     # The smallest relative training error that it resolves, by data type.
     smallest_train_error: ClassVar[dict] = {}
+    # What it would round measurements of one's own to.
+    rounds_to: ClassVar[str | None] = None
 
     @staticmethod
     def least_m(d):

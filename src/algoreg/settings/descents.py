@@ -253,6 +253,9 @@ def unfit(block: Mapping[str, Any], options: Mapping[str, Any], tier: Mapping[st
 def _ensemble(options: Mapping[str, Any]) -> Problems:
     """Yield what an ensemble does not have, or does not provide."""
     kind, data = options["ensemble"], options["data"]
+    if data and (rounded := declared.limits(kind).rounds_to):
+        yield ("ensemble",), f" = {kind}: it would round the data to {rounded}; allowed with data is file"
+        return
     if declared.reads_data(kind) != bool(data):
         yield ("ensemble",), f" = {kind}: data and an ensemble that reads them go together"
         return

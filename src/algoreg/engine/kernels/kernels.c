@@ -14,6 +14,16 @@ typedef real vector __attribute__((vector_size(64)));
 /* A vector that need not begin at a multiple of its size. */
 typedef real loose __attribute__((vector_size(64), aligned(sizeof(real)), may_alias));
 
+/* What the numbers of an ensemble's rows are stored as: REAL, or with BFLOAT16 the upper half of a float, or with SIGNS bits, of
+   which 1 is -1. They are widened where they are read, and no sum is another for it. */
+#if defined(BFLOAT16)
+typedef uint16_t entry;
+#elif defined(SIGNS)
+typedef uint8_t entry;
+#else
+typedef real entry;
+#endif
+
 /* How many rows, runs and vectors the innermost loops hold in registers; the numbers do not show in any result. */
 #ifdef __AVX512F__
 enum { DOT_ROWS = 8, DOT_RUNS = 3, ADD_VECTORS = 4, ADD_RUNS = 4, PRODUCT_ROWS = 6, PRODUCT_VECTORS = 4 };
@@ -47,7 +57,33 @@ enum {
 TILE whole least(whole a, whole b) { return a < b ? a : b; }
 TILE vector load(const real *from) { return *(const loose *)from; }
 TILE void store(vector value, real *to) { *(loose *)to = value; }
-TILE void fetch(const real *address) { __builtin_prefetch(address, 0, 2); }
+TILE void fetch(const void *address) { __builtin_prefetch(address, 0, 2); }
+
+/* The address of a row's number, and the vector that begins there: at a multiple of LANES in its row, where numbers are bits. */
+#if defined(BFLOAT16)
+TILE const entry *at(const entry *rows, whole number) { return rows + number; }
+TILE vector widen(const entry *from) {
+    typedef uint16_t halves __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
+    typedef uint32_t words __attribute__((vector_size(4 * LANES)));
+    typedef float floats __attribute__((vector_size(4 * LANES)));
+    return __builtin_convertvector((floats)(__builtin_convertvector(*(const halves *)from, words) << 16), vector);
+}
+#elif defined(SIGNS)
+TILE const entry *at(const entry *rows, whole number) { return rows + (number >> 3); }
+TILE vector widen(const entry *from) {
+    typedef __typeof__(_Generic((real)0, float: (uint32_t)0, double: (uint64_t)0)) word;
+    typedef word words __attribute__((vector_size(64)));
+    enum { SIGN = 8 * sizeof(real) - 1 };
+    uint16_t bits = LANES == 8 ? *from : *from | from[1] << 8;
+    words lanes, one = (words)((vector){0} + 1);
+    UNROLLED for (int i = 0; i < LANES; i++) lanes[i] = SIGN - i;
+    /* The sign is moved to where a number has its own. */
+    return (vector)((((words){0} + bits) << lanes & (word)1 << SIGN) | one);
+}
+#else
+TILE const entry *at(const entry *rows, whole number) { return rows + number; }
+TILE vector widen(const entry *from) { return load(from); }
+#endif
 
 /* The sum of a vector's lanes: halves are added to halves. */
 TILE real total_of(vector v) {
@@ -59,15 +95,15 @@ TILE real total_of(vector v) {
 /* ---- dot products ---- */
 
 /* Add to sums[i][k], a vector, the products of row i's numbers with those of run k; ask for a later row. */
-TILE void dot_tile(const int height, const int width, const real *rows, const real *x, vector *sums, const real *later,
+TILE void dot_tile(const int height, const int width, const entry *rows, const real *x, vector *sums, const entry *later,
                    whole row_stride, whole x_stride, whole n, whole runs) {
     vector s[DOT_ROWS][DOT_RUNS];
     UNROLLED for (int i = 0; i < height; i++)
         UNROLLED for (int k = 0; k < width; k++) s[i][k] = load((real *)(sums + i * runs + k));
     for (whole j = 0; j < n; j += LANES) {
         vector a[DOT_ROWS], b[DOT_RUNS];
-        fetch(later + j);
-        UNROLLED for (int i = 0; i < height; i++) a[i] = load(rows + i * row_stride + j);
+        fetch(at(later, j));
+        UNROLLED for (int i = 0; i < height; i++) a[i] = widen(at(at(rows, i * row_stride), j));
         UNROLLED for (int k = 0; k < width; k++) b[k] = load(x + k * x_stride + j);
         UNROLLED for (int i = 0; i < height; i++)
             UNROLLED for (int k = 0; k < width; k++) s[i][k] = a[i] * b[k] + s[i][k];
@@ -80,13 +116,13 @@ TILE void dot_tile(const int height, const int width, const real *rows, const re
 TILE whole dot_tiles(whole runs) { return (runs + DOT_RUNS - 1) / DOT_RUNS; }
 
 /* The same for all runs. One that would be left alone takes two tiles of two together with the last ones. */
-TILE void dot_rows(const int height, const real *rows, const real *x, vector *sums, const real *later, whole row_stride,
+TILE void dot_rows(const int height, const entry *rows, const real *x, vector *sums, const entry *later, whole row_stride,
                    whole x_stride, whole n, whole runs) {
     whole k = 0, tile = 0, wide = runs - runs % DOT_RUNS;
     if (DOT_RUNS == 3 && runs % DOT_RUNS == 1 && runs > 1) wide -= DOT_RUNS;
 #define DOT(WIDTH)                                                                                              \
     do {                                                                                                        \
-        const real *asked = later + least(tile++, height - 1) * row_stride;                                     \
+        const entry *asked = at(later, least(tile++, height - 1) * row_stride);                                    \
         dot_tile(height, WIDTH, rows, x + k * x_stride, sums + k, asked, row_stride, x_stride, n, runs);        \
         k += WIDTH;                                                                                             \
     } while (0)
@@ -97,14 +133,14 @@ TILE void dot_rows(const int height, const real *rows, const real *x, vector *su
 }
 
 /* Write the products of `height` rows with every run to out[k][i]; ask for `later` rows. */
-PART void dots(const real *rows, const real *x, real *out, real *room, const real *later, whole row_stride, whole height,
+PART void dots(const entry *rows, const real *x, real *out, real *room, const entry *later, whole row_stride, whole height,
                whole n, whole x_stride, whole runs, whole out_stride) {
     vector *sums = (vector *)room;
     for (whole cell = 0; cell < height * runs; cell++) store((vector){0}, (real *)(sums + cell));
     for (whole j = 0; j < n; j += CHUNK) {
         whole i = 0, width = least(CHUNK, n - j);
         for (; i < height; i += i + DOT_ROWS <= height ? DOT_ROWS : 1) {
-            const real *from = rows + i * row_stride + j, *ahead = later + i * row_stride + j;
+            const entry *from = at(rows, i * row_stride + j), *ahead = at(later, i * row_stride + j);
             if (i + DOT_ROWS <= height)
                 dot_rows(DOT_ROWS, from, x + j, sums + i * runs, ahead, row_stride, x_stride, width, runs);
             else dot_rows(1, from, x + j, sums + i * runs, ahead, row_stride, x_stride, width, runs);
@@ -115,10 +151,10 @@ PART void dots(const real *rows, const real *x, real *out, real *room, const rea
 }
 
 /* Write <row i, x_k> to out[k][i] for all rows. */
-void measure(const real *rows, const real *x, real *out, real *sums, whole count, whole row_stride, whole n, whole x_stride,
+void measure(const entry *rows, const real *x, real *out, real *sums, whole count, whole row_stride, whole n, whole x_stride,
              whole runs, whole out_stride) {
     for (whole i = 0; i < count; i += BLOCK_ROWS)
-        dots(rows + i * row_stride, x, out + i, sums, rows + (i + BLOCK_ROWS) * row_stride, row_stride,
+        dots(at(rows, i * row_stride), x, out + i, sums, at(rows, (i + BLOCK_ROWS) * row_stride), row_stride,
              least(BLOCK_ROWS, count - i), n, x_stride, runs, out_stride);
 }
 
@@ -126,16 +162,16 @@ void measure(const real *rows, const real *x, real *out, real *sums, whole count
 
 /* Add to total[k], for some columns, the rows times their weights for run k; ask for the same columns of later rows, but for the
    first `asked` of each unit. */
-TILE void add_tile(const int width, const int vectors, const whole asked, const real *rows, const real *weights, real *total,
-                   const real *later, whole row_stride, whole height, whole weights_stride, whole total_stride) {
+TILE void add_tile(const int width, const int vectors, const whole asked, const entry *rows, const real *weights, real *total,
+                   const entry *later, whole row_stride, whole height, whole weights_stride, whole total_stride) {
     for (whole first = 0; first < height; first += UNIT) {
         vector s[ADD_RUNS][ADD_VECTORS];
         UNROLLED for (int k = 0; k < width; k++)
             UNROLLED for (int q = 0; q < vectors; q++) s[k][q] = (vector){0};
         for (whole i = first, end = least(first + UNIT, height); i < end; i++) {
             vector a[ADD_VECTORS];
-            UNROLLED for (int q = 0; q < vectors; q++) a[q] = load(rows + i * row_stride + q * LANES);
-            if (i - first >= asked) UNROLLED for (int q = 0; q < vectors; q++) fetch(later + i * row_stride + q * LANES);
+            UNROLLED for (int q = 0; q < vectors; q++) a[q] = widen(at(at(rows, i * row_stride), q * LANES));
+            if (i - first >= asked) UNROLLED for (int q = 0; q < vectors; q++) fetch(at(at(later, i * row_stride), q * LANES));
             UNROLLED for (int k = 0; k < width; k++) {
                 real weight = weights[k * weights_stride + i];
                 UNROLLED for (int q = 0; q < vectors; q++) s[k][q] = a[q] * weight + s[k][q];
@@ -150,7 +186,7 @@ TILE void add_tile(const int width, const int vectors, const whole asked, const 
 }
 
 /* One width of tiles for all runs. Only the first runs' ask for later rows, and not those of the few columns that are left. */
-TILE void add_runs(const int vectors, whole asked, const real *rows, const real *weights, real *total, const real *later,
+TILE void add_runs(const int vectors, whole asked, const entry *rows, const real *weights, real *total, const entry *later,
                    whole row_stride, whole height, whole weights_stride, whole runs, whole total_stride) {
 #define ADD(WIDTH)                                                                                                            \
     do {                                                                                                                      \
@@ -171,26 +207,26 @@ TILE void add_runs(const int vectors, whole asked, const real *rows, const real 
 }
 
 /* Add the weighted rows of a block to every run's total, in `n` columns; ask for `later` rows, but for the first `asked` of 8. */
-PART void add(whole asked, const real *rows, const real *weights, real *total, const real *later, whole row_stride,
+PART void add(whole asked, const entry *rows, const real *weights, real *total, const entry *later, whole row_stride,
               whole height, whole weights_stride, whole runs, whole n, whole total_stride) {
     whole j = 0;
     for (; j + ADD_VECTORS * LANES <= n; j += ADD_VECTORS * LANES)
-        add_runs(ADD_VECTORS, asked, rows + j, weights, total + j, later + j, row_stride, height, weights_stride, runs, total_stride);
+        add_runs(ADD_VECTORS, asked, at(rows, j), weights, total + j, at(later, j), row_stride, height, weights_stride, runs, total_stride);
     for (; j < n; j += LANES)
-        add_runs(1, asked, rows + j, weights, total + j, later + j, row_stride, height, weights_stride, runs, total_stride);
+        add_runs(1, asked, at(rows, j), weights, total + j, at(later, j), row_stride, height, weights_stride, runs, total_stride);
 }
 
 /* Add sum_i w_ki row i to total[k]. */
-void adjoint(const real *rows, const real *weights, real *total, whole count, whole row_stride, whole n, whole weights_stride,
+void adjoint(const entry *rows, const real *weights, real *total, whole count, whole row_stride, whole n, whole weights_stride,
              whole runs, whole total_stride) {
     for (whole i = 0; i < count; i += BLOCK_ROWS)
-        add(0, rows + i * row_stride, weights + i, total, rows + (i + BLOCK_ROWS) * row_stride, row_stride,
+        add(0, at(rows, i * row_stride), weights + i, total, at(rows, (i + BLOCK_ROWS) * row_stride), row_stride,
             least(BLOCK_ROWS, count - i), weights_stride, runs, n, total_stride);
 }
 
 /* Add sum_i (<row i, x_k> - y_ki) row i to total[k] over the segments (start, stop, runs that know some of it), and write what is
    in brackets to `kept`, as labels lie, where that is given. */
-void residuals(const real *rows, const real *x, const real *labels, const whole *counts, real *total, const whole *segments,
+void residuals(const entry *rows, const real *x, const real *labels, const whole *counts, real *total, const whole *segments,
                real *sums, real *weights, real *kept, whole segment_count, whole block_rows, whole row_stride, whole n, whole x_stride,
                whole labels_stride, whole total_stride) {
     for (const whole *segment = segments; segment < segments + 3 * segment_count; segment += 3) {
@@ -199,11 +235,11 @@ void residuals(const real *rows, const real *x, const real *labels, const whole 
             whole height = least(block_rows, stop - i);
             /* Past the segment's end those rows are asked for with which the next one begins. */
             whole following = i + block_rows < stop ? i + block_rows : segment[3];
-            const real *block = rows + i * row_stride, *later = rows + following * row_stride;
+            const entry *block = at(rows, i * row_stride), *later = at(rows, following * row_stride);
             /* A tall block does not stay in the second-level cache: its own rows are asked for a second time. */
             whole tall = height > DOT_BLOCK;
             for (whole row = 0; row < height; row += DOT_BLOCK)
-                dots(block + row * row_stride, x, weights + row, sums, tall ? block + (row + DOT_BLOCK) * row_stride : later,
+                dots(at(block, row * row_stride), x, weights + row, sums, tall ? at(block, (row + DOT_BLOCK) * row_stride) : later,
                      row_stride, least(DOT_BLOCK, height - row), n, x_stride, runs, block_rows);
             for (whole k = 0; k < runs; k++)
                 for (whole row = 0; row < height; row++) {
@@ -215,8 +251,8 @@ void residuals(const real *rows, const real *x, const real *labels, const whole 
             for (whole j = 0; j < n; j += ADD_CHUNK)
                 for (whole row = 0; row < height; row += ADD_ROWS) {
                     whole offset = row * row_stride + j;
-                    const real *ahead = tall ? block + offset + ADD_ROWS * row_stride : later + offset;
-                    add(tall ? 0 : dot_tiles(runs), block + offset, weights + row, total + j, ahead, row_stride,
+                    const entry *ahead = tall ? at(block, offset + ADD_ROWS * row_stride) : at(later, offset);
+                    add(tall ? 0 : dot_tiles(runs), at(block, offset), weights + row, total + j, ahead, row_stride,
                         least(ADD_ROWS, height - row), block_rows, runs, least(ADD_CHUNK, n - j), total_stride);
                 }
         }
@@ -380,7 +416,7 @@ static void look_ahead(const real *momentum, real *factors, real *before, whole 
 }
 
 /* Take `step_count` steps of every run on an ensemble's rows. */
-void descend(const real *rows, const real *labels, const whole *counts, const whole *segments, const real *divisors,
+void descend(const entry *rows, const real *labels, const whole *counts, const whole *segments, const real *divisors,
              const real *steps, real *factors, const real *momentum, real *before, real *x, real *total, real *sums,
              real *weights, real *transposed, real *square, real *change, whole step_count, whole segment_count,
              whole block_rows, whole row_stride, whole n, whole labels_stride, whole d, whole columns, whole factor_stride,
@@ -396,7 +432,7 @@ void descend(const real *rows, const real *labels, const whole *counts, const wh
 }
 
 /* The same on the Gram matrix of an ensemble, whose rows are those of the packed matrices. */
-void descend_gram(const real *rows, const real *labels, const real *divisors, const real *steps, real *factors,
+void descend_gram(const entry *rows, const real *labels, const real *divisors, const real *steps, real *factors,
                   const real *momentum, real *before, real *x, real *total, real *sums, real *transposed, real *square,
                   real *change, whole step_count, whole row_stride, whole n, whole labels_stride, whole d, whole columns,
                   whole factor_stride, whole square_stride, whole x_stride, whole runs) {

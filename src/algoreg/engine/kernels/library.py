@@ -11,6 +11,8 @@ from algoreg.engine.kernels import build
 
 SOURCE = Path(__file__).with_name("kernels.c")
 REALS = {torch.float32: "float", torch.float64: "double"}
+# What else rows may be stored as, by the name in the source: the upper half of a float32, and bits, of which 1 is −1.
+SHORT = {torch.bfloat16: "BFLOAT16", torch.uint8: "SIGNS"}
 # How many addresses, and how many whole numbers, each function takes.
 FUNCTIONS = {
     "measure": (4, 6),
@@ -33,6 +35,8 @@ class Kernels:
     ----------
     dtype : torch.dtype
         ``float32`` or ``float64``.
+    stored : torch.dtype, optional
+        What the numbers of an ensemble's rows are stored as: ``dtype`` itself, or one of ``SHORT``.
     cpu : str, optional
         See :func:`algoreg.engine.kernels.build.load`; tests compare the bits of several.
     **sizes : int
@@ -50,8 +54,12 @@ class Kernels:
     descend: Callable[..., None]
     descend_gram: Callable[..., None]
 
-    def __init__(self, dtype: torch.dtype, cpu: str | None = None, **sizes: int) -> None:
+    def __init__(
+        self, dtype: torch.dtype, stored: torch.dtype | None = None, *, cpu: str | None = None, **sizes: int
+    ) -> None:
         defines = [f"-DREAL={REALS[dtype]}", *(f"-D{name}={size}" for name, size in sizes.items())]
+        if stored in SHORT:
+            defines.append(f"-D{SHORT[stored]}")
         library = build.load(SOURCE, defines, cpu)
         for name, (pointers, integers) in FUNCTIONS.items():
             function = getattr(library, name)
@@ -68,12 +76,12 @@ def serve(device: torch.device | str) -> bool:
     return torch.device(device).type == "cpu" and build.compiler_is_there()
 
 
-_compiled: dict[torch.dtype, Kernels] = {}
+_compiled: dict[tuple[torch.dtype, torch.dtype | None], Kernels] = {}
 _compiling = threading.Lock()
 
 
-def compiled(dtype: torch.dtype) -> Kernels:
-    """Return the :class:`Kernels` of a type for this machine.
+def compiled(dtype: torch.dtype, stored: torch.dtype | None = None) -> Kernels:
+    """Return the :class:`Kernels` of a type, and of what rows are stored as, for this machine.
 
     Raises
     ------
@@ -82,7 +90,8 @@ def compiled(dtype: torch.dtype) -> Kernels:
     """
     if dtype not in REALS:
         raise ValueError(f"no kernels for {dtype}; allowed are {', '.join(map(str, REALS))}")
+    key = (dtype, stored if stored in SHORT else None)
     with _compiling:
-        if dtype not in _compiled:
-            _compiled[dtype] = Kernels(dtype)
-        return _compiled[dtype]
+        if key not in _compiled:
+            _compiled[key] = Kernels(*key)
+        return _compiled[key]

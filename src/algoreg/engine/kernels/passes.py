@@ -26,7 +26,7 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from algoreg.engine.kernels.library import compiled
+from algoreg.engine.kernels.library import SHORT, compiled
 from algoreg.numerics.theory import symmetric_dimension
 
 VECTOR_BYTES = 64
@@ -53,6 +53,11 @@ TRIALS = 3
 def padded(length: int) -> int:
     """Return how far apart rows of ``length`` numbers are in the arrays that kernels read."""
     return -(-length // PAD) * PAD
+
+
+def numbers_in(dtype: torch.dtype) -> int:
+    """Return how many numbers of a row an element of this type holds: a byte holds eight signs."""
+    return 8 if dtype == torch.uint8 else 1
 
 
 def padded_rows(count: int, length: int, dtype: torch.dtype, device: torch.device | str = "cpu") -> torch.Tensor:
@@ -102,11 +107,29 @@ def require(name: str, tensor: torch.Tensor, shape: Sequence[int], dtype: torch.
         raise ValueError(f"{name} have columns that do not lie side by side: make them contiguous")
 
 
-def require_rows(rows: torch.Tensor, length: int, dtype: torch.dtype) -> None:
-    """Raise ValueError unless rows have this length, type and padding."""
-    require("rows", rows, (len(rows), length), dtype)
-    if rows.stride(0) != padded(length):
-        raise ValueError(f"rows lie {rows.stride(0)} numbers apart, not {padded(length)}: see as_padded")
+def require_rows(rows: torch.Tensor, length: int, dtype: torch.dtype) -> int:
+    """Return how many numbers lie between rows of this length, of this type or a shorter one.
+
+    Raises
+    ------
+    ValueError
+        If their length, type or padding is another.
+    """
+    stored = rows.dtype if rows.dtype in SHORT else dtype
+    each = numbers_in(stored)
+    width = -(-length // each)
+    require("rows", rows, (len(rows), width), stored)
+    if rows.stride(0) != padded(width):
+        raise ValueError(f"rows lie {rows.stride(0)} elements apart, not {padded(width)}: see as_padded")
+    return rows.stride(0) * each
+
+
+def widened(rows: torch.Tensor, length: int, dtype: torch.dtype) -> torch.Tensor:
+    """Return rows of ``length`` numbers in the type that is computed in, themselves where they have it."""
+    if rows.dtype != torch.uint8:
+        return rows.to(dtype)
+    bits = rows[:, :, None].bitwise_right_shift(torch.arange(8, dtype=torch.uint8, device=rows.device)).bitwise_and(1)
+    return 1 - 2 * bits.flatten(1)[:, :length].to(dtype)
 
 
 @lru_cache(maxsize=1)
@@ -200,19 +223,20 @@ def measure(rows: torch.Tensor, x: torch.Tensor, out: torch.Tensor) -> None:
     ValueError
         If sizes or types do not agree; likewise in what follows.
     """
-    require_rows(rows, rows.shape[1], x.dtype)
-    require("points", x, (len(x), padded(rows.shape[1]) + PAD), rows.dtype)
-    require("measurements", out, (len(x), len(rows)), rows.dtype)
-    count, lanes = len(rows), lanes_for(rows.shape[0] * rows.shape[1])
+    length = rows.shape[1] * numbers_in(rows.dtype)
+    stride = require_rows(rows, length, x.dtype)
+    require("points", x, (len(x), padded(length) + PAD), x.dtype)
+    require("measurements", out, (len(x), len(rows)), x.dtype)
+    count, lanes = len(rows), lanes_for(len(rows) * length)
     share = -(-count // (lanes * LANE_ROWS)) * LANE_ROWS
-    sums = partial_sums(len(x), lanes, rows.dtype)
+    sums = partial_sums(len(x), lanes, x.dtype)
 
     def part(lane: int) -> None:
         first, last = min(lane * share, count), min((lane + 1) * share, count)
         if first < last:
-            compiled(rows.dtype).measure(
+            compiled(x.dtype, rows.dtype).measure(
                 rows[first].data_ptr(), x.data_ptr(), out[:, first:].data_ptr(), sums[lane].data_ptr(),
-                last - first, rows.stride(0), padded(rows.shape[1]), x.stride(0), len(x), out.stride(0),
+                last - first, stride, padded(length), x.stride(0), len(x), out.stride(0),
             )  # fmt: skip
 
     together(lanes, part)
@@ -224,14 +248,15 @@ def partial_sums(runs: int, lanes: int, dtype: torch.dtype) -> torch.Tensor:
 
 
 def adjoint(rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Return Σ_i w_ki row i, shape (B, n); see :func:`measure`."""
-    count, length = rows.shape
-    total = padded_rows(len(weights), length, rows.dtype)
-    require_rows(rows, length, total.dtype)
-    require("weights", weights, (len(total), count), rows.dtype)
-    compiled(rows.dtype).adjoint(
+    """Return Σ_i w_ki row i, shape (B, n); see :func:`measure`. Of signs, n is a multiple of eight."""
+    count, length = len(rows), rows.shape[1] * numbers_in(rows.dtype)
+    dtype = weights.dtype if rows.dtype in SHORT else rows.dtype
+    total = padded_rows(len(weights), length, dtype)
+    stride = require_rows(rows, length, dtype)
+    require("weights", weights, (len(total), count), dtype)
+    compiled(dtype, rows.dtype).adjoint(
         rows.data_ptr(), weights.data_ptr(), total.data_ptr(),
-        count, rows.stride(0), padded(length), weights.stride(0), len(weights), total.stride(0),
+        count, stride, padded(length), weights.stride(0), len(weights), total.stride(0),
     )  # fmt: skip
     return total
 
@@ -303,7 +328,7 @@ class Pass:
         self.labels, self._counts, self._length = labels.contiguous(), counts, symmetric_dimension(d)
         require("labels", self.labels, (len(counts), labels.shape[1]), labels.dtype)
         require("counts", counts, (len(labels),), torch.int64)
-        require_rows(rows, self._length, labels.dtype)
+        self._stride = require_rows(rows, self._length, labels.dtype)
         self._rows, self._tables, self._lanes = rows, tables, len(tables)
         self._totals = torch.stack([room(len(labels), d, labels.dtype)] * self._lanes)
         self._sums = partial_sums(len(labels), self._lanes, labels.dtype)
@@ -327,7 +352,7 @@ class Pass:
 
     def _add(self, x: torch.Tensor, height: int) -> None:
         """Add up all rows, so many at a time."""
-        kernel, rows, labels, totals = compiled(x.dtype), self._rows, self.labels, self._totals
+        kernel, rows, labels, totals = compiled(x.dtype, self._rows.dtype), self._rows, self.labels, self._totals
         kept = None if self.residuals is None else self.residuals.data_ptr()
 
         def part(lane: int) -> None:
@@ -335,7 +360,7 @@ class Pass:
             kernel.residuals(
                 rows.data_ptr(), x.data_ptr(), labels.data_ptr(), self._counts.data_ptr(), totals[lane].data_ptr(), table.data_ptr(),
                 self._sums[lane].data_ptr(), self._weights[lane].data_ptr(), kept,
-                len(table) // 3, height, rows.stride(0), self._n, x.stride(0), labels.stride(0), totals.stride(1),
+                len(table) // 3, height, self._stride, self._n, x.stride(0), labels.stride(0), totals.stride(1),
             )  # fmt: skip
 
         together(self._lanes, part)

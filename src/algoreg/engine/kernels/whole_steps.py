@@ -192,8 +192,8 @@ class Steps:
             raise ValueError(f"labels have shape {tuple(labels.shape)} and {len(rows)} rows, but runs know {known}")
         labels = labels.contiguous()
         require("labels", labels, (len(self.x), labels.shape[1]), self.x.dtype)
-        require_rows(rows, symmetric_dimension(self._d), self.x.dtype)
-        kernel, total = compiled(self.x.dtype), torch.zeros_like(self.x)
+        stride = require_rows(rows, symmetric_dimension(self._d), self.x.dtype)
+        kernel, total = compiled(self.x.dtype, rows.dtype), torch.zeros_like(self.x)
         sums = partial_sums(len(labels), 1, labels.dtype)
         given = (self._divisors, self._steps, self._factors, self._momentum, self._before, self.x, total, sums)
         spare = (self._transposed, self._square, self._change)
@@ -201,13 +201,13 @@ class Steps:
             labels.stride(0), self._d, self._columns, self._factors.stride(1), self._square.stride(1), self.x.stride(0), len(self.x),
         )  # fmt: skip
         if table is None or counts is None:
-            kernel.descend_gram(*map(_address, (rows, labels, *given, *spare)), count, rows.stride(0), self._n, *sizes)
+            kernel.descend_gram(*map(_address, (rows, labels, *given, *spare)), count, stride, self._n, *sizes)
             return
         weights = torch.empty(len(labels) * MOST_BLOCK_ROWS, dtype=labels.dtype)
         arrays = (rows, labels, counts, table, *given, weights, *spare)
 
         def take(steps: int, height: int) -> None:
-            kernel.descend(*map(_address, arrays), steps, len(table) // 3, height, rows.stride(0), self._n, *sizes)
+            kernel.descend(*map(_address, arrays), steps, len(table) // 3, height, stride, self._n, *sizes)
 
         height = rows_at_once(len(labels), self._n, labels.element_size())
         while height.trials and count:
