@@ -5,11 +5,18 @@ import shutil
 import sys
 import time
 import warnings
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+# Loaded where they are used: `algoreg recover --help` waits for none of them.
+if TYPE_CHECKING:
+    from algoreg.engine.checkpoint import Checkpoint
+    from algoreg.recover.io.measurement_files import Measured
+    from algoreg.recover.report import Fit
 
 # \b: the lines of a paragraph stay as they are.
 EXAMPLES = """\b
@@ -166,13 +173,13 @@ def recover(
         typer.echo(f"note: {line}", err=True)
 
 
-def _of_the_matrix(kind, measured):
+def _of_the_matrix(kind: str | None, measured: "Measured") -> dict[str, Any]:
     """Return what an estimator is told of the matrix, where it was said."""
     told = {"kind": kind, "shape": measured.shape, "vectors": measured.kind == "vectors" or None}
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _of_the_estimator(name, given):
+def _of_the_estimator(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that were said, each of which must be one of the estimator's."""
     from algoreg import recover as estimators
 
@@ -188,7 +195,7 @@ def _of_the_estimator(name, given):
     return said
 
 
-def _mapping(text):
+def _mapping(text: str | None) -> dict[str, Any] | None:
     """Return the options of an algorithm that a text in YAML says."""
     import yaml
 
@@ -203,7 +210,7 @@ def _mapping(text):
     return found
 
 
-def _new_folder(out):
+def _new_folder(out: Path) -> Path:
     place = out.resolve()
     if place.exists():
         raise ValueError(f"--out {out}: is there already; nothing is overwritten")
@@ -214,7 +221,7 @@ def _new_folder(out):
     return place
 
 
-def _checkpoint(place, data, name, methods, options):
+def _checkpoint(place: Path, data: Path, name: str, methods: str, options: Mapping[str, Any]) -> "Checkpoint":
     """Return what the fits have reached, kept beside the folder until it is written; every fit has its method's name.
 
     Other data, options, code or libraries begin anew.
@@ -239,7 +246,9 @@ def _checkpoint(place, data, name, methods, options):
     return Checkpoint(place.with_name(f".{place.name}.resume.npz"), settings_hash(what), 5.0)
 
 
-def _fits(name, options, methods, checkpoint, measured):
+def _fits(
+    name: str, options: Mapping[str, Any], methods: str, checkpoint: "Checkpoint", measured: "Measured"
+) -> "list[Fit]":
     """Return a :class:`algoreg.recover.report.Fit` per method, the first that is asked for first.
 
     Raises
@@ -287,13 +296,13 @@ def _fits(name, options, methods, checkpoint, measured):
     return found
 
 
-def _not_run(fits):
+def _not_run(fits: "Sequence[Fit]") -> list[str]:
     """Return a line for each method that did not run, with the reason."""
     failed = [fit for fit in fits if fit.estimator is None]
     return [f"{fit.method} did not run: {fit.failure.removeprefix(f'method = {fit.method}: ')}" for fit in failed]
 
 
-def _write(place, fits, data, measured):
+def _write(place: Path, fits: "Sequence[Fit]", data: Path, measured: "Measured") -> None:
     """Write everything into a folder beside, which becomes the result when it is whole."""
     import numpy as np
 

@@ -2,11 +2,13 @@
 
 import copy
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import torch
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
 from algoreg.recover import growing
@@ -55,7 +57,14 @@ class EntriesModel(growing.Model):
         As so many entries of size 0 a row's or column's bias is shrunk before the first direction; None without biases.
     """
 
-    def __init__(self, positions, y, weights, shape, damping):
+    def __init__(
+        self,
+        positions: np.ndarray,
+        y: np.ndarray,
+        weights: np.ndarray,
+        shape: tuple[int, int],
+        damping: float | None,
+    ) -> None:
         # By rows, so that their residuals are a sparse matrix as they stand.
         order = np.lexsort(positions.T[::-1])
         self.rows, self.columns = positions[order].T
@@ -64,13 +73,13 @@ class EntriesModel(growing.Model):
         ends = np.append(0, np.cumsum(np.bincount(self.rows, minlength=shape[0])))
         self._sparse = sparse.csr_array((np.zeros(self.m), self.columns, ends), shape=shape)
 
-    def start(self):
+    def start(self) -> np.ndarray:
         """Return the biases."""
         if self.damping is None:
             return np.zeros(0)
         return np.concatenate(damped_means(self.rows, self.columns, self.y, self.weights, self.shape, self.damping))
 
-    def parts(self, x, rank):
+    def parts(self, x: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return L, R, b and c; biases are 0 where there are none."""
         first, second = self.shape
         ends = np.cumsum([first * rank, second * rank])
@@ -78,11 +87,11 @@ class EntriesModel(growing.Model):
         biases = biases if len(biases) else np.zeros(first + second)
         return left.reshape(first, rank), right.reshape(second, rank), biases[:first], biases[first:]
 
-    def _residual(self, x, rank):
+    def _residual(self, x: np.ndarray, rank: int) -> np.ndarray:
         left, right, row, column = self.parts(x, rank)
         return predicted(self.rows, self.columns, left, right, row, column) - self.y
 
-    def loss(self, x, rank):
+    def loss(self, x: np.ndarray, rank: int) -> tuple[float, np.ndarray]:
         """Return the loss and its gradient; see :class:`algoreg.recover.growing.Model`."""
         left, right, _, _ = self.parts(x, rank)
         residual = self._residual(x, rank)
@@ -94,11 +103,11 @@ class EntriesModel(growing.Model):
             gradient.append(np.bincount(self.columns, weighted, self.shape[1]))
         return float(residual @ weighted) / 2, np.concatenate(gradient)
 
-    def mean_square(self, x, rank):
+    def mean_square(self, x: np.ndarray, rank: int) -> float:
         """Return the weighted mean of the squared residuals."""
         return float(np.mean(self.weights * np.square(self._residual(x, rank))))
 
-    def widened(self, x, rank, variant):
+    def widened(self, x: np.ndarray, rank: int, variant: int) -> np.ndarray:
         """Return parameters with a further direction: the leading singular vectors of the residual, by power
         iterations.
         """
@@ -115,18 +124,25 @@ class EntriesModel(growing.Model):
         factors = [np.column_stack([left, root * u]).ravel(), np.column_stack([right, root * v]).ravel()]
         return np.concatenate([*factors, x[(self.shape[0] + self.shape[1]) * rank :]])
 
-    def degrees_of_freedom(self, rank, variant):
+    def degrees_of_freedom(self, rank: int, variant: int) -> int:
         """Return those of a matrix of a rank, of the biases and of the mean."""
         biases = 0 if self.damping is None else sum(self.shape) - 1
         return min(rank * (sum(self.shape) - rank) + biases + 1, self.shape[0] * self.shape[1])
 
-    def values(self, x, rank):
+    def values(self, x: np.ndarray, rank: int) -> np.ndarray:
         """Return the singular values of LRᵀ, the largest first."""
         left, right, _, _ = self.parts(x, rank)
         return balanced(left, right)[2] if rank else np.zeros(0)
 
 
-def predicted(rows, columns, left, right, row_bias, column_bias):
+def predicted(
+    rows: np.ndarray,
+    columns: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    row_bias: np.ndarray,
+    column_bias: np.ndarray,
+) -> np.ndarray:
     """Return b_i + c_j + (LRᵀ)_ij at positions."""
     found = row_bias[rows] + column_bias[columns]
     if left.shape[1]:
@@ -136,7 +152,14 @@ def predicted(rows, columns, left, right, row_bias, column_bias):
     return found
 
 
-def damped_means(rows, columns, y, weights, shape, damping):
+def damped_means(
+    rows: np.ndarray,
+    columns: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray,
+    shape: tuple[int, int],
+    damping: float,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return biases of rows and columns, means of what the others leave,
     each shrunk as by ``damping`` entries of size 0.
     """
@@ -148,7 +171,9 @@ def damped_means(rows, columns, y, weights, shape, damping):
     return row, column
 
 
-def chosen_damping(positions, y, weights, shape, seed):
+def chosen_damping(
+    positions: np.ndarray, y: np.ndarray, weights: np.ndarray, shape: tuple[int, int], seed: int
+) -> float | None:
     """Return the damping with which biases predict held-out entries best;
     None where they are hardly better than the mean.
     """
@@ -170,7 +195,7 @@ def chosen_damping(positions, y, weights, shape, seed):
     return DAMPINGS[best] if errors[best] < (1 - BIASES_LOWER_BY) ** 2 * errors[-1] else None
 
 
-def balanced(left, right):
+def balanced(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return factors of LRᵀ with orthogonal columns of one size on both sides, and its singular values."""
     first, upper = np.linalg.qr(left)
     second, lower = np.linalg.qr(right)
@@ -226,14 +251,14 @@ class MatrixCompleter(MatrixEstimator):
     biases: bool = True
     ids: str = "auto"
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         """Return scikit-learn's tags: rows of X are positions, or X is sparse and has its values in it."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse, tags.input_tags.allow_nan, tags.input_tags.string = True, True, True
         tags.input_tags.positive_only, tags.target_tags.required = True, False
         return tags
 
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Complete the matrix.
 
         Parameters
@@ -287,7 +312,7 @@ class MatrixCompleter(MatrixEstimator):
         self._remember(positions, y, weights, self.kind, shape, int(self.row_bias_.any()) * (sum(shape) - 1) + 1)
         return self
 
-    def _entries(self, X, y):
+    def _entries(self, X: Any, y: Any) -> tuple[np.ndarray, Any, tuple[int, int] | None]:
         """Return positions, values, and the shape that X says, None if it does not."""
         self.row_names_ = self.column_names_ = None
         if y is None:
@@ -306,10 +331,10 @@ class MatrixCompleter(MatrixEstimator):
         validate_data(self, X, skip_check_array=True)
         return positions, y, None
 
-    def _has_names(self, given):
+    def _has_names(self, given: np.ndarray) -> bool:
         return self.ids == "names" or (self.ids == "auto" and given.dtype.kind in "OUT" and not _are_numbers(given))
 
-    def _whole(self, X):
+    def _whole(self, X: Any) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
         """Return what a matrix with gaps knows."""
         if sparse.issparse(X):
             found = sparse.coo_array(X)
@@ -331,7 +356,16 @@ class MatrixCompleter(MatrixEstimator):
         self.n_features_in_ = found.shape[1]
         return positions, values, found.shape
 
-    def _fit_grown(self, positions, y, weights, shape, size, seed, noise):
+    def _fit_grown(
+        self,
+        positions: np.ndarray,
+        y: np.ndarray,
+        weights: np.ndarray,
+        shape: tuple[int, int],
+        size: float,
+        seed: int,
+        noise: float | None,
+    ) -> None:
         """Fit factors that grow."""
         if self.device not in ("cpu", "auto") or self.dtype != "float64":
             raise ValueError(f"method = {growing.NAME}: runs on the cpu in float64; method = factored takes others")
@@ -339,7 +373,7 @@ class MatrixCompleter(MatrixEstimator):
         if self.biases and self.center:
             damping = chosen_damping(positions, y, weights, shape, seed)
 
-        def build(indices):
+        def build(indices: np.ndarray | None) -> EntriesModel:
             some = slice(None) if indices is None else indices
             return EntriesModel(positions[some], y[some], weights[some], shape, damping)
 
@@ -361,7 +395,7 @@ class MatrixCompleter(MatrixEstimator):
                 "than noise does; a larger noise, or entries that are no low-rank matrix"
             )
 
-    def _take(self, model, x, rank, size):
+    def _take(self, model: EntriesModel, x: np.ndarray, rank: int, size: float) -> None:
         """Set factors, singular values and biases from a model's parameters."""
         left, right, row, column = model.parts(x, rank)
         left, right, values = balanced(left, right) if rank else (left, right, np.zeros(0))
@@ -369,7 +403,7 @@ class MatrixCompleter(MatrixEstimator):
         self.eigenvalues_, self.effective_rank_ = size * values, float(np.exp(entropy(values))) if rank else 0.0
         self.row_bias_, self.column_bias_ = size * row, size * column
 
-    def _again(self, positions, y, weights):
+    def _again(self, positions: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Self:
         again = copy.copy(self)
         if self.method_ != growing.NAME:
             kept = {"shape": self.matrix_.shape, "ids": "positions", "method": self.method_, "alpha": self.alpha_}
@@ -385,10 +419,21 @@ class MatrixCompleter(MatrixEstimator):
         again._take(model, x, self._stages[-1][0] if self._stages else 0, size)
         return again
 
-    def _fitted(self):
+    def _fitted(self) -> np.ndarray:
         return self._at(*self._training[0].T)
 
-    def _fit_descent(self, positions, y, weights, shape, size, noise, device, dtype, seed):
+    def _fit_descent(
+        self,
+        positions: np.ndarray,
+        y: np.ndarray,
+        weights: np.ndarray,
+        shape: tuple[int, int],
+        size: float,
+        noise: float | None,
+        device: torch.device,
+        dtype: torch.dtype,
+        seed: int,
+    ) -> None:
         rows = shape[0] if self.kind == "rectangular" else None
         lifted = positions + np.array([0, rows or 0])
         scale = float(np.sqrt(shape[0] * shape[1]))
@@ -409,7 +454,7 @@ class MatrixCompleter(MatrixEstimator):
         self.matrix_ = self.matrix_ + self.mean_
 
     @property
-    def matrix_(self):
+    def matrix_(self) -> np.ndarray:
         """The completed matrix, shape (d1, d2)."""
         if "_matrix" in self.__dict__:
             return self._matrix
@@ -419,16 +464,17 @@ class MatrixCompleter(MatrixEstimator):
         return self.mean_ + self.row_bias_[:, None] + self.column_bias_ + left @ right.T
 
     @matrix_.setter
-    def matrix_(self, value):
+    def matrix_(self, value: np.ndarray) -> None:
         self._matrix = value
 
-    def _shape(self, positions, said):
-        seen = tuple(int(most) + 1 for most in positions.max(axis=0))
-        least = seen if self.kind == "rectangular" else (max(seen),) * 2
+    def _shape(self, positions: np.ndarray, said: tuple[int, int] | None) -> tuple[int, int]:
+        rows, columns = (int(most) + 1 for most in positions.max(axis=0))
+        seen, most = (rows, columns), max(rows, columns)
+        least = seen if self.kind == "rectangular" else (most, most)
         if said is not None and self.shape is not None and two_sizes(self.shape) != tuple(said):
             raise ValueError(f"shape = {self.shape}: X has {said[0]} × {said[1]}; leave it out")
         shape = said or (least if self.shape is None else two_sizes(self.shape))
-        if any(most > size for most, size in zip(seen, shape, strict=True)):
+        if rows > shape[0] or columns > shape[1]:
             raise ValueError(f"shape = {shape}: the entries need at least {seen[0]} × {seen[1]}")
         if self.kind != "rectangular" and shape[0] != shape[1]:
             raise ValueError(f"shape = {shape}: a {self.kind} matrix is square")
@@ -442,7 +488,7 @@ class MatrixCompleter(MatrixEstimator):
             )
         return shape
 
-    def predict(self, X, return_std=False):
+    def predict(self, X: Any, return_std: bool = False) -> Any:
         """Return the completed matrix's entries at some positions, shape (m,).
 
         A name that ``fit`` has not seen gets the mean and the bias of its row or column alone.
@@ -463,7 +509,7 @@ class MatrixCompleter(MatrixEstimator):
         if sparse.issparse(X):
             found = sparse.coo_array(X)
             X = np.stack([found.row, found.col], axis=1)
-        if self.row_names_ is not None and self._has_names(np.asarray(X)):
+        if self.row_names_ is not None and self.column_names_ is not None and self._has_names(np.asarray(X)):
             rows, columns = (
                 _found(names, np.asarray(X)[:, side])
                 for side, names in enumerate((self.row_names_, self.column_names_))
@@ -479,7 +525,7 @@ class MatrixCompleter(MatrixEstimator):
             rows, columns = positions.T
         return self._with_spread(X, self._at(rows, columns), return_std)
 
-    def _at(self, rows, columns):
+    def _at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return entries; −1 is a name that ``fit`` has not seen."""
         if "_matrix" in self.__dict__:
             if min(rows.min(), columns.min()) < 0:
@@ -491,7 +537,7 @@ class MatrixCompleter(MatrixEstimator):
         return self.mean_ + predicted(rows, columns, left, right, row, column)
 
 
-def _are_numbers(given):
+def _are_numbers(given: np.ndarray) -> bool:
     try:
         given.astype(float)
     except (TypeError, ValueError):
@@ -499,14 +545,14 @@ def _are_numbers(given):
     return True
 
 
-def _found(names, asked):
+def _found(names: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """Return the positions of names, −1 of those that are not there."""
     order = np.argsort(names)
     place = np.searchsorted(names, asked.astype(str), sorter=order).clip(max=len(names) - 1)
     return np.where(names[order[place]] == asked.astype(str), order[place], -1)
 
 
-def _places(X):
+def _places(X: Any) -> np.ndarray:
     """Return positions as whole numbers, shape (m, 2)."""
     refuse_complex_or_masked(X=X)
     given = check_array(X, dtype=np.float64, input_name="X")
@@ -518,7 +564,7 @@ def _places(X):
     return positions
 
 
-def _unknown(positions, shape, symmetric):
+def _unknown(positions: np.ndarray, shape: tuple[int, int], symmetric: bool) -> list[str]:
     """Return what is to be said of rows and columns without a known entry; a symmetric matrix has them once."""
     seen = (np.unique(positions),) if symmetric else map(np.unique, positions.T)
     said = []
@@ -528,7 +574,7 @@ def _unknown(positions, shape, symmetric):
     return [f"no entry is known of {' and '.join(said)}; rows and columns are numbered from 0"] if said else []
 
 
-def _without_mirrors(positions, y, kind):
+def _without_mirrors(positions: np.ndarray, y: np.ndarray, kind: str) -> np.ndarray:
     """Return the indices of entries of a symmetric matrix: of (i, j) and (j, i), where both stand, the first.
 
     Raises

@@ -2,6 +2,7 @@
 descents on the engine, and which estimate to keep.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 
 from algoreg.engine.kernels.passes import lanes_for
 from algoreg.engine.loop import Batch, Descent
-from algoreg.ensembles.base import Measurements
+from algoreg.ensembles.base import Ensemble, Measurements
 from algoreg.numerics import devices
 from algoreg.numerics.isometry import isometry_excess
 from algoreg.numerics.theory import symmetric_dimension
@@ -132,14 +133,14 @@ class Descending:
         own = OWN_STEPS.get(self.name, STEP_SHARE / self.curvature)
         self.step = own if plan.step is None else plan.step
 
-    def _some(self, seen):
+    def _some(self, seen: np.ndarray | None) -> tuple[Measurements, torch.Tensor]:
         """Return some measurements, or all, and their labels as one row."""
         if seen is None:
             return self.measurements, self.labels[None]
         index = torch.from_numpy(seen).to(self.labels.device)
         return self.measurements.select(index), self.labels[None, index]
 
-    def _read(self, seen):
+    def _read(self, seen: np.ndarray | None) -> tuple[Ensemble, torch.Tensor]:
         """Return what the algorithm reads of some measurements, or all, and their labels as one row."""
         return condensed(*self._some(seen), self.algorithm)
 
@@ -171,21 +172,28 @@ class Descending:
             return False
         nothing, rng = torch.zeros_like(estimate)[None], np.random.default_rng(self.plan.seed)
 
-        def largest(labels):
+        def largest(labels: torch.Tensor) -> float:
             values = torch.linalg.eigvalsh(-ensemble.gradient(nothing, labels[None])[0].cpu().double())
             if negative:
                 return float(-values[0])
             # Towards a negative direction a psd estimate cannot grow.
             return float(values.abs().max() if self.algorithm.estimates == "symmetric" else values[-1])
 
-        def shuffled():
+        def shuffled() -> torch.Tensor:
             if signs:
                 return residual * torch.from_numpy(rng.choice([-1.0, 1.0], len(residual))).to(residual)
             return residual[torch.from_numpy(rng.permutation(len(residual))).to(residual.device)]
 
         return largest(residual) > ABOVE_SHUFFLED * max(largest(shuffled()) for _ in range(SHUFFLES))
 
-    def run(self, part, step: float, *, alphas=None, iterations=None) -> Watch:
+    def run(
+        self,
+        part: tuple[np.ndarray | None, np.ndarray | None],
+        step: float,
+        *,
+        alphas: Sequence[float] | None = None,
+        iterations: int | None = None,
+    ) -> Watch:
         """Run start scales on some of the measurements and return what was seen.
 
         Parameters
@@ -258,7 +266,7 @@ class Descending:
             raise ValueError(f"{said}, as at all larger ones that were tried; a smaller alpha, or another method")
         raise ValueError(f"{said}; leave step out, or take a smaller one")
 
-    def _tried(self, step):
+    def _tried(self, step: float) -> list[Watch]:
         """Return what was seen of every part, and with folds then of all measurements;
         nothing after a run whose error rises.
         """
@@ -307,7 +315,7 @@ def recover(measurements: Measurements, labels: np.ndarray, plan: Plan) -> Fitte
         return _recovered(measurements, labels, plan)
 
 
-def _recovered(measurements, labels, plan):
+def _recovered(measurements: Measurements, labels: np.ndarray, plan: Plan) -> Fitted:
     """Fit a matrix; see :func:`recover`."""
     fit = Descending(measurements, labels, plan)
     (*folds, watch), step = fit.watched()
@@ -331,11 +339,12 @@ def _recovered(measurements, labels, plan):
         said = [*fit.warnings, NEGATIVE]
     else:
         said = fit.warnings + (_only_noise(fit, error) or _unfinished(fit, watch, run, iteration, error))
-    held = fit.parts[0][1] if fit.stop == "hold-out" else np.array([], np.int64)
+    held = fit.parts[0][1] if fit.stop == "hold-out" else None
+    held = np.array([], np.int64) if held is None else held
     return Fitted(matrix, alpha, step, iteration, fit.stop, fit.name, path, held, said)
 
 
-def _path(watch, run, fit):
+def _path(watch: Watch, run: int, fit: Descending) -> dict[str, np.ndarray]:
     """Return errors and eigenvalues of a run by look, the eigenvalues in units of the labels."""
     seen = np.isfinite(watch.memory["train"][:, run])
     path = {
@@ -349,7 +358,7 @@ def _path(watch, run, fit):
     return path
 
 
-def _only_noise(fit, error):
+def _only_noise(fit: Descending, error: float) -> list[str]:
     """Return what is to be said where held-out labels are hardly predicted, and no labels show a direction."""
     if fit.stop not in ("hold-out", "folds") or error < HARDLY:
         return []
@@ -358,7 +367,7 @@ def _only_noise(fit, error):
     return [] if found else [NOISE_ALONE.format(error)]
 
 
-def _unfinished(fit, watch, run, iteration, error):
+def _unfinished(fit: Descending, watch: Watch, run: int, iteration: int, error: float) -> list[str]:
     """Return what is to be said of a run that was cut off by its budget, or has not left its start."""
     if fit.stop == "noise" and iteration == 0:
         return ["the labels are no larger than their noise: what was kept is the start"]
@@ -386,7 +395,7 @@ def _unfinished(fit, watch, run, iteration, error):
     return [PLATEAU.format(name)] if fit.lacks(seen, watch.memory["estimates"][run]) else []
 
 
-def _still_falling(errors):
+def _still_falling(errors: np.ndarray) -> bool:
     """Return whether errors by look, NaN after the last, were still falling at the end."""
     known = errors[np.isfinite(errors)]
     return known[-1] < 0.98 * known[max(0, len(known) - 15)]

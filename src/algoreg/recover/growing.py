@@ -5,11 +5,12 @@ out. A rank is never told.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 from scipy.stats import chi2
 
 from algoreg.recover.plan import Plan
@@ -71,6 +72,9 @@ class Model(ABC):
         return 2 * self.loss(x, rank)[0]
 
 
+M = TypeVar("M", bound=Model)
+
+
 @dataclass
 class Stage:
     """A rank that was fitted: parameters, iterations, mean squares, and of how many free parameters it is."""
@@ -85,10 +89,10 @@ class Stage:
 
 
 @dataclass
-class Grown:
+class Grown(Generic[M]):
     """What has grown: the last stage that was kept, all of them, how it stopped, and what is to be said."""
 
-    model: Model
+    model: M
     stages: list[Stage]
     stop: str
     held: np.ndarray
@@ -144,7 +148,7 @@ class Grown:
         }
 
 
-def grow(build: Callable[[np.ndarray | None], Model], m: int, plan: Plan) -> Grown:
+def grow(build: Callable[[np.ndarray | None], M], m: int, plan: Plan) -> Grown[M]:
     """Fit matrices of rank 0, 1, 2, … until the data ask for no more.
 
     Parameters
@@ -185,7 +189,7 @@ def converged(model: Model, x: np.ndarray, rank: int, most: int) -> tuple[np.nda
     return found.x, int(found.nit)
 
 
-def _by_the_noise(model, plan, noise):
+def _by_the_noise(model: M, plan: Plan, noise: float | None) -> Grown[M]:
     """Grow until the residual is as small as the noise, or without one as the tolerance."""
     stages, left, reached = [_stage(model, model.start(), 0, 0, 0)], plan.max_iter, False
     while not (reached := _is_reached(model, stages[-1], plan, noise)) and left > 0:
@@ -210,20 +214,20 @@ def _by_the_noise(model, plan, noise):
     return Grown(model, stages, "", np.array([], np.int64), reached, plan.max_iter - left)
 
 
-def _stage(model, x, rank, variant, iterations, held=np.nan):
+def _stage(model: Model, x: np.ndarray, rank: int, variant: int, iterations: int, held: float = np.nan) -> Stage:
     return Stage(
         x, rank, variant, iterations, model.mean_square(x, rank), held, model.degrees_of_freedom(rank, variant)
     )
 
 
-def _is_reached(model, stage, plan, noise):
+def _is_reached(model: Model, stage: Stage, plan: Plan, noise: float | None) -> bool:
     if noise is None:
         return np.sqrt(stage.train) <= plan.tol * model.size
     free = model.m - stage.degrees_of_freedom
     return free > 0 and in_units(model.m * stage.train, noise) <= free + DEVIATIONS * np.sqrt(2 * free)
 
 
-def _is_better(model, last, tried, noise):
+def _is_better(model: Model, last: Stage, tried: Stage, noise: float | None) -> bool:
     """Return whether further free parameters are worth what they take off the residual."""
     if noise is None:
         return tried.train < last.train * (1 - IMPROVES_BY)
@@ -231,13 +235,17 @@ def _is_better(model, last, tried, noise):
     return in_units(model.m * (last.train - tried.train), noise) > AKAIKE * more
 
 
-def _by_what_is_held_out(build, parts, plan):
+def _by_what_is_held_out(
+    build: Callable[[np.ndarray | None], M],
+    parts: Sequence[tuple[np.ndarray | None, np.ndarray | None]],
+    plan: Plan,
+) -> Grown[M]:
     """Grow while the error of what is held out falls, then fit all measurements in as many steps."""
     models, held = [build(seen) for seen, _ in parts], [build(out) for _, out in parts]
     counts = np.array([one.m for one in held])
     xs, rank, left = [one.start() for one in models], 0, plan.max_iter
 
-    def mean(squares):
+    def mean(squares: np.ndarray) -> Any:
         return counts @ squares / counts.sum()
 
     best = mean(np.array([one.mean_square(x, 0) for one, x in zip(held, xs, strict=True)]))
@@ -268,17 +276,18 @@ def _by_what_is_held_out(build, parts, plan):
     stages = [_stage(whole, whole.start(), 0, 0, 0, first)]
     for variant, count, error in kept:
         last = stages[-1]
-        x, taken = converged(whole, whole.widened(last.x, last.rank, variant), last.rank + 1, count)
-        stages.append(_stage(whole, x, last.rank + 1, variant, taken, error))
-    out = parts[0][1] if len(parts) == 1 else np.array([], np.int64)
+        x, iterations = converged(whole, whole.widened(last.x, last.rank, variant), last.rank + 1, count)
+        stages.append(_stage(whole, x, last.rank + 1, variant, iterations, error))
+    out = parts[0][1] if len(parts) == 1 else None
+    out = np.array([], np.int64) if out is None else out
     return Grown(whole, stages, "", out, True, plan.max_iter - left, said)
 
 
-def _watched(model, held, x, rank, most):
+def _watched(model: Model, held: Model, x: np.ndarray, rank: int, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean square of what is held out after every iteration, and the parameters where it was least."""
     errors, best = [], x
 
-    def look(intermediate_result):
+    def look(intermediate_result: OptimizeResult) -> None:
         nonlocal best
         error = held.mean_square(intermediate_result.x, rank)
         if not errors or error < min(errors):
@@ -292,7 +301,7 @@ def _watched(model, held, x, rank, most):
     return np.array(errors), best
 
 
-def _filled(curves):
+def _filled(curves: Sequence[np.ndarray]) -> np.ndarray:
     """Return curves of different lengths as rows, each continued by its last number."""
     most = max(map(len, curves))
     if not all(map(len, curves)):

@@ -1,7 +1,10 @@
 """Gaps of a table filled by a matrix of low rank."""
 
+from typing import Any, Self
+
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from algoreg.recover.completion import MatrixCompleter
@@ -35,16 +38,16 @@ class LowRankImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     n_iter_ : int
     """
 
-    def __init__(self, *, hold_out=0.1, folds=5, max_iter=3000, random_state=0):
+    def __init__(self, *, hold_out: float = 0.1, folds: int = 5, max_iter: int = 3000, random_state: Any = 0) -> None:
         self.hold_out, self.folds, self.max_iter, self.random_state = hold_out, folds, max_iter, random_state
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         """Return scikit-learn's tags: gaps are allowed."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Find how the columns of a table (n, p) go together.
 
         Raises
@@ -74,7 +77,7 @@ class LowRankImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             self.noise_variance_ *= float(error) ** 2
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Return the table with its gaps filled; known numbers stay as they are."""
         check_is_fitted(self, "loadings_")
         X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan", copy=True)

@@ -1,8 +1,10 @@
 """A low-rank matrix from linear measurements, y ≈ ⟨A, M⟩, or y ≈ xᵀMz."""
 
 from dataclasses import KW_ONLY, dataclass
+from typing import Any, Self
 
 import numpy as np
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from algoreg.recover.base import MatrixEstimator, checked_weights, refuse_complex_or_masked, two_sizes, unit_labels
@@ -97,14 +99,14 @@ class LowRankMatrixRegressor(MatrixEstimator):
     alpha: float | str = 1e-3
     max_iter: int = 5000
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         """Return scikit-learn's tags: xᵀMz is no linear function of a row, which its checks ask for."""
         tags = super().__sklearn_tags__()
         tags.regressor_tags.poor_score = self.vectors
         tags.input_tags.three_d_array = not self.vectors
         return tags
 
-    def _table(self, X):
+    def _table(self, X: Any) -> tuple[Any, tuple[int, int] | None]:
         """Return X with a row per measurement, and the shape that it says M has, None if it does not."""
         refuse_complex_or_masked(X=X)
         if getattr(X, "ndim", 2) != 3 and not (isinstance(X, list | tuple) and np.ndim(X) == 3):
@@ -116,7 +118,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
             raise ValueError(f"X has shape {X.shape}: at least one measurement, of a matrix that is not empty")
         return X.reshape(len(X), -1), X.shape[1:]
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit M.
 
         Parameters
@@ -165,7 +167,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
         self._remember(X, labels, weights, self.kind, self.matrix_.shape)
         return self
 
-    def _shape(self, given, features):
+    def _shape(self, given: tuple[int, int] | None, features: int) -> tuple[int, int]:
         """Return the shape of M from that of three-dimensional X, from the parameter,
         or from the number of features.
         """
@@ -184,7 +186,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
             )
         return shape
 
-    def _shape_by_vectors(self, features):
+    def _shape_by_vectors(self, features: int) -> tuple[int, int]:
         """Return the shape of M where X has vectors, or pairs of them, with so many numbers in a row."""
         if self.shape is None and self.kind == "rectangular":
             raise ValueError(
@@ -200,13 +202,13 @@ class LowRankMatrixRegressor(MatrixEstimator):
             )
         return shape
 
-    def _fitted(self):
+    def _fitted(self) -> np.ndarray:
         return (Vectors if self.vectors else Matrices)(self._training[0], self.matrix_.shape).measure(self.matrix_)
 
-    def _again(self, X, y, weights):
+    def _again(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray) -> Self:
         return super()._again(X if self.vectors else X.reshape(-1, *self.matrix_.shape), y, weights)
 
-    def predict(self, X, return_std=False):
+    def predict(self, X: Any, return_std: bool = False) -> Any:
         """Return ⟨A, M⟩, or xᵀMz, of new measurements, shape (m,).
 
         Parameters

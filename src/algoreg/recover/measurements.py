@@ -156,11 +156,11 @@ class Entries(entries.Ensemble):
 
     kind = "given-entries"
 
-    def __init__(self, positions, d, weight, dtype):
+    def __init__(self, positions: torch.Tensor, d: int, weight: torch.Tensor, dtype: torch.dtype) -> None:
         self.weight = weight
         super().__init__(positions, d, positions.device, dtype)
 
-    def _scale(self):
+    def _scale(self) -> torch.Tensor:
         return self.weight
 
 

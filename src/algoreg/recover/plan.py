@@ -67,7 +67,7 @@ class Plan:
         return rank * (2 * size - rank + 1) / 2
 
 
-def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type]:
+def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type[Algorithm]]:
     """Return the name and the class of the algorithm that is asked for.
 
     Raises
@@ -121,7 +121,7 @@ def refuse_unknown(method: str) -> None:
     refuse_unlisted("method", method, ("auto", *plugins.modules("algorithms")))
 
 
-def _refuse_options(name, told, given, d):
+def _refuse_options(name: str, told: Iterable[str], given: Mapping[str, Any], d: int) -> None:
     """Raise a ValueError for the first option that is none of the algorithm's own,
     is a list, or does not fit the size.
     """
@@ -138,7 +138,7 @@ def _refuse_options(name, told, given, d):
         if isinstance(value, list):
             raise ValueError(f"{said}allowed is one value")
         number = isinstance(value, Real) and not isinstance(value, bool)
-        if key == "rank" and key in told and not (number and isinstance(value, Integral) and 1 <= value <= d):
+        if key == "rank" and key in told and not (number and isinstance(value, Integral) and 1 <= int(value) <= d):
             raise ValueError(f"{said}allowed is a whole number from 1 to {d}")
         if key in told and not (number and 0 < value < np.inf):
             raise ValueError(f"{said}allowed is a number above 0")

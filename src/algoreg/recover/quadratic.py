@@ -3,6 +3,7 @@ a quadratic network of full width [LMZ18, Appendix A].
 """
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -58,7 +59,7 @@ class QuadraticRegressor(MatrixEstimator):
     kind: str = "symmetric"
     standardize: bool = True
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit M, w and c.
 
         Parameters
@@ -112,18 +113,18 @@ class QuadraticRegressor(MatrixEstimator):
         self._remember(X, y, weights, self.kind, (X.shape[1] + 1,) * 2)
         return self
 
-    def _drawn(self, rng):
+    def _drawn(self, rng: np.random.Generator) -> np.ndarray:
         y = super()._drawn(rng)
         return y if self.kind == "symmetric" else y.clip(min=0)
 
-    def _augmented(self, X):
+    def _augmented(self, X: np.ndarray) -> np.ndarray:
         """Return x̃ of every row: 1, then the standardised columns."""
         found = np.ones((len(X), X.shape[1] + 1))
         np.subtract(X, self._centre, out=found[:, 1:])
         found[:, 1:] /= self._unit
         return found
 
-    def _in_units_of_data(self, offset, size):
+    def _in_units_of_data(self, offset: float, size: float) -> None:
         """Set M, w and c from Z: x̃ = T(1, x), so the matrix of (1, x) is TᵀZT."""
         p = len(self._centre)
         change = np.zeros((p + 1, p + 1))
@@ -134,7 +135,7 @@ class QuadraticRegressor(MatrixEstimator):
         self.intercept_ = float(whole[0, 0]) + offset
         self._label_offset, self._label_size = offset, size
 
-    def predict(self, X, return_std=False):
+    def predict(self, X: Any, return_std: bool = False) -> Any:
         """Return xᵀMx + wᵀx + c of every row, shape (n,), and with ``return_std`` their standard errors by the
         bootstrap.
         """
@@ -149,7 +150,7 @@ class QuadraticRegressor(MatrixEstimator):
         return self._with_spread(X, found * self._label_size + self._label_offset, return_std)
 
 
-def _mean_and_size(X, standardize):
+def _mean_and_size(X: np.ndarray, standardize: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return by what columns are shifted and divided: mean and standard deviation, 1 where a column is constant."""
     if not standardize:
         return np.zeros(X.shape[1]), np.ones(X.shape[1])

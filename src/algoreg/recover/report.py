@@ -2,7 +2,7 @@
 
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +44,7 @@ def page(fits: Sequence[Fit], name: str, X: Any, y: np.ndarray) -> str:
     )
 
 
-def _facts(estimator, X, y):
+def _facts(estimator: Any, X: Any, y: np.ndarray) -> str:
     facts = {
         "estimator": repr(estimator),
         "measurements": len(y),
@@ -65,14 +65,14 @@ def _facts(estimator, X, y):
     return f"<table>{''.join(rows)}</table>"
 
 
-def _accepted(estimator):
+def _accepted(estimator: Any) -> Any:
     """Return the rank that the χ² test accepts, or why none stands there."""
     if estimator.rank_test_ is None:
         return "not tested"
     return estimator.rank_test_["accepted"] or "none that was tested"
 
 
-def _methods(fits):
+def _methods(fits: Sequence[Fit]) -> str:
     """Return a table of errors, effective rank, iterations and seconds of every method."""
     names = ("method", "training error", "error of held-out labels", "effective rank", "iterations", "seconds")
     rows = "".join(f"<th>{name}</th>" for name in names)
@@ -90,7 +90,7 @@ def _methods(fits):
     return f"<div class=wide><table>{rows}</table></div><p>Errors are relative; all saw the same measurements.</p>"
 
 
-def spectrum(estimator):
+def spectrum(estimator: Any) -> tuple[np.ndarray, np.ndarray, str]:
     """Return the looks at a fit at which its eigenvalues are known, those in falling order,
     shape (looks, k), and their name.
     """
@@ -102,15 +102,15 @@ def spectrum(estimator):
     return estimator.path_["iteration"][seen], np.sort(values, axis=1)[:, ::-1], what
 
 
-def _pictures(estimator, X, y):
+def _pictures(estimator: Any, X: Any, y: np.ndarray) -> str:
     """Return three pictures: they stand beside one another where there is room."""
 
-    def eigenvalues(axes):
+    def eigenvalues(axes: Any) -> None:
         iterations, values, what = spectrum(estimator)
         axes.plot(iterations, values)
         axes.set(xlabel="iteration", title=f"{what} along the path", xscale="symlog", xlim=(0, None))
 
-    def errors(axes):
+    def errors(axes: Any) -> None:
         axes.plot(path["iteration"], path["train_error"], label="training")
         if "holdout_error" in path:
             axes.plot(path["iteration"], path["holdout_error"], label="held out")
@@ -118,7 +118,7 @@ def _pictures(estimator, X, y):
         axes.set(xlabel="iteration", title="Relative error of labels", xscale="symlog", yscale="log", xlim=(0, None))
         axes.legend(loc="lower left")
 
-    def residuals(axes):
+    def residuals(axes: Any) -> None:
         left = y - estimator.predict(X)
         # No bin may be narrower than numbers are apart: of residuals that are the same but for rounding numpy makes
         # none.
@@ -132,7 +132,7 @@ def _pictures(estimator, X, y):
     return "".join(map(_picture, (eigenvalues, errors, residuals)))
 
 
-def _picture(draw):
+def _picture(draw: Callable[[Any], None]) -> str:
     text = io.StringIO()
     with style.style():
         figure, axes = style.plt.subplots(figsize=(3.7, 3.2))

@@ -1,11 +1,14 @@
 """A quantum state from expectations of Pauli strings."""
 
 import copy
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import torch
 from scipy.stats import chi2
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
 from algoreg.engine.kernels.passes import lanes_for
@@ -54,32 +57,32 @@ class StateModel(growing.Model):
         self.m, self.size, self.d = len(labels), root_mean_square(labels), ensemble.d // 2
         self.largest_rank = self.d
 
-    def start(self):
+    def start(self) -> np.ndarray:
         """Return the parameters of I/d."""
         return np.ones(1)
 
-    def factor(self, x, rank):
+    def factor(self, x: np.ndarray, rank: int) -> tuple[np.ndarray, float]:
         """Return U (d × rank) and s."""
         real, imaginary = x[:-1].reshape(2, self.d, rank)
         return real + 1j * imaginary, float(x[-1])
 
-    def state(self, x, rank):
+    def state(self, x: np.ndarray, rank: int) -> np.ndarray:
         """Return ρ."""
         factor, root = self.factor(x, rank)
         total = np.square(np.abs(factor)).sum() + root**2
         return (factor @ factor.conj().T + root**2 / self.d * np.eye(self.d)) / total
 
-    def _residual(self, rho):
+    def _residual(self, rho: np.ndarray) -> np.ndarray:
         real = pauli_hermitian.as_real(torch.from_numpy(rho)).to(self.ensemble.device, self.ensemble.dtype)
         return self.ensemble.measure(real[None])[0].cpu().double().numpy() * self._scale - self.labels
 
-    def _gradient(self, residual):
+    def _gradient(self, residual: np.ndarray) -> np.ndarray:
         """Return the Hermitian matrix G with which the loss changes by tr G·dρ."""
         weights = torch.from_numpy(residual / self.m).to(self.ensemble.device, self.ensemble.dtype)
         found = pauli_hermitian.as_complex(self.ensemble.adjoint(weights[None])[0])
         return found.cpu().numpy().astype(complex) * 2 * self._scale
 
-    def loss(self, x, rank):
+    def loss(self, x: np.ndarray, rank: int) -> tuple[float, np.ndarray]:
         """Return the loss and its gradient; see :class:`algoreg.recover.growing.Model`."""
         factor, root = self.factor(x, rank)
         total = np.square(np.abs(factor)).sum() + root**2
@@ -94,7 +97,7 @@ class StateModel(growing.Model):
             [of_factor.real.ravel(), of_factor.imag.ravel(), [of_root]]
         )
 
-    def widened(self, x, rank, variant):
+    def widened(self, x: np.ndarray, rank: int, variant: int) -> np.ndarray:
         """Return parameters with a further direction: that in which the loss falls fastest."""
         factor, root = self.factor(x, rank)
         total = np.sqrt(np.square(np.abs(factor)).sum() + root**2)
@@ -103,11 +106,11 @@ class StateModel(growing.Model):
         root = max(root, NEW_IDENTITY * total) if variant else 0.0
         return np.concatenate([factor.real.ravel(), factor.imag.ravel(), [root]])
 
-    def degrees_of_freedom(self, rank, variant):
+    def degrees_of_freedom(self, rank: int, variant: int) -> int:
         """Return those of a state of a rank, and one more of white noise."""
         return min(rank * (2 * self.d - rank) - 1 + variant, self.d**2 - 1) if rank else 0
 
-    def values(self, x, rank):
+    def values(self, x: np.ndarray, rank: int) -> np.ndarray:
         """Return ρ's eigenvalues, the largest first."""
         return np.linalg.eigvalsh(self.state(x, rank))[::-1]
 
@@ -148,13 +151,13 @@ class StateRegressor(MatrixEstimator):
 
     reverse: bool = False
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         """Return scikit-learn's tags: X is strings."""
         tags = super().__sklearn_tags__()
         tags.input_tags.string, tags.input_tags.two_d_array, tags.input_tags.one_d_array = True, False, True
         return tags
 
-    def fit(self, X, y, shots=None, sample_weight=None):
+    def fit(self, X: Any, y: Any, shots: Any = None, sample_weight: Any = None) -> Self:
         """Recover ρ.
 
         Parameters
@@ -206,7 +209,7 @@ class StateRegressor(MatrixEstimator):
         self.held_out_ = used[self.held_out_[self.held_out_ < len(used)]]
         return self
 
-    def _weights(self, y, shots, given):
+    def _weights(self, y: np.ndarray, shots: np.ndarray | None, given: np.ndarray) -> tuple[np.ndarray, float | None]:
         """Return weights of mean 1 and the standard deviation of a label of weight 1."""
         if shots is None:
             return given, self.noise
@@ -217,13 +220,13 @@ class StateRegressor(MatrixEstimator):
             return precision / precision.mean(), self.noise
         return precision / precision.mean(), float(precision.mean() ** -0.5)
 
-    def _fit_grown(self, device, dtype, seed, noise):
+    def _fit_grown(self, device: torch.device, dtype: torch.dtype, seed: int, noise: float | None) -> None:
         strings, y, roots = self._data
         labels = y * roots
         plan = self._plan("psd", seed, noise, trace_unit=1.0)
         ensemble, size = measured(strings, device, dtype, roots)
 
-        def build(indices):
+        def build(indices: np.ndarray | None) -> StateModel:
             if indices is None:
                 return StateModel(ensemble, size, labels)
             return StateModel(ensemble.select(torch.from_numpy(indices).to(device)), size, labels[indices])
@@ -260,7 +263,7 @@ class StateRegressor(MatrixEstimator):
             self.warnings_.append(f"no state has these expectations: the best fit leaves {left:.2g} of their size")
         self._warn("hermitian", len(y), matrix.shape, last.degrees_of_freedom)
 
-    def _fit_descent(self, device, dtype, seed, noise):
+    def _fit_descent(self, device: torch.device, dtype: torch.dtype, seed: int, noise: float | None) -> None:
         strings, y, roots = self._data
         strings, labels = [*strings, "I" * len(strings[0])], np.append(y * roots, 1.0)
         ensemble, size = measured(strings, device, dtype, np.append(roots, 1.0))
@@ -286,7 +289,7 @@ class StateRegressor(MatrixEstimator):
         self.rank_test_ = None
         self._warn("hermitian", len(labels), found.shape)
 
-    def predict(self, X, return_std=False):
+    def predict(self, X: Any, return_std: bool = False) -> Any:
         """Return tr Pρ of strings, shape (m,), and with ``return_std`` their standard errors by the bootstrap."""
         check_is_fitted(self, "matrix_")
         strings, signs = _strings(X, self.reverse, alone=False)
@@ -294,7 +297,7 @@ class StateRegressor(MatrixEstimator):
             raise ValueError(f"X: strings of {len(strings[0])} letters, but the state has {len(self.matrix_)} levels")
         return self._with_spread(X, signs * expectations_of(self.matrix_, strings), return_std)
 
-    def replicas(self, replicates=REPLICATES, random_state=0):
+    def replicas(self, replicates: int = REPLICATES, random_state: Any = 0) -> Iterator[Self]:
         """Yield states that are fitted to expectations drawn anew from ρ.
 
         Each has the rank of the fit, so that doubts about the rank are not in their spread. Shots of different strings
@@ -312,10 +315,11 @@ class StateRegressor(MatrixEstimator):
         if self._shots is None and self.noise_ is None:
             raise ValueError("error bars need shots, or the noise of the expectations")
         ensemble, size = measured(strings, "cpu", torch.float64, roots)
+        noise = np.nan if self.noise_ is None else self.noise_
         exact, rng = expectations_of(self.matrix_, strings).clip(-1, 1), np.random.default_rng(random_state)
         for _ in range(replicates):
             if self._shots is None:
-                y = exact + self.noise_ * rng.standard_normal(len(exact)) / roots
+                y = exact + noise * rng.standard_normal(len(exact)) / roots
             else:
                 shots = self._shots.round().clip(1).astype(np.int64)
                 y = 2 * rng.binomial(shots, (1 + exact) / 2) / shots - 1
@@ -341,7 +345,9 @@ def fidelity(rho: np.ndarray, other: np.ndarray) -> float:
     return float(np.sqrt(np.linalg.eigvalsh(root @ other @ root).clip(0)).sum() ** 2)
 
 
-def measured(strings, device, dtype, roots=1.0):
+def measured(
+    strings: Sequence[str], device: torch.device | str, dtype: torch.dtype, roots: np.ndarray | float = 1.0
+) -> tuple[pauli.Ensemble, float]:
     """Return the ensemble of Pauli strings times the roots of their weights, on real matrices R(ρ) of twice the size,
     and by what ⟨A, R(ρ)⟩ is tr Pρ.
     """
@@ -352,13 +358,13 @@ def measured(strings, device, dtype, roots=1.0):
     return ensemble, 1 / (2 * (count / d) ** 0.5)
 
 
-def expectations_of(rho, strings):
+def expectations_of(rho: np.ndarray, strings: Sequence[str]) -> np.ndarray:
     """Return tr Pρ of plain strings, shape (m,)."""
     ensemble, size = measured(strings, "cpu", torch.float64)
     return (ensemble.measure(pauli_hermitian.as_real(torch.from_numpy(rho))[None])[0] * size).numpy()
 
 
-def _strings(X, reverse, alone=True):
+def _strings(X: Any, reverse: bool, alone: bool = True) -> tuple[list[str], np.ndarray]:
     """Return plain strings of one length and their signs, checked."""
     refuse_complex_or_masked(X=X)
     given = np.asarray(X)
@@ -373,7 +379,7 @@ def _strings(X, reverse, alone=True):
     return strings, signs
 
 
-def _shot_noise(y, shots):
+def _shot_noise(y: np.ndarray, shots: Any) -> tuple[np.ndarray | None, float | None]:
     """Return the shots of every string and the root mean square of their noise, None where there is none."""
     if shots is None:
         return None, None

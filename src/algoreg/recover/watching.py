@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from algoreg.engine.observers import Observer, begins
+from algoreg.engine.batch import Batch, Observer, Snapshot, begins
 from algoreg.ensembles import gram
 from algoreg.ensembles.base import Measurements
 
@@ -103,11 +103,22 @@ class Watch(Observer):
     per_run = begins(best=np.inf, least_train=np.inf, best_at=0, waits_from=0, unstable=False, reached=False)
     per_snapshot = begins(train=np.nan, held=np.nan, entropy=np.nan)
 
-    def __init__(self, held, noise, freedom, tolerance, least, leaves, lacks, as_sought, log: Callable[[str], None]):
+    def __init__(
+        self,
+        held: Held | None,
+        noise: float | None,
+        freedom: Callable[[torch.Tensor], np.ndarray],
+        tolerance: float,
+        least: int,
+        leaves: bool,
+        lacks: Callable[[torch.Tensor], bool],
+        as_sought: Callable[[torch.Tensor], torch.Tensor],
+        log: Callable[[str], None],
+    ) -> None:
         self.held, self.noise, self.tolerance, self.least, self.leaves = held, noise, tolerance, least, leaves
         self.freedom, self.lacks, self.as_sought, self.log = freedom, lacks, as_sought, log
 
-    def prepare(self, batch):
+    def prepare(self, batch: Batch) -> None:
         """Make room for all looks."""
         self.iterations = moments(int(batch.budgets.max()))
         super().prepare(batch)
@@ -117,7 +128,7 @@ class Watch(Observer):
         small = ROUNDING[batch.targets.dtype]
         self._rounding = GRAM_ROUNDING if isinstance(batch.ensemble, gram.Ensemble) else small
 
-    def observe(self, snapshot):
+    def observe(self, snapshot: Snapshot) -> np.ndarray:
         """Keep errors and eigenvalues; see the class for who leaves."""
         memory, place, runs = self.memory, self.iterations.index(snapshot.iteration), snapshot.active
         train = np.where(np.isfinite(snapshot.train_error), snapshot.train_error, np.inf)
@@ -128,7 +139,7 @@ class Watch(Observer):
         bad = memory["unstable"][runs]
         if not bad.any() and (len(snapshot.estimate[0]) <= LARGE or place % EVERY_SO_MANY == 0):
             self._keep_spectrum(snapshot, place)
-        score = held if self.noise is None else self._beside_noise(snapshot, train)
+        score = held if self.noise is None else self._beside_noise(snapshot, train, self.noise)
         better = (score < memory["best"][runs] * (1 - IMPROVES_BY)) | (self.held is None and self.noise is None)
         better &= ~bad
         memory["best"][runs[better]], memory["best_at"][runs[better]] = score[better], snapshot.iteration
@@ -144,17 +155,17 @@ class Watch(Observer):
             done |= self._is_over(snapshot)
         return done | bad
 
-    def _beside_noise(self, snapshot, train):
+    def _beside_noise(self, snapshot: Snapshot, train: np.ndarray, noise: float) -> np.ndarray:
         """Return training errors over what a fit of the estimate's effective rank leaves of the noise."""
-        level = np.full(len(train), float(self.noise))
+        level = np.full(len(train), float(noise))
         # What is about the start has found nothing: of αI the effective rank would be d.
         grown = train < (1 - LEAVES_START) * self.memory["train"][0, snapshot.active]
-        for place in np.flatnonzero((train <= self.noise) & grown):
+        for place in np.flatnonzero((train <= noise) & grown):
             share = self.freedom(snapshot.estimate[place][None])[0]
             level[place] *= np.sqrt(max(np.finfo(float).eps, 1 - share))
         return train / level
 
-    def _is_over(self, snapshot):
+    def _is_over(self, snapshot: Snapshot) -> np.ndarray:
         """Return which runs have waited long enough for their error to fall,
         and lack nothing that their labels show.
         """
@@ -171,19 +182,19 @@ class Watch(Observer):
                 over[place], memory["waits_from"][runs[place]] = False, snapshot.iteration
         return over
 
-    def _has_risen(self, snapshot, train):
+    def _has_risen(self, snapshot: Snapshot, train: np.ndarray) -> np.ndarray:
         """Return which runs' training errors have risen as they may not: the step is too long."""
         if snapshot.algorithm.error == "anyhow":
             return np.zeros(len(train), bool)
         least = self.memory["train"][0] if snapshot.algorithm.error == "ripples" else self.memory["least_train"]
         return (train > RISES_BY * least[snapshot.active]) & (train > self._rounding)
 
-    def _keep_spectrum(self, snapshot, place):
+    def _keep_spectrum(self, snapshot: Snapshot, place: int) -> None:
         values, kept = leading(self.as_sought(snapshot.estimate)), self.memory["values"].shape[2]
         self.memory["values"][place, snapshot.active] = values[:, :kept]
         self.memory["entropy"][place, snapshot.active] = entropy(values)
 
-    def _tell(self, snapshot, held):
+    def _tell(self, snapshot: Snapshot, held: np.ndarray) -> None:
         now = time.monotonic()
         if now - self._said < SAYS_EVERY:
             return
