@@ -228,17 +228,8 @@ class Descending:
         growth = int(min(np.log(1 / min(1.0, *alphas)) / step, self.plan.max_iter)) + 50
         leaves = iterations is None and self.stop in ("hold-out", "folds")
         lacks = partial(self.lacks, part[0])
-        watch = Watch(
-            outside,
-            self.noise,
-            self.freedom,
-            self.plan.tol,
-            3 * growth,
-            leaves,
-            lacks,
-            self.plan.as_sought,
-            self.plan.log,
-        )
+        plan = self.plan
+        watch = Watch(outside, self.noise, self.freedom, plan.tol, 3 * growth, leaves, lacks, plan.as_sought, plan.log)
         # Nobody knows the target: I stands in for it, where only finiteness is asked of the distance.
         stand_in = torch.eye(ensemble.d, dtype=row.dtype, device=row.device).expand(len(runs), -1, -1)
         batch = Batch(ensemble, self.algorithm, runs, stand_in, row.repeat(len(runs), 1), [watch], self.plan.seed)
