@@ -70,7 +70,10 @@ def without_a_run(frame, column, place):
 
 def outcomes(name):
     """Yield what an estimand comes to where a run of a committed table lacks a value that it reads."""
-    cases = (each for claim in CASES[name] for each in list_witnesses.estimable(claim) if each[0]["name"] == name)
+    claims = [claim for claim in CASES[name] if list_witnesses.is_committed(claim)]
+    if not claims:
+        return
+    cases = (each for claim in claims for each in list_witnesses.estimable(claim) if each[0]["name"] == name)
     entry, frames, whole = next(cases)
     for table, frame in frames.items():
         module = plugins.experiment(list_witnesses.experiment_of(table))

@@ -281,13 +281,15 @@ def test_legends_lie_on_nothing(smoke, name):
 
 # What a page of this many pixels shows: a figure that is wider is made smaller.
 PAGE, SMALLEST = 838, 9
-# The figures whose titles are what they show; simulations' committed tables lack some columns.
+COMMITTED = {path.stem for path in (ROOT / "reference").rglob("*.csv")}
+# The figures whose titles are what they show; simulations' committed tables lack some columns, and of a new chapter
+# nothing is committed yet.
 CONCLUDING = [
     name
     for chapter in load_chapters()
     if chapter.name != "simulations"
     for name in chapter.entries.get("figures", {})
-    if name in tier_settings("standard")["figures"]
+    if COMMITTED & {*tier_settings("standard")["figures"].get(name, [])}
 ]
 
 

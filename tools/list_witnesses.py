@@ -63,6 +63,11 @@ def committed(table, tier):
     return references.read_table(path) if path.exists() and "compare" not in entry else None
 
 
+def is_committed(claim):
+    """Return whether any table of a claim is committed in any tier; of a new chapter none is yet."""
+    return any(committed(name, tier) is not None for name in claim["experiments"] for tier in TIERS)
+
+
 def measured_columns(frame):
     """Return the columns of a table that an experiment computes: how its runs ended, and all after that."""
     return ["status", *references.values_of(frame)]

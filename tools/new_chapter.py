@@ -14,6 +14,7 @@ from algoreg.settings.chapters import load_chapter
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "tools" / "template_chapter"
+TEST = ROOT / "tools" / "template_chapter_test.py"
 # What stands in the template, in names of files' contents, for the chapter's name.
 PLACE = "mychapter"
 SCHEMAS = ROOT / "workflow" / "schemas"
@@ -75,6 +76,14 @@ def fill(made, name, template, more):
         file.write_text(text, encoding="utf-8")
 
 
+def make_test(name):
+    """Write the test of a chapter of this checkout, and return its path."""
+    path = ROOT / "tests" / "chapters" / name / f"test_{name}.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(TEST.read_text(encoding="utf-8").replace(PLACE, name), encoding="utf-8")
+    return path
+
+
 def main():
     """Make the chapter, or say why not."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -93,6 +102,8 @@ def main():
         return 2
     path = f" CHAPTER_PATH={shlex.quote(options.folder)}" if options.folder else ""
     print(f"wrote {os.path.relpath(made)}: {', '.join(path.name for path in sorted(made.iterdir()))}")
+    if not options.folder:
+        print(f"wrote {os.path.relpath(make_test(options.name))}")
     print(f"It runs: make chapter NAME={options.name} TIER=smoke{path}; its claim is judged from TIER=quick on.")
     return 0
 

@@ -1,9 +1,10 @@
 """The figure of this chapter."""
 
+from algoreg.claims.cells import geometric_mean
 from algoreg.reporting.charts.course import course
 from algoreg.reporting.charts.panels import describe, finish, panels
 from algoreg.reporting.charts.style import COLOURS
-from algoreg.reporting.charts.text import BAND, sizes
+from algoreg.reporting.charts.text import BAND, rounded, sizes
 from algoreg.reporting.figures import drawing
 
 
@@ -14,6 +15,11 @@ def mychapter(tables, claims):
     figure, (axes,) = panels(width=5.4)
     for colour, (alpha, frame) in zip(COLOURS, table.groupby("alpha"), strict=False):
         course(axes, frame, "iteration", "test_error", colour, f"α = {alpha:g}")
-    ylabel = "relative test error"
-    describe(axes, "xy", table["iteration"].unique(), xlabel="iteration", ylabel=ylabel, title=sizes(table, "d", "m"))
-    return finish(figure, BAND)
+    end = table[table["iteration"] == table["iteration"].max()]
+    small, large = (
+        geometric_mean(end.loc[end["alpha"] == pick, "test_error"]) for pick in (end["alpha"].min(), end["alpha"].max())
+    )
+    # A title is what a panel shows, with the number.
+    title = f"the largest start's error is {rounded(large / small)} times the smallest's"
+    describe(axes, "xy", table["iteration"].unique(), xlabel="iteration", ylabel="relative test error", title=title)
+    return finish(figure, BAND, caption=sizes(table, "d", "m"))
