@@ -318,10 +318,10 @@ def test_fresh_seeds_are_counted_in_the_overview_and_beside_each_claim(tmp_path)
     assert "Tier quick: 9 of 10 fresh seeds as committed (supported), else 1 inconclusive; estimates 0.4" in parts[1]
     assert "fresh seeds" not in parts[2]
     assert "fresh seeds" not in rendered(tmp_path / "none", claims)
-    assert "claims scatter over the seeds as their intervals allow. On some seed" in text
+    assert "spread over seeds is as their 95 % intervals predict. On some seed" in text
     fresh["quick"]["claim-1"]["scatter"] = 1e-9
     scattered = re.search(r"<p>Tier quick.*?</p>", rendered(tmp_path / "wide", claims, fresh=fresh), re.DOTALL)[0]
-    assert 'Not so: <a href="#claim-1"><code>claim-1</code></a>. On some seed' in scattered
+    assert 'The others: <a href="#claim-1"><code>claim-1</code></a>. On some seed' in scattered
 
 
 def test_jobs_are_counted_of_what_the_page_is_made_of_whatever_else_has_finished(tmp_path):

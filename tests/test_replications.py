@@ -99,9 +99,9 @@ def test_estimates_scatter_as_right_intervals_say_and_more_than_narrow_ones():
 def test_words_name_the_claims_whose_intervals_are_too_narrow():
     found = {"quick": seeds_of(0.1, count=2)}
     assert fresh_seeds.scattered(found["quick"]) == (
-        " The estimates of 0 of 2 claims scatter over the seeds as their intervals allow."
+        " For 0 of the 2 claims with enough estimates the spread over seeds is as their 95 % intervals predict."
     )
-    assert fresh_seeds.too_scattered(found["quick"]) == " Not so: `c0`, `c1`."
+    assert fresh_seeds.too_scattered(found["quick"]) == " The others: `c0`, `c1`."
     assert fresh_seeds.too_scattered({"c0": {"scatter": None}}) == ""
     assert fresh_seeds.of_claim("c0", found).endswith("interval, scattered more than their intervals allow")
     assert "scattered" not in fresh_seeds.of_claim("c0", {"quick": seeds_of(1.0, count=2)})
@@ -153,7 +153,7 @@ def test_words_say_how_many_seeds_gave_which_verdict(replicated):
     assert fresh_seeds.sentence("quick", found) == (
         "Tier quick: 2 of 3 claims keep their verdict on at least 9 of 10 fresh seeds; "
         "20 of 20 estimates lie within the joint 95 % interval. "
-        "The estimates of 2 of 2 claims scatter over the seeds as their intervals allow."
+        "For 2 of the 2 claims with enough estimates the spread over seeds is as their 95 % intervals predict."
     )
     assert list(fresh_seeds.changed_verdicts(found)) == ["turns", "holds"]
     assert fresh_seeds.of_chapter({"turns", "empty"}, replicated) == (

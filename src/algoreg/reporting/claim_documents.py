@@ -24,15 +24,16 @@ What all chapters share; what one chapter adds, its ledger says.
 
 - **X\\*** is the matrix that is looked for, of rank r: d × d and positive semidefinite, unless its chapter says otherwise. σ_r is
   its smallest eigenvalue that is not 0, κ the ratio of the largest one to it. A *target* is one draw of X\\*.
-- **Measurements** are labels yᵢ = ⟨Aᵢ, X\\*⟩, m of them. An *ensemble* is one draw of the Aᵢ. 5 × 6 targets × ensembles are 30 runs.
+- **Measurements**: matrices Aᵢ with observations (*labels*) yᵢ = ⟨Aᵢ, X\\*⟩, m of them. An *ensemble* is one draw of the Aᵢ.
+  5 × 6 targets × ensembles are 30 runs.
 - **dr** is d times r. X\\* has dr − r(r−1)/2 degrees of freedom. D = d(d+1)/2 is the dimension of all symmetric matrices.
-- **Descent** has a factor U with X = UUᵀ, from the start U₀ = αI. A step is U ← U − ηMU, M = (1/m) Σ (⟨Aᵢ, X⟩ − yᵢ) Aᵢ. η·t is the
+- **Descent** has a factor U with X = UUᵀ, initialised at U₀ = αI (its *start*; small where α is small). A step is U ← U − ηMU, M = (1/m) Σ (⟨Aᵢ, X⟩ − yᵢ) Aᵢ. η·t is the
   time after t steps, T the end of a run.
-- **Width** is U's number of columns: full width is d, the rank's width r. A *spectral start* is made of the leading eigenvectors of
-  (1/m) Σ yᵢAᵢ.
+- **Width** is U's number of columns: full width is d, the rank's width r. A *spectral start*, or
+  spectral initialisation, is made of the leading eigenvectors of (1/m) Σ yᵢAᵢ.
 - **Errors** are relative: ‖X − X\\*‖ / ‖X\\*‖ in Frobenius norm (test), and the same of the labels (training).
 - **m\\*** is the number of measurements from which a run recovers X\\*: its test error is below a tolerance.
-- **Told** is what a method must know beside the labels, such as the rank.
+- **Prior knowledge** is what a method needs beside the measurements, such as the rank: what it is *told*.
 - **Least trace** is the positive semidefinite matrix of least trace that fits the labels: its nuclear norm is the least, too.
   *Positivity alone* is X ⪰ 0 and the labels, and nothing else.
 - **δ** is the restricted isometry constant of the measurements. They are *certified* where ‖AᵀA/m − I‖ bounds it."""

@@ -87,7 +87,7 @@ def unsteady(found):
 
 def _not_so(names):
     named = ", ".join(f"`{name}`" for name in names)
-    return f" Not so: {named}." if named else ""
+    return f" The others: {named}." if named else ""
 
 
 def scattered(found):
@@ -97,7 +97,7 @@ def scattered(found):
     names, known = too_narrow(found)
     if not known:
         return ""
-    return f" The estimates of {known - len(names)} of {known} claims scatter over the seeds as their intervals allow."
+    return f" For {known - len(names)} of the {known} claims with enough estimates the spread over seeds is as their 95 % intervals predict."
 
 
 def too_scattered(found):

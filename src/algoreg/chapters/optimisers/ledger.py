@@ -37,10 +37,17 @@ def optimisers_and_the_start(reference):
 def optimisers_from_any_start(reference):
     """Return the headline: the share of draws that large annealed steps with momentum recover."""
     return (
-        f"With momentum 0.9 and a large step that falls slowly they recover X\\* from a start as large as X\\* itself, in a "
-        f"share {estimate_of(reference, 'optimisers-any-start')} of the draws or more at every size and rank. In Nesterov's "
-        f"form, as Muon is published, the share is at most {estimate_of(reference, 'optimisers-any-start-nesterov')}."
+        f"With momentum 0.9 and a large step that falls slowly polar steps recover X\\* from an initialisation as large as "
+        f"U\\*: the smallest share of draws is {estimate_of(reference, 'optimisers-any-start')} ({_kinds(reference)}). In "
+        f"Nesterov's form, as Muon is published, the largest is {estimate_of(reference, 'optimisers-any-start-nesterov')}."
     )
+
+
+def _kinds(reference):
+    """Return the sizes, ranks and draws of the runs from a large initialisation, in words."""
+    table = reference["tables"]["optimiser_any_start"]
+    kinds = table.groupby(["d", "rank", "method"]).size().groupby(["d", "rank"]).max()
+    return "; ".join(f"d = {d}, r = {rank}: {count} draws" for (d, rank), count in kinds.items())
 
 
 @passage("optimiser_samples", "optimiser_start", "optimiser_basis", tiers=TIERS)

@@ -88,11 +88,11 @@ def figure_2_nearest(reference):
         best = part.loc[part["both"].idxmin()]
         factor = max(best["train_error"], best["test_error"])
         near.append(
-            f"The curve labelled {label:g} is nearest to runs from α = {best['alpha']:g} with {best['stretch']:g} times the "
+            f"The curve labelled {label:g} is closest to our runs from α =  {best['alpha']:g} with {best['stretch']:g} times the "
             f"step: within a mean factor of {number(outwards(factor, 'up', 3))}."
         )
     curve = load_published("figure_2").query("error == 'test_error'").groupby("alpha").size()
-    return f"{' '.join(near)} Both are scored on {rows['points'].iloc[0]:g} of {curve.iloc[0]} published iterations."
+    return f"{' '.join(near)} The comparison uses {rows['points'].iloc[0]:g} of {curve.iloc[0]} published iterations."
 
 
 @passage()
