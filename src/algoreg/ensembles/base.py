@@ -465,6 +465,7 @@ class PackedRows(CompiledSteps, Measurements):
         if library.serve(self.device):
             total = passes.adjoint(self.rows, weights.contiguous())[:, : symmetric_dimension(self.d)]
         else:
-            blocks = self._widened_blocks()
-            total = sum(weights[:, start:stop] @ self.packed(start, stop) for start, stop in blocks)
+            total = weights.new_zeros(len(weights), symmetric_dimension(self.d))
+            for start, stop in self._widened_blocks():
+                total += weights[:, start:stop] @ self.packed(start, stop)
         return smat(total, self.d)
