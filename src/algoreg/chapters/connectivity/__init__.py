@@ -1,0 +1,1 @@
+"""Connectivity: when known entries lead descent to low rank, and when to a low nuclear norm."""
