@@ -1,8 +1,7 @@
 """The ledger's evidence on connectivity: ranks and nuclear norms by kind of mask, and ranks by depth."""
 
 from algoreg.regression.references import claim_of
-from algoreg.reporting.report import estimate_of, geometric, markdown, number, passage, verdicts
-from algoreg.settings.chapters import load_chapters
+from algoreg.reporting.report import estimate_of, geometric, markdown, number, passage
 
 # The tier whose committed numbers the ledger has.
 TIERS = ("quick",)
@@ -50,10 +49,3 @@ def connectivity_depths(frame):
         means = [number(group[name].mean()) for name in ("low_rank", "second", "off_diagonal")]
         rows.append([depth, start, len(group), *means])
     return markdown(["N", "factors", "runs", "share of rank 1", "mean σ₂/σ₁", "off the diagonal over on it"], rows)
-
-
-@passage("connectivity_masks", tiers=TIERS)
-def connectivity_verdicts(reference):
-    """Return the verdicts of tier quick, as Markdown."""
-    (chapter,) = load_chapters(["connectivity"])
-    return verdicts(reference, chapter.claims)

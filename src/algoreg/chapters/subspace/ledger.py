@@ -1,7 +1,6 @@
 """The ledger's evidence on moving subspaces: what moves by depth and initialisation, and distances of paths."""
 
-from algoreg.reporting.report import estimate_of, geometric, markdown, number, passage, verdicts
-from algoreg.settings.chapters import load_chapters
+from algoreg.reporting.report import estimate_of, geometric, markdown, number, passage
 
 # The tier whose committed numbers the ledger has.
 TIERS = ("quick",)
@@ -38,10 +37,3 @@ def subspace_cost(frame):
         f"{number((d / (2 * rank + 1)) ** 3)} times fewer multiplications. Finding the bases takes singular value "
         f"decompositions of d × d matrices, once."
     )
-
-
-@passage("subspace_moves", tiers=TIERS)
-def subspace_verdicts(reference):
-    """Return the verdicts of tier quick, as Markdown."""
-    (chapter,) = load_chapters(["subspace"])
-    return verdicts(reference, chapter.claims)
