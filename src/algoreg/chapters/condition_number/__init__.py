@@ -1,0 +1,1 @@
+"""The condition number: whether recovery takes more measurements where X* has small eigenvalues."""

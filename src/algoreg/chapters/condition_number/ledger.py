@@ -1,0 +1,37 @@
+"""The ledger's evidence on the condition number: m* and iterations by method and κ."""
+
+import numpy as np
+
+from algoreg.chapters.condition_number.estimands import Conditions
+from algoreg.chapters.condition_number.figures import METHODS, TOLERANCE
+from algoreg.claims.cells import geometric_mean
+from algoreg.claims.intervals import interval_of
+from algoreg.reporting.report import markdown, number, passage, verdicts, with_interval
+from algoreg.settings.chapters import load_chapters
+
+# The tier whose committed numbers the ledger has.
+TIERS = ("quick",)
+
+
+@passage("condition", tiers=TIERS)
+def condition_verdicts(reference):
+    """Return the verdicts of the chapter, as Markdown."""
+    (chapter,) = load_chapters(["condition_number"])
+    return verdicts(reference, chapter.claims)
+
+
+@passage("condition", tiers=TIERS)
+def condition_thresholds(frame):
+    """Return m*/(dr) and the iterations at the largest m by method and κ, as Markdown."""
+    rows, unit = [], float((frame["d"] * frame["rank"]).iloc[0])
+    for method, words in METHODS.items():
+        own, rng = frame[frame["method"] == method], np.random.default_rng(0)
+        curves = Conditions(own, "kappa", "smallest_error", TOLERANCE)
+        for i, kappa in enumerate(curves.points):
+            found = interval_of(
+                lambda part, i=i, curves=curves: np.exp(curves.thresholds(part)[i]) / unit, curves.values, rng
+            )
+            last = own[(own["kappa"] == kappa) & (own["m_over_dr"] == own["m_over_dr"].max())]
+            rows.append([words, f"{kappa:g}", with_interval(found), number(geometric_mean(last["iterations"]))])
+    header = ["method", "κ", "m\\*/(dr) with its 95 % interval", f"iterations at m = {frame['m_over_dr'].max():g}·dr"]
+    return markdown(header, rows)
