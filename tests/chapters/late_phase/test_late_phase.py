@@ -208,11 +208,11 @@ def test_late_noise_shows_iterations_and_what_is_left():
     left, right, below, nearer = draw("late_noise", {"late_clock": clock.assign(d=10, m=25), "late_flat": flat}).axes
     same(curve(left, "half of the excess"), geometric(clock[clock["step"] == 0.1], "noise", "halved"))
     same(curve(right, "half of the excess"), geometric(clock[clock["noise"] == 1.0], "step", "halved"))
-    assert level(below, "margin") == margin("late-flattest")
-    assert level(nearer, "margin") == margin("late-flat-not-trace")
+    for axes, claim in ((below, "late-flattest"), (nearer, "late-flat-not-trace")):
+        assert set(curve(axes, "margin").index) == {margin(claim)}
     own = flat[(flat["m_over_d"] == 1.0) & (flat["method"] == "label_noise")]
-    shown = curve(nearer, "m = 1d")
-    np.testing.assert_allclose(shown.loc[2], np.exp(np.log(own["nearer"]).mean()))
+    shown = curve(nearer, "m = 1·d")
+    np.testing.assert_allclose(shown.index[shown == 2], np.exp(np.log(own["nearer"]).mean()))
 
 
 def test_the_ledgers_tables_have_a_row_for_every_method():

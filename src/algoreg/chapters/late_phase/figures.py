@@ -4,11 +4,11 @@ import numpy as np
 
 from algoreg.claims.cells import geometric_mean
 from algoreg.claims.exponents import slope_weights
-from algoreg.reporting.charts.course import points
+from algoreg.reporting.charts.course import points, summary
 from algoreg.reporting.charts.law import exponent, law, margin_level
-from algoreg.reporting.charts.panels import describe, finish, two_abreast
+from algoreg.reporting.charts.panels import describe, finish, two_abreast, two_and_one
 from algoreg.reporting.charts.style import COLOURS
-from algoreg.reporting.charts.text import SPREAD, caption, raised, rounded, signed, sizes
+from algoreg.reporting.charts.text import SPREAD, caption, margin_text, raised, rounded, signed, sizes
 from algoreg.reporting.figures import drawing
 
 WORDS = {
@@ -33,7 +33,7 @@ def log_slope(frame, along, value):
 def late_decay(tables, claims):
     """Draw when descent with weight decay leaves its first fit, and how near to the penalised fit it ends."""
     start, rate, end = (tables[f"late_decay_{name}"] for name in ("start", "rate", "end"))
-    figure, (left, right, below) = two_abreast(3, height=3.6)
+    figure, (left, right, below) = two_and_one(height=3.6)
     slopes = {}
     for place, (name, own) in enumerate(start.groupby("factors", sort=True)):
         slopes[name] = log_slope(own, "alpha", "left_decays")
@@ -41,7 +41,9 @@ def late_decay(tables, claims):
     difference = start[start["factors"] == "difference"]
     alphas = np.array(sorted(difference["alpha"].unique()))
     level = difference[difference["alpha"] == alphas[0]]["left_decays"].mean() - np.log(alphas[0])
-    left.plot(alphas, np.log(alphas) + level, "--", color="black", linewidth=0.9, label="ln α plus a constant")
+    left.plot(
+        alphas, np.log(alphas) + level, "--", color="black", linewidth=0.9, zorder=5, label="ln α plus a constant"
+    )
     left.set_title(
         f"λη·t grows by {signed(slopes['difference'])} per ln α with UUᵀ − VVᵀ,\nby {signed(slopes['square'])} with UUᵀ"
     )
@@ -66,6 +68,23 @@ def late_decay(tables, claims):
     return finish(figure, SPREAD, caption=f"above and left: {sizes(start, 'd', 'm')}; right: {sizes(rate, 'd', 'm')}")
 
 
+def _by_method(axes, frame, names, column, place, geometric):
+    """Draw means over runs of a column with their range, a row for every method."""
+    kept = summary(frame.assign(place=frame["method"].map(names.index)), "place", column, geometric)
+    kept = kept.clip(lower=LEAST)
+    spread = np.maximum([kept["mean"] - kept["low"], kept["high"] - kept["mean"]], 0)
+    label = f"m = {frame['m_over_d'].iloc[0]:g}·d"
+    style = {"fmt": "os"[place % 2], "color": COLOURS[place], "capsize": 2, "markersize": 4.5, "linewidth": 1}
+    axes.errorbar(kept["mean"], kept.index + 0.15 * place, xerr=spread, label=label, **style)
+    axes.set_yticks(range(len(names)), [WORDS[name] for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
+
+
+def _margin(axes, claim):
+    label = margin_text(claim, "label noise and\nsharpness-aware, single:")
+    axes.axvline(claim["margin"], color="black", linewidth=0.9, linestyle="--", label=label)
+
+
 @drawing
 def late_noise(tables, claims):
     """Draw the iterations of label noise that halve the excess over σ and η, and what methods leave of it."""
@@ -80,24 +99,21 @@ def late_noise(tables, claims):
         words = {"noise": "standard deviation σ of the labels' noise", "step": "step size η"}
         describe(axes, "xy", sorted(own[along].unique()), xlabel=words[along], ylabel="iterations")
     names = [name for name in WORDS if name in set(flat["method"])]
-    for axes, column, floor in ((below, "excess_left", LEAST), (nearer, "nearer", LEAST)):
-        for place, (ratio, own) in enumerate(flat.groupby("m_over_d")):
-            if column == "nearer" and ratio > flat["m_over_d"].min():
-                continue
-            shown = own.assign(place=own["method"].map(names.index), **{column: own[column].clip(lower=floor)})
-            style = {"linestyle": "none", "geometric": column == "nearer"}
-            points(axes, shown, "place", column, COLOURS[place], f"m = {ratio:g}d", "os"[place], **style)
-        axes.set_xticks(range(len(names)), [WORDS[name] for name in names], rotation=25, ha="right", fontsize=7.5)
-    margin_level(below, claims["late-flattest"], "label noise and sharpness-aware, single")
-    margin_level(nearer, claims["late-flat-not-trace"], "label noise and sharpness-aware, single")
+    least = flat["m_over_d"].min()
+    for place, (ratio, own) in enumerate(flat.groupby("m_over_d")):
+        _by_method(below, own, names, "excess_left", place, False)
+        if ratio == least:
+            _by_method(nearer, own, names, "nearer", place, True)
+    _margin(below, claims["late-flattest"])
+    _margin(nearer, claims["late-flat-not-trace"])
     means = flat.groupby("method")["excess_left"].mean()
     best = max(means[name] for name in ("label_noise", "sharpness_aware"))
-    below.set_title(f"label noise leaves at most {rounded(best, towards='up')} of the excess\nof the Hessian's trace")
-    describe(below, "y", ylabel="share of the excess that is left")
-    own = flat[flat["m_over_d"] == flat["m_over_d"].min()].groupby("method")["nearer"].apply(geometric_mean)
+    below.set_title(f"label noise and sharpness-aware steps leave\nat most {rounded(best, towards='up')} of the excess")
+    describe(below, "x", xlabel="share of the excess of the Hessian's trace that is left")
+    own = flat[flat["m_over_d"] == least].groupby("method")["nearer"].apply(geometric_mean)
     nearer.set_title(
-        f"the flattest fit is nearer than that of least trace,\nby a factor {rounded(1 / own['label_noise'])} with label noise"
+        f"label noise ends {rounded(own['label_noise'])} times as far from\nthe flattest fit as from that of least trace"
     )
-    describe(nearer, "y", ylabel="distance from the flattest over\nthat from least trace")
-    note = f"{SPREAD}; left below: arithmetic means"
+    describe(nearer, "x", xlabel="distance from the flattest fit over that from least trace")
+    note = f"{SPREAD}; below on the left: arithmetic means"
     return finish(figure, note, caption=caption(f"above: {sizes(clock, 'd', 'm')}", f"below: {sizes(flat, 'd')}"))
