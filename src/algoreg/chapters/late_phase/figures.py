@@ -109,11 +109,11 @@ def late_noise(tables, claims):
     means = flat.groupby("method")["excess_left"].mean()
     best = max(means[name] for name in ("label_noise", "sharpness_aware"))
     below.set_title(f"label noise and sharpness-aware steps leave\nat most {rounded(best, towards='up')} of the excess")
-    describe(below, "x", xlabel="share of the excess of the Hessian's trace that is left")
+    describe(below, "x", xlabel="share of the excess that is left")
     own = flat[flat["m_over_d"] == least].groupby("method")["nearer"].apply(geometric_mean)
     nearer.set_title(
         f"label noise ends {rounded(own['label_noise'])} times as far from\nthe flattest fit as from that of least trace"
     )
-    describe(nearer, "x", xlabel="distance from the flattest fit over that from least trace")
+    describe(nearer, "x", xlabel="distance from the flattest fit over the other")
     note = f"{SPREAD}; below on the left: arithmetic means"
     return finish(figure, note, caption=caption(f"above: {sizes(clock, 'd', 'm')}", f"below: {sizes(flat, 'd')}"))
