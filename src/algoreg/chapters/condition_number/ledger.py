@@ -6,18 +6,10 @@ from algoreg.chapters.condition_number.estimands import Conditions
 from algoreg.chapters.condition_number.figures import METHODS, TOLERANCE
 from algoreg.claims.cells import geometric_mean
 from algoreg.claims.intervals import interval_of
-from algoreg.reporting.report import markdown, number, passage, verdicts, with_interval
-from algoreg.settings.chapters import load_chapters
+from algoreg.reporting.report import markdown, number, passage, with_interval
 
 # The tier whose committed numbers the ledger has.
 TIERS = ("quick",)
-
-
-@passage("condition", tiers=TIERS)
-def condition_verdicts(reference):
-    """Return the verdicts of the chapter, as Markdown."""
-    (chapter,) = load_chapters(["condition_number"])
-    return verdicts(reference, chapter.claims)
 
 
 @passage("condition", tiers=TIERS)

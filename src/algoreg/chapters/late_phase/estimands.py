@@ -1,6 +1,6 @@
 """What the claims on late phases measure beside exponents and means: slopes over a logarithm."""
 
-from algoreg.claims.cells import cells_along, chosen, known
+from algoreg.claims.cells import cells_along, chosen, finite
 from algoreg.claims.estimands import estimand
 from algoreg.claims.exponents import refuse_few, slope_weights
 from algoreg.claims.intervals import distance_from, interval_of
@@ -12,5 +12,5 @@ def log_slope_off(tables, published, rng, *, table, value, along, expected, wher
     points, values = cells_along(chosen(tables[table], where), along, value)
     refuse_few(points, along, table)
     weights = slope_weights(points)
-    found = interval_of(lambda part: weights @ part.mean(axis=(1, 2)), known(values), rng)
+    found = interval_of(lambda part: weights @ part.mean(axis=(1, 2)), finite(values), rng)
     return distance_from(found, expected)

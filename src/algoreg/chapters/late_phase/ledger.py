@@ -2,18 +2,10 @@
 
 from algoreg.chapters.late_phase.figures import FACTORS, WORDS
 from algoreg.claims.cells import geometric_mean
-from algoreg.reporting.report import geometric, markdown, number, passage, verdicts
-from algoreg.settings.chapters import load_chapters
+from algoreg.reporting.report import geometric, markdown, number, passage
 
 # The tier whose committed numbers the ledger has.
 TIERS = ("quick",)
-
-
-@passage("late_decay_start", "late_clock", "late_flat", tiers=TIERS)
-def late_verdicts(reference):
-    """Return the verdicts of the chapter, as Markdown."""
-    (chapter,) = load_chapters(["late_phase"])
-    return verdicts(reference, chapter.claims)
 
 
 @passage("late_decay_start", "late_decay_rate", tiers=TIERS)
