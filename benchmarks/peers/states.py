@@ -3,11 +3,12 @@ python benchmarks/peers/states.py.
 """
 
 from functools import reduce
-from itertools import product
+from itertools import islice, product
 
 import common
 import numpy as np
 
+from algoreg.chapters.practice import full_rank_states
 from algoreg.recover import StateRegressor, fidelity
 
 ONE = {"I": np.eye(2), "X": np.array([[0, 1], [1, 0]]), "Y": np.array([[0, -1j], [1j, 0]]), "Z": np.diag([1, -1])}
@@ -19,16 +20,8 @@ def ours(strings, matrices, y, shots):
 
 
 def likelihood(strings, matrices, y, shots, steps=300):
-    """Return RρR [Řeháček, Hradil, Ježek 2001]: ρ ← RρR, R the sum of outcomes over their probabilities."""
-    d = matrices.shape[1]
-    flat, rho = matrices.reshape(len(y), -1), np.eye(d) / d
-    for _ in range(steps):
-        seen = (flat.conj() @ rho.ravel()).real.clip(-1 + 1e-12, 1 - 1e-12)
-        up, down = shots * (1 + y) / (1 + seen), shots * (1 - y) / (1 - seen)
-        root = ((up - down) / 2 @ flat).reshape(d, d) + (up + down).sum() / 2 * np.eye(d)
-        rho = root @ rho @ root
-        rho /= np.trace(rho).real
-    return rho
+    """Return an iterate of RρR maximum likelihood."""
+    return next(islice(full_rank_states.likelihood(matrices, y, shots), steps - 1, None))
 
 
 def least_squares(strings, matrices, y, shots, steps=300):
@@ -39,11 +32,7 @@ def least_squares(strings, matrices, y, shots, steps=300):
     for step in range(steps):
         gradient = ((weights * ((flat.conj() @ ahead.ravel()).real - y)) @ flat).reshape(d, d)
         values, vectors = np.linalg.eigh(ahead - rate * gradient)
-        # The nearest point of the simplex.
-        falling = values[::-1]
-        levels = (np.cumsum(falling) - 1) / np.arange(1, d + 1)
-        values = (values - levels[np.flatnonzero(falling > levels)[-1]]).clip(0)
-        following = (vectors * values) @ vectors.conj().T
+        following = (vectors * full_rank_states.simplex(values)) @ vectors.conj().T
         ahead, rho = following + step / (step + 3) * (following - rho), following
     return rho
 

@@ -1,8 +1,10 @@
 """The figures of this chapter: infidelity over the share of strings, error over pixels and magnitudes, R² of tables."""
 
+from itertools import product
+
 import numpy as np
 
-from algoreg.chapters.practice.words import MAGNITUDES, PHOTOGRAPH, REGRESSION, TOMOGRAPHY
+from algoreg.chapters.practice.words import MAGNITUDES, MIXED_STATES, PHOTOGRAPH, REGRESSION, TOMOGRAPHY
 from algoreg.claims.cells import geometric_mean
 from algoreg.reporting.charts.course import dodged, points
 from algoreg.reporting.charts.law import margin_level, margin_mark
@@ -58,6 +60,31 @@ def tomography(tables, claims):
     grid[0].set_ylabel("infidelity 1 − ⟨ψ|ρ|ψ⟩/tr ρ")
     share_legend(grid[:2])
     return finish(figure, f"{SPREAD}; GHZ, W and random states together", caption=sizes(table, "qubits"))
+
+
+@drawing
+def mixed_states(tables, claims):
+    """Draw the infidelity over the white noise, of pure states and of states of full rank, for each share."""
+    table = tables["mixed_states"]
+    pure = table["state"] != "full rank"
+    shares = sorted(table["share"].unique())
+    figure, grid = two_abreast(2 * len(shares), sharey=True)
+    claim = claims["mixed-states-likelihood"]["estimand"]
+    kinds = (("pure states", table[pure]), ("states of full rank", table[~pure]))
+    for axes, ((name, part), share) in zip(np.ravel(grid), product(kinds, shares), strict=True):
+        own = part[part["share"] == share]
+        for place, ((method, value), label) in enumerate(MIXED_STATES.items()):
+            moved = dodged(own[own["method"] == method], "white_noise", place, len(MIXED_STATES), APART)
+            points(axes, moved, "white_noise", value, COLOURS[place], label, marker="os^D"[place])
+        times = rounded(_over(own, claim, share))
+        strings = "all strings" if share == 1 else f"{share:.0%} of the strings"
+        title = f"{name}, {strings}: a rank that grows has\n{times} times the infidelity of likelihood's best iterate"
+        describe(axes, "xy", sorted(table["white_noise"].unique()), xlabel="white noise p", title=title)
+    grid = np.ravel(grid)
+    for row in (grid[: len(shares)], grid[len(shares) :]):
+        row[0].set_ylabel("infidelity")
+        share_legend(row)
+    return finish(figure, f"{SPREAD}; GHZ and random pure states together", caption=sizes(table, "qubits", "shots"))
 
 
 def _photograph_margins(axes, table, claims):

@@ -2,10 +2,13 @@
 
 import numpy as np
 
-from algoreg.chapters.practice.words import MAGNITUDES, PHOTOGRAPH, REGRESSION, TOMOGRAPHY
+from algoreg.chapters.practice.words import MAGNITUDES, MIXED_STATES, PHOTOGRAPH, REGRESSION, TOMOGRAPHY
 from algoreg.claims.cells import chosen, geometric_mean
 from algoreg.reporting.report import markdown, number, passage
 from algoreg.reporting.wording import minus
+
+# The tier whose committed numbers of mixed states the ledger has.
+TIERS = ("quick",)
 
 
 def _mean(values):
@@ -43,6 +46,17 @@ def practice_pairs(frame, margin):
         f"From half of the strings or more {beyond} of {len(ratios)} runs have more than {margin} times the infidelity "
         "of width 1 on the same data."
     )
+
+
+@passage("mixed_states", tiers=TIERS)
+def practice_mixed_states(frame):
+    """Return the infidelity of every method by kind of state and share, and the rank that was found, as Markdown."""
+    rows = []
+    for (state, share), part in frame.groupby(["state", "share"]):
+        cells = [_mean(part.loc[part["method"] == method, value]) for method, value in MIXED_STATES]
+        ranks = sorted({f"{rank:g}" for rank in part["rank"].dropna()}, key=int)
+        rows.append([state, f"{share:g}", *cells, ", ".join(ranks)])
+    return markdown(["state", "share", *MIXED_STATES.values(), "rank found"], rows)
 
 
 @passage("photograph")

@@ -7,6 +7,12 @@ TOMOGRAPHY = {
     "least trace": "least trace (told: nothing)",
     "linear inversion": "linear inversion (told: nothing)",
 }
+MIXED_STATES = {
+    ("grown", "infidelity"): "a rank that grows, and white noise",
+    ("likelihood", "smallest"): "maximum likelihood, its best iterate",
+    ("likelihood", "infidelity"): "maximum likelihood, iterate 1000",
+    ("least squares", "infidelity"): "weighted least squares",
+}
 PHOTOGRAPH = {
     "descent": "descent, full width",
     "least trace": "least nuclear norm",
