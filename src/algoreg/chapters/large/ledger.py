@@ -8,11 +8,9 @@ from algoreg.claims.cells import geometric_mean
 from algoreg.claims.exponents import slope_weights
 from algoreg.claims.intervals import interval_of
 from algoreg.reporting.charts.text import power_of_ten
-from algoreg.reporting.report import markdown, number, passage, verdicts, with_interval
-from algoreg.settings.chapters import load_chapters
+from algoreg.reporting.report import markdown, number, passage, with_interval
 
 TOLERANCE = 0.1
-TIERS = ("quick",)
 
 
 def _thresholds(frame):
@@ -26,7 +24,7 @@ def _thresholds(frame):
         yield d, rank, found, expected[i]
 
 
-@passage("large_d", "large_r", tiers=TIERS)
+@passage("large_d", "large_r")
 def large_thresholds_found(*frames):
     """Return the thresholds of every size and start beside the leak's, as Markdown."""
     rows = [
@@ -39,7 +37,7 @@ def large_thresholds_found(*frames):
     return markdown(header, rows)
 
 
-@passage("large_d", tiers=TIERS)
+@passage("large_d")
 def large_leaks(frame):
     """Return how large the leak is at the threshold of the smallest d, by start, in words."""
     found = {}
@@ -50,7 +48,7 @@ def large_leaks(frame):
     return ", ".join(f"{number(value)} at α = {power_of_ten(alpha)}" for alpha, value in reversed(found.items()))
 
 
-@passage("large_basis", tiers=TIERS)
+@passage("large_basis")
 def large_basis_sizes(frame):
     """Return the directions and bytes stored by d at the last time beside those of stored measurements, as Markdown."""
     last = frame[frame["time"] == frame["time"].max()]
@@ -61,7 +59,7 @@ def large_basis_sizes(frame):
     return markdown(["d", "directions", "MB stored", "MB of stored measurements"], rows)
 
 
-@passage("large_iterations", tiers=TIERS)
+@passage("large_iterations")
 def large_iterations_found(frame):
     """Return the iterations by rank with a fixed step and with the theorem's, as Markdown."""
     rows = []
@@ -71,7 +69,7 @@ def large_iterations_found(frame):
     return markdown(["r", "iterations, η = 0.25", "iterations, η = 0.25/√r"], rows)
 
 
-@passage("large_d", "large_r", tiers=TIERS)
+@passage("large_d", "large_r")
 def large_exponents(*frames):
     """Return the exponents of m* in d, by start, and in r, in words."""
     frame, ranks = frames
@@ -87,15 +85,8 @@ def large_exponents(*frames):
     return f"exponents in d of {', '.join(said)}, and {slope:.2f} in r"
 
 
-@passage("large_basis", tiers=TIERS)
+@passage("large_basis")
 def large_basis_ends(frame):
     """Return how many directions are stored at the last time at the smallest and at the largest d, in words."""
     last = frame[frame["time"] == frame["time"].max()].groupby("d")["directions"].mean()
     return " and ".join(f"{number(last.loc[d])} at d = {d}" for d in (last.index[0], last.index[-1]))
-
-
-@passage("large_d", tiers=TIERS)
-def large_verdicts(reference):
-    """Return the verdicts of tier quick, as Markdown."""
-    (chapter,) = load_chapters(["large"])
-    return verdicts(reference, chapter.claims)

@@ -2,11 +2,8 @@
 
 from algoreg.reporting.report import estimate_of, geometric, markdown, number, passage
 
-# The tier whose committed numbers the ledger has.
-TIERS = ("quick",)
 
-
-@passage("large_steps_orbit", tiers=TIERS)
+@passage("large_steps_orbit")
 def large_steps_headline(reference):
     """Return the headline: the share of draws in an orbit of period 2, and what is left of the gap."""
     return (
@@ -16,7 +13,7 @@ def large_steps_headline(reference):
     )
 
 
-@passage("large_steps_orbit", tiers=TIERS)
+@passage("large_steps_orbit")
 def large_steps_orbits(frame):
     """Return changes of X, shares of period 2 and gaps by the step, as Markdown."""
     rows = []
@@ -29,7 +26,7 @@ def large_steps_orbits(frame):
     return markdown(header, rows)
 
 
-@passage("large_steps_limit", tiers=TIERS)
+@passage("large_steps_limit")
 def large_steps_limits(frame):
     """Return the share of runs that do not diverge and the gap that is left by the step, as Markdown."""
     rows = []

@@ -8,9 +8,6 @@ from algoreg.claims.cells import geometric_mean
 from algoreg.reporting.charts.law import exponent_of
 from algoreg.reporting.report import estimate_of, markdown, number, passage
 
-# The tier whose committed numbers the ledger has.
-TIERS = ("quick",)
-
 
 def _slope(frame, method, along, value):
     """Return an exponent of a method's geometric means as text; a dash where a method was not run."""
@@ -23,7 +20,7 @@ def _off_the_grid(end, least, most):
     return f"≤ {least:g}" if np.isclose(end, least) else f"≥ {most:g}" if np.isclose(end, most) else number(end)
 
 
-@passage("optimiser_start", "optimiser_samples", tiers=TIERS)
+@passage("optimiser_start", "optimiser_samples")
 def optimisers_and_the_start(reference):
     """Return the headline: what polar steps do to the small start."""
     return (
@@ -33,24 +30,39 @@ def optimisers_and_the_start(reference):
     )
 
 
-@passage("optimiser_any_start", tiers=TIERS)
+@passage("optimiser_any_start")
 def optimisers_from_any_start(reference):
     """Return the headline: the share of draws that large annealed steps with momentum recover."""
     return (
         f"With momentum 0.9 and a large step that falls slowly polar steps recover X\\* from an initialisation as large as "
-        f"U\\*: the smallest share of draws is {estimate_of(reference, 'optimisers-any-start')} ({_kinds(reference)}). In "
-        f"Nesterov's form, as Muon is published, the largest is {estimate_of(reference, 'optimisers-any-start-nesterov')}."
+        f"U\\*: the smallest share of draws is {estimate_of(reference, 'optimisers-any-start')} ({_kinds(reference)}). "
+        f"{_nesterov(reference)}"
     )
 
 
 def _kinds(reference):
     """Return the sizes, ranks and draws of the runs from a large initialisation, in words."""
     table = reference["tables"]["optimiser_any_start"]
-    kinds = table.groupby(["d", "rank", "method"]).size().groupby(["d", "rank"]).max()
-    return "; ".join(f"d = {d}, r = {rank}: {count} draws" for (d, rank), count in kinds.items())
+    sizes, ranks = (" and ".join(f"{value}" for value in sorted(set(table[key]))) for key in ("d", "rank"))
+    return f"d = {sizes}, r = {ranks}, {table.groupby(['d', 'rank', 'method']).size().max()} draws each"
 
 
-@passage("optimiser_samples", "optimiser_start", "optimiser_basis", tiers=TIERS)
+def _nesterov(reference):
+    """Return the shares in Nesterov's form by whether m is below what positivity needs at large d, in words."""
+    table = reference["tables"]["optimiser_any_start"]
+    own = table[table["method"] == "muon_nesterov"]
+    shares = own.groupby(["d", "rank"]).agg(m=("m", "max"), share=("recovered", "mean")).reset_index()
+    few = shares["m"] < shares["d"] * (shares["d"] + 1) / 4
+    below, above = (part["share"].max() for part in (shares[few], shares[~few]))
+    said = f"In Nesterov's form, as Muon is published, the largest share is {number(below)} where m < d(d + 1)/4"
+    return (
+        f"{said}; above, where positivity alone determines X\\* at large d, it is up to {number(above)}."
+        if (~few).any()
+        else f"{said}."
+    )
+
+
+@passage("optimiser_samples", "optimiser_start", "optimiser_basis")
 def optimiser_table(samples, starts, basis):
     """Return every optimiser's m*, its exponent in α and what a rotation changes, as Markdown."""
     rows = []
@@ -70,7 +82,7 @@ def optimiser_table(samples, starts, basis):
     return markdown(header, rows)
 
 
-@passage("optimiser_order", "optimiser_kappa", tiers=TIERS)
+@passage("optimiser_order", "optimiser_kappa")
 def optimiser_rates(order, kappa):
     """Return the exponents of the times in λ and of the iterations in κ, as Markdown."""
     names = dict.fromkeys([*order["method"], *kappa["method"]])
@@ -81,7 +93,7 @@ def optimiser_rates(order, kappa):
     return markdown(["optimiser", "time to learn λ, exponent in λ", "iterations, exponent in κ"], rows)
 
 
-@passage("optimiser_any_start", tiers=TIERS)
+@passage("optimiser_any_start")
 def optimiser_shares(frame):
     """Return the share of draws that each variant recovers from α = 1, as Markdown."""
     kinds = sorted(set(zip(frame["d"], frame["rank"], strict=True)))
@@ -93,7 +105,7 @@ def optimiser_shares(frame):
     return markdown(["variant", *(f"d = {d}, r = {rank}" for d, rank in kinds)], rows)
 
 
-@passage("optimiser_anneal", tiers=TIERS)
+@passage("optimiser_anneal")
 def optimiser_lengths(frame):
     """Return the same of the first variant by the length of its schedule, as Markdown."""
     lengths = sorted(frame["iterations"].unique())
@@ -104,7 +116,7 @@ def optimiser_lengths(frame):
     return markdown(["d", *(f"{length} iterations" for length in lengths)], rows)
 
 
-@passage("optimiser_rank", tiers=TIERS)
+@passage("optimiser_rank")
 def optimiser_ranks(frame):
     """Return the mean effective rank by β₁, step and place of momentum, as Markdown."""
     betas = sorted(frame["beta"].unique())
@@ -117,7 +129,7 @@ def optimiser_ranks(frame):
     return markdown(["step", "momentum", *(f"β₁ = {beta:g}" for beta in betas)], rows)
 
 
-@passage("optimiser_floor", tiers=TIERS)
+@passage("optimiser_floor")
 def optimiser_anneals(frame):
     """Return the error after the last step of annealed runs by their length, as Markdown."""
     own = frame[frame["schedule"] == "exponential"]

@@ -14,8 +14,6 @@ from algoreg.regression.rejudge import at_other_values
 from algoreg.reporting.report import BEST, markdown, number, passage, with_interval
 from algoreg.settings.chapters import load_chapters
 
-# The tier whose numbers the ledger shows: standard once it has run with these methods.
-TIERS = ("quick",)
 SHOWN = (1e-1, 1e-2, 1e-3, 1e-6)
 # The errors at which thresholds are read beside the claims' own.
 TOLERANCES = (0.1, 0.01, 0.001)
@@ -43,7 +41,7 @@ def _passes(part, tolerance):
     return f"{said}, {diverged.sum()} diverged" if diverged.any() else said
 
 
-@passage("race", tiers=TIERS)
+@passage("race")
 def race_passes(frame):
     """Return the passes of every method to three errors at every κ, its step,
     and its smallest error by T, as Markdown.
@@ -51,13 +49,13 @@ def race_passes(frame):
     return _race(frame)
 
 
-@passage("race_few", tiers=TIERS)
+@passage("race_few")
 def race_few(frame):
     """Return the same of the race with fewer measurements."""
     return _race(frame)
 
 
-@passage("race", "race_few", tiers=TIERS)
+@passage("race", "race_few")
 def race_few_lacks(whole, few):
     """Return which methods of the race are not run with fewer measurements, as a sentence."""
     lacking = set(whole["method"]) - set(few["method"])
@@ -83,7 +81,7 @@ def _race(frame):
     return markdown(["κ", "method", "told", "grid of η", "chosen", *passes, "smallest error by T", "T"], rows)
 
 
-@passage("race", tiers=TIERS)
+@passage("race")
 def race_grid_ends(frame):
     """Return which methods choose an end of their grid for some ensemble at the largest κ,
     in words; single values are no ends.
@@ -111,7 +109,7 @@ def _best(frame, names, kappa, tolerance=SHOWN[-1]):
     return f"{np.exp(means[best]):.0f}", NAMES[names[best]]
 
 
-@passage("race", tiers=TIERS)
+@passage("race")
 def race_headline(frame):
     """Return the headline: what the best methods of each kind take, at every κ."""
     first, kappas = frame.iloc[0], sorted(set(frame["kappa"]))
@@ -130,7 +128,7 @@ def race_headline(frame):
     )
 
 
-@passage("race_noise", "race_tail", tiers=TIERS)
+@passage("race_noise", "race_tail")
 def race_noise_headline(noise, tail):
     """Return the errors of each kind of method under noise and where no rank is right, in words."""
     errors = {
@@ -162,7 +160,7 @@ def _sizes(row):
     )
 
 
-@passage("race", tiers=TIERS)
+@passage("race")
 def race_decomposition(frame):
     """Return what least trace by splitting takes beside its decomposition, in words."""
     kappas = sorted(set(frame["kappa"]))
@@ -173,7 +171,7 @@ def race_decomposition(frame):
     )
 
 
-@passage("race_ranks", "race_starts", "race_kinds", "race_near", tiers=TIERS)
+@passage("race_ranks", "race_starts", "race_kinds", "race_near")
 def race_across(ranks, starts, kinds, near):
     """Return the passes to 10⁻⁶ by rank, start, kind of measurements and with few measurements, as Markdown tables."""
     return "\n\n".join(
@@ -207,7 +205,7 @@ def _by(table, along, tolerances):
     return markdown(header, rows)
 
 
-@passage("race", *SAMPLES, tiers=TIERS)
+@passage("race", *SAMPLES)
 def race_by_method(race, *frames):
     """Return what every method is told, its measurements and its passes, as one table in Markdown."""
     sampled = {name: _medians(frame) for name, frame in zip(SAMPLES, frames, strict=True)}
@@ -243,7 +241,7 @@ def _medians(frame):
     return [number(median) if 0 < median < np.inf else "off the grid" for median in medians]
 
 
-@passage(*SAMPLES, tiers=TIERS)
+@passage(*SAMPLES)
 def race_tolerances(reference):
     """Return the ratio of m* of every claim on thresholds at several errors,
     and what the verdict would be there, as Markdown.
@@ -258,7 +256,7 @@ def race_tolerances(reference):
     return markdown(["claim", "needed", *(f"error {tolerance:g}" for tolerance in TOLERANCES)], rows)
 
 
-@passage("race_samples_momentum_r", "race_samples_momentum", tiers=TIERS)
+@passage("race_samples_momentum_r", "race_samples_momentum")
 def race_width_with_momentum(*frames):
     """Return m* of the rank's width over that of full width, both with momentum, in words."""
     names = ("race_samples_momentum_r", "race_samples_momentum")
@@ -269,7 +267,7 @@ def race_width_with_momentum(*frames):
     return f"with momentum on both sides the rank's width takes {with_interval(found)} times the measurements of full width"
 
 
-@passage("race_samples_scaled_r", "race_samples_spectral_r", tiers=TIERS)
+@passage("race_samples_scaled_r", "race_samples_spectral_r")
 def race_preconditioning_at_the_rank(*frames):
     """Return m* of the rank's width from the spectral start, with an undamped preconditioner over without, in words."""
     names = ("race_samples_scaled_r", "race_samples_spectral_r")
@@ -359,7 +357,7 @@ def which_algorithms():
     return markdown(*which_method.algorithms())
 
 
-@passage("race_noise", tiers=TIERS)
+@passage("race_noise")
 def race_noise(frame):
     """Return the errors of every method on noisy labels: its best, at the stop by hold-out, at T, as Markdown."""
     return _errors(frame)
@@ -386,7 +384,7 @@ def _errors(frame):
     return f"{said}; {kind}:\n\n{markdown(header, rows)}"
 
 
-@passage("race_tail", tiers=TIERS)
+@passage("race_tail")
 def race_tail(frame):
     """Return the same on targets whose eigenvalues fall as a power."""
     return _errors(frame)

@@ -3,12 +3,10 @@
 from algoreg.numerics.theory import trace_statistical_dimension
 from algoreg.reporting.report import estimate_of, markdown, number, passage
 
-# The tier whose committed numbers the ledger has.
-TIERS = ("quick",)
 FOUND = 0.1
 
 
-@passage("sharp_noise", "sharp_overlap", "sharp_least_trace", tiers=TIERS)
+@passage("sharp_noise", "sharp_overlap", "sharp_least_trace")
 def sharp_headline(reference):
     """Return the headline's numbers: how far means are from their predictions, in words."""
     noise = max(float(estimate_of(reference, f"sharp-noise-{name}", "up")) for name in ("least-squares", "penalised"))
@@ -19,7 +17,7 @@ def sharp_headline(reference):
     )
 
 
-@passage("sharp_noise", tiers=TIERS)
+@passage("sharp_noise")
 def sharp_errors(frame):
     """Return squared errors by method and noise beside their predictions, as Markdown."""
     rows = []
@@ -30,7 +28,7 @@ def sharp_errors(frame):
     return markdown(header, rows)
 
 
-@passage("sharp_overlap", tiers=TIERS)
+@passage("sharp_overlap")
 def sharp_overlaps(frame):
     """Return squared overlaps by m/d, as Markdown."""
     rows = [
@@ -46,7 +44,7 @@ def sharp_overlaps(frame):
     return markdown(["d", "m/d", "squared overlap", "two standard errors", "predicted"], rows)
 
 
-@passage("sharp_least_trace", tiers=TIERS)
+@passage("sharp_least_trace")
 def sharp_first_counts(frame):
     """Return the mean first m by d and rank, as Markdown."""
     rows = []
@@ -58,7 +56,7 @@ def sharp_first_counts(frame):
     return markdown(["d", "r", "mean first m", "two standard errors", "predicted", "ratio"], rows)
 
 
-@passage("sharp_descent", tiers=TIERS)
+@passage("sharp_descent")
 def sharp_shares(frame):
     """Return the share of draws that descent recovers by m/d, as Markdown."""
     rows = [
@@ -68,7 +66,7 @@ def sharp_shares(frame):
     return markdown(["d", "m/d", "share with error below 0.1", "draws"], rows)
 
 
-@passage("sharp_descent", tiers=TIERS)
+@passage("sharp_descent")
 def sharp_dimension(frame):
     """Return the statistical dimension of the least trace at the descents' d, in words."""
     return ", ".join(f"{trace_statistical_dimension(d, 1) / d:.2f}d at d = {d}" for d in sorted(frame["d"].unique()))
