@@ -56,6 +56,7 @@ class Ensemble(PackedRows):
     ) -> Self:
         """Draw ensemble number ``ensemble`` and hash it; compute in ``dtype``."""
         bits = sign_bits(d, m, seed, ensemble)
-        rows = passes.padded_rows(*bits.shape, torch.uint8, device)
+        count, length = bits.shape
+        rows = passes.padded_rows(count, length, torch.uint8, device)
         rows.copy_(torch.from_numpy(bits))
         return cls(rows, d, hashlib.sha256(bits.data).hexdigest(), ensemble, dtype=dtype)

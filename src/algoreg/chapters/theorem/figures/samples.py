@@ -128,6 +128,8 @@ def recovery_law(tables, claims):
     figure, (axes,) = panels(width=6.3, height=4.4)
     grown, sizes, first = [], {}, {}
     for along, colour, marker, place in (("d", COLOURS[0], "o", 1), ("rank", COLOURS[2], "s", -3)):
+        if SWEEPS[along] not in tables:
+            continue
         frame = tables[SWEEPS[along]]
         other = int(frame[OTHER[along]].iloc[0])
         # Equal eigenvalues are drawn over the others: hollow marks.
@@ -137,29 +139,42 @@ def recovery_law(tables, claims):
             filled = colour if spectrum == "flat" else "none"
             axes.plot(x, medians, marker, color=colour, markerfacecolor=filled, markersize=6)
         span = f"{LETTERS[along]} = {found.sizes[0]:g} to {found.sizes[-1]:g}, {LETTERS[OTHER[along]]} = {other}"
-        _name(axes, f"measured along {LETTERS[along]}\n({span})", x[place], medians[place], colour, (12, -24), "left")
-        options = {"table": SWEEPS[along], "along": along, "tolerance": TOLERANCE}
-        value = threshold_exponent(tables, {}, np.random.default_rng(0), **options).value
-        grown += [] if value is None else [raised(LETTERS[along], f"{value:.2f}")]
+        beside = min(max(place, -len(x)), len(x) - 1)
+        _name(axes, f"measured along {LETTERS[along]}\n({span})", x[beside], medians[beside], colour, (12, -24), "left")
+        grown += _growths(tables, along)
         sizes[along], first[along] = x, medians[0]
-    ends = np.array([min(sizes["d"][0], sizes["rank"][0]), max(sizes["d"][-1], sizes["rank"][-1])], dtype=float)
-    middle = sizes["rank"][0]
-    axes.plot(ends, first["rank"] * ends / middle, color="black", linewidth=1)
-    _name(axes, "∝ dr", ends[1], first["rank"] * ends[1] / middle, "black", (8, 2), "left")
-    allowed = first["rank"] * (sizes["rank"] / middle) ** 2
-    axes.plot(sizes["rank"], allowed, "--", color=COLOURS[2], linewidth=1.5)
-    _name(axes, "Theorem 1.1 allows ∝ dr² along r", sizes["rank"][-2], allowed[-2], COLOURS[2], (-8, 0), "right")
+    # Through the first threshold along r, or along d where a tier has that alone.
+    base = "rank" if "rank" in sizes else "d"
+    ends = np.array([min(map(min, sizes.values())), max(map(max, sizes.values()))], dtype=float)
+    law = first[base] * ends / sizes[base][0]
+    axes.plot(ends, law, color="black", linewidth=1)
+    _name(axes, "∝ dr", ends[1], law[1], "black", (8, 2), "left")
+    if "rank" in sizes:
+        allowed = first["rank"] * (sizes["rank"] / sizes["rank"][0]) ** 2
+        axes.plot(sizes["rank"], allowed, "--", color=COLOURS[2], linewidth=1.5)
+        said = "Theorem 1.1 allows ∝ dr² along r"
+        _name(axes, said, sizes["rank"][-2:][0], allowed[-2:][0], COLOURS[2], (-8, 0), "right")
     title = f"measurements needed: {' and '.join(grown)}; Theorem 1.1: d and {raised('r', '2')}" if grown else "m*"
     describe(axes, "xy", xlabel="dimension × rank, d·r", ylabel="measurements m* from which X* is found", title=title)
     axes.margins(0.12, 0.08)
-    row = tables[SWEEPS["rank"]].iloc[0]
+    row = tables[SWEEPS[base]].iloc[0]
     said = f"points: medians (filled: equal eigenvalues, hollow: as the paper draws X*); error {TOLERANCE:g}, α = {power(row['alpha'])}, η·t = {row['time']:g}"
-    return finish(figure, caption=caption(said, draws(tables[SWEEPS["rank"]])))
+    return finish(figure, caption=caption(said, draws(tables[SWEEPS[base]])))
+
+
+def _growths(tables, along):
+    """Return as which power of a size the thresholds of a sweep grow, as the claims have it; empty where unknown."""
+    if tables[SWEEPS[along]][along].nunique() < 3:
+        return []
+    options = {"table": SWEEPS[along], "along": along, "tolerance": TOLERANCE}
+    value = threshold_exponent(tables, {}, np.random.default_rng(0), **options).value
+    return [] if value is None else [raised(LETTERS[along], f"{value:.2f}")]
 
 
 def _name(axes, text, x, y, colour, shift, side):
-    """Write what a curve is beside a point of it."""
-    axes.annotate(text, (x, y), shift, textcoords="offset points", color=colour, fontsize=9, ha=side, va="center")
+    """Write what a curve is beside a point of it, if that is on the grid."""
+    if 0 < y < np.inf:
+        axes.annotate(text, (x, y), shift, textcoords="offset points", color=colour, fontsize=9, ha=side, va="center")
 
 
 @drawing
