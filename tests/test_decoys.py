@@ -13,7 +13,8 @@ pytestmark = pytest.mark.any_kernels
 
 # Programs that are started by name, libraries, and modules of Python's own.
 NAMES = ("ziglang", "torch", "numpy", "scipy", "pandas", "yaml", "snakemake", "sphinx", "typst", "json", "platform")
-TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("*.py"))
+# A template is no program.
+TOOLS = sorted(path.stem for path in (ROOT / "tools").glob("*.py") if not path.stem.startswith("template_"))
 
 
 @pytest.fixture

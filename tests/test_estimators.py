@@ -178,12 +178,19 @@ def log_spread(values):
     return float(max(spreads))
 
 
+# Squared overlaps of independent directions are nearly χ² with one degree of freedom over d: their logs spread towards
+# 0 and not upwards, and the theorem is about their mean.
+NEAR_ZERO = {"sharp-overlap-onset"}
+
+
 def test_no_claim_takes_plain_means_of_values_over_decades():
     reference = references.read_tier("standard")
     registry, judged = registered_claims(), 0
     for entry in registry:
         given = entry["estimand"]
         if given["name"] not in PLAIN_MEANS or given["table"] not in reference["tables"]:
+            continue
+        if entry["id"] in NEAR_ZERO:
             continue
         frame = chosen(reference["tables"][given["table"]], given.get("where"))
         for key in PLAIN_MEANS[given["name"]]:

@@ -103,7 +103,7 @@ def test_other_readings_of_figure_4_stand_beside_the_same_targets(references):
 
 
 def test_choices_at_the_ends_of_grids_are_named(references):
-    shown = references[race.TIERS[0]]
+    shown = references["standard"]
     said = passage_of(race.race_grid_ends, shown["tables"])
     rows = shown["tables"]["race"].query("kappa == 100")
     assert said.startswith("At κ = 100 ")
@@ -119,9 +119,9 @@ def test_choices_at_the_ends_of_grids_are_named(references):
 
 
 def test_what_the_race_with_fewer_measurements_lacks_is_named(references):
-    said = passage_of(race.race_few_lacks, references[race.TIERS[0]]["tables"])
+    said = passage_of(race.race_few_lacks, references["standard"]["tables"])
     assert said.startswith("Left out: ")
-    whole, few = (set(references[race.TIERS[0]]["tables"][name]["method"]) for name in ("race", "race_few"))
+    whole, few = (set(references["standard"]["tables"][name]["method"]) for name in ("race", "race_few"))
     named = said.removeprefix("Left out: ").removesuffix(".").split("; ")
     assert sorted(named) == sorted(race.NAMES[method] for method in whole - few)
 
@@ -260,7 +260,7 @@ def test_ledgers_say_the_means_and_medians_that_figures_draw(references):
     for width, alpha, *_, mean in cells(passage_of(spectral_phase.phase_angles, standard["tables"])):
         assert mean == f"{curve(ratios, f'width {width}')[float(alpha)]:.3g}"
     # The ledger of the race shows one tier.
-    (tier,) = race.TIERS
+    tier = "standard"
     (axes,) = draw("race_thresholds", tier)
     names = [label.get_text() for label in axes.get_yticklabels()]
     drawn = {

@@ -36,6 +36,24 @@ SHARED = {
             "chapters.completion.repeated.Repeated.draw",
         },
     ),
+    ("paulis",): (
+        "the same order of the strings for mixed and pure states, as the ledger says",
+        {
+            "chapters.practice.experiments.mixed_states.strings_of",
+            "chapters.practice.experiments.tomography.strings_of",
+        },
+    ),
+    ("shots",): (
+        "as of their strings, where kind, qubits and shots agree",
+        {"chapters.practice.experiments.mixed_states.measure", "chapters.practice.experiments.tomography._cases"},
+    ),
+    ("state", COMPUTED): (
+        "mixed states are pure ones with white noise, as the ledger says",
+        {
+            "chapters.practice.experiments.mixed_states.mixed_state",
+            "chapters.practice.experiments.tomography.pure_state",
+        },
+    ),
     ("start", COMPUTED): (
         "kinds of start, sides of asymmetric factors, names of classifiers: no word is in two of these",
         {

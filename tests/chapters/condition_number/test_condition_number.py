@@ -44,7 +44,7 @@ def test_the_exponent_in_kappa_is_that_of_the_thresholds_that_curves_were_made_o
     assert judged(estimands.condition_exponent, {"x": beyond}, **options) == UNDEFINED
 
 
-@pytest.mark.witness("condition_runs", "smallest_error", "iterations")
+@pytest.mark.witness("condition_runs", "smallest_error", "iterations", "m")
 @pytest.mark.parametrize("method", ["small", "spectral", "scaled"])
 def test_errors_in_units_of_the_smallest_eigenvalue_are_those_of_a_plain_descent(method):
     options = {
@@ -59,6 +59,7 @@ def test_errors_in_units_of_the_smallest_eigenvalue_are_those_of_a_plain_descent
     table = measured("condition_runs", options, seed=SEED, ensembles=[3]).set_index("m_over_dr")
     factor = draw_factor(spectrum_target(2, 3.0), 7, 2, SEED, 3)
     target = factor @ factor.T
+    assert table["m"].to_dict() == {1.5: 21, 1.9: 27}
     for ratio, m in ((1.5, 21), (1.9, 27)):
         # Runs of an ensemble know its first m measurements.
         matrices = plain.unpack(gaussian.Ensemble.draw(7, 27, SEED, 3).rows.numpy()[:m], 7)

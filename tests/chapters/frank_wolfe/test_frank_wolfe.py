@@ -452,7 +452,7 @@ def test_more_workers_than_cores_are_said(monkeypatch):
     said = []
     monkeypatch.setattr(frank_wolfe_messages.os, "cpu_count", lambda: 1)
     monkeypatch.setattr(frank_wolfe_messages, "_rows", lambda *arguments: [])
-    context = type("", (), {"say": said.append, "by_ensemble": lambda *arguments: []})
+    context = type("", (), {"log": said.append, "by_ensemble": lambda *arguments: []})
     list(frank_wolfe_messages.measure({"workers": 2, "protocol": [], "d": []}, context))
     assert "they take turns" in said[0]
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from algoreg.reporting.charts.panels import describe, finish, two_and_one
 from algoreg.reporting.charts.style import COLOURS
-from algoreg.reporting.charts.text import power_of_ten
+from algoreg.reporting.charts.text import caption, power_of_ten
 from algoreg.reporting.figures import drawing
 
 KINDS = {"connected": "connected", "complete": "several full blocks", "parts": "several components, entries lacking"}
@@ -49,4 +49,5 @@ def connectivity(tables, claims):
     for axes in (left, right, below):
         describe(axes, "x", xlabel="σ₂/σ₁ at the end", ylabel="share of runs at or below", ylim=(-0.02, 1.02))
     counts = ", ".join(str(len(frame)) for frame in (smallest, random, depth))
-    return finish(figure, f"runs: {counts}; σ₂/σ₁ below {power_of_ten(LEAST)} is drawn there")
+    said = caption(f"runs: {counts}", f"targets and ensembles of their own, α = {power_of_ten(alpha)} on the left")
+    return finish(figure, f"runs: {counts}; σ₂/σ₁ below {power_of_ten(LEAST)} is drawn there", caption=said)

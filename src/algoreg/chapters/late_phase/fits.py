@@ -4,11 +4,17 @@ import numpy as np
 import torch
 
 from algoreg.algorithms.factored import Algorithm as Descent
-from algoreg.chapters.robustness.experiments.flat_minima import SOLVER, flat_weight
 from algoreg.engine.observers import Observer
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.numerics.svec import svec
 from algoreg.numerics.trace_minimisation import minimum_trace
+
+SOLVER = "clarabel"
+
+
+def flat_weight(matrices):
+    """Return W = (1/m) Σ A_i² of symmetric matrices (m, d, d)."""
+    return np.einsum("mij,mjk->ik", matrices, matrices) / len(matrices)
 
 
 class LastFactor(Observer):

@@ -7,9 +7,6 @@ from algoreg.claims.cells import chosen, geometric_mean
 from algoreg.reporting.report import markdown, number, passage
 from algoreg.reporting.wording import minus
 
-# The tier whose committed numbers of mixed states the ledger has.
-TIERS = ("quick",)
-
 
 def _mean(values):
     return number(float(f"{geometric_mean(values):.2g}"))
@@ -48,7 +45,7 @@ def practice_pairs(frame, margin):
     )
 
 
-@passage("mixed_states", tiers=TIERS)
+@passage("mixed_states")
 def practice_mixed_states(frame):
     """Return the infidelity of every method by kind of state and share, and the rank that was found, as Markdown."""
     rows = []
