@@ -38,6 +38,11 @@ def _solve(problem, variable, solver):
     return variable.value, status
 
 
+def flat_weight(matrices):
+    """Return W = (1/m) Σ A_i² of symmetric matrices (m, d, d), which weighs the Hessian's trace at a fit."""
+    return np.einsum("mij,mjk->ik", matrices, matrices) / len(matrices)
+
+
 def minimum_trace(rows, d, labels, solver, weight=None):
     """Return the PSD matrix of least trace, or of least ⟨W, X⟩, that gives these labels, and how far the solver got.
 

@@ -7,14 +7,9 @@ from algoreg.algorithms.factored import Algorithm as Descent
 from algoreg.engine.observers import Observer
 from algoreg.numerics.problems import draw_targets, spectrum_target
 from algoreg.numerics.svec import svec
-from algoreg.numerics.trace_minimisation import minimum_trace
+from algoreg.numerics.trace_minimisation import flat_weight, minimum_trace
 
 SOLVER = "clarabel"
-
-
-def flat_weight(matrices):
-    """Return W = (1/m) Σ A_i² of symmetric matrices (m, d, d)."""
-    return np.einsum("mij,mjk->ik", matrices, matrices) / len(matrices)
 
 
 class LastFactor(Observer):

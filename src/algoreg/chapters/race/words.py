@@ -1,4 +1,6 @@
-"""What a reader calls the methods of the race, in the order in which they are drawn, and what was chosen for them."""
+"""What a reader calls the methods of the race, in the order in which they are drawn, what was chosen for them, and how
+their mean errors are written.
+"""
 
 from algoreg.reporting.report import geometric
 

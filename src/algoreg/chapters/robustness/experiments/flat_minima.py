@@ -10,7 +10,7 @@ from algoreg.ensembles.gaussian import packed_rows
 from algoreg.numerics.problems import draw_factor, spectrum_target
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import smat, svec
-from algoreg.numerics.trace_minimisation import FAILED, minimum_trace
+from algoreg.numerics.trace_minimisation import FAILED, flat_weight, minimum_trace
 from algoreg.settings.base import ExperimentOptions, Several, refuse_determined
 
 
@@ -58,11 +58,6 @@ def random_weight(d, condition, seed, ensemble):
     """
     basis, _ = np.linalg.qr(stream("weight", d=d, seed=seed, ensemble=ensemble).standard_normal((d, d)))
     return (basis * np.geomspace(1, condition, d)) @ basis.T
-
-
-def flat_weight(matrices):
-    """Return W = (1/m) Σ A_i² of symmetric matrices (m, d, d)."""
-    return np.einsum("mij,mjk->ik", matrices, matrices) / len(matrices)
 
 
 def measure(options, context, number):
