@@ -30,13 +30,17 @@ def with_fake_gpu(folder, monkeypatch):
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
 
-def log_when_descents_run(folder):
-    """Let each descent of a scratch repository write when it starts and when it ends, and last a while."""
+def log_when_descents_run(folder, together=1):
+    """Let each descent of a scratch repository write when it starts and when it ends, and wait for others."""
     script = folder / "scripts" / "measure.py"
     noted = f"""
-import atexit, os, time
+import atexit, time
+from pathlib import Path
 _start = time.time()
 atexit.register(lambda: open({str(folder / "times.txt")!r}, "a").write(f"{{_start}} {{time.time()}}\\n"))
+(Path({str(folder)!r}) / f"started-{{_start}}").touch()
+while len(list(Path({str(folder)!r}).glob("started-*"))) < {together} and time.time() < _start + 120:
+    time.sleep(0.1)
 time.sleep(1.5)
 """
     script.write_text(script.read_text() + noted)
@@ -64,7 +68,7 @@ def test_two_gpus_are_used_at_once(tmp_path, monkeypatch):
     """What the test above sees is the one GPU's doing: with two, the same jobs do overlap."""
     with_fake_gpu(tmp_path / "bin", monkeypatch)
     folder = copy_repository(tmp_path / "repository")
-    log_when_descents_run(folder)
+    log_when_descents_run(folder, together=2)
     done = snakemake(folder, *DESCENTS, "--cores", "4", "--resources", "gpu=2")
     assert done.returncode == 0, done.stderr[-2000:]
     assert overlaps(folder) == (1, 2)

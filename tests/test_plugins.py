@@ -290,7 +290,7 @@ def test_plugins_of_all_kinds_are_taken_and_found_by_name(own_chapter):
         ("ensembles/own.py", '"symmetric"', '"symetric"', ':6: acts_on = "symetric": unknown word; allowed are psd, symmetric, rectangular'),
         ("ensembles/own.py", "class Ensemble(", "class Ensembl(", ": has no class Ensemble"),
         ("ensembles/own.py", "(gaussian.Ensemble)", "", ":6: Ensemble: allowed is a class made from algoreg.ensembles.base.Ensemble"),
-        ("ensembles/own.py", "(gaussian.Ensemble)", "(gaussian.Measurements)", ":6: Ensemble has no adjoint: allowed is a method, as its base class describes it"),
+        ("ensembles/own.py", "gaussian\n\n\nclass Ensemble(gaussian.Ensemble)", "base\n\n\nclass Ensemble(base.Measurements)", ":6: Ensemble has no adjoint: allowed is a method, as its base class describes it"),
         ("ensembles/own.py", "class Ensemble(", "Limits = 1\n\n\nclass Ensemble(", ": Limits: allowed is a class made from algoreg.settings.base.EnsembleLimits"),
         ("algorithms/own.py", "class Algorithm(", "class Algorithm((", ":6: cannot be imported: SyntaxError: "),
         ("algorithms/own.py", "class Algorithm(", "import nothing_like_it\n\n\nclass Algorithm(", ":6: cannot be imported: ModuleNotFoundError: No module named 'nothing_like_it'"),
