@@ -306,7 +306,7 @@ def test_a_place_outside_the_matrix_is_named():
 @pytest.mark.parametrize("kind", ["rectangular", "symmetric", "psd"])
 def test_places_with_gaps_that_no_memory_holds_are_refused(kind):
     with pytest.raises(
-        ValueError, match=r"would take \d+ GiB; allowed is \d+ GiB. Number rows and columns without gaps"
+        ValueError, match=r"numbered without gaps\?\): a fit needs some [\d.e+]+ GB of memory; there are [\d.]+ GB"
     ):
         MatrixCompleter(kind).fit([[0, 0], [1, 10**11 if kind == "rectangular" else 10**7], [2, 3]], [1.0, 2.0, 3.0])
 
@@ -467,7 +467,7 @@ def test_a_table_may_be_separated_as_spreadsheets_do(tmp_path, text):
         ("a,a ,b\n0,1,2\n", "b", "two columns are named a"),
         ("a,price,c,price\n0,1,2,1\n", "price", "two columns are named price"),
         ('\na," price",price \n0,1,2\n', "a", "two columns are named price"),
-        ("row,column,value\n1000000,0,1\n0,1,1\n", None, "the largest row is 1000000: a matrix of 1000001 × 2 needs 8e+03 GB"),
+        ("row,column,value\n10000000,0,1\n0,1000000,1\n", None, "the largest row is 10000000: a matrix of 10000001 × 1000001 needs 8e+04 GB"),
         ("row,column,value\n0,1,1\n0.5,1,1\n", None, "row is 0.5 in measurement 2; allowed are whole numbers of at least 0"),
         ("row,column,value\n0,-1,1\n", None, "column is -1 in measurement 1"),
         ("row,column,value\n0,1e300,1\n", None, "column is 1e+300 in measurement 1"),
@@ -523,7 +523,7 @@ def test_spaces_beside_commas_do_not_count(tmp_path):
         ({"X": np.ones((3, 2)), "y": np.ones(3) + 1j}, "y has complex numbers; allowed are real ones"),
         (
             {"rows": np.zeros(2, int), "columns": np.array([0, 2**62]), "values": np.ones(2)},
-            "the largest column is 4611686018427387904: a matrix of 1 × 4611686018427387905 needs 1.7e+29 GB",
+            "the largest column is 4611686018427387904: a matrix of 1 × 4611686018427387905 needs 3.69e+10 GB",
         ),
         ({"rows": np.ones((3, 1)), "columns": np.ones(3), "values": np.ones(3)}, "rows has shape (3, 1)"),
     ],

@@ -18,7 +18,7 @@ from algoreg import plugins
 from algoreg.ensembles import file
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.recover import fitting
-from algoreg.recover.io import measurement_files
+from algoreg.recover.io import measurement_files, refusals
 from algoreg.settings import checking
 from algoreg.settings.chapters import load_chapter, sized, tiers_of
 from new_chapter import ROOT, make, refusal
@@ -38,7 +38,7 @@ def described(data, found):
     if found.kind == "entries" or found.shape:
         data["shape"] = list(file.lifted(found)[1])
     d, m = file.size_of(found), len(found.y)
-    refuse_beyond_memory(d, m)
+    refusals.refuse_beyond_memory(8 * m * symmetric_dimension(d), f"{m} measurements of d = {d} need")
     drawn = plugins.ensemble("file").draw(d, m, 0, 0, data=data)
     largest = fitting.label_matrix_size(drawn, drawn.file_labels[None])
     step = fitting.STEP_SHARE / (fitting.curvature(drawn, 0) * max(largest, 1e-12))
@@ -50,13 +50,6 @@ def described(data, found):
         "ALGORITHM": "signed" if found.kind == "table" else "factored",
         "STEP": f"{step:.2g}" if step >= 1e-4 else f"{step:.8f}",
     }
-
-
-def refuse_beyond_memory(d, m):
-    """Raise a ValueError if the packed measurements are larger than this machine's memory."""
-    needed, there = 8 * m * symmetric_dimension(d) / 1e9, measurement_files.memory()
-    if needed > there:
-        raise ValueError(f"{m} measurements of d = {d} need {needed:.3g} GB of memory; there are {there:.3g} GB")
 
 
 def make_checked(name, folder, facts):

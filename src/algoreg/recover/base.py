@@ -19,7 +19,8 @@ from algoreg.engine.checkpoint import Checkpoint
 from algoreg.numerics import theory
 from algoreg.numerics.devices import DTYPES, resolve_device
 from algoreg.recover import growing
-from algoreg.recover.fitting import Fitted
+from algoreg.recover.fitting import ALPHAS, Fitted
+from algoreg.recover.io import refusals
 from algoreg.recover.plan import Plan, refuse_unlisted
 from algoreg.recover.watching import entropy
 
@@ -31,6 +32,8 @@ LARGEST_LABEL = 1e150
 # Matrices in units beyond these, labels over measurements, would be infinite, or lose digits and be 0.
 UNITS = (1e-300, 1e300)
 SIGNIFICANCE = 0.05
+# Matrices of the estimate's size that a fit keeps, in all and for each run beside; benchmarks/recover_memory.py.
+MATRICES, MATRICES_OF_A_RUN = 12, 12
 # Fits to other labels, by whose spread a prediction's uncertainty is judged: its own relative error is 1/√(2·99).
 REPLICATES = 100
 
@@ -177,6 +180,24 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
             raise ValueError(f"method_options = {self.method_options}: allowed is a mapping of options to values")
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         return resolve_device(self.device), DTYPES[self.dtype], seed
+
+    def _refuse_beyond_memory(self, what: str, d: int, numbers: int) -> None:
+        """Raise a ValueError if a descent will need more than this machine's memory.
+
+        Parameters
+        ----------
+        what : str
+            What it is fitted to.
+        d : int
+            Size of the estimates that descend.
+        numbers : int
+            Numbers in all copies of the measurements.
+        """
+        compared = self.alpha == "auto" and self.noise is None and self.stop in ("auto", "hold-out", "folds")
+        matrices = MATRICES + MATRICES_OF_A_RUN * (len(ALPHAS) if compared else 1)
+        refusals.refuse_beyond_memory(
+            DTYPES[self.dtype].itemsize * (numbers + matrices * d * d), f"{what}: a fit needs some"
+        )
 
     def _plan(self, kind: str, seed: int, noise: float | None, trace_unit: float, **more: Any) -> Plan:
         refuse_units(trace_unit)

@@ -161,7 +161,8 @@ def recover(
             raise ValueError(f"{data}: {error}") from error
         _write(place, fits, data, measured)
     except (ValueError, RuntimeError, OSError, MemoryError) as error:
-        typer.echo(f"algoreg recover: {' '.join(str(error).split())}", err=True)
+        # Python's own MemoryError says nothing.
+        typer.echo(f"algoreg recover: {' '.join(str(error).split()) or f'{data}: out of memory'}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         typer.echo("algoreg recover: interrupted; the same command continues", err=True)

@@ -22,12 +22,10 @@ from algoreg.recover.base import (
     unit_labels,
 )
 from algoreg.recover.fitting import recover
-from algoreg.recover.io.measurement_files import memory
-from algoreg.recover.io.refusals import refuse_repeated
+from algoreg.recover.io.refusals import refuse_beyond_memory, refuse_repeated
 from algoreg.recover.measurements import Entries
 from algoreg.recover.plan import refuse_unlisted
 from algoreg.recover.watching import entropy
-from algoreg.settings.options import MEMORY_LIMIT_BYTES, gib
 
 KINDS = ("rectangular", "symmetric", "psd")
 IDS = ("auto", "positions", "names")
@@ -39,8 +37,8 @@ NEW_DIRECTION, POWER_ROUNDS = 0.1, 15
 DAMPINGS, BIAS_ROUNDS = (0.5, 2.0, 8.0, 32.0), 10
 # Biases are worth it if they lower the error of held-out entries by this share; of fewer entries all are held out once.
 BIASES_LOWER_BY, SMALL = 0.02, 1000
-# Vectors of all parameters that L-BFGS keeps, at a rank that is usual.
-KEPT_NUMBERS = 25 * 10
+# Vectors of all parameters that L-BFGS keeps, at a rank that is usual; numbers that are kept of an entry.
+KEPT_NUMBERS, NUMBERS_OF_AN_ENTRY = 25 * 10, 16
 
 
 class EntriesModel(growing.Model):
@@ -478,14 +476,13 @@ class MatrixCompleter(MatrixEstimator):
             raise ValueError(f"shape = {shape}: the entries need at least {seen[0]} × {seen[1]}")
         if self.kind != "rectangular" and shape[0] != shape[1]:
             raise ValueError(f"shape = {shape}: a {self.kind} matrix is square")
-        grown = self.method in ("auto", growing.NAME) and self.kind == "rectangular"
         length = sum(shape) if self.kind == "rectangular" else shape[0]
-        needed, allowed = 8 * length * (KEPT_NUMBERS if grown else length), min(MEMORY_LIMIT_BYTES, 1e9 * memory())
-        if needed > allowed:
-            raise ValueError(
-                f"X: its positions are of a {shape[0]} × {shape[1]} matrix, whose fit would take {gib(needed)}; "
-                f"allowed is {gib(allowed)}. Number rows and columns without gaps"
-            )
+        what = f"X: {len(positions)} entries of a {shape[0]} × {shape[1]} matrix (are rows and columns numbered without gaps?)"
+        kept = NUMBERS_OF_AN_ENTRY * len(positions)
+        if self.method in ("auto", growing.NAME) and self.kind == "rectangular":
+            refuse_beyond_memory(8 * (kept + KEPT_NUMBERS * length), f"{what}: a fit needs some")
+        else:
+            self._refuse_beyond_memory(what, length, kept)
         return shape
 
     def predict(self, X: Any, return_std: bool = False) -> Any:

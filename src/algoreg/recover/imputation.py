@@ -11,6 +11,8 @@ from algoreg.recover.completion import MatrixCompleter
 
 # Columns of a smaller spread than this share of their size are constant.
 CONSTANT = 1e-10
+# Rows that are filled together, so that memory does not grow as rows times the rank's square.
+BLOCK_ROWS = 1024
 
 
 class LowRankImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -81,16 +83,23 @@ class LowRankImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Return the table with its gaps filled; known numbers stay as they are."""
         check_is_fitted(self, "loadings_")
         X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan", copy=True)
-        known, rank = ~np.isnan(X), self.loadings_.shape[1]
-        filled = np.zeros(X.shape)
-        if rank:
-            z = np.where(known, (X - self.mean_) / self.scale_, 0)
-            squares = (self.loadings_[:, :, None] * self.loadings_[:, None, :]).reshape(len(self.loadings_), -1)
-            # In units of the scores' spread, so that no variance is divided by.
-            root = np.sqrt(self.score_variance_)
-            normal = (known.astype(float) @ squares).reshape(-1, rank, rank) * root[:, None] * root
-            normal += max(self.noise_variance_, np.finfo(float).eps * np.trace(normal[0])) * np.eye(rank)
-            scores = root * np.linalg.solve(normal, ((z @ self.loadings_) * root)[:, :, None])[:, :, 0]
-            filled = scores @ self.loadings_.T
-        X[~known] = (self.mean_ + self.scale_ * filled)[~known]
+        for start in range(0, len(X), BLOCK_ROWS):
+            block = X[start : start + BLOCK_ROWS]
+            gaps = np.isnan(block)
+            block[gaps] = (self.mean_ + self.scale_ * self._standardized(block, ~gaps))[gaps]
         return X
+
+    def _standardized(self, rows: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Return what rows are expected to be, in standardised columns."""
+        rank = self.loadings_.shape[1]
+        if not rank:
+            return np.zeros(rows.shape)
+        z = np.where(known, (rows - self.mean_) / self.scale_, 0)
+        squares = (self.loadings_[:, :, None] * self.loadings_[:, None, :]).reshape(len(self.loadings_), -1)
+        # In units of the scores' spread, so that no variance is divided by.
+        root = np.sqrt(self.score_variance_)
+        normal = (known.astype(float) @ squares).reshape(-1, rank, rank) * root[:, None] * root
+        least = np.finfo(float).eps * np.square(self.loadings_ * root).sum()
+        normal += max(self.noise_variance_, least) * np.eye(rank)
+        scores = root * np.linalg.solve(normal, ((z @ self.loadings_) * root)[:, :, None])[:, :, 0]
+        return scores @ self.loadings_.T

@@ -147,6 +147,9 @@ class LowRankMatrixRegressor(MatrixEstimator):
         shape = self._shape(shape, X.shape[1])
         device, dtype, seed = self._prepare()
         design: Matrices | Vectors = (Vectors if self.vectors else Matrices)(X, shape)
+        numbers = design.numbers(self.kind == "rectangular", sample_weight is not None)
+        d = sum(shape) if self.kind == "rectangular" else shape[0]
+        self._refuse_beyond_memory(f"X: {len(y)} measurements of a {shape[0]} × {shape[1]} matrix", d, numbers)
         weights, labels = checked_weights(sample_weight, len(y)), y
         if sample_weight is not None:
             design, y = design.weighted(np.sqrt(weights)), y * np.sqrt(weights)

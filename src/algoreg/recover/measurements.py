@@ -81,6 +81,12 @@ class Matrices:
         """Return the ensemble; see :func:`dense`."""
         return dense(self.matrices, rectangular, device, dtype)
 
+    def numbers(self, rectangular: bool, weighted: bool) -> int:
+        """Return how many numbers a fit's copies have: packed, of those that are seen and held out, and weighted."""
+        m, rows, columns = self.matrices.shape
+        packed = symmetric_dimension(rows + columns if rectangular else rows)
+        return m * (3 * packed + weighted * rows * columns)
+
     def weighted(self, roots: np.ndarray) -> "Matrices":
         """Return these measurements, each times a number."""
         scaled = self.matrices * roots[:, None, None]
@@ -120,6 +126,11 @@ class Vectors:
             x, z = np.pad(x, ((0, 0), (0, z.shape[1]))), np.pad(z, ((0, 0), (x.shape[1], 0)))
         first, second = (torch.from_numpy(side).to(device, dtype) for side in (x, z))
         return rank_one.Ensemble(first, x.shape[1], None if self.right is self.left else second), scale
+
+    def numbers(self, rectangular: bool, weighted: bool) -> int:
+        """Return how many numbers a fit's copies have: in its units, on the device, seen and held out, and weighted."""
+        sides = 1 if self.right is self.left else 2
+        return sides * len(self.left) * (self.left.shape[1] + rectangular * self.right.shape[1]) * (7 + weighted)
 
     def weighted(self, roots: np.ndarray) -> "Vectors":
         """Return these measurements, each times a number."""

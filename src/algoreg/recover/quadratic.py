@@ -86,6 +86,7 @@ class QuadraticRegressor(MatrixEstimator):
         if self.kind == "psd" and y.min() < 0:
             raise ValueError(f"y: label {y.min():.6g} is negative; a psd network has none. kind = symmetric fits any")
         device, dtype, seed = self._prepare()
+        self._refuse_beyond_memory(f"X: {len(y)} rows of {X.shape[1]} columns", X.shape[1] + 1, 7 * X.size)
         unit_labels(y)
         refuse_constant(y)
         self._centre, self._unit = _mean_and_size(X, self.standardize)

@@ -199,6 +199,8 @@ class StateRegressor(MatrixEstimator):
         if not len(used):
             raise ValueError("X: no string but the identity; there is nothing to fit")
         device, dtype, seed = self._prepare()
+        # Estimates are real matrices of twice the size.
+        self._refuse_beyond_memory(f"X: strings of {len(identity)} letters", 2 ** (len(identity) + 1), 12 * len(used))
         self.n_features_in_ = 1
         self._data = [strings[number] for number in used], y[used], np.sqrt(weights[used])
         self._shots = None if shots is None else shots[used]

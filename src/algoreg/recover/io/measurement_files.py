@@ -4,7 +4,6 @@ or Pauli expectations; refuses what is none.
 
 import contextlib
 import math
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -261,7 +260,7 @@ def _refusing_others(form: str) -> Iterator[None]:
     """Say of a file that cannot be read that it holds no plain arrays."""
     try:
         yield
-    except arrays.SizeDiffers:
+    except (arrays.SizeDiffers, MemoryError):
         raise
     except Exception as error:
         raise ValueError(f"no {form} of plain arrays ({type(error).__name__}); pickles are refused") from None
@@ -275,10 +274,8 @@ def _outlines(path: Path, form: str) -> dict[str, Any]:
 
 def _arrays(path: Path, form: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Read the arrays that are asked for, of these outlines, unless they are larger than this machine's memory."""
-    needed, there = sum(one.nbytes for one in asked.values()) / 1e9, memory()
-    if needed > there:
-        shapes = ", ".join(f"{name} has shape {one.shape}" for name, one in asked.items())
-        raise ValueError(f"{shapes}: they need {needed:.3g} GB of memory; there are {there:.3g} GB")
+    shapes = ", ".join(f"{name} has shape {one.shape}" for name, one in asked.items())
+    refusals.refuse_beyond_memory(sum(one.nbytes for one in asked.values()), f"{shapes}: they need")
     with _refusing_others(form):
         return arrays.load_arrays(path, asked) if form == "npz" else {"matrix": arrays.load_array(path)}
 
@@ -322,7 +319,7 @@ def _measured(
     X, y, shots = columns[names[0]], columns[names[-1]], None
     if kind == "entries":
         positions = [_whole(name, columns[name]) for name in names[:2]]
-        refuse_beyond_memory(*(shape or (int(numbers.max()) + 1 for numbers in positions)))
+        _refuse_large(*(shape or (int(numbers.max()) + 1 for numbers in positions)))
         X = np.stack(positions, axis=1)
     elif kind == "pauli":
         strings, signs = plain_strings(X)
@@ -376,26 +373,11 @@ def _refuse_shape(found: Measured) -> None:
         raise ValueError(f"{said}: a row has {width} numbers; allowed are {single}{rows + columns} (x and z)")
 
 
-def memory() -> float:
-    """Return the machine's memory in GB."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-
-
-def refuse_beyond_memory(rows: int, columns: int) -> None:
-    """Raise a ValueError if what every method keeps of a matrix, a square one, is larger than this machine's memory.
-
-    Parameters
-    ----------
-    rows, columns : int
-        Of the matrix of which entries are known.
-    """
+def _refuse_large(rows: int, columns: int) -> None:
+    """Raise a ValueError if a matrix of which entries are known is larger than this machine's memory."""
     side, what = max((rows, "row"), (columns, "column"))
-    needed, there = 8 * side**2 / 1e9, memory()
-    if needed > there:
-        raise ValueError(
-            f"the largest {what} is {side - 1}: a matrix of {rows} × {columns} needs {needed:.3g} GB of memory, as a square "
-            f"of {side} × {side}; there are {there:.3g} GB"
-        )
+    said = f"the largest {what} is {side - 1}: a matrix of {rows} × {columns} needs"
+    refusals.refuse_beyond_memory(8 * rows * columns, said)
 
 
 def _squared(matrices: np.ndarray, shape: tuple[int, int] | None) -> np.ndarray:

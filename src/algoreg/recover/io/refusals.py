@@ -2,12 +2,20 @@
 those of a file and those that an estimator is given, alike.
 """
 
+import os
 from collections.abc import Iterable
 
 import numpy as np
 
 # By how much an expectation that was computed may miss 1.
 ROUNDING = 1e-9
+
+
+def refuse_beyond_memory(needed: float, what: str) -> None:
+    """Raise a ValueError, ``what`` needs so much memory, if so many bytes are more than this machine has."""
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise ValueError(f"{what} {needed / 1e9:.3g} GB of memory; there are {there / 1e9:.3g} GB")
 
 
 def refuse_strange_strings(strings: Iterable[str], name: str = "") -> None:

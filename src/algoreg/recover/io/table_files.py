@@ -9,10 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from algoreg.recover.io import refusals
+
 # What pandas calls columns without a name; the first may be the index that it writes itself.
 UNNAMED = "Unnamed: "
 # A field that is a number with a comma: one between words is none.
 DECIMAL_COMMA = r'(?:^|{0})[ "]*[+-]?(?:\d+,\d*|,\d+)(?:[eE][+-]?\d+)?[ "]*(?={0}|$)'
+# Of a CSV's size, what its text and its columns take while it is parsed.
+TIMES_ITS_SIZE = 6
 NUMBERS_FIRST = "the first line has numbers; allowed are the columns' names. A matrix with gaps needs --table matrix"
 NO_NAMES = 'a matrix is numbers and gaps, without names: frame.to_csv("gaps.csv", header=False, index=False)'
 
@@ -51,6 +55,8 @@ def _parsed(path: Path, form: str, *, named: bool, texts: Iterable[str] = ()) ->
         table = pd.read_csv(**how, **_as_text(how, texts)) if how else pd.read_parquet(path)
     except ImportError:
         raise ValueError("Parquet needs pyarrow: pip install pyarrow, or write a CSV") from None
+    except MemoryError:
+        raise
     except pd.errors.EmptyDataError:
         raise ValueError("no measurements") from None
     except Exception as error:
@@ -74,6 +80,7 @@ def _as_text(how: dict[str, Any], texts: Iterable[str]) -> dict[str, Any]:
 
 def _csv(path: Path, named: bool) -> dict[str, Any]:
     """Return what pandas is told of a CSV: its text, and the marks that spreadsheets write in many countries."""
+    refusals.refuse_beyond_memory(TIMES_ITS_SIZE * path.stat().st_size, "to parse it needs some")
     try:
         text = path.read_text(encoding="utf-8-sig").rstrip(" \r\n")
     except UnicodeDecodeError:
