@@ -248,6 +248,6 @@ def render(folder, parts, style, references, entries):
         numerics=Markup(numerics),
         worker=Markup(worker),
         script=Markup(script),
-        data={"dimensions": explorer.dimensions()[20]},
+        data={"dimensions": explorer.dimensions([20])[20]},
     )
     return page.strip() + "\n"

@@ -4,6 +4,7 @@ The browser computes the runs. What is measured, and what theory counts, is put 
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -16,13 +17,13 @@ from algoreg.numerics.theory import degrees_of_freedom, trace_statistical_dimens
 from algoreg.reporting.charts.text import number
 from algoreg.reporting.page.policy import security_policy
 
-SIZES = range(8, 49, 2)
+SIZES = range(8, 129, 2)
 # Of the runs that the page shows beside one another, at most.
 LETTERS = "ABCD"
 RANKS = range(1, 9)
 # In this order: each uses the ones before.
 SCRIPTS = ("state.js", "charts.js", "view.js")
-WORKER = ("numerics.js", "worker.js")
+WORKER = ("numerics.js", "data.js", "worker.js")
 
 
 def presets(folder: Path) -> list[dict[str, str]]:
@@ -33,7 +34,7 @@ def presets(folder: Path) -> list[dict[str, str]]:
     return [{"name": one["name"], "see": one["see"], "hash": urlencode(one["link"])} for one in found]
 
 
-def dimensions() -> dict[int, dict[str, list]]:
+def dimensions(sizes: Iterable[int] = SIZES) -> dict[int, dict[str, list]]:
     """Return the numbers of a symmetric matrix of rank 1 to 8,
     and the measurements that least trace needs, by size d.
     """
@@ -42,7 +43,7 @@ def dimensions() -> dict[int, dict[str, list]]:
             "free": [degrees_of_freedom(d, rank) for rank in RANKS],
             "trace": [round(trace_statistical_dimension(d, rank), 1) for rank in RANKS],
         }
-        for d in SIZES
+        for d in sizes
     }
 
 

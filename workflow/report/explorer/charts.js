@@ -171,12 +171,14 @@ const Charts = (() => {
     }
   };
 
-  // Eigenvalues one by one: as many as X* has in the run's colour, the others thin; X*'s own as dashed lines.
+  // Eigenvalues one by one: as many as X* has (where it is unknown, as are set) in the run's colour, the others thin; X*'s
+  // own as dashed lines.
   const eigenvalues = (canvas, run, range, end, step) => {
     const area = frame(canvas, end, range, "step");
     cursor(area, step, end);
     const { planted, history } = run, steps = history.map((record) => record.step), colour = css(run.colour);
-    for (let i = planted.length; i < (history[0]?.values.length ?? 0); i++) {
+    const leading = planted.length || run.settings.rank;
+    for (let i = leading; i < (history[0]?.values.length ?? 0); i++) {
       curve(area, steps, history.map(({ values }) => values[i]), { colour: css("--soft"), width: 0.8 });
     }
     for (const value of planted) {
@@ -185,7 +187,7 @@ const Charts = (() => {
       line(area.pen, [area.left, area.y(value)], [area.right, area.y(value)]);
       area.pen.setLineDash([]);
     }
-    for (let i = 0; i < planted.length; i++) curve(area, steps, history.map(({ values }) => values[i]), { colour, width: 2.5 });
+    for (let i = 0; i < leading; i++) curve(area, steps, history.map(({ values }) => values[i]), { colour, width: 2.5 });
   };
   // Down to a hundredth of where the lowest run starts, or of 10⁻³ where that is 0: what shrinks further tells nothing.
   const spectra = (runs) => {

@@ -5,6 +5,8 @@
 const Numerics = (() => {
   const DIVERGED = 1e6;
   const MOMENTUM = 0.75;
+  // Of thresholding that looks for the rank: its momentum, and the share of the residual from which a step stalls.
+  const SEARCH = { momentum: 0.5, stall: 0.99 };
   // Steps of a length of their own, whatever the gradient's, fall from η to this share of it, or they would never come to rest.
   const FALL = 1e-4;
   // Adam's defaults, and Muon's: momentum, and the polynomial whose rounds take singular values to about 1.
@@ -211,12 +213,26 @@ const Numerics = (() => {
     return { matrix: outer(factor, d, rank), planted };
   };
 
-  // What a method knows: rows and labels. What it is judged by: target.
-  const asProblem = (d, rows, labels, matrix, planted) => ({
-    d, m: labels.length, rows, labels, target: matrix, planted,
-    labelSize: norm(labels), targetSize: norm(matrix),
+  // What a method knows: rows and labels. What it is judged by: the target or, where there is none, measurements held out.
+  const asProblem = (d, rows, labels, matrix, planted, held = null) => ({
+    d, m: labels.length, rows, labels, target: matrix, planted, held,
+    labelSize: norm(labels), targetSize: matrix ? norm(matrix) : 1,
     packed: new Float64Array(d * (d + 1) / 2), sum: new Float64Array(d * (d + 1) / 2),
   });
+
+  // A problem that is not drawn. Without a target a tenth of its measurements is held out, by the seed.
+  const given = ({ d, rows, labels, target, planted }, { seed }) => {
+    const own = [rows, labels, planted].map((values) => Float64Array.from(values));
+    if (target) return asProblem(d, own[0], own[1], Float64Array.from(target), own[2]);
+    const size = d * (d + 1) / 2, draw = uniform(`held ${seed}`), keys = own[1].map(draw);
+    const order = Array.from(keys, (_, i) => i).sort((i, j) => keys[i] - keys[j]), count = Math.round(order.length / 10);
+    const part = (chosen) => {
+      const taken = new Float64Array(chosen.length * size);
+      chosen.forEach((i, k) => taken.set(own[0].subarray(i * size, (i + 1) * size), k * size));
+      return [taken, Float64Array.from(chosen, (i) => own[1][i])];
+    };
+    return asProblem(d, ...part(order.slice(count)), null, own[2], asProblem(d, ...part(order.slice(0, count)), null, own[2]));
+  };
 
   const draw = (settings) => {
     const { d, rank, ratio, noise, seed } = settings, size = d * (d + 1) / 2;
@@ -349,10 +365,10 @@ const Numerics = (() => {
     values: ({ d }, state) => eigen(depth.estimate({ d }, state), d).values,
   };
 
-  // X − ηM without its negative eigenvalues, the nearest matrix that has none.
-  const project = (x, d) => {
-    const { values, vectors } = eigen(x, d), rows = transposed(vectors, d, d);
-    for (let i = 0; i < d; i++) for (let k = 0; k < d; k++) rows[i * d + k] *= Math.sqrt(Math.max(values[k], 0));
+  // X − ηM without its negative eigenvalues, the nearest matrix that has none; of the others the largest so many.
+  const project = (x, d, kept = d) => {
+    const { values, vectors } = eigen(x, d), rows = transposed(vectors, d, d), least = Math.max(falling(values)[kept - 1], 0);
+    for (let i = 0; i < d; i++) for (let k = 0; k < d; k++) rows[i * d + k] *= values[k] < least ? 0 : Math.sqrt(Math.max(values[k], 0));
     return outer(rows, d, d);
   };
 
@@ -363,6 +379,23 @@ const Numerics = (() => {
     estimate: (problem, state) => state.x.slice(),
     values: ({ d }, state) => eigen(state.x, d).values,
   });
+
+  // Thresholding that looks for the rank: it keeps one eigenvalue, and one more whenever the residual stalls.
+  const search = {
+    slope: false,
+    start: ({ d }) => ({ u: new Float64Array(d * d), ahead: new Float64Array(d * d), slope: new Float64Array(d * d), kept: 1, residual: Infinity }),
+    step: (problem, state, { eta }) => {
+      const { d } = problem, before = state.u, residual = Math.sqrt(pull(problem, state.ahead, state.slope));
+      const stalled = residual > SEARCH.stall * state.residual;
+      state.kept = Math.min(state.kept + stalled, d);
+      // A step after a growth is not compared with the one before.
+      state.residual = stalled ? Infinity : residual;
+      state.u = project(moved(state.ahead, eta, state.slope), d, state.kept);
+      state.ahead = state.u.map((value, i) => value + SEARCH.momentum * (value - before[i]));
+    },
+    estimate: (problem, state) => state.u.slice(),
+    values: ({ d }, state) => eigen(state.u, d).values,
+  };
 
   const single = {
     ...descent,
@@ -384,7 +417,7 @@ const Numerics = (() => {
   const METHODS = {
     descent, momentum, normalised: optimised(scaled), sign: optimised((average) => average.map(Math.sign)),
     adam: optimised(adam, ADAM), polar: optimised(polar), muon: optimised(newtonSchulz, { ...MUON, nesterov: true }),
-    depth, width: factored((d, rank) => rank), projected: onMatrix(project), matrix: onMatrix((x) => x), sgd: single,
+    depth, width: factored((d, rank) => Math.min(rank, d)), projected: onMatrix((x, d) => project(x, d)), search, matrix: onMatrix((x) => x), sgd: single,
   };
 
   // A run: step by step, with the errors of where it is. It ends where it diverges.
@@ -397,8 +430,9 @@ const Numerics = (() => {
       if (known) return known;
       const x = method.estimate(problem, state);
       const squares = pull(problem, x, method.slope ? slope : null);
-      const gap = x.map((value, i) => value - problem.target[i]);
-      known = { x, train: Math.sqrt(squares) / problem.labelSize, test: norm(gap) / problem.targetSize };
+      const { target, held } = problem;
+      const test = held ? Math.sqrt(pull(held, x)) / held.labelSize : norm(x.map((value, i) => value - target[i])) / problem.targetSize;
+      known = { x, train: Math.sqrt(squares) / problem.labelSize, test };
       self.diverged = !(known.train < DIVERGED && known.test < DIVERGED);
       return known;
     };
@@ -416,5 +450,5 @@ const Numerics = (() => {
     return self;
   };
 
-  return { uniform, gaussian, eigen, factorValues, draw, asProblem, run, METHODS: Object.keys(METHODS) };
+  return { uniform, gaussian, dot, norm, falling, eigen, factorValues, draw, given, run, METHODS: Object.keys(METHODS) };
 })();

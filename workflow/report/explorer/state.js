@@ -14,10 +14,10 @@ const State = (() => {
     method: { label: "Method", start: "descent", options: {
       descent: "UUᵀ, gradient descent", momentum: "UUᵀ with momentum 0.75", normalised: "UUᵀ, normalised gradient", sign: "UUᵀ, sign of the gradient",
       adam: "UUᵀ, Adam", polar: "UUᵀ, polar steps (Muon without momentum)", muon: "UUᵀ, Muon", depth: "product of layers, X = W_N⋯W₁",
-      width: "UUᵀ of exact width r", sgd: "UUᵀ, one sample a step", projected: "X itself, kept positive", matrix: "X itself",
+      width: "UUᵀ of exact width r", sgd: "UUᵀ, one sample a step", projected: "X itself, kept positive", search: "X itself, thresholded, looking for the rank", matrix: "X itself",
     } },
     n: { label: "Layers N of the product", start: 3, min: 2, max: 4, by: 1 },
-    d: { label: "Size d of X", start: 32, min: 8, max: 48, by: 2 },
+    d: { label: "Size d of X", start: 32, min: 8, max: 128, by: 2 },
     r: { label: "Rank r of X*", start: 2, min: 1, max: 8, by: 1 },
     m: { label: "Measurements m/(dr)", start: 3, min: 0.5, max: 10, by: 0.1 },
     a: { label: "Initialisation α, from αI", start: 1e-4, min: 1e-8, max: 1, log: true },
@@ -30,6 +30,10 @@ const State = (() => {
   const NAMES = Object.keys(FIELDS);
   // The second run takes these from the first, but for one.
   const SHARED = NAMES.filter((name) => name !== "steps");
+  // Numbers that the measurement matrices of a run may have together: 64 MB.
+  const NUMBERS = 2 ** 23;
+  // What a file of the reader's own decides itself.
+  const OF_DATA = ["d", "m", "k", "noise"];
   // Further runs beside the first.
   const MORE = 3;
   // Methods whose steps have a length of their own, whatever the gradient's: that at first, as a share of η.
@@ -106,7 +110,16 @@ const State = (() => {
     Object.assign(state, { eta: possible("eta", eta), steps: Math.max(state.steps, possible("steps", steps)) });
     said.push(`One sample a step needs a smaller step than η = ${before}: η = ${short(state.eta)} and ${state.steps} steps are set.`);
   };
+  // Fewer measurements where all would not fit into memory.
+  const bound = (state, said) => {
+    const most = ({ d, r }) => Math.floor(10 * NUMBERS / (d * r * d * (d + 1) / 2)) / 10;
+    const all = states(state), least = Math.min(...all.map(most)), largest = Math.max(...all.map(({ m }) => m));
+    if (largest <= least) return;
+    state.m = Math.min(state.m, least);
+    if (state.vary === "m") state.to = state.to.map((value) => Math.min(value, least));
+    said.push(`m/(dr) = ${largest} would be more than 8 million numbers in the measurement matrices of a run: ${least} is taken.`);
+  };
   const worded = (name, value) => (FIELDS[name].options ? FIELDS[name].options[value] : short(value));
 
-  return { FIELDS, NAMES, SHARED, MORE, LENGTHS, defaults, read, write, settings, states, suit, clamp, ofSlider, worded, short, raised };
+  return { FIELDS, NAMES, SHARED, OF_DATA, MORE, LENGTHS, defaults, read, write, settings, states, suit, bound, clamp, ofSlider, worded, short, raised };
 })();

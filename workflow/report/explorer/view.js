@@ -13,6 +13,8 @@
   const FOUND = 0.1, ELSEWHERE = 0.3;
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   let state = State.defaults(), runs = [], playing = false, goal = 0, pending = 0, timer = 0, look = null, generation = 0, stepping = false;
+  // Measurements from a file of the reader's own; null where the page draws them.
+  let own = null;
 
   const small = (value) => {
     if (!Number.isFinite(value)) return "too large";
@@ -27,7 +29,7 @@
   const worker = (i) => {
     if (!workers[i]) {
       workers[i] = new Worker(source());
-      workers[i].addEventListener("message", ({ data: answer }) => receive(answer));
+      workers[i].addEventListener("message", ({ data: answer }) => ({ read: taken, refused }[answer.kind] ?? receive)(answer));
       workers[i].addEventListener("error", () => still("The background script that descent needs has failed. The picture below shows what was measured."));
     }
     return workers[i];
@@ -38,20 +40,22 @@
     clearTimeout(timer);
     generation++;
     [playing, goal, look, stepping] = [play, 0, null, false];
-    runs = State.states(state).map((own, i) => ({
-      ...RUNS[i], id: `${generation} ${i}`, settings: State.settings(own), own, worker: worker(i), history: [], planted: [],
+    runs = State.states(state).map((set, i) => ({
+      ...RUNS[i], id: `${generation} ${i}`, settings: State.settings(set), set, worker: worker(i), history: [], planted: [],
       step: 0, diverged: false, rate: 0,
     }));
     pending = runs.length;
-    for (const run of runs) run.worker.postMessage({ kind: "start", id: run.id, settings: run.settings });
+    for (const run of runs) run.worker.postMessage({ kind: "start", id: run.id, settings: run.settings, problem: own });
     show();
   };
 
   const receive = (answer) => {
     const run = runs.find(({ id }) => id === answer.id);
     if (!run) return;
-    run.history.push(...answer.records);
-    if (answer.kind === "started") Object.assign(run, { planted: answer.planted, target: answer.target, m: answer.m });
+    // Of a file's X the scale is the file's.
+    const unit = own?.unit ?? 1, scaled = (values) => values.map((value) => value * unit);
+    run.history.push(...answer.records.map((record) => ({ ...record, values: scaled(record.values), matrix: scaled(record.matrix) })));
+    if (answer.kind === "started") Object.assign(run, { planted: scaled(answer.planted), target: answer.target && scaled(answer.target), m: answer.m });
     else Object.assign(run, { step: answer.step, rate: answer.rate });
     run.diverged = latest(run).diverged;
     if (--pending === 0) advance();
@@ -120,6 +124,7 @@
     if (run.diverged) return `${name} diverged at step ${Charts.grouped(step)} and stops there: a smaller step η may help.`;
     const rises = test > 1.25 * best.test && best.step > 0 && best.test < ELSEWHERE;
     const later = rises ? ` Its test error was smallest, ${small(best.test)}, at step ${Charts.grouped(best.step)}.` : "";
+    if (own && !own.target) return `${name} ends with error ${small(train)} on what it knows and ${small(test)} on the tenth held out.${later}`;
     if (test < FOUND) return `${name} finds X*: test error ${small(test)}.${later}`;
     if (train < FOUND && test > ELSEWHERE) return `${name} fits the measurements with something else than X*: training error ${small(train)}, test error ${small(test)}.${later}`;
     return `${name} ends with training error ${small(train)} and test error ${small(test)}.${later}`;
@@ -129,8 +134,9 @@
   const at = (run, step) => run.history.findLast((record) => record.step <= step) ?? run.history[0];
   const shownStep = () => look ?? Math.max(0, ...runs.map(({ step }) => step));
 
+  const rankOf = (run) => run.planted.length || run.settings.rank;
   const cells = (run) => {
-    const record = run.now, r = run.planted.length;
+    const record = run.now, r = rankOf(run);
     const texts = [Charts.grouped(record.step), small(record.train), small(record.test), small(record.values[r - 1]), small(record.values[r] ?? 0)];
     return [...texts, run.rate ? Charts.grouped(Math.round(run.rate)) : "–"];
   };
@@ -146,9 +152,9 @@
     const told = runs.map((run) => `run ${run.letter} at step ${run.now.step}: training error ${small(run.now.train)}, test error ${small(run.now.test)}`).join("; ");
     byId("errors").setAttribute("aria-label", `Training and test error over the steps, logarithmic; ${told}`);
     for (const run of runs) {
-      const r = run.planted.length, lead = Array.from(run.now.values.slice(0, r + 1), small);
-      byId(`values-${run.letter}`).setAttribute("aria-label", `Eigenvalues of run ${run.letter} over the steps, logarithmic; at step ${run.now.step} the leading ${lead.length} are ${lead.join(", ")}; X* has ${r}`);
-      byId(`matrix-${run.letter}`).setAttribute("aria-label", `X of run ${run.letter} at step ${run.now.step} as a picture, ${small(run.now.test)} of X*'s norm away from X*`);
+      const lead = Array.from(run.now.values.slice(0, rankOf(run) + 1), small), { length } = run.planted;
+      byId(`values-${run.letter}`).setAttribute("aria-label", `Eigenvalues of run ${run.letter} over the steps, logarithmic; at step ${run.now.step} the leading ${lead.length} are ${lead.join(", ")}${length ? `; X* has ${length}` : ""}`);
+      byId(`matrix-${run.letter}`).setAttribute("aria-label", `X of run ${run.letter} at step ${run.now.step} as a picture, test error ${small(run.now.test)}`);
     }
   };
 
@@ -157,13 +163,13 @@
     const step = shownStep(), end = state.steps, range = Charts.spectra(runs);
     for (const run of runs) run.now = at(run, step);
     Charts.errors(byId("errors"), runs, end, step);
-    const largest = Math.max(...runs[0].target.map(Math.abs));
-    Charts.matrix(byId("matrix-target"), runs[0].target, largest);
+    const { target } = runs[0], largest = (target ?? runs[0].now.matrix).reduce((most, value) => Math.max(most, Math.abs(value)), 1e-300);
+    if (target) Charts.matrix(byId("matrix-target"), target, largest);
     for (const run of runs) {
       Charts.eigenvalues(byId(`values-${run.letter}`), run, range, end, step);
       Charts.matrix(byId(`matrix-${run.letter}`), run.now.matrix, largest);
     }
-    place();
+    if (!own) place();
     table();
     if (!playing) labels();
     const back = byId("back");
@@ -175,7 +181,7 @@
   // The map: theory's numbers are of the size that is set.
   const dimensions = (d) => ({ d, dimensions: data.dimensions[d] });
   const place = () => {
-    const points = runs.map(({ own, colour, letter }) => ({ ratio: own.m, rank: own.r, colour, letter }));
+    const points = runs.map(({ set, colour, letter }) => ({ ratio: set.m, rank: set.r, colour, letter }));
     Charts.map(byId("map"), data.measured, dimensions(state.d), points);
     const words = points.map(({ ratio, rank }, i) => `run ${RUNS[i].letter} at rank ${rank} and ${ratio} dr measurements`).join(", ");
     byId("map").setAttribute("aria-label", `Map of measured errors over measurements and rank, with what theory counts; ${words}`);
@@ -191,12 +197,34 @@
     for (const element of document.querySelectorAll(".second")) element.hidden = runs.length < 2;
     for (const [i, { letter }] of RUNS.entries()) {
       for (const element of document.querySelectorAll(`.of-${letter}`)) element.hidden = i >= runs.length;
-      const { vary } = state, own = runs[i]?.own;
-      byId(`name-${letter}`).textContent = vary && own ? `: ${vary === "method" ? "" : `${SIGNS[vary] ?? vary} = `}${State.worded(vary, own[vary])}` : "";
+      const { vary } = state, set = runs[i]?.set;
+      byId(`name-${letter}`).textContent = vary && set ? `: ${vary === "method" ? "" : `${SIGNS[vary] ?? vary} = `}${State.worded(vary, set[vary])}` : "";
     }
+    for (const element of document.querySelectorAll(".drawn")) element.hidden = Boolean(own);
+    byId("forget").hidden = !own;
+    byId("target").hidden = Boolean(own && !own.target);
+    if (own) byId("counts").textContent = words(own);
+    else count();
+    if (playing) say(runs.length > 1 ? `${["Two", "Three", "Four"][runs.length - 2]} runs on their way.` : "On its way.");
+  };
+  const count = () => {
     const { free, trace } = data.dimensions[state.d], m = Math.max(Math.round(state.m * state.d * state.r), 1), r = state.r;
     byId("counts").textContent = `m = ${Charts.grouped(m)} measurements. A symmetric X has ${Charts.grouped(state.d * (state.d + 1) / 2)} numbers; at rank ${r} only ${free[r - 1]} of them are free. Least trace needs about ${Math.round(trace[r - 1])}.`;
-    if (playing) say(runs.length > 1 ? `${["Two", "Three", "Four"][runs.length - 2]} runs on their way.` : "On its way.");
+  };
+
+  // The reader's own measurements.
+  const words = ({ name, d, m, unit, target }) => `${name}: m = ${Charts.grouped(m)} measurements of a symmetric X of size d = ${d}. ${target
+    ? "The file has X*: test errors are of it." : "No X* in the file: a tenth of the measurements, chosen by the seed, is held out, and test errors are of it. The rank set is how many eigenvalues are drawn in colour."} α² and η are in the scale of the data: α² = 1 is X = ${small(unit)}·I.`;
+  const taken = ({ problem }) => {
+    own = problem;
+    if (State.OF_DATA.includes(state.vary)) Object.assign(state, { vary: "", to: [] });
+    change([`${problem.name} is read. It stays on your machine.`]);
+  };
+  const refused = (answer) => { warn([`${answer.words} Everything is as before.`]); };
+  const take = (files) => {
+    if (!files.length) return;
+    warn([`Reading ${files[0].name}.`]);
+    worker(0).postMessage({ kind: "read", file: files[0] });
   };
 
   // Controls.
@@ -316,22 +344,26 @@
     for (const name of State.NAMES) {
       fill(input(name), name, state[name]);
       if (name === "n") input("n").closest("label").hidden = state.vary !== "n" && !State.states(state).some(({ method }) => method === "depth");
-      const fixed = name === "k" && state.r === 1;
-      byId(`is-${name}`).textContent = FIELDS[name].options || name === "seed" ? "" : fixed ? "1 at rank 1" : name === "steps" ? Charts.grouped(state.steps) : State.worded(name, state[name]);
+      const fixed = name === "k" && state.r === 1, decided = own && State.OF_DATA.includes(name);
+      input(name).disabled = decided;
+      byId(`is-${name}`).textContent = decided ? "from the file" : FIELDS[name].options || name === "seed" ? "" : fixed ? "1 at rank 1" : name === "steps" ? Charts.grouped(state.steps) : State.worded(name, state[name]);
     }
+    for (const option of byId("vary").options) option.disabled = own && State.OF_DATA.includes(option.value);
     others();
-    const here = State.write(state);
+    const here = own ? "" : State.write(state);
     for (const link of document.querySelectorAll("#presets a")) {
       const same = State.write(State.read(link.hash).state) === here;
       if (same) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
       if (same) byId("see").textContent = link.dataset.see;
     }
-    if (!document.querySelector("#presets [aria-current]")) byId("see").textContent = "Your own setting. The address of this page holds it: a link to it shows the same run.";
+    if (!document.querySelector("#presets [aria-current]")) byId("see").textContent = own
+      ? "Your own data. The address of this page holds the settings, not the data." : "Your own setting. The address of this page holds it: a link to it shows the same run.";
   };
 
   // A control has moved: the address follows, and after a moment's rest the runs begin anew.
   const change = (said = []) => {
+    if (!own) State.bound(state, said);
     history.replaceState(null, "", State.write(state));
     warn(said);
     reflect();
@@ -344,7 +376,8 @@
   };
   const arrive = () => {
     const link = State.read(location.hash || document.querySelector("#presets a").hash);
-    state = link.state;
+    [state, own] = [link.state, null];
+    State.bound(state, link.said);
     history.replaceState(null, "", State.write(state));
     warn(link.said);
     reflect();
@@ -362,17 +395,17 @@
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   };
-  const named = () => `algoreg_${state.method}_d${state.d}_r${state.r}_seed${state.seed}`;
+  const named = () => (own ? `algoreg_${state.method}_${own.name.replace(/\W+/g, "_")}` : `algoreg_${state.method}_d${state.d}_r${state.r}_seed${state.seed}`);
   const picture = () => {
     const shown = [...document.querySelectorAll("#charts figure")].filter((figure) => figure.offsetParent);
     Charts.together(shown, `${State.write(state).slice(1).replaceAll("&", "  ")}`).toBlob((blob) => save(blob, `${named()}.png`));
   };
   const numbers = () => {
-    const most = Math.max(...runs.map(({ settings }) => settings.d));
+    const most = Math.max(...runs.map(({ history }) => history[0].values.length));
     const head = ["run", "method", "d", "rank", "m", "alpha", "eta", "layers", "kappa", "noise", "seed", "step", "train_error", "test_error"];
     const rows = runs.flatMap(({ letter, settings, m, history }) => history.map(({ step, train, test, values }) => [
-      letter, settings.method, settings.d, settings.rank, m, settings.alpha, settings.eta, settings.method === "depth" ? settings.layers : "",
-      settings.kappa, settings.noise, settings.seed, step, train, test, ...Array.from({ length: most }, (_, i) => values[i] ?? ""),
+      letter, settings.method, own?.d ?? settings.d, settings.rank, m, settings.alpha, settings.eta, settings.method === "depth" ? settings.layers : "",
+      own ? "" : settings.kappa, own ? "" : settings.noise, settings.seed, step, train, test, ...Array.from({ length: most }, (_, i) => values[i] ?? ""),
     ]));
     const lines = [[...head, ...Array.from({ length: most }, (_, i) => `eigenvalue_${i + 1}`)], ...rows].map((row) => row.join(","));
     save(new Blob([`${lines.join("\n")}\n`], { type: "text/csv" }), `${named()}.csv`);
@@ -400,12 +433,18 @@
     byId("copy").addEventListener("click", copy);
     byId("picture").addEventListener("click", picture);
     byId("numbers").addEventListener("click", numbers);
+    byId("file").addEventListener("change", ({ target }) => { take(target.files); target.value = ""; });
+    byId("forget").addEventListener("click", () => { own = null; change(); });
+    addEventListener("dragover", (event) => event.preventDefault());
+    addEventListener("drop", (event) => { event.preventDefault(); take(event.dataTransfer.files); });
     byId("map").addEventListener("click", (event) => {
       const { ratio, rank } = Charts.pointed(byId("map"), event);
       Object.assign(state, { m: State.clamp("m", Math.min(Math.max(ratio, 0.5), 10), []), r: State.clamp("r", Math.min(Math.max(rank, 1), 8), []) });
       change();
     });
     addEventListener("hashchange", arrive);
+    // The link of where one is leads back from a file, too.
+    byId("presets").addEventListener("click", ({ target }) => { if (own && target.hash === location.hash) arrive(); });
     new ResizeObserver(draw).observe(byId("charts"));
     for (const wish of [calm, matchMedia("(prefers-color-scheme: dark)")]) wish.addEventListener("change", draw);
   };
