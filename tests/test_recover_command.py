@@ -215,3 +215,18 @@ def test_outcomes_that_are_numbers_have_lost_their_zeros(tmp_path, monkeypatch):
     monkeypatch.setattr(pd, "read_parquet", lambda path: pd.DataFrame({"setting": ["XZ"], "outcome": [1]}))
     with pytest.raises(ValueError, match="outcome is 1 in line 1 below the names; allowed are bits as text"):
         measurement_files.read(tmp_path / "c.parquet")
+
+
+def test_out_may_be_anywhere_that_does_not_exist_yet(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("r.csv").write_text("user,item,value\nann,a,1\nbob,a,2\nann,b,2\nbob,b,4\n")
+    asked = ["recover", "r.csv", "--columns", "user=user,item=item,value=value", "--out"]
+    assert CliRunner().invoke(app, [*asked, "new/folder/below"]).exit_code == 0
+    assert Path("new/folder/below/report.html").is_file()
+    assert [path.name for path in Path("new/folder").iterdir()] == ["below"]
+    refused = CliRunner().invoke(app, [*asked, "r.csv/below"])
+    assert refused.exit_code == 2
+    assert "is no folder that can be written" in refused.stderr
+    Path("r.csv").write_text("user,item,value\nann,a,1\nbob,a,2\nann,a,2\n")
+    refused = CliRunner().invoke(app, [*asked, "other"])
+    assert refused.stderr.endswith("entry ('ann', 'a') stands 2 times; give it once, as the mean\n")

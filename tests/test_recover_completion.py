@@ -186,3 +186,12 @@ def test_a_grown_factor_runs_where_it_can():
         warnings.simplefilter("error")
         with pytest.raises(ValueError, match=re.escape("X: a row (i, j) of whole numbers")):
             MatrixCompleter().fit([[0, 1e300], [1, 2]], [1.0, 2.0])
+
+
+def test_a_row_without_an_entry_and_an_entry_that_repeats_are_called_by_their_names():
+    table = pd.DataFrame({"a": [1.0, np.nan, 3.0], "b": [2.0, np.nan, 6.5]}, index=["ann", "bob", "eve"])
+    with pytest.warns(UserWarning, match=r"no entry is known of 1 row \(the first is bob\)$"):
+        found = MatrixCompleter().fit(table)
+    assert found.matrix_[1] == pytest.approx(found.mean_ + found.column_bias_)
+    with pytest.raises(ValueError, match=r"X: entry \('ann', 'a'\) stands 2 times"):
+        MatrixCompleter().fit([["ann", "a"], ["bob", "a"], ["ann", "a"]], [1.0, 2.0, 3.0])

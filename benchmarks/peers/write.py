@@ -1,4 +1,4 @@
-"""Write docs/peers.md: python benchmarks/peers/write.py [states completion imputation sensing].
+"""Write docs/peers.md: python benchmarks/peers/write.py [states completion imputation sensing stops].
 
 Sections that are not named stay as they are.
 """
@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "peers.md"
-SECTIONS = ("states", "completion", "imputation", "sensing")
+SECTIONS = ("states", "completion", "imputation", "sensing", "stops")
 HEAD = """<!-- Written by benchmarks/peers/write.py. -->
 
 # Beside other methods

@@ -1,6 +1,7 @@
 """A low-rank matrix from some of its entries."""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -286,7 +287,7 @@ class MatrixCompleter(MatrixEstimator):
         check_consistent_length(positions, y)
         weights = checked_weights(sample_weight, len(y))
         shape = self._shape(positions, shape)
-        refuse_repeated(positions, "X: ")
+        refuse_repeated(positions, "X: ", (self.row_names_, self.column_names_))
         kept = np.arange(len(y))
         if self.kind != "rectangular":
             kept = _without_mirrors(positions, y, self.kind)
@@ -305,7 +306,7 @@ class MatrixCompleter(MatrixEstimator):
         else:
             self._fit_descent(positions, (y - self.mean_) / size, weights, shape, size, noise, device, dtype, seed)
         self.held_out_ = kept[self.held_out_]
-        self.warnings_ += _unknown(positions, shape, self.kind != "rectangular")
+        self.warnings_ += _unknown(positions, shape, self.kind != "rectangular", (self.row_names_, self.column_names_))
         self._warn(self.kind, len(y), shape)
         self._remember(positions, y, weights, self.kind, shape, int(self.row_bias_.any()) * (sum(shape) - 1) + 1)
         return self
@@ -561,14 +562,18 @@ def _places(X: Any) -> np.ndarray:
     return positions
 
 
-def _unknown(positions: np.ndarray, shape: tuple[int, int], symmetric: bool) -> list[str]:
+def _unknown(
+    positions: np.ndarray, shape: tuple[int, int], symmetric: bool, called: Sequence[np.ndarray | None]
+) -> list[str]:
     """Return what is to be said of rows and columns without a known entry; a symmetric matrix has them once."""
     seen = (np.unique(positions),) if symmetric else map(np.unique, positions.T)
     said = []
-    for what, known, size in zip(("row", "column"), seen, shape, strict=False):
+    for what, known, size, names in zip(("row", "column"), seen, shape, called, strict=False):
         if len(gone := np.setdiff1d(np.arange(size), known)):
-            said.append(f"{len(gone)} {what}{'s' if len(gone) > 1 else ''} (the first is {gone[0]})")
-    return [f"no entry is known of {' and '.join(said)}; rows and columns are numbered from 0"] if said else []
+            first = gone[0] if names is None else names[gone[0]]
+            said.append(f"{len(gone)} {what}{'s' if len(gone) > 1 else ''} (the first is {first})")
+    counted = "" if any(names is not None for names in called) else "; rows and columns are numbered from 0"
+    return [f"no entry is known of {' and '.join(said)}{counted}"] if said else []
 
 
 def _without_mirrors(positions: np.ndarray, y: np.ndarray, kind: str) -> np.ndarray:

@@ -127,7 +127,7 @@ def read(
         found = _read(path, target, form, shape, table, columns or {})
         _refuse_shape(found)
         if found.kind in ("entries", "pauli"):
-            refusals.refuse_repeated(found.X)
+            refusals.refuse_repeated(found.X, called=found.names or (None, None))
         return found
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None

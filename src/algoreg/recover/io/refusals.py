@@ -3,7 +3,7 @@ those of a file and those that an estimator is given, alike.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -29,15 +29,16 @@ def refuse_strange_strings(strings: Iterable[str], name: str = "") -> None:
             raise ValueError(f"{name}{first} and {text} are of different lengths")
 
 
-def refuse_repeated(X: np.ndarray, name: str = "") -> None:
+def refuse_repeated(X: np.ndarray, name: str = "", called: Sequence[np.ndarray | None] = (None, None)) -> None:
     """Raise a ValueError if an entry (m, 2) or a string (m,) stands twice:
-    what is held out would be known by the other.
+    what is held out would be known by the other. ``called`` are the names of rows and columns, where they have some.
     """
     _, first, counts = np.unique(X, axis=0, return_index=True, return_counts=True)
     if len(first) < len(X):
         start, times = min(zip(first[counts > 1], counts[counts > 1], strict=True))
         if X.ndim == 2:
-            raise ValueError(f"{name}entry {tuple(map(int, X[start]))} stands {times} times; give it once, as the mean")
+            entry = (int(at) if names is None else str(names[at]) for at, names in zip(X[start], called, strict=True))
+            raise ValueError(f"{name}entry {tuple(entry)} stands {times} times; give it once, as the mean")
         raise ValueError(f"{name}{X[start]} stands {times} times; give it once, as the mean over all of its shots")
 
 
