@@ -87,10 +87,11 @@ def cells_along(table: pd.DataFrame, along: str, value: str) -> tuple[list[Any],
 def geometric_mean(values: np.ndarray) -> float:
     """Return the geometric mean of numbers of at least 0: 0 where one of them is 0.
 
-    By logarithms: a product of many small numbers would be below what a float can hold.
+    By logarithms: a product of many small numbers would be below what a float can hold. NaN where one of them is
+    NaN, also where they are a column of a table, whose own mean would leave it out.
     """
     with np.errstate(divide="ignore"):
-        return float(np.exp(np.log(values).mean()))
+        return float(np.exp(np.log(np.asarray(values, dtype=float)).mean()))
 
 
 def log_cells(table: pd.DataFrame, along: str, error: str) -> tuple[list[Any], np.ndarray]:

@@ -348,10 +348,10 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         if not 0 < level < 1:
             raise ValueError(f"level = {level}: allowed is a number between 0 and 1")
 
-        def of(one: Any) -> Any:
-            return quantity(one.matrix_) if callable(quantity) else one.predict(quantity)
+        def of(fit: Any) -> Any:
+            return quantity(fit.matrix_) if callable(quantity) else fit.predict(quantity)
 
-        drawn = np.array([of(one) for one in self.replicas(replicates, random_state)])
+        drawn = np.array([of(fit) for fit in self.replicas(replicates, random_state)])
         estimate = np.asarray(of(self))
         low, high = (np.quantile(drawn, q, axis=0) for q in ((1 + level) / 2, (1 - level) / 2))
         return {

@@ -79,13 +79,14 @@ def scatter(runs: list[dict]) -> float | None:
     return float(chdtrc(len(known) - 1, np.sum(((estimates - middle) / errors) ** 2)))
 
 
-def too_narrow(found: Mapping[str, dict]) -> tuple[list[str], int]:
+def too_narrow(outcomes_by_claim: Mapping[str, dict]) -> tuple[list[str], int]:
     """Return the claims of a tier whose intervals are narrower than their estimates scatter,
     and of how many that is known.
 
-    Where all intervals are right, one is named in 5 % of cases at most (Bonferroni). ``found`` is of :func:`outcomes`.
+    Where all intervals are right, one is named in 5 % of cases at most (Bonferroni).
+    ``outcomes_by_claim`` is of :func:`outcomes`.
     """
-    known = {name: one["scatter"] for name, one in found.items() if one["scatter"] is not None}
+    known = {name: one["scatter"] for name, one in outcomes_by_claim.items() if one["scatter"] is not None}
     return [name for name, chance in known.items() if chance < (1 - LEVEL) / len(known)], len(known)
 
 

@@ -86,7 +86,7 @@ class Essay:
         lines = self._passages[passage]().splitlines()[2:]
         return [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines]
 
-    def said(self, passage):
+    def sentence(self, passage):
         """Return what a chapter's ledger says in words."""
         return self._passages[passage]().replace("\\*", "*")
 
@@ -106,7 +106,7 @@ class Essay:
         (chapter,) = load_chapters([entry["chapter"]])
         return {
             **{key: entry[key] for key in ("id", "statement", "chapter")},
-            "said": verdict_text_of(committed[identity], entry),
+            "verdict_text": verdict_text_of(committed[identity], entry),
             "source": f"{paper(entry['paper']).short()}, {entry['source']}",
             "regime": format_regime(entry["regime"]),
             "control": entry["control"]["statement"],
@@ -234,7 +234,7 @@ def render(folder, parts, style, references, entries):
         "values",
         "pairs",
         "rows",
-        "said",
+        "sentence",
         "tier",
         "table_tier",
     )

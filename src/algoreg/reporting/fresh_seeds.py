@@ -31,58 +31,58 @@ the committed estimate among them, by Cochran's Q; at 5 % for all claims of a ti
 has a larger quantile, and the test finds less."""
 
 
-def other_verdicts(one):
+def other_verdicts(outcome):
     """Return how many seeds gave which other verdict of a claim; empty where none did.
 
-    ``one`` is the claim's part of :func:`algoreg.regression.replications.outcomes`.
+    ``outcome`` is the claim's part of :func:`algoreg.regression.replications.outcomes`.
     """
-    return ", ".join(f"{count} {verdict}" for verdict, count in one["others"].items())
+    return ", ".join(f"{count} {verdict}" for verdict, count in outcome["others"].items())
 
 
-def agreement(one):
+def agreement(outcome):
     """Return how many seeds gave the committed verdict of a claim, and what the others gave."""
-    seeds = "seed" if one["seeds"] == 1 else "seeds"
-    turned = f", else {other_verdicts(one)}" if one["others"] else ""
-    return f"{one['same']} of {one['seeds']} fresh {seeds} as committed ({one['committed']['verdict']}){turned}"
+    seeds = "seed" if outcome["seeds"] == 1 else "seeds"
+    turned = f", else {other_verdicts(outcome)}" if outcome["others"] else ""
+    return f"{outcome['same']} of {outcome['seeds']} fresh {seeds} as committed ({outcome['committed']['verdict']}){turned}"
 
 
-def estimates(one):
+def estimates(outcome):
     """Return the smallest and the largest estimate of the fresh seeds; a dash where no seed has any."""
-    if one["estimates"] is None:
+    if outcome["estimates"] is None:
         return "–"
-    return minus(" … ".join(dict.fromkeys(format_beside_margin(list(one["estimates"]), one["committed"]["margin"]))))
+    return minus(
+        " … ".join(dict.fromkeys(format_beside_margin(list(outcome["estimates"]), outcome["committed"]["margin"])))
+    )
 
 
-def agreeing_estimates(one):
+def agreeing_estimates(outcome):
     """Return how many of the estimates agree with the committed one; a dash where none could be compared."""
-    return f"{one['near']} of {one['compared']}" if one["compared"] else "–"
+    return f"{outcome['near']} of {outcome['compared']}" if outcome["compared"] else "–"
 
 
-def steady(found):
+def steady(outcomes):
     """Return how many claims of a tier keep their verdict on nine tenths of the seeds,
     in words, without a full stop.
     """
-    seeds = max(one["seeds"] for one in found.values())
-    kept = sum(one["same"] >= enough(one["seeds"]) for one in found.values())
-    fewest = min(one["seeds"] for one in found.values())
+    seeds = max(outcome["seeds"] for outcome in outcomes.values())
+    kept = sum(outcome["same"] >= enough(outcome["seeds"]) for outcome in outcomes.values())
+    fewest = min(outcome["seeds"] for outcome in outcomes.values())
     if fewest < seeds:
         # Draws of some claims were changed after other seeds had run.
         share = "each" if enough(seeds) == seeds else "nine tenths"
         among = f"{fewest} {'or' if seeds == fewest + 1 else 'to'} {seeds}"
-        return (
-            f"{kept} of {len(found)} claims keep their verdict on {share} of the {among} fresh seeds that judged them"
-        )
+        return f"{kept} of {len(outcomes)} claims keep their verdict on {share} of the {among} fresh seeds that judged them"
     on = (
         f"on at least {enough(seeds)} of {seeds} fresh seeds"
         if enough(seeds) < seeds
         else f"on all {seeds} fresh seeds"
     )
-    return f"{kept} of {len(found)} claims keep their verdict {'on one fresh seed' if seeds == 1 else on}"
+    return f"{kept} of {len(outcomes)} claims keep their verdict {'on one fresh seed' if seeds == 1 else on}"
 
 
-def unsteady(found):
+def unsteady(outcomes):
     """Return a sentence with the claims that :func:`steady` does not count; empty where there are none."""
-    return _not_so(name for name, one in found.items() if one["same"] < enough(one["seeds"]))
+    return _not_so(name for name, outcome in outcomes.items() if outcome["same"] < enough(outcome["seeds"]))
 
 
 def _not_so(names):
@@ -90,31 +90,31 @@ def _not_so(names):
     return f" The others: {named}." if named else ""
 
 
-def scattered(found):
+def scattered(outcomes):
     """Return a sentence on how many claims' estimates scatter as their intervals say;
     empty where too few seeds tell.
     """
-    names, known = too_narrow(found)
+    names, known = too_narrow(outcomes)
     if not known:
         return ""
     return f" For {known - len(names)} of the {known} claims with enough estimates the spread over seeds is as their 95 % intervals predict."
 
 
-def too_scattered(found):
+def too_scattered(outcomes):
     """Return a sentence with the claims that :func:`scattered` does not count; empty where there are none."""
-    return _not_so(too_narrow(found)[0])
+    return _not_so(too_narrow(outcomes)[0])
 
 
-def sentence(tier, found):
+def sentence(tier, outcomes):
     """Return what fresh seeds gave in a tier, verdicts and estimates, in a sentence or two."""
-    agree, compared = (sum(one[key] for one in found.values()) for key in ("near", "compared"))
+    agree, compared = (sum(outcome[key] for outcome in outcomes.values()) for key in ("near", "compared"))
     within = f"{agree} of {compared} estimates lie within the joint 95 % interval"
-    return f"Tier {tier}: {steady(found)}; {within}.{scattered(found)}"
+    return f"Tier {tier}: {steady(outcomes)}; {within}.{scattered(outcomes)}"
 
 
-def changed_verdicts(found):
+def changed_verdicts(outcomes):
     """Return the outcomes whose verdict was another on some seed, by claim; those that turned most often come first."""
-    changed = {name: one for name, one in found.items() if one["others"]}
+    changed = {name: outcome for name, outcome in outcomes.items() if outcome["others"]}
     return dict(sorted(changed.items(), key=lambda item: item[1]["same"] / item[1]["seeds"]))
 
 
@@ -126,15 +126,15 @@ def of_chapter(ids, fresh):
     """
     tiers = {
         tier: [
-            f"`{name}` on {one['same']} of {one['seeds']}"
-            for name, one in changed_verdicts(found).items()
+            f"`{name}` on {outcome['same']} of {outcome['seeds']}"
+            for name, outcome in changed_verdicts(outcomes).items()
             if name in ids
         ]
-        for tier, found in fresh.items()
+        for tier, outcomes in fresh.items()
     }
-    said = [f"Tier {tier}: {', '.join(claims)}." for tier, claims in tiers.items() if claims]
+    counted = [f"Tier {tier}: {', '.join(claims)}." for tier, claims in tiers.items() if claims]
     head = "Fresh seeds did not always give the committed verdict."
-    return " ".join([head, *said]) if said else ""
+    return " ".join([head, *counted]) if counted else ""
 
 
 def of_claim(name, fresh):
@@ -143,11 +143,11 @@ def of_claim(name, fresh):
     ``fresh`` is of :func:`algoreg.regression.replications.of_tiers`.
     """
     words = []
-    for tier, found in fresh.items():
-        if one := found.get(name):
-            said = f"{agreement(one)}; estimates {estimates(one)}, {agreeing_estimates(one)} within the joint 95 % interval"
-            wide = ", scattered more than their intervals allow" if name in too_narrow(found)[0] else ""
-            words.append(f"tier {tier}: {said}{wide}")
+    for tier, outcomes in fresh.items():
+        if outcome := outcomes.get(name):
+            counted = f"{agreement(outcome)}; estimates {estimates(outcome)}, {agreeing_estimates(outcome)} within the joint 95 % interval"
+            wide = ", scattered more than their intervals allow" if name in too_narrow(outcomes)[0] else ""
+            words.append(f"tier {tier}: {counted}{wide}")
     return "; ".join(words)
 
 
@@ -155,32 +155,32 @@ def agreeing_seeds(name, fresh):
     """Return on how many fresh seeds of each tier a claim kept its verdict, as a cell: those on which it turned
     are bold; a dash where no seed was run.
     """
-    counts = {tier: found[name] for tier, found in fresh.items() if name in found}
+    counts = {tier: outcomes[name] for tier, outcomes in fresh.items() if name in outcomes}
     texts = [
-        f"{'**' if one['others'] else ''}{tier} {one['same']} of {one['seeds']}{'**' if one['others'] else ''}"
-        for tier, one in counts.items()
+        f"{'**' if outcome['others'] else ''}{tier} {outcome['same']} of {outcome['seeds']}{'**' if outcome['others'] else ''}"
+        for tier, outcome in counts.items()
     ]
     return ", ".join(texts) or "–"
 
 
-def _rows(found):
+def _rows(outcomes):
     return [
         [
             f"[`{name}`](claims_in_full.md#{name.lower()})",
-            one["committed"]["verdict"],
-            f"{one['same']} of {one['seeds']}",
-            other_verdicts(one) or "–",
-            minus(report.number(one["committed"]["estimate"])),
-            estimates(one),
-            agreeing_estimates(one),
+            outcome["committed"]["verdict"],
+            f"{outcome['same']} of {outcome['seeds']}",
+            other_verdicts(outcome) or "–",
+            minus(report.number(outcome["committed"]["estimate"])),
+            estimates(outcome),
+            agreeing_estimates(outcome),
         ]
-        for name, one in found.items()
+        for name, outcome in outcomes.items()
     ]
 
 
-def _table(found):
+def _table(outcomes):
     header = ["claim", "committed", "as committed", "else", "committed estimate", "fresh estimates", "agree"]
-    return report.markdown(header, _rows(found))
+    return report.markdown(header, _rows(outcomes))
 
 
 def document(fresh, entries):
@@ -199,11 +199,13 @@ def document(fresh, entries):
     if not fresh:
         return "\n\n".join([*parts, "No seed is kept yet."]) + "\n"
     chapters = {entry["id"]: entry["chapter"] for entry in entries}
-    for tier, found in fresh.items():
-        parts += [f"## Tier {tier}", wrapped(sentence(tier, found) + too_scattered(found))]
-        if changed := changed_verdicts(found):
+    for tier, outcomes in fresh.items():
+        parts += [f"## Tier {tier}", wrapped(sentence(tier, outcomes) + too_scattered(outcomes))]
+        if changed := changed_verdicts(outcomes):
             parts += ["### Verdicts that turned", _table(changed)]
         for chapter in load_chapters():
-            own = {name: one for name, one in found.items() if chapters.get(name) == chapter.name}
-            parts += [f"### {chapter.title}", _table(own)] if own else []
+            of_this_chapter = {
+                name: outcome for name, outcome in outcomes.items() if chapters.get(name) == chapter.name
+            }
+            parts += [f"### {chapter.title}", _table(of_this_chapter)] if of_this_chapter else []
     return "\n\n".join(parts) + "\n"

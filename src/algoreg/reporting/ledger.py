@@ -49,7 +49,7 @@ class Numbers:
     def _claim(self, identity, tier):
         return claim_of(self._references[tier], identity)
 
-    def _said(self, identity, tier):
+    def _verdict_text(self, identity, tier):
         return verdict_text_of(self._claim(identity, tier), self._entries[identity])
 
     def _frame(self, table, tier):
@@ -63,15 +63,15 @@ class Numbers:
         """
         if towards:
             return bound(self._claim(identity, tier), towards, digits)
-        return self._said(identity, tier).estimate
+        return self._verdict_text(identity, tier).estimate
 
     def interval(self, identity, tier="standard"):
         """Return a claim's 95 % interval."""
-        return self._said(identity, tier).interval
+        return self._verdict_text(identity, tier).interval
 
     def verdict(self, identity, tier="standard"):
         """Return a claim's verdict."""
-        return self._said(identity, tier).verdict
+        return self._verdict_text(identity, tier).verdict
 
     def margin(self, identity):
         """Return a claim's margin."""

@@ -4,15 +4,15 @@ from algoreg.claims.cells import cells
 from algoreg.claims.predictions import prediction_interval
 
 
-def predicted(own, value):
+def predicted(runs, value):
     """Return the 95 % prediction interval of one more draw of runs of one depth."""
-    return prediction_interval(cells(own, ["method"], value)[1][0], ensembles=1)
+    return prediction_interval(cells(runs, ["method"], value)[1][0], ensembles=1)
 
 
 def beside_published(table, curve):
     """Return the prediction interval of the least squared error, and whether a published one is in it, by method."""
-    goal, found = curve.set_index("method")["value"], {}
-    for method, own in table.groupby("method"):
-        low, high = predicted(own, "least_mse")
-        found[method] = low, high, low <= goal[method] <= high
-    return found
+    goal, intervals = curve.set_index("method")["value"], {}
+    for method, runs in table.groupby("method"):
+        low, high = predicted(runs, "least_mse")
+        intervals[method] = low, high, low <= goal[method] <= high
+    return intervals

@@ -4,7 +4,7 @@ import numpy as np
 
 from algoreg.chapters.preconditioning.estimands import thresholds_of
 from algoreg.chapters.preconditioning.methods import METHODS
-from algoreg.chapters.preconditioning.words import NAMES, stopped, told
+from algoreg.chapters.preconditioning.words import NAMES, prior_knowledge, stopped
 from algoreg.claims.cells import geometric_mean
 from algoreg.claims.thresholds import find_thresholds
 from algoreg.reporting.charts.law import exponent
@@ -40,7 +40,11 @@ def conditioning_iterations(frame):
     frame = frame[np.isclose(frame["tolerance"], frame["tolerance"].min())]
     kappas = sorted(frame["kappa"].unique())
     rows = [
-        [NAMES[name], told(METHODS[name]), *(_mean(own.loc[own["kappa"] == kappa, "passes"]) for kappa in kappas)]
+        [
+            NAMES[name],
+            prior_knowledge(METHODS[name]),
+            *(_mean(own.loc[own["kappa"] == kappa, "passes"]) for kappa in kappas),
+        ]
         for name, own in _named(frame)
     ]
     return markdown(["method", "told", *(f"κ = {kappa:g}" for kappa in kappas)], rows)
@@ -56,7 +60,7 @@ def conditioning_thresholds(frame):
         most = own[np.isclose(own["tolerance"], TOLERANCE) & (own["m"] == own["m"].max())]
         ends = f"{number(ratios.min())} to {number(ratios.max())}"
         mean = geometric(ratios)
-        rows.append([NAMES[name], told(METHODS[name]), mean, ends, _mean(most["passes"])])
+        rows.append([NAMES[name], prior_knowledge(METHODS[name]), mean, ends, _mean(most["passes"])])
     return markdown(["method", "told", "m*/dr", "range of runs", "iterations at the largest m"], rows)
 
 

@@ -20,7 +20,7 @@ NAMES = {
 TOLD = {"r": "r", "2r": "2r", "d": "nothing"}
 
 
-def told(method):
+def prior_knowledge(method):
     """Return what a :class:`algoreg.chapters.preconditioning.methods.Method` is told of X*, in words."""
     width = TOLD[method.width]
     if method.damping != "constant":

@@ -146,7 +146,7 @@ def are_numbers(names: Iterable[str]) -> bool:
     return bool(said) and all(map(_is_number, said))
 
 
-def not_of_numbers(name: str, column: Iterable[Any], place: str = "measurement") -> str:
+def not_of_numbers(name: str, column: Iterable[Any], row_name: str = "measurement") -> str:
     """Return what is wrong with a column of text: the first of it that is none."""
     said = f"column {name} is not of numbers"
     texts = [one for one in enumerate(column, 1) if isinstance(one[1], str)]
@@ -159,4 +159,4 @@ def not_of_numbers(name: str, column: Iterable[Any], place: str = "measurement")
     hint = "; others have a decimal comma" if _is_number(value) and "." in value else ""
     if name != "pauli" and set(value) <= set("IXYZ"):
         hint = "; Pauli strings stand in a column named pauli"
-    return f"{said}, the first {value[:40]!r} in {place} {number}{hint}"
+    return f"{said}, the first {value[:40]!r} in {row_name} {number}{hint}"

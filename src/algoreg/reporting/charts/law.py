@@ -65,15 +65,15 @@ def through(axes, means, curve, label, line="--", **style):
         axes.plot(x, scale * curve(x), line, **{"color": "black", "linewidth": 0.9, "label": label, **style})
 
 
-def margin_slope(axes, means, claim, what="exponent", **style):
+def margin_slope(axes, means, claim, quantity="exponent", **style):
     """Draw the power law whose exponent is a claim's margin, through the first mean."""
     options = {"line": ":", "linewidth": 1.1, **style}
-    through(axes, means, lambda x: x ** float(claim["margin"]), margin_text(claim, what), **options)
+    through(axes, means, lambda x: x ** float(claim["margin"]), margin_text(claim, quantity), **options)
 
 
-def margin_level(axes, claim, what="", scale=1.0, **style):
+def margin_level(axes, claim, quantity="", scale=1.0, **style):
     """Draw a claim's margin, in units of ``scale``, as a level line."""
-    options = {"color": "black", "linewidth": 0.9, "linestyle": "--", "label": margin_text(claim, what), **style}
+    options = {"color": "black", "linewidth": 0.9, "linestyle": "--", "label": margin_text(claim, quantity), **style}
     axes.axhline(scale * claim["margin"], **options)
 
 
@@ -98,7 +98,7 @@ def ratio_of_pair(table, claim):
     return mean_of_pair(table, claim["estimand"], 0) / mean_of_pair(table, claim["estimand"], 1)
 
 
-def margin_levels(axes, claims, what="", **style):
+def margin_levels(axes, claims, quantity="", **style):
     """Draw the margins of several claims, one line for all that have the same; see :func:`margin_level`."""
     for claim in {claim["margin"]: claim for claim in claims}.values():
-        margin_level(axes, claim, what, **style)
+        margin_level(axes, claim, quantity, **style)

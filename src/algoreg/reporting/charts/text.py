@@ -104,11 +104,11 @@ def sizes(frame, *columns):
     return ", ".join([*parts, draws(frame)])
 
 
-def margin_text(claim, what=""):
+def margin_text(claim, quantity=""):
     """Return a claim's margin and direction, for a legend."""
     margin = claim["margin"]
     shown = number(margin) if margin and abs(margin) < 1e-3 else exact(margin).replace("-", "−")
-    return f"margin: {f'{what} ' if what else ''}{claim['direction']} {shown}"
+    return f"margin: {f'{quantity} ' if quantity else ''}{claim['direction']} {shown}"
 
 
 def isometry(frame):

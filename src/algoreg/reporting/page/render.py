@@ -30,7 +30,7 @@ def _pictures(results, tier, titles):
 
 def _shown(claim, claims, entries, pictures, tier, results, fresh, lineage):
     """Return what the page shows of a claim: its fields, texts, axis, figure and provenance."""
-    entry, said = entries.get(claim["id"], {}), texts(claim, verdicts_of(claims))
+    entry, verdict_text = entries.get(claim["id"], {}), texts(claim, verdicts_of(claims))
     figure = Path(claim["figure"]).name if claim["figure"] else None
     if figure is not None and figure not in pictures:
         raise ValueError(f"claim {claim['id']}: figure {figure} is missing: tier {tier['tier']} does not draw it")
@@ -41,8 +41,8 @@ def _shown(claim, claims, entries, pictures, tier, results, fresh, lineage):
         **claim,
         "word": word,
         "sign": sign,
-        "said": said,
-        "amended": _amended(said, entries),
+        "verdict_text": verdict_text,
+        "amended": _amended(verdict_text, entries),
         "slack": slack(claim),
         "turns": format_turning_point(claim),
         "axis": interval_axis(claim),
@@ -105,7 +105,19 @@ def _code(folder):
 
 
 def render(
-    results, registry, claims, tier, tables, templates, chapters, documents, made, fresh, labels, committed, lead=None
+    results,
+    registry,
+    claims,
+    tier,
+    tables,
+    templates,
+    chapters,
+    documents,
+    input_results,
+    fresh,
+    labels,
+    committed,
+    lead=None,
 ):
     """Return the page as HTML.
 
@@ -127,7 +139,7 @@ def render(
         Those of the tier, in their order.
     documents : mapping of str to str
         The chapters' pages of the documents by chapter, and their overview (``README``), Markdown.
-    made : iterable of str
+    input_results : iterable of str
         The results that the page is made of, and what these are made of, as paths below ``results``.
     fresh : mapping
         What fresh seeds gave (:func:`algoreg.regression.replications.of_tiers`).
@@ -180,7 +192,7 @@ def render(
             panels=panels,
             signal=signal,
             data={"spectra": panels, "plots": [*signal, *(one["plot"] for one in published)]},
-            computed={"machine": machine(results), "facts": provenance(results, sorted(made))},
+            computed={"machine": machine(results), "facts": provenance(results, sorted(input_results))},
             **_code(folder),
         )
     )

@@ -64,15 +64,15 @@ def _log_crossing(run, tolerance):
     return np.log(max(passes[k - 1] + share * (passes[k] - passes[k - 1]), 1.0))
 
 
-def duel(own, other, rng):
+def duel(logs, other_logs, rng):
     """Return the :class:`Duel` of two methods by the logarithms of what they need,
     shape (T, E) each, NaN where not by T.
     """
-    lost = [int((~np.isfinite(logs)).sum()) for logs in (own, other)]
+    lost = [int((~np.isfinite(values)).sum()) for values in (logs, other_logs)]
     if any(lost):
         word = OPEN if all(lost) else LOSES if lost[0] else WINS
-        return Duel(word, note=f"not by T: {lost[0]} and {lost[1]} of {own.size} runs")
-    return _judged(own - other, rng)
+        return Duel(word, note=f"not by T: {lost[0]} and {lost[1]} of {logs.size} runs")
+    return _judged(logs - other_logs, rng)
 
 
 def _judged(logs, rng):
@@ -86,9 +86,9 @@ def thresholds_of(frame):
     return find_thresholds(frame, "rank", THRESHOLD)
 
 
-def duel_of_thresholds(own, other, rng):
+def duel_of_thresholds(thresholds, other_thresholds, rng):
     """Return the :class:`Duel` of two methods by :func:`thresholds_of`; open where fewer than half lie on the grid."""
-    if not (own.on_grid and other.on_grid):
-        inside = [np.mean(one.sides == INSIDE) for one in (own, other)]
+    if not (thresholds.on_grid and other_thresholds.on_grid):
+        inside = [np.mean(one.sides == INSIDE) for one in (thresholds, other_thresholds)]
         return Duel(OPEN, note=f"on the grid: {inside[0]:.0%} and {inside[1]:.0%} of the runs")
-    return _judged(own.logs[0] - other.logs[0], rng)
+    return _judged(thresholds.logs[0] - other_thresholds.logs[0], rng)

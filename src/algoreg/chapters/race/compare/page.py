@@ -40,11 +40,11 @@ def _shown(duel):
     return f"{duel.word}: × {duel.ratio:.2f} ({duel.low:.2f} to {duel.high:.2f})", duel.word
 
 
-def methods(contenders, found):
+def methods(contenders, results):
     """Return the table of what each method is, is told, and has chosen."""
     rows = []
     for one in contenders:
-        course, method = found["courses"][one.label], one.method
+        course, method = results["courses"][one.label], one.method
         steps = [
             f"κ = {number(kappa)}: η = {span(part['step'])}"
             + (f", μ = {span(part['momentum'])}" if method.momenta else "")
@@ -52,7 +52,7 @@ def methods(contenders, found):
         ]
         options = ", ".join(f"{name} = {value}" for name, value in method.options.items()) or "–"
         grid = ", ".join(f"{step:g}" for step in method.steps)
-        speed = f"{1e3 * found['seconds'][one.label]:.3g}"
+        speed = f"{1e3 * results['seconds'][one.label]:.3g}"
         rows.append(
             [
                 one.name,
@@ -69,13 +69,13 @@ def methods(contenders, found):
     return table(header, rows)
 
 
-def passes(contenders, found):
+def passes(contenders, results):
     """Return the table of passes to each tolerance, geometric means over runs."""
     rows = []
-    kappas = sorted(found["courses"][contenders[0].label]["kappa"].unique())
+    kappas = sorted(results["courses"][contenders[0].label]["kappa"].unique())
     for kappa in kappas:
         for one in contenders:
-            course = found["courses"][one.label]
+            course = results["courses"][one.label]
             part, cells = course[course["kappa"] == kappa], []
             for tolerance in outcomes.TOLERANCES:
                 logs = outcomes.log_passes(part, tolerance)
@@ -88,26 +88,26 @@ def passes(contenders, found):
     return table(["κ", "method", *(f"passes to {number(t)}" for t in outcomes.TOLERANCES), "diverged"], rows)
 
 
-def duels(contenders, found, seed):
+def duels(contenders, results, seed):
     """Return (method, other, by, duels) of every pair: passes to every tolerance at every κ,
     and measurements at every d and r.
     """
     fought = []
-    for own, other in combinations(contenders, 2):
-        one, two = (found["courses"][each.label] for each in (own, other))
+    for first, second in combinations(contenders, 2):
+        one, two = (results["courses"][each.label] for each in (first, second))
         for kappa in sorted(one["kappa"].unique()):
             cells = []
             for tolerance in outcomes.TOLERANCES:
                 logs = [outcomes.log_passes(part[part["kappa"] == kappa], tolerance) for part in (one, two)]
                 rng = stream("compare", seed=seed, kappa=float(kappa), tolerance=tolerance)
                 cells.append(outcomes.duel(*logs, rng))
-            fought.append((own.name, other.name, f"passes at κ = {number(kappa)}", cells))
-        one, two = (found["thresholds"][each.label] for each in (own, other))
+            fought.append((first.name, second.name, f"passes at κ = {number(kappa)}", cells))
+        one, two = (results["thresholds"][each.label] for each in (first, second))
         for (d, rank), part in one.groupby(["d", "rank"]):
             beside = two[(two["d"] == d) & (two["rank"] == rank)]
             rng = stream("compare", seed=seed, d=int(d), rank=int(rank))
             judged = outcomes.duel_of_thresholds(outcomes.thresholds_of(part), outcomes.thresholds_of(beside), rng)
-            fought.append((own.name, other.name, f"m* at d = {d}, r = {rank}", [judged]))
+            fought.append((first.name, second.name, f"m* at d = {d}, r = {rank}", [judged]))
     return fought
 
 
@@ -116,12 +116,12 @@ def scores(contenders, fought):
     open duels do not count.
     """
     names = [one.name for one in contenders]
-    count = {(own, other): dict.fromkeys(outcomes.REVERSED, 0) for own, other in permutations(names, 2)}
-    for own, other, _, found in fought:
-        for word in (one.word for one in found if one.word in outcomes.REVERSED):
-            count[own, other][word] += 1
-            count[other, own][outcomes.REVERSED[word]] += 1
-    rows = [[own, *(_score(count.get((own, other))) for other in names)] for own in names]
+    count = {(first, second): dict.fromkeys(outcomes.REVERSED, 0) for first, second in permutations(names, 2)}
+    for first, second, _, judged in fought:
+        for word in (one.word for one in judged if one.word in outcomes.REVERSED):
+            count[first, second][word] += 1
+            count[second, first][outcomes.REVERSED[word]] += 1
+    rows = [[first, *(_score(count.get((first, second))) for second in names)] for first in names]
     return table(["wins – ties – losses against", *names], rows)
 
 
@@ -129,20 +129,20 @@ def _score(count):
     return "" if count is None else " – ".join(map(str, count.values()))
 
 
-def each(fought):
+def duel_table(fought):
     """Return the table of all duels."""
     empty = [""] * len(outcomes.TOLERANCES)
-    rows = [[*names, *[*map(_shown, found), *empty][: len(empty)]] for *names, found in fought]
+    rows = [[*names, *[*map(_shown, judged), *empty][: len(empty)]] for *names, judged in fought]
     return table(["method", "against", "by", *(f"to {number(tolerance)}" for tolerance in outcomes.TOLERANCES)], rows)
 
 
-def render(contenders, found, sizes, tier, seed):
+def render(contenders, results, sizes, tier, seed):
     """Return the page.
 
     Parameters
     ----------
     contenders : list of algoreg.chapters.race.compare.contenders.Contender
-    found : mapping
+    results : mapping
         ``courses``, ``thresholds`` and ``sensitivity``: a table by a method's label; ``seconds``: a number by its
         label.
     sizes : mapping
@@ -152,32 +152,32 @@ def render(contenders, found, sizes, tier, seed):
     labels = {one.label: one.name for one in contenders}
     m = round(sizes["m_over_dr"] * sizes["d"] * sizes["rank"])
     title = " · ".join(labels.values())
-    fought = duels(contenders, found, seed)
-    starts = any(len(part) for part in found["sensitivity"].values())
+    fought = duels(contenders, results, seed)
+    starts = any(len(part) for part in results["sensitivity"].values())
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="note">Tier {escape(tier)}, seed {seed}. Same Gaussian measurements and targets for all: d = {sizes["d"]}, '
         f'r = {sizes["rank"]}, m = {m}, {sizes["targets"]} targets × {sizes["ensembles"]} ensembles, float64. Each step is chosen '
         "from its grid at each κ for each ensemble by training error on draws of their own; the worst run counts, also at a step a quarter longer.</p>",
-        "<h2>The methods</h2>", methods(contenders, found),
+        "<h2>The methods</h2>", methods(contenders, results),
         '<p class="note">Told: what of X* beside the labels. Milliseconds are this machine\'s, as busy as it was; a step of an '
         "algorithm that is not in the race counts as one pass unless <code>passes</code> says otherwise.</p>",
-        "<h2>The error</h2>", f"<figure>{pictures.svg(pictures.draw_courses, found['courses'], labels)}</figure>",
-        passes(contenders, found),
+        "<h2>The error</h2>", f"<figure>{pictures.svg(pictures.draw_courses, results['courses'], labels)}</figure>",
+        passes(contenders, results),
         "<h2>Who wins</h2>", scores(contenders, fought),
-        f"<details><summary>Each of them</summary>{each(fought)}</details>",
+        f"<details><summary>Each of them</summary>{duel_table(fought)}</details>",
         '<p class="note">Ratio of the first method to the second, geometric mean over runs, with a 95 % interval that resamples '
         "whole targets and whole ensembles. It wins where the interval lies below 1, ties where it holds 1. What "
         "neither settles is open, and not counted. Intervals are not corrected for their number.</p>",
         "<h2>Measurements needed</h2>",
-        f"<figure>{pictures.svg(pictures.draw_thresholds, found['thresholds'], labels)}</figure>",
+        f"<figure>{pictures.svg(pictures.draw_thresholds, results['thresholds'], labels)}</figure>",
         f'<p class="note">Equal eigenvalues; at most {THRESHOLD_ITERATIONS} iterations at the step chosen for κ = 1 '
         "on the first ensemble.</p>",
     ]  # fmt: skip
     if starts:
         parts += [
             "<h2>Sensitivity to the start</h2>",
-            f"<figure>{pictures.svg(pictures.draw_sensitivity, found['sensitivity'], labels)}</figure>",
+            f"<figure>{pictures.svg(pictures.draw_sensitivity, results['sensitivity'], labels)}</figure>",
         ]
     page = "\n".join(parts)
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"

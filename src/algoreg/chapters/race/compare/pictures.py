@@ -29,7 +29,7 @@ def svg(draw, *arguments):
     return text[text.index("<svg") :]
 
 
-def draw_courses(found, labels):
+def draw_courses(tables, labels):
     """Draw the median error of every method over iterations, passes and seconds, a row for each κ.
 
     Parameters
@@ -39,12 +39,12 @@ def draw_courses(found, labels):
     labels : mapping of str to str
         What a reader calls it.
     """
-    kappas = sorted(next(iter(found.values()))["kappa"].unique())
+    kappas = sorted(next(iter(tables.values()))["kappa"].unique())
     figure, grid = panels(len(AXES), len(kappas), width=4.0, height=2.9, sharey=True)
     for row, kappa in enumerate(kappas):
         for column, (axis, name) in enumerate(AXES.items()):
             axes = grid[row * len(AXES) + column]
-            for colour, (label, course) in zip(COLOURS, found.items(), strict=False):
+            for colour, (label, course) in zip(COLOURS, tables.items(), strict=False):
                 # One legend, below the last row.
                 said = labels[label] if row + 1 == len(kappas) and column == 0 else None
                 _course(axes, course[course["kappa"] == kappa], axis, colour, said)
@@ -70,32 +70,32 @@ def _course(axes, part, axis, colour, label):
     axes.fill_between(x[kept], runs.min(axis=1)[kept], runs.max(axis=1)[kept], color=colour, alpha=0.15, linewidth=0)
 
 
-def draw_thresholds(found, labels):
+def draw_thresholds(tables, labels):
     """Draw m*/(dr) of every method with the range of its runs, at every d and r."""
-    sizes = sorted(set(next(iter(found.values()))[["d", "rank"]].itertuples(index=False, name=None)))
-    figure, grid = panels(len(sizes), width=3.2, height=1.2 + 0.35 * len(found), sharex=True, sharey=True)
+    sizes = sorted(set(next(iter(tables.values()))[["d", "rank"]].itertuples(index=False, name=None)))
+    figure, grid = panels(len(sizes), width=3.2, height=1.2 + 0.35 * len(tables), sharex=True, sharey=True)
     for axes, (d, rank) in zip(grid, sizes, strict=True):
-        for place, (colour, (_, table)) in enumerate(zip(COLOURS, found.items(), strict=False)):
-            own = thresholds_of(table[(table["d"] == d) & (table["rank"] == rank)])
-            ratios, sides = np.exp(own.logs) / (d * rank), own.sides
+        for place, (colour, (_, table)) in enumerate(zip(COLOURS, tables.items(), strict=False)):
+            thresholds = thresholds_of(table[(table["d"] == d) & (table["rank"] == rank)])
+            ratios, sides = np.exp(thresholds.logs) / (d * rank), thresholds.sides
             axes.plot([ratios.min(), ratios.max()], [place, place], color=colour, linewidth=2)
             axes.plot(np.median(ratios), place, "o", color=colour)
             if off := int((sides != INSIDE).sum()):
                 said, options = f"{off} of {sides.size} off the grid", {"textcoords": "offset points", "ha": "right"}
                 axes.annotate(said, (0.98, place), (0, 5), axes.get_yaxis_transform(), fontsize=6.5, **options)
         describe(axes, "x", xlabel="m*/(dr)", title=f"d = {d}, r = {rank}")
-    grid[0].set_yticks(range(len(found)), [labels[label] for label in found])
-    grid[0].set_ylim(len(found) - 0.4, -0.6)
+    grid[0].set_yticks(range(len(tables)), [labels[label] for label in tables])
+    grid[0].set_ylim(len(tables) - 0.4, -0.6)
     return finish(
         figure, f"m*: where the relative error falls through {THRESHOLD:g}; point: median, bar: range of runs"
     )
 
 
-def draw_sensitivity(found, labels):
+def draw_sensitivity(tables, labels):
     """Draw the passes to recovery and the error at the end over the start's scale α, for methods that have one."""
     figure, (left, right) = panels(2, width=4.4, height=3.2, sharex=True)
     reached = False
-    for colour, (label, table) in zip(COLOURS, found.items(), strict=False):
+    for colour, (label, table) in zip(COLOURS, tables.items(), strict=False):
         if table.empty:
             continue
         alphas = sorted(table["alpha"].unique())
@@ -105,7 +105,7 @@ def draw_sensitivity(found, labels):
         left.plot(alphas, passes, "o-", color=colour, label=labels[label])
         last = table.sort_values("iteration").groupby(["alpha", "target", "ensemble"])["test_error"].last()
         right.plot(alphas, last.groupby("alpha").median(), "o-", color=colour, label=labels[label])
-    kappa = next(table["kappa"].iloc[0] for table in found.values() if len(table))
+    kappa = next(table["kappa"].iloc[0] for table in tables.values() if len(table))
     if not reached:
         left.text(0.5, 0.5, "not by T from any α", transform=left.transAxes, ha="center")
         left.set_yticks([])

@@ -7,11 +7,11 @@ from algoreg.claims.cells import geometric_mean
 AXIS_WORDS = {"method": "", "alpha": "α =", "m_over_d": "m/d =", "iteration": "iteration"}
 
 
-def shifts(frame, own, keys):
+def shifts(frame, unchanged, keys):
     """Return the rows of both frames' runs with ``shift``:
     by how many percent ``frame``'s test error is above ``own``'s.
     """
-    both = frame.merge(own, on=keys, suffixes=("", "_own"))
+    both = frame.merge(unchanged, on=keys, suffixes=("", "_own"))
     return both.assign(shift=100 * (both["test_error"] / both["test_error_own"] - 1))
 
 
