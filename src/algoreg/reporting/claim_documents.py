@@ -27,10 +27,10 @@ What all chapters share; what one chapter adds, its ledger says.
 - **Measurements**: matrices Aᵢ with observations (*labels*) yᵢ = ⟨Aᵢ, X\\*⟩, m of them. An *ensemble* is one draw of the Aᵢ.
   5 × 6 targets × ensembles are 30 runs.
 - **dr** is d times r. X\\* has dr − r(r−1)/2 degrees of freedom. D = d(d+1)/2 is the dimension of all symmetric matrices.
-- **Descent** has a factor U with X = UUᵀ, initialised at U₀ = αI (its *start*; small where α is small). A step is U ← U − ηMU, M = (1/m) Σ (⟨Aᵢ, X⟩ − yᵢ) Aᵢ. η·t is the
-  time after t steps, T the end of a run.
-- **Width** is U's number of columns: full width is d, the rank's width r. A *spectral start*, or
-  spectral initialisation, is made of the leading eigenvectors of (1/m) Σ yᵢAᵢ.
+- **Descent** has a factor U with X = UUᵀ, initialised at U₀ = αI (small where α is small; names of claims and columns say *start*).
+  A step is U ← U − ηMU, M = (1/m) Σ (⟨Aᵢ, X⟩ − yᵢ) Aᵢ. η·t is the time after t steps, T the end of a run.
+- **Width** is U's number of columns: full width is d, the rank's width r. A *spectral initialisation* is made
+  of the leading eigenvectors of (1/m) Σ yᵢAᵢ.
 - **Errors** are relative: ‖X − X\\*‖ / ‖X\\*‖ in Frobenius norm (test), and the same of the labels (training).
 - **m\\*** is the number of measurements from which a run recovers X\\*: its test error is below a tolerance.
 - **Prior knowledge** is what a method needs beside the measurements, such as the rank: what it is *told*.

@@ -24,7 +24,7 @@ def _off_the_grid(end, least, most):
 def optimisers_and_the_start(reference):
     """Return the headline: what polar steps do to the small start."""
     return (
-        f"Under polar steps, Muon's without momentum, the error at the end no longer depends on the start's scale α (a power "
+        f"Under polar steps, Muon's without momentum, the error at the end no longer depends on the initialisation's scale α (a power "
         f"within {estimate_of(reference, 'optimisers-start-forgotten', 'up')} of 0), and they need "
         f"{estimate_of(reference, 'optimisers-samples-polar')} times the measurements of gradient descent."
     )
