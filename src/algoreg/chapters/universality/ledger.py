@@ -1,0 +1,49 @@
+"""The ledger's evidence on universality: thresholds and iterations by law and dimension."""
+
+import numpy as np
+
+from algoreg.chapters.universality.estimands import GAUSSIAN, threshold_ratios, value_ratios
+from algoreg.chapters.universality.words import LAWS
+from algoreg.claims.cells import chosen
+from algoreg.claims.thresholds import find_thresholds
+from algoreg.reporting.report import estimate_of, geometric, markdown, number, passage, verdicts
+from algoreg.settings.chapters import load_chapters
+
+# The tier whose committed numbers the ledger has.
+TIERS = ("quick",)
+TOLERANCE = 0.1
+
+
+@passage("universality", tiers=TIERS)
+def universality_headline(reference):
+    """Return the headline's numbers: the largest factors between laws, and that of rank one."""
+    return (
+        f"Their thresholds lie within a factor {estimate_of(reference, 'universality-threshold', 'up')} of the Gaussian one, "
+        f"their iterations within {estimate_of(reference, 'universality-course', 'up')}; rank-one measurements of the same "
+        f"mean and covariance need at least {estimate_of(reference, 'universality-rank-one', 'down')} times as many."
+    )
+
+
+@passage("universality", tiers=TIERS)
+def universality_laws(frame):
+    """Return m* and iterations by d and law, and both over the Gaussian ones, as Markdown."""
+    rows, most = [], frame["m_over_dr"].max()
+    many = chosen(frame, {"m_over_dr": float(most)})
+    for law in LAWS:
+        own = frame[frame["law"] == law]
+        thresholds = find_thresholds(own, "d", TOLERANCE)
+        ratios = threshold_ratios(frame, law, TOLERANCE)[0].mean(axis=(1, 2))
+        times = value_ratios(many, law, "iterations").mean(axis=(1, 2))
+        for k, d in enumerate(thresholds.sizes.astype(int)):
+            reached = many[(many["law"] == law) & (many["d"] == d)]["iterations"]
+            beside = ["–", "–"] if law == GAUSSIAN else [number(np.exp(ratios[k])), number(np.exp(times[k]))]
+            rows.append([LAWS[law], d, number(thresholds.medians()[k] / d), beside[0], geometric(reached), beside[1]])
+    header = ["law", "d", "median m*/d", "m* over Gaussian", f"iterations at m = {most:g}dr", "over Gaussian"]
+    return markdown(header, rows)
+
+
+@passage("universality", tiers=TIERS)
+def universality_verdicts(reference):
+    """Return the verdicts of tier quick, as Markdown."""
+    (chapter,) = load_chapters(["universality"])
+    return verdicts(reference, chapter.claims)
