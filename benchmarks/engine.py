@@ -27,7 +27,7 @@ from algoreg.numerics.svec import smat
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.reporting.figures import save
 from algoreg.results.records import atomic, dump_json, write_text
-from timing import Limits, describe, free_memory, interleave, last_level_cache, repeat
+from timing import Limits, describe, free_memory, interleave, repeat
 
 KEYS = (
     "name",
@@ -175,21 +175,14 @@ def descent_cases(ensemble, notes):
     return cases
 
 
-def against_limits(d, m, batch, itemsize, seconds, rates, device="cpu"):
-    """Return the columns that compare one iteration of an engine case with the limits of its rounds."""
-    moved, flops = roofline.work(d, m, batch, itemsize)
-    bandwidth, peak, cache = rates["gemv"][0], rates["gemm"][0], last_level_cache(device)
-    in_cache = cache is not None and moved <= cache
+def work_of(d, m, batch, moved, seconds):
+    """Return the columns on the bytes and operations of an iteration; its limit is known at the end."""
+    flops = roofline.flops(d, m, batch)
     return {
-        "fraction_of_limit": significant(roofline.limit_seconds(moved, flops, bandwidth, peak) / seconds),
         "bytes": moved,
         "flops": flops,
         "intensity": significant(flops / moved),
         "gflop_per_s": significant(flops / seconds / 1e9),
-        "limit_gb_per_s": significant(bandwidth / 1e9),
-        "limit_gflop_per_s": significant(peak / 1e9),
-        "in_cache": in_cache,
-        **({"note": "the packed ensemble fits the last-level cache, the limit is memory's"} if in_cache else {}),
     }
 
 
@@ -243,7 +236,7 @@ class Bench:
             for baseline, median in medians.items():
                 known[f"ratio_to_{baseline}"] = significant(median * batch / timings[key].median)
             if case == "engine":
-                known |= against_limits(d, m, batch, dtype.itemsize, timings[key].median, rates, self.options.device)
+                known |= work_of(d, m, batch, packed, timings[key].median)
             self.add(case, **known)
         # The next measurement needs the room of the full matrices.
         del cases
@@ -270,13 +263,13 @@ class Bench:
         timings = self.time(cases)
         for name, batch in product(SHORT, SHORT_BATCHES):
             ratio = timings["float32", batch].median / timings[name, batch].median
-            rows = stored[name].rows
+            rows, timing = stored[name].rows, timings[name, batch]
             self.add(
                 name,
                 **known,
-                **timed(timings[name, batch], batch),
+                **timed(timing, batch),
+                **work_of(ensemble.d, ensemble.m, batch, rows.numel() * rows.element_size(), timing.median),
                 ratio_to_float32=significant(ratio),
-                bytes=rows.numel() * rows.element_size(),
                 note=f"factored descent on rows stored as {name}, computed in float32",
             )
 
@@ -363,7 +356,7 @@ class Bench:
         )
 
     def limit_rows(self):
-        """Return the rows of the machine: what it is, and the medians of its limits over all groups."""
+        """Return the rows of the machine: what it is, and the medians of its limits with slowest and fastest timing."""
         options = self.options
         described = describe(options.device)
         rows = [make_row("machine", device=options.device, threads=options.threads, rounds=options.rounds, **described)]
@@ -410,7 +403,9 @@ class Bench:
             limits = Limits(DTYPES[name], options.limit_bytes, options.limit_side, options.device)
             for d in options.d:
                 self.group(d, name, limits)
-        return [*self.limit_rows(), *self.rows]
+        rows = [*self.limit_rows(), *self.rows]
+        roofline.compare_with_limits(rows)
+        return rows
 
 
 def finished(call):
@@ -525,6 +520,8 @@ def main():
         return
     bench = Bench(options)
     rows = bench.measure()
+    for row in roofline.beyond(rows):
+        bench.say(f"beyond its limit, though no cache holds what it reads: {describe_row(row).strip()}")
     write_text(options.output / "engine.json", dump_json(rows))
     figure = roofline.draw(rows)
     for kind in ("svg", "png"):

@@ -5,12 +5,12 @@ import re
 from pathlib import Path
 from textwrap import fill
 
-import methods
+import roofline
 from algoreg.results.records import dump_json, write_text
 from timing import fill_block
 
 KEPT, DOCUMENT = Path("reference/bench"), Path("docs/scaling.md")
-SHOWN = ("engine", "bfloat16", "signs", "projected", "eigh", "stochastic", "gemm_dxd", *methods.METHODS)
+BATCHES, SHORT = (1, 8, 32), ("bfloat16", "signs")
 
 
 def keep(rows):
@@ -30,28 +30,10 @@ def machine(rows):
 def fill_document(device):
     """Write the tables of all processors of a kind (cpu or cuda)."""
     kept = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(KEPT.glob("*.json"))]
-    tables = [rows for rows in kept if machine(rows)["device"] == device]
-    text = [side_by_side(tables)] if len(tables) > 1 else []
-    text += [f"### {machine(rows)['device_name']}\n\n{document(rows)}" for rows in tables]
+    text = [
+        f"### {machine(rows)['device_name']}\n\n{document(rows)}" for rows in kept if machine(rows)["device"] == device
+    ]
     fill_block(DOCUMENT, "bench" if device == "cpu" else f"bench-{device}", "\n\n".join(text))
-
-
-def side_by_side(tables):
-    """Return the engine's rows of several processors as one Markdown table."""
-    names = [machine(rows)["device_name"] for rows in tables]
-    head = ["d", "batch", "type", *(f"{name}: {what}" for name in names for what in ("× autograd", "of the limit"))]
-    lines = [line(head), line(["---"] * len(head))]
-    engines = [{place(row): row for row in rows if row["name"] == "engine"} for rows in tables]
-    for key in sorted(set.union(*map(set, engines)), key=lambda key: (key[2], key[0], key[1])):
-        found = [rows.get(key, {}) for rows in engines]
-        cells = [text for row in found for text in (cell(row, "ratio_to_autograd", "{:.1f}"), share(row))]
-        lines.append(line([*key, *cells]))
-    return "\n".join(lines)
-
-
-def place(row):
-    """Return what a row of one processor shares with that of another."""
-    return row["d"], row["batch"], row["dtype"]
 
 
 def line(cells):
@@ -65,33 +47,50 @@ def cell(row, key, form):
 
 
 def share(row):
-    """Return a row's share of its limit as text."""
-    return cell(row, "fraction_of_limit", "{:.0%}") + (" (in cache)" if row.get("in_cache") else "")
+    """Return a row's share of its limit as text, with those of its slowest and its fastest timing."""
+    if row.get("fraction_of_limit") is None:
+        return "–"
+    low, high = row["fraction_spread"]
+    return f"{row['fraction_of_limit']:.0%} ({100 * low:.0f} to {100 * high:.0f})"
+
+
+def table(rows, names, batches, ratio, what):
+    """Return a Markdown table of rows of these names, a line for each type and d: ratios, and shares of the limit."""
+    head = ["type", "d", "cache", *(f"{what}, batch {batch}" for batch in batches)]
+    lines = [line([*head, *(f"of the limit, batch {batch}" for batch in batches)])]
+    lines.append(line(["---"] * (len(head) + len(batches))))
+    found = {}
+    for row in rows:
+        if row["name"] in names:
+            kind = row["dtype"] if row["name"] == "engine" else row["name"]
+            found.setdefault((kind, row["d"]), {})[row["batch"]] = row
+    for (kind, d), by in found.items():
+        group = [by.get(batch, {}) for batch in batches]
+        cells = [*(cell(row, ratio, "{:.1f}") for row in group), *(share(row) for row in group)]
+        lines.append(line([kind, d, group[0].get("cache") or "–", *cells]))
+    return "\n".join(lines) if found else ""
 
 
 def document(rows):
-    """Return the rows as Markdown: the machine, its limits, the engine at every size, the other algorithms."""
-    head = ["", "d", "m", "batch", "type", "ms per run and iteration", "× autograd", "× einsum", "× einsum, optimised"]
-    lines = [fill(introduction(rows), 100), "", line([*head, "of the limit"]), line(["---"] * (len(head) + 1))]
-    for row in rows:
-        if row["name"] in SHOWN:
-            ratios = (("autograd", "{:.1f}"), ("einsum", "{:.0f}"), ("einsum_optimize", "{:.1f}"))
-            numbers = [cell(row, "ms_per_run_iteration", "{:.3g}")]
-            numbers += [cell(row, f"ratio_to_{name}", form) for name, form in ratios]
-            lines.append(line([*(row[key] for key in ("name", "d", "m", "batch", "dtype")), *numbers, share(row)]))
-    return "\n".join(lines)
+    """Return the rows as Markdown: the machine and its limits, the engine at every size, rows of short types."""
+    parts = [
+        fill(introduction(rows), 100),
+        table(rows, ["engine"], BATCHES, "ratio_to_autograd", "× autograd"),
+        table(rows, SHORT, BATCHES[:2], "ratio_to_float32", "× float32"),
+    ]
+    return "\n\n".join(filter(None, parts))
 
 
 def introduction(rows):
     """Return a sentence on the machine, one on its limits and one on memory."""
-    limits = [
-        f"{'multiply-adds of one core' if row['name'] == 'fma' else row['name']}{' ' + row['dtype'] if row['dtype'] else ''} "
-        f"{row.get('gb_per_s') or row.get('gflop_per_s'):.3g} {'GB/s' if row.get('gb_per_s') else 'GFLOP/s'}"
-        for row in rows
-        if row["name"] in ("copy", "gemv", "gemm", "fma")
-    ]
+    bandwidth, peaks = roofline.ceilings(rows)
     known = machine(rows)
-    text = f"{known['device_name']}, {known['threads']} threads, torch {known['torch']}: {', '.join(limits)}."
+    limits = [f"{bandwidth / 1e9:.3g} GB/s", *(f"{peak / 1e9:.3g} GFLOP/s in {name}" for name, peak in peaks.items())]
+    held = ", ".join(f"{name} {size / 2**20:.3g} MiB" for name, size in known["caches"].items())
+    text = (
+        f"{known['device_name']}, {known['threads']} threads, torch {known['torch']}: at best {', '.join(limits)}. "
+        f"Caches: {held or 'not known'}."
+    )
     (memory,) = (row for row in rows if row["name"] == "memory")
     if memory.get("ratio") is None:
         return text

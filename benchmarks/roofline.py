@@ -7,14 +7,33 @@ from algoreg.numerics.theory import symmetric_dimension
 from algoreg.reporting.charts.style import COLOURS, style
 
 
-def work(d, m, batch, itemsize):
-    """Return (bytes, flops) of one iteration of a batch of factored descents.
+def flops(d, m, batch):
+    """Return the operations of one iteration of a batch of factored descents.
 
-    The bytes are those of one pass over the packed ensemble. The flops are the two products with it, 4mDB with
-    D = d(d+1)/2, and UUᵀ and MU, 4d³B.
+    They are the two products with the packed ensemble, 4mDB with D = d(d+1)/2, and UUᵀ and MU, 4d³B. The bytes of an
+    iteration are those of one pass over the packed ensemble.
     """
-    packed = symmetric_dimension(d)
-    return m * packed * itemsize, 4 * m * packed * batch + 4 * d**3 * batch
+    return 4 * m * symmetric_dimension(d) * batch + 4 * d**3 * batch
+
+
+def ceilings(rows):
+    """Return the machine's bytes/s, and its operations/s by dtype: the best of all timings of a run.
+
+    Memory cannot be read faster than it was read at any time of the run, and the arithmetic cannot be faster than the
+    faster of a library's matrix product and all threads' multiply-adds on numbers in registers.
+
+    Parameters
+    ----------
+    rows : list of mapping
+        The rows of a run: those of ``copy``, ``gemv``, ``gemm`` and, on a CPU, ``fma``.
+    """
+    bandwidth = max(row["gb_per_s_spread"][1] for row in rows if row["name"] in ("copy", "gemv"))
+    peaks = {}
+    for row in rows:
+        if row["name"] in ("gemm", "fma"):
+            rate = row["gflop_per_s_spread"][1] * (row["threads"] if row["name"] == "fma" else 1)
+            peaks[row["dtype"]] = max(peaks.get(row["dtype"], 0), 1e9 * rate)
+    return 1e9 * bandwidth, peaks
 
 
 def limit_seconds(moved, flops, bandwidth, peak):
@@ -22,6 +41,33 @@ def limit_seconds(moved, flops, bandwidth, peak):
     and ``flops`` operations at ``peak`` per second.
     """
     return max(moved / bandwidth, flops / peak)
+
+
+def compare_with_limits(rows):
+    """Fill in the shares of the limit of all rows that say their bytes and operations, from the ceilings of their run.
+
+    ``fraction_of_limit`` is the median's, ``fraction_spread`` those of the slowest and of the fastest timing, and
+    ``cache`` names the smallest cache that could hold the packed ensemble, if there is one.
+    """
+    bandwidth, peaks = ceilings(rows)
+    (machine,) = (row for row in rows if row["name"] == "machine")
+    for row in rows:
+        if row.get("flops"):
+            limit = 1e3 * limit_seconds(row["bytes"], row["flops"], bandwidth, peaks[row["dtype"]]) / row["batch"]
+            share, low, high = (
+                float(f"{limit / spent:.4g}") for spent in (row["ms_per_run_iteration"], *row["spread_ms"][::-1])
+            )
+            row |= {"fraction_of_limit": share, "fraction_spread": [low, high], "cache": holding(machine, row["bytes"])}
+
+
+def holding(machine, size):
+    """Return the name of the smallest cache that holds so many bytes, None where only memory does."""
+    return next((name for name, held in sorted(machine["caches"].items()) if size <= held), None)
+
+
+def beyond(rows):
+    """Return the rows more than 5 % faster than their limit although no cache holds what they read."""
+    return [row for row in rows if row.get("flops") and row["fraction_of_limit"] > 1.05 and not row["cache"]]
 
 
 def _spread(heights, gap):
@@ -37,24 +83,19 @@ def _spread(heights, gap):
 
 
 def _panel(axes, rows, dtype, colour):
-    limits = {row["name"]: row for row in rows if row["dtype"] == dtype and row["name"] in ("gemv", "gemm", "fma")}
-    bandwidth, peak = limits["gemv"]["gb_per_s"], limits["gemm"]["gflop_per_s"]
+    bandwidth, peaks = ceilings(rows)
     points = [row for row in rows if row["name"] == "engine" and row["dtype"] == dtype and row.get("gflop_per_s")]
     x = np.geomspace(0.25, 150, 200)
-    axes.plot(x, np.minimum(bandwidth * x, peak), color="black", linewidth=1.2)
-    ceilings = f"ceilings as measured:\ngemv {bandwidth:.3g} GB/s\ngemm {peak:.3g} GFLOP/s"
-    if "fma" in limits:
-        cores = limits["fma"]["threads"] * limits["fma"]["gflop_per_s"]
-        axes.plot(x, np.minimum(bandwidth * x, cores), color="black", linewidth=0.8, linestyle=":", zorder=1)
-        ceilings += f"\nmultiply-adds {cores:.3g} GFLOP/s (dotted)"
-    axes.text(0.97, 0.04, ceilings, transform=axes.transAxes, ha="right", va="bottom", fontsize=7.5)
+    axes.plot(x, np.minimum(bandwidth * x, peaks[dtype]) / 1e9, color="black", linewidth=1.2)
+    limits = f"the run's best:\n{bandwidth / 1e9:.3g} GB/s\n{peaks[dtype] / 1e9:.3g} GFLOP/s"
+    axes.text(0.97, 0.04, limits, transform=axes.transAxes, ha="right", va="bottom", fontsize=7.5)
     axes.set(xscale="log", yscale="log", xlim=(x[0], x[-1]), title=dtype, xlabel="flops per byte of packed ensemble")
     for batch in sorted({row["batch"] for row in points}):
         column = [row for row in points if row["batch"] == batch]
         labels = 10 ** _spread([np.log10(row["gflop_per_s"]) for row in column], 0.075)
         for row, height in zip(column, labels, strict=True):
             place = (row["intensity"], row["gflop_per_s"])
-            face = "white" if row["in_cache"] else colour
+            face = "white" if row["cache"] else colour
             axes.plot(*place, "o", color=colour, markerfacecolor=face, markersize=4.5)
             axes.annotate(
                 f"{row['d']}·{batch}",
@@ -85,7 +126,5 @@ def draw(rows):
         for axes, dtype, colour in zip(grid[0], dtypes, COLOURS, strict=False):
             _panel(axes, rows, dtype, colour)
         grid[0][0].set_ylabel("GFLOP/s")
-        figure.supxlabel(
-            "points: d · batch, m = 25 d; hollow: the packed ensemble fits the last-level cache", fontsize=7
-        )
+        figure.supxlabel("points: d · batch, m = 25 d; hollow: a cache could hold the packed ensemble", fontsize=7)
     return figure

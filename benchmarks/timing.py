@@ -151,13 +151,19 @@ class Limits:
         return rates
 
 
-def last_level_cache(device="cpu"):
-    """Return the bytes of the last-level cache, or None where the system does not say."""
+def caches(device="cpu"):
+    """Return the bytes of the machine's data caches by level, ``{}`` where the system does not say."""
     if device != "cpu":
-        return torch.cuda.get_device_properties(device).L2_cache_size
-    units = {"K": 2**10, "M": 2**20}
-    sizes = [path.read_text().strip() for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")]
-    return max((int(size[:-1]) * units[size[-1]] for size in sizes if size[-1] in units), default=None)
+        return {"L2": torch.cuda.get_device_properties(device).L2_cache_size}
+    found, units = {}, {"K": 2**10, "M": 2**20}
+    for path in Path("/sys/devices/system/cpu").glob("cpu[0-9]*/cache/index*"):
+        level, kind, size, cores = (
+            (path / name).read_text().strip() for name in ("level", "type", "size", "shared_cpu_list")
+        )
+        if kind != "Instruction":
+            # One that cores share is found at each of them.
+            found[level, cores] = int(size[:-1]) * units[size[-1]]
+    return {f"L{name}": sum(size for (level, _), size in found.items() if level == name) for name, _ in sorted(found)}
 
 
 def free_memory(device="cpu"):
@@ -181,7 +187,7 @@ def describe(device="cpu"):
     return {
         "device_name": name if device == "cpu" else torch.cuda.get_device_name(device),
         "cores": len(affinity(0)) if affinity else os.cpu_count(),
-        "last_level_cache_bytes": last_level_cache(),
+        "caches": caches(device),
         "platform": known["platform"],
         **{name: known[name] for name in ("python", "torch", "numpy")},
     }

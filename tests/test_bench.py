@@ -49,11 +49,22 @@ def test_the_quick_benchmark_writes_complete_rows_and_a_picture(bench, tmp_path)
         "machine": 1, "copy": 1, "gemv": 2, "gemm": 2, "fma": 2, "memory": 1, "engine": 6, "bfloat16": 2, "signs": 2, "autograd": 2, "einsum": 2,
         "einsum_optimize": 2, "projected": 6, "eigh": 6, "stochastic": 2, "gemm_dxd": 2, **dict.fromkeys(bench("methods").METHODS, 2),
     }  # fmt: skip
+    ceilings = [max(row["gb_per_s_spread"][1] for name in ("copy", "gemv") for row in by_name[name])]
     for row in by_name["engine"]:
         assert (row["d"], row["m"], row["device"]) == (10, 250, "cpu")
-        limit_ms = 1e3 * max(row["bytes"] / row["limit_gb_per_s"], row["flops"] / row["limit_gflop_per_s"]) / 1e9
-        measured_ms = row["batch"] * row["ms_per_run_iteration"]
-        assert row["fraction_of_limit"] == pytest.approx(limit_ms / measured_ms, rel=2e-3)
+        peak = max(
+            limit["gflop_per_s_spread"][1]
+            for name in ("gemm", "fma")
+            for limit in by_name[name]
+            if limit["dtype"] == row["dtype"]
+        )
+        limit_ms = 1e3 * max(row["bytes"] / ceilings[0], row["flops"] / peak) / 1e9
+        for share, spent in zip(
+            [row["fraction_of_limit"], *row["fraction_spread"]],
+            [row["ms_per_run_iteration"], *row["spread_ms"][::-1]],
+            strict=True,
+        ):
+            assert share == pytest.approx(limit_ms / (row["batch"] * spent), rel=2e-3)
         einsum = next(other for other in by_name["einsum"] if other["dtype"] == row["dtype"])
         ratio = einsum["ms_per_run_iteration"] / row["ms_per_run_iteration"]
         assert row["ratio_to_einsum"] == pytest.approx(ratio, rel=2e-3)
@@ -69,7 +80,7 @@ def test_the_quick_benchmark_writes_complete_rows_and_a_picture(bench, tmp_path)
         assert parts == pytest.approx(row["ms_per_run_iteration"], rel=1e-2)
     assert all((tmp_path / f"roofline.{kind}").stat().st_size > 0 for kind in ("svg", "png"))
     text = bench("machines").document(rows)
-    assert text.count("\n| engine |") == 6
+    assert [text.count(f"\n| {name} | 10 |") for name in ("float32", "float64", "bfloat16", "signs")] == [1, 1, 1, 1]
     assert "None" not in text
 
 
@@ -79,44 +90,43 @@ def quick(folder, *arguments):
     return subprocess.run([*map(str, command), *arguments], cwd=folder, capture_output=True, text=True, timeout=300)
 
 
+def run_rows(bench, share=0.5, **known):
+    """Return the rows of a run: its machine, limits of 10 GB/s and 100 operations/ns, two batches of one size."""
+    make_row = bench("engine").make_row
+    case = {"d": 100, "m": 2500, "dtype": "float32"}
+    return [
+        make_row("machine", **{"device": "cpu", "device_name": "Maker (A)", "threads": 2, "torch": "2.13", "caches": {"L2": 2**20}} | known),
+        make_row("copy", gb_per_s=8.0, gb_per_s_spread=[7.0, 9.0]),
+        make_row("gemv", dtype="float32", gb_per_s=9.0, gb_per_s_spread=[8.0, 10.0]),
+        make_row("gemm", dtype="float32", threads=2, gflop_per_s=60.0, gflop_per_s_spread=[50.0, 70.0]),
+        make_row("memory", ratio=None),
+        make_row(
+            "engine", **case, batch=1, ms_per_run_iteration=0.02, ratio_to_autograd=4.0, fraction_of_limit=share,
+            fraction_spread=[0.4, 0.6], cache=None,
+        ),
+        make_row("engine", **case, batch=8),
+    ]  # fmt: skip
+
+
 def test_rows_of_a_gpu_make_a_table_without_what_only_a_cpu_has(bench):
-    engine = bench("engine")
-    known = {"device": "cuda", "threads": 2}
-    rows = [
-        engine.make_row("machine", device_name="a GPU", torch="2.13", **known),
-        engine.make_row("gemv", dtype="float32", gb_per_s=3000.0, **known),
-        engine.make_row("gemm", dtype="float32", gflop_per_s=50000.0, **known),
-        engine.make_row("memory", d=100, m=2500, ratio=None, note="skipped: needs a CPU", **known),
-        engine.make_row("engine", d=100, m=2500, batch=1, dtype="float32", ms_per_run_iteration=0.02, **known),
-    ]
-    text = bench("machines").document(rows)
-    assert text.startswith("a GPU, 2 threads, torch 2.13: gemv float32 3e+03 GB/s, gemm float32 5e+04 GFLOP/s.\n")
-    assert "| engine | 100 | 2500 | 1 | float32 | 0.02 | – |" in text
+    text = bench("machines").document(run_rows(bench, device="cuda", device_name="a GPU"))
+    assert text.startswith("a GPU, 2 threads, torch 2.13: at best 10 GB/s, 70 GFLOP/s in float32. Caches: L2 1 MiB.")
+    assert "\n| float32 | 100 | – | 4.0 | – | – | 50% (40 to 60) | – | – |" in text
     assert "None" not in text
 
 
-def test_the_engines_rows_of_two_machines_stand_side_by_side(bench, tmp_path, monkeypatch):
-    engine, machines = bench("engine"), bench("machines")
+def test_a_processors_second_run_takes_the_place_of_its_first(bench, tmp_path, monkeypatch):
+    machines = bench("machines")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "docs").mkdir()
     machines.DOCUMENT.write_text("before\n<!-- begin: bench -->\n<!-- end: bench -->\nafter\n", encoding="utf-8")
     for name, share in (("Maker (A)", 0.5), ("Maker (A)", 0.75), ("Maker B", 0.9)):
-        known = {"d": 100, "m": 2500, "batch": 1, "dtype": "float32"}
-        rows = [
-            engine.make_row("machine", device="cpu", device_name=name, threads=2, torch="2.13"),
-            engine.make_row("memory", ratio=None),
-            engine.make_row(
-                "engine", **known, ms_per_run_iteration=0.5, ratio_to_autograd=4.0, fraction_of_limit=share
-            ),
-            *([engine.make_row("engine", **{**known, "batch": 8})] if name == "Maker B" else []),
-        ]
-        machines.keep(rows)
-    # The second run on a machine takes the place of the first.
+        machines.keep(run_rows(bench, share, device_name=name))
     assert sorted(path.name for path in machines.KEPT.iterdir()) == ["maker-a.json", "maker-b.json"]
     machines.fill_document("cpu")
     text = machines.DOCUMENT.read_text(encoding="utf-8")
-    assert "| 100 | 1 | float32 | 4.0 | 75% | 4.0 | 90% |\n| 100 | 8 | float32 | – | – | – | – |" in text
-    assert text.index("### Maker (A)") < text.index("### Maker B") < text.index("after")
+    assert "50%" not in text
+    assert text.index("### Maker (A)") < text.index("75%") < text.index("### Maker B") < text.index("after")
 
 
 @pytest.mark.any_kernels
@@ -142,21 +152,50 @@ def test_the_quick_benchmark_measures_a_gpu(bench, tmp_path):
 def test_the_roofline_of_a_small_case_is_the_one_worked_out_by_hand(bench):
     roofline = bench("roofline")
     # D = 55; 250 rows of 55 float32 numbers; 4·250·55·2 for the two products and 4·1000·2 for UUᵀ and MU.
-    moved, flops = roofline.work(10, 250, 2, 4)
-    assert (moved, flops) == (55_000, 110_000 + 8_000)
-    assert roofline.limit_seconds(moved, flops, 10e9, 100e9) == pytest.approx(5.5e-6)
-    assert roofline.limit_seconds(moved, flops, 10e9, 10e9) == pytest.approx(11.8e-6)
+    assert roofline.flops(10, 250, 2) == 110_000 + 8_000
+    assert roofline.limit_seconds(55_000, 118_000, 10e9, 100e9) == pytest.approx(5.5e-6)
+    assert roofline.limit_seconds(55_000, 118_000, 10e9, 10e9) == pytest.approx(11.8e-6)
+
+
+def test_every_row_is_compared_with_the_best_that_was_seen_in_the_run(bench):
+    roofline, rows = bench("roofline"), run_rows(bench)
+    assert roofline.ceilings(rows) == (10e9, {"float32": 70e9})
+    # Two threads of 40 in registers are faster than the library.
+    rows.append({"name": "fma", "dtype": "float32", "threads": 2, "gflop_per_s_spread": [30.0, 40.0]})
+    assert roofline.ceilings(rows) == (10e9, {"float32": 80e9})
+    # 2 MB take 0.2 ms, and 2.4 million operations 0.03.
+    small, large = rows[-3], rows[-2]
+    small |= {"bytes": 500_000, "flops": 600_000, "ms_per_run_iteration": 0.04, "spread_ms": [0.025, 0.1]}
+    large |= {"bytes": 2_000_000, "flops": 2_400_000, "ms_per_run_iteration": 0.02, "spread_ms": [0.0125, 0.05]}
+    roofline.compare_with_limits(rows)
+    assert (small["fraction_of_limit"], small["fraction_spread"], small["cache"]) == (1.25, [0.5, 2.0], "L2")
+    assert (large["fraction_of_limit"], large["fraction_spread"], large["cache"]) == (1.25, [0.5, 2.0], None)
+    # Only a cache explains more than the limit.
+    assert roofline.beyond(rows) == [large]
+
+
+def test_no_kept_row_is_faster_than_its_limit_without_a_cache_that_holds_what_it_reads(bench):
+    roofline = bench("roofline")
+    for path in sorted((ROOT / "reference" / "bench").glob("*.json")):
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        kept = json.dumps(rows)
+        roofline.compare_with_limits(rows)
+        assert json.dumps(rows) == kept, path.name
+        assert not roofline.beyond(rows), path.name
 
 
 def test_the_picture_leaves_out_a_case_that_was_skipped(bench):
-    limits = [
-        {"name": "gemv", "dtype": "float32", "gb_per_s": 10},
-        {"name": "gemm", "dtype": "float32", "gflop_per_s": 99},
-        {"name": "fma", "dtype": "float32", "gflop_per_s": 120, "threads": 2},
-    ]
-    case = {"name": "engine", "dtype": "float32", "d": 10, "batch": 2}
-    measured = {**case, "intensity": 2.1, "gflop_per_s": 8.0, "in_cache": True}
-    figure = bench("roofline").draw([*limits, measured, {**case, "d": 2000, "note": "skipped: too large"}])
+    rows = run_rows(bench)
+    measured = {
+        "name": "engine",
+        "dtype": "float32",
+        "d": 10,
+        "batch": 2,
+        "intensity": 2.1,
+        "gflop_per_s": 8.0,
+        "cache": "L2",
+    }
+    figure = bench("roofline").draw([*rows, measured])
     assert [text.get_text() for text in figure.axes[0].texts[1:]] == ["10·2"]
 
 
