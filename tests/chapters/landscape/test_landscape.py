@@ -9,7 +9,8 @@ import pytest
 from conftest import gaussian_matrices, measured, refused
 from drawn import RUNS, crossed, curve, drawn_law, geometric, level, margin, mean, same, where, whiskers
 
-from algoreg.chapters.landscape import estimands, minima
+from algoreg.chapters.landscape import estimands, ledger, minima, spurious
+from algoreg.chapters.landscape.experiments import edge_pairs
 from algoreg.chapters.networks import estimands as of_networks
 from algoreg.claims.intervals import UNDEFINED, exact_shares
 from algoreg.ensembles.rank_one import Ensemble
@@ -429,3 +430,95 @@ def test_landscape_large_starts_shows_errors_by_decay_shares_by_examples_and_the
         assert level(right, f"√(1 − m/D) = {law:.2f}") == pytest.approx(law)
     factor = margin("lazy-limit")
     assert sorted(curve(right, "margin")) == pytest.approx([0.7**0.5 / factor, 0.7**0.5 * factor])
+
+
+def second_difference(factor, planted, operator, change, size=1e-3):
+    """Return the second difference of ½φ(UUᵀ), φ(M) = ½⟨M − ZZᵀ, H(M − ZZᵀ)⟩, along a change of U."""
+
+    def loss(u):
+        apart = plain.pack(u @ u.T - planted @ planted.T)
+        return apart @ operator @ apart / 2
+
+    return (loss(factor + size * change) + loss(factor - size * change) - 2 * loss(factor)) / size**2
+
+
+@pytest.mark.witness("edge_descents", "recovered", "held")
+@pytest.mark.parametrize(("width", "rank"), [(1, 1), (2, 1), (2, 2)])
+def test_the_constructed_point_turns_from_saddle_to_minimum_at_the_bound(width, rank):
+    d = width + rank + 1
+    basis = np.linalg.qr(np.random.default_rng(0).standard_normal((d, d)))[0]
+    bound = 1 + 2 * np.sqrt(width / rank)
+    assert width == pytest.approx((bound - 1) ** 2 / 4 * rank)
+    for over in (0.95, 1.05):
+        factor, planted, operator = spurious.constructed(basis, width, rank, over * bound)
+        values = np.linalg.eigvalsh(operator)
+        assert values[-1] / values[0] == pytest.approx(over * bound)
+        pull = plain.unpack(operator @ plain.pack(factor @ factor.T - planted @ planted.T), d)
+        np.testing.assert_allclose(pull @ factor, 0, atol=1e-14)
+        assert np.linalg.eigvalsh(pull)[0] < -0.9
+        # Towards X*: a column of Z in place of one of U.
+        change = np.outer(planted[:, 0] / np.linalg.norm(planted[:, 0]), np.eye(width)[0])
+        curvature = second_difference(factor, planted, operator, change)
+        assert np.sign(curvature) == np.sign(over - 1)
+        _, least = spurious.smallest_curvature(factor, planted, operator)
+        assert least == pytest.approx(curvature, rel=1e-4)
+        options = {"width": [width], "rank": [rank], "over": [over], "extra": [0, 1]}
+        table = measured("edge_descents", options, seed=SEED).set_index("extra")
+        # Plain descent from beside it, with r and with r + 1 columns.
+        for extra in (0, 1):
+            u = np.pad(factor, ((0, 0), (0, extra)))
+            u = u + 0.01 * np.random.default_rng(1).standard_normal(u.shape)
+            for _ in range(3000):
+                apart = operator @ plain.pack(u @ u.T - planted @ planted.T)
+                u = u - 0.1 * plain.unpack(apart, d) @ u
+            arrived = plain.relative_error(u @ u.T, planted @ planted.T) < 0.01
+            stayed = plain.relative_error(u @ u.T, factor @ factor.T) < 0.01
+            assert (table.loc[extra, "recovered"], table.loc[extra, "held"]) == (arrived, stayed)
+            assert stayed == (over > 1 and extra == 0)
+
+
+@pytest.mark.witness("edge_pairs", "over", "not_below", "first_order")
+def test_the_smallest_condition_number_is_that_of_another_solver():
+    cp = pytest.importorskip("cvxpy")
+    options = {"width": [1], "rank": [1], "pair": ["edge", "near"]}
+    table = measured("edge_pairs", options, seed=SEED).set_index("pair")
+    for pair in options["pair"]:
+        factor, planted = edge_pairs.pair_of(pair, 1, 1, SEED, 0)
+        apart = plain.pack(factor @ factor.T - planted @ planted.T)
+        units = plain.unpack(np.eye(6), 3)
+        # On the column u: 2⟨S, vvᵀ⟩ + ⟨uvᵀ + vuᵀ, H(uvᵀ + vuᵀ)⟩, by every pair of unit vectors v.
+        slopes = np.array([plain.pack(np.outer(factor, v) + np.outer(v, factor)) for v in np.eye(3)]).T
+        found = {}
+        for second in (True, False):
+            h, most = cp.Variable((6, 6), symmetric=True), cp.Variable()
+            s = sum((h @ apart)[k] * units[k] for k in range(6))
+            constraints = [h >> np.eye(6), most * np.eye(6) >> h, s @ factor == 0]
+            if second:
+                constraints.append(2 * s + slopes.T @ h @ slopes >> 0)
+            found[second] = cp.Problem(cp.Minimize(most), constraints).solve(solver=cp.SCS, eps=1e-8, max_iters=50_000)
+        np.testing.assert_allclose(table.loc[pair, "over"], found[True] / 3, rtol=1e-4)
+        assert (table.loc[pair, "not_below"], table.loc[pair, "first_order"]) == (
+            found[True] > 2.9997,
+            found[False] > 2.9997,
+        )
+    np.testing.assert_allclose(table.loc["edge", "over"], 1, rtol=1e-7)
+
+
+def test_a_width_below_every_rank_is_refused():
+    refused("edge_pairs", "a width of at least the rank", width=[1])
+    refused("edge_descents", "a width of at least the rank", width=[1])
+
+
+def test_landscape_edge_shows_the_smallest_condition_numbers_and_the_ends():
+    pairs = crossed(("over",), width=[1, 2], rank=[1], pair=["edge", "equal", "near", "far"], **RUNS)
+    ends = shares(("held", "recovered"), width=[1, 2], rank=[1], over=[0.95, 1.05], extra=[0, 1]).assign(curvature=-0.5)
+    left, right = draw("landscape_edge", {"edge_pairs": pairs, "edge_descents": ends}).axes
+    expected = geometric(where(pairs, pair="near"), "width", "over").to_numpy()
+    np.testing.assert_allclose(curve(left, "moved by 0.02").to_numpy(), expected)
+    heights = [bar.get_height() for bar in right.containers[1]]
+    np.testing.assert_allclose(heights, ends.groupby(["over", "extra"])["recovered"].mean())
+    assert level(right, "margin") == margin("zhang-one-column")
+    text = ledger.edge_ends(ends)
+    assert f"| 1.05 | r + 1 | −0.500 to −0.500 | {100 * where(ends, over=1.05, extra=1)['held'].mean():.0f} % |" in text
+    low, high = where(pairs, pair="far", width=2)["over"].agg(["min", "max"])
+    assert f"| moved by 0.3 | {low:.4f} to {high:.4f} |" in ledger.edge_conditions(pairs.assign(first_order=0.0))

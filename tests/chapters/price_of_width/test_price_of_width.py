@@ -10,9 +10,11 @@ import torch
 from conftest import gaussian_problem, measured, refused
 from drawn import RUNS, crossed, curve, geometric, mean, where
 
+from algoreg.algorithms import stiefel
 from algoreg.algorithms.asymmetric import start_factor
 from algoreg.algorithms.factored import start_matrix
-from algoreg.ensembles import gaussian_rectangular
+from algoreg.chapters.price_of_width import ledger
+from algoreg.ensembles import gaussian, gaussian_rectangular
 from algoreg.numerics.problems import draw_rectangular
 from algoreg.reporting import figures
 
@@ -178,3 +180,116 @@ def test_price_of_width_shows_errors_rates_and_imbalances():
     pd.testing.assert_series_equal(curve(right, "α = 0.1"), imbalances, check_names=False, check_index_type=False)
     line = curve(right, "margin: |exponent − 1| below 0.2")
     np.testing.assert_allclose(np.polyfit(np.log(line.index), np.log(line), 1)[0], 1.2)
+
+
+def normalised(matrices, labels, directions, step, count, magnitude=0.5):
+    """Yield X = QΘQᵀ from Θ = 0, each Q the polar factor by singular vectors, from the start to iteration ``count``."""
+    sizes = np.zeros((directions.shape[1],) * 2)
+    for _ in range(count + 1):
+        x = directions @ sizes @ directions.T
+        yield x
+        slope = plain.gradient(matrices, x, labels)
+        turn, pull = slope @ directions @ sizes, directions.T @ slope @ directions
+        along = directions.T @ turn
+        left, _, right = np.linalg.svd(directions - step * (turn - directions @ (along + along.T) / 2), False)
+        directions, sizes = left @ right, sizes - step * magnitude * pull
+
+
+def reached(errors, tolerance):
+    """Return when errors fall below a tolerance, log-linear between iterations."""
+    t = np.flatnonzero(np.array(errors) < tolerance)[0]
+    return t - np.log(tolerance / errors[t]) / np.log(errors[t - 1] / errors[t])
+
+
+@pytest.mark.parametrize("width", [2, 4, D])
+def test_descent_with_orthonormal_columns_is_the_plain_loop(width):
+    matrices, labels, _ = gaussian_problem(D, [1.0, 1 / KAPPA], 60, SEED, TARGET)
+    drawn = gaussian.Ensemble.draw(D, 60, SEED, 0)
+    runs = [{"width": k, "magnitude": 0.5, "step": 0.4, "target": TARGET} for k in (D, width)]
+    solver = stiefel.Algorithm(drawn, torch.from_numpy(np.stack([labels] * 2)), runs, SEED)
+    state = solver.advance(solver.initial(), 0, 25)
+    start = start_matrix("orthonormal", D, SEED, TARGET).numpy()[:, :width]
+    *_, expected = normalised(matrices, labels, start, 0.4, 25)
+    np.testing.assert_allclose(solver.estimate(state)[1].numpy(), expected, atol=1e-12)
+    directions = state["directions"][1, :, :width]
+    np.testing.assert_allclose(directions.mT @ directions, np.eye(width), atol=1e-13)
+    assert not state["directions"][1, :, width:].any()
+
+
+@pytest.mark.witness("normalised_rates", "escape", "growth")
+@pytest.mark.parametrize("method", ["normalised", "plain", "small", "damped"])
+def test_iterations_are_those_of_plain_loops(method):
+    options = {"d": D, "rank": RANK, "method": [method], "width": [4], "iterations": 4500, "targets": 2}
+    (row,) = where(measured("normalised_rates", options, seed=SEED), target=TARGET).to_dict("records")
+    matrices, labels, goal = gaussian_problem(D, [1.0, 1 / KAPPA], 105, SEED, TARGET)
+    step, alpha = {"normalised": (1.0, 1), "plain": (0.3, 1), "small": (0.4, 1e-6), "damped": (0.5, 1)}[method]
+    assert (row["step"], row["m"]) == (step, 105)
+    if method == "normalised":
+        start = start_matrix("orthonormal", D, SEED, TARGET).numpy()[:, :4]
+        iterates = list(normalised(matrices, labels, start, step, 400))
+    else:
+        u, iterates = alpha * start_matrix("gaussian", D, SEED, TARGET).numpy()[:, :4], []
+        for _ in range(4500):
+            iterates.append(u @ u.T)
+            one = (u, matrices, labels, step)
+            u = plain.preconditioned(*one, lambda size: size, 1) if method == "damped" else plain.factored(*one, 1)
+    errors = [plain.relative_error(x, goal) for x in iterates]
+    first, second, third = (reached(errors, tolerance) for tolerance in (0.1, 0.01, 1e-3))
+    # Beyond iteration 100 the experiment looks at every hundredth of the way.
+    np.testing.assert_allclose(row["escape"], first, rtol=1e-3)
+    np.testing.assert_allclose(row["growth"], (third - second) / (second - first), rtol=0.02)
+    if method == "plain":
+        assert np.isnan(row["iterations"])
+        assert row["growth"] > 8
+    else:
+        last = reached(errors, 1e-6)
+        np.testing.assert_allclose([row["iterations"], row["late"]], [last, last - third], rtol=5e-3)
+
+
+@pytest.mark.witness("normalised_samples", "m", "test_error")
+@pytest.mark.parametrize(("method", "width", "columns"), [("normalised", "2r", 4), ("small", "d", 12)])
+def test_errors_by_measurements_are_those_of_plain_loops(method, width, columns):
+    options = {"d": 12, "rank": 2, "m_over_dr": [1.5, 3], "method": [method], "width": [width], "iterations": 60}
+    table = measured("normalised_samples", options, seed=SEED, ensembles=[1]).set_index("m")
+    for m in (36, 72):
+        matrices, _, goal = gaussian_problem(12, [1.0, 1 / KAPPA], 72, SEED, 1, ensemble=1)
+        known = matrices[:m], plain.measure(matrices[:m], goal)
+        if method == "normalised":
+            start = start_matrix("orthonormal", 12, SEED, 1).numpy()[:, :columns]
+            *_, x = normalised(*known, start, 0.5, 60)
+        else:
+            u = plain.factored(1e-6 * start_matrix("gaussian", 12, SEED, 1).numpy()[:, :columns], *known, 0.2, 60)
+            x = u @ u.T
+        np.testing.assert_allclose(table.loc[m, "test_error"], plain.relative_error(x, goal), rtol=1e-6)
+
+
+def test_bad_widths_are_named():
+    refused("normalised_rates", "widths above the rank and below d", width=[2])
+    refused("normalised_samples", "six times the rank at most d", rank=3)
+
+
+def test_normalised_width_shows_growth_times_and_measurements():
+    methods = ["normalised", "plain", "small", "damped"]
+    rates = crossed(("growth", "escape", "late", "iterations"), method=methods, width=[4, 6, 8], **RUNS)
+    samples = crossed((), method=["normalised", "small"], width=["2r", "6r", "d"], m=[40, 80, 160], **RUNS)
+    # Errors fall through 0.05 half way in logarithms between two of the counts: before 80, or after it at width d.
+    early = samples["m"] >= np.where(samples["width"] == "d", 160, 80)
+    samples["test_error"] = np.where(early, 5e-3, 0.5)
+    sizes = {"d": 16, "rank": 2, "kappa": 2.0, "status": "budget"}
+    tables = {"normalised_rates": rates.assign(m=100, step=1.0, **sizes), "normalised_samples": samples.assign(**sizes)}
+    left, right, below = figures.draw("normalised_width", tables).axes
+    growths = geometric(where(rates, method="plain"), "width", "growth").to_numpy()
+    np.testing.assert_allclose(curve(left, "UUᵀ, plain, from α = 1").to_numpy(), growths)
+    own = where(rates, method="normalised")
+    expected = [np.sort(own.loc[own["width"] == k, "escape"])[len(own) // 6] for k in (4, 6, 8)]
+    np.testing.assert_allclose(curve(right, "XΘXᵀ").to_numpy(), expected)
+    line = curve(right, "margin: exponent below −0.25")
+    np.testing.assert_allclose(np.polyfit(np.log(line.index), np.log(line), 1)[0], -0.25)
+    needed = curve(below, "XΘXᵀ")
+    np.testing.assert_allclose(needed, np.sqrt([40 * 80, 40 * 80, 80 * 160]) / 32)
+    assert list(needed.index) == [4, 12, 16]
+    assert curve(below, "margin").iloc[0] == pytest.approx(1.25 * needed.iloc[0])
+    text = ledger.normalised_needed(tables["normalised_samples"])
+    assert f"| {needed.iloc[0]:.2f} | {needed.iloc[0]:.2f} | {needed.iloc[-1]:.2f} |" in text
+    row = next(line for line in ledger.normalised_iterations(tables["normalised_rates"]).split("\n") if "| 4 |" in line)
+    assert f"| {expected[0]:.3g} |" in row

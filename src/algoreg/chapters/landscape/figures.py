@@ -3,6 +3,7 @@ which widths and signs are enough, what large starts do.
 """
 
 import numpy as np
+import pandas as pd
 
 from algoreg.chapters.landscape.estimands import needed_widths, start_thresholds
 from algoreg.claims.cells import cells, geometric_mean
@@ -11,7 +12,7 @@ from algoreg.reporting.charts.course import bars, course, points
 from algoreg.reporting.charts.law import grows, law, margin_level, margin_slope
 from algoreg.reporting.charts.panels import describe, finish, panels, two_and_one
 from algoreg.reporting.charts.style import COLOURS, TEST, THIRD, TRAIN
-from algoreg.reporting.charts.text import caption, number, rounded, signed, sizes
+from algoreg.reporting.charts.text import caption, draws, number, rounded, signed, sizes
 from algoreg.reporting.figures import drawing
 
 SPREAD = "bars: smallest to largest share of an ensemble, 95 % intervals where each has one start"
@@ -219,3 +220,46 @@ def landscape_large_starts(tables, claims):
     said = caption(*(f"{place}: {sizes(tables[name], 'd')}" for place, name in places.items()))
     note = f"above left and below: geometric mean, smallest to largest run; above right: mean over runs; {SPREAD}"
     return finish(figure, note, caption=said)
+
+
+PAIRS = {"edge": "pair of the bound", "near": "moved by 0.02", "far": "moved by 0.3", "equal": "equal sizes"}
+ENDS = (("held", "ends at the spurious minimum", COLOURS[1]), ("recovered", "ends at X*", COLOURS[0]))
+
+
+def _edge_pairs(axes, table):
+    """Draw the smallest L/μ over the bound by pair for each r and r*."""
+    groups = list(table.groupby(["width", "rank"]))
+    for place, ((pair, words), marker) in enumerate(zip(PAIRS.items(), "osD^", strict=True)):
+        own = [group[group["pair"] == pair].assign(x=k + 0.12 * (place - 1.5)) for k, (_, group) in enumerate(groups)]
+        points(axes, pd.concat(own), "x", "over", COLOURS[place], words, marker, linestyle="none")
+    axes.axhline(1, color="black", linestyle="--", linewidth=0.9, label="Zhang's bound, 1 + 2√(r/r*)")
+    axes.set_xticks(range(len(groups)), [f"r = {width}\nr* = {rank}" for (width, rank), _ in groups])
+    least = table.loc[table["pair"].isin(["near", "far"]), "over"].min()
+    title = f"spurious minima begin at the bound:\nnear it the smallest L/μ is {least:.4f} times it"
+    describe(axes, "", ylabel="smallest L/μ of a spurious minimum\nover the bound", title=title)
+
+
+def _edge_ends(axes, table, claim):
+    """Draw the share of runs that stay and that end at X* by L/μ and columns."""
+    cases = dict(list(table.groupby(["over", "extra"])))
+    for shift, (value, words, colour) in zip((-0.17, 0.17), ENDS, strict=True):
+        means = [part[value].mean() for part in cases.values()]
+        axes.bar(np.arange(len(cases)) + shift, means, 0.32, color=colour, label=words)
+    margin_level(axes, claim, "share")
+    names = [f"{over:g} × bound,\nr{f' + {extra}' if extra else ''}" for over, extra in cases]
+    axes.set_xticks(range(len(cases)), names)
+    over, extra = max(cases)
+    stay, gone = cases[over, 0]["held"].mean(), cases[over, extra]["recovered"].mean()
+    title = f"{100 * (over - 1):.0f} % above it {100 * stay:.0f} % stay with r columns,\n{100 * gone:.0f} % reach X* with r + {extra}"
+    axes.set(xlabel="L/μ, columns", ylabel="share of runs", ylim=(0, 1.05), title=title)
+
+
+@drawing
+def landscape_edge(tables, claims):
+    """Draw the smallest L/μ of a spurious minimum over Zhang's bound, and where descent ends from beside it."""
+    figure, (left, right) = panels(2, height=3.8)
+    pairs, ends = tables["edge_pairs"], tables["edge_descents"]
+    _edge_pairs(left, pairs)
+    _edge_ends(right, ends, claims["zhang-one-column"])
+    said = caption("Quadratic objectives, d = r + r* + 1", f"left: {draws(pairs)}", f"right: {draws(ends)}")
+    return finish(figure, "left: points: geometric mean; bars: smallest to largest pair", caption=said)

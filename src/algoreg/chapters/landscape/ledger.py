@@ -8,11 +8,13 @@ from algoreg.chapters.landscape.estimands import needed_widths, start_thresholds
 from algoreg.claims.cells import cells, geometric_mean
 from algoreg.numerics.theory import least_examples
 from algoreg.reporting.report import markdown, number, passage
-from algoreg.reporting.wording import outwards
+from algoreg.reporting.wording import minus, outwards
 from algoreg.settings.chapters import entry_of, load_chapters
 
 # The test error below which a start that has not arrived is near X*: a local minimum's is above 1.
 NEAR = 0.3
+# The tier whose committed numbers of Zhang's bound the ledger has.
+TIERS = ("quick",)
 
 
 @passage("spare_unit")
@@ -127,3 +129,34 @@ def lazy_pairs(frame):
     ratios = own["test_error"] / own["least_squares"]
     ends = f"{ratios.min():.5f} to {ratios.max():.5f}"
     return f"Run by run the test error from α = {own['alpha'].iloc[0]:g} is {ends} times that of least squares ({len(ratios)} runs)."
+
+
+PAIRS = {"edge": "that of the bound", "equal": "equal sizes", "near": "moved by 0.02", "far": "moved by 0.3"}
+
+
+@passage("edge_pairs", tiers=TIERS)
+def edge_conditions(frame):
+    """Return the smallest L/μ over the bound by r, r* and pair, and the share below it by the gradient alone,
+    as Markdown.
+    """
+    rows = []
+    for (width, rank), own in frame.groupby(["width", "rank"]):
+        for pair, words in PAIRS.items():
+            part = own[own["pair"] == pair]
+            ends = f"{part['over'].min():.4f} to {part['over'].max():.4f}"
+            rows.append([width, rank, words, ends, f"{100 * (1 - part['first_order'].mean()):.0f} %"])
+    return markdown(["r", "r\\*", "pair", "smallest L/μ over the bound", "below it by the gradient alone"], rows)
+
+
+@passage("edge_descents", tiers=TIERS)
+def edge_ends(frame):
+    """Return the curvature at the constructed point and where runs end by L/μ and columns, as Markdown."""
+    rows = []
+    for (over, extra), own in frame.groupby(["over", "extra"]):
+        curvature = " to ".join(minus(f"{end:.3f}") for end in (own["curvature"].min(), own["curvature"].max()))
+        columns = "r" if extra == 0 else f"r + {extra}"
+        rows.append(
+            [f"{over:g}", columns, curvature, *(f"{100 * own[name].mean():.0f} %" for name in ("held", "recovered"))]
+        )
+    header = ["L/μ over the bound", "columns", "smallest curvature at U", "ends there", "ends at X\\*"]
+    return markdown(header, rows)

@@ -1,10 +1,14 @@
-"""The figure of the price of width: errors over a long run, linear rates over the start, imbalance over the step."""
+"""The figures of the price of width: errors over a long run, linear rates over the start, imbalance over the step;
+iterations and measurements of XΘXᵀ with orthonormal columns.
+"""
 
 import numpy as np
 
 from algoreg.claims.cells import chosen, geometric_mean
-from algoreg.reporting.charts.course import course
-from algoreg.reporting.charts.law import grows, law, through
+from algoreg.claims.thresholds import find_thresholds
+from algoreg.numerics.theory import symmetric_dimension
+from algoreg.reporting.charts.course import bars, course, points, spread_of
+from algoreg.reporting.charts.law import grows, law, margin_slope, through
 from algoreg.reporting.charts.panels import describe, finish, two_and_one
 from algoreg.reporting.charts.style import COLOURS
 from algoreg.reporting.charts.text import SPREAD, caption, margin_text, number, raised, signed, sizes
@@ -99,3 +103,84 @@ def price_of_width(tables, claims):
         for place, table in zip(places, tables.values(), strict=True)
     )
     return finish(figure, f"above left: line: geometric mean of runs; others: {SPREAD}", caption=caption(*said))
+
+
+METHODS = {
+    "normalised": "XΘXᵀ, orthonormal columns",
+    "damped": "UUᵀ, preconditioned, from α = 1",
+    "small": "UUᵀ, plain, from α = 10⁻⁶",
+    "plain": "UUᵀ, plain, from α = 1",
+}
+MARKERS = dict(zip(METHODS, "osD^", strict=True))
+HUES = dict(zip(METHODS, COLOURS, strict=False))
+
+
+def medians(frame, value):
+    """Return the median over runs of a column by width, the larger of two in the middle; empty is above all."""
+    return frame.fillna({value: np.inf}).groupby("width")[value].quantile(0.5, interpolation="higher")
+
+
+def samples_needed(frame, method, tolerance):
+    """Return the logs of m*/(dr) of every run by width, shape (P, T, E), and the columns of each width."""
+    own = frame[frame["method"] == method]
+    d, rank = (int(own[name].iloc[0]) for name in ("d", "rank"))
+    columns = {"2r": 2 * rank, "4r": 4 * rank, "6r": 6 * rank, "d": d}
+    widths = sorted(own["width"].unique(), key=columns.get)
+    logs = [find_thresholds(own[own["width"] == width], "rank", tolerance).logs[0] for width in widths]
+    return np.stack(logs) - np.log(d * rank), [columns[width] for width in widths]
+
+
+def _growths(axes, table, claim):
+    """Draw the growth of the iterations per decade of error over the width."""
+    widths = sorted(table["width"].unique())
+    for place, name in enumerate(METHODS):
+        own = table[table["method"] == name]
+        shifted = own.assign(width=own["width"] * 1.03 ** (place - 1.5))
+        points(axes, shifted, "width", "growth", HUES[name], METHODS[name], MARKERS[name], linestyle="none")
+    limit = claim["estimand"]["limit"]
+    axes.axhline(limit, color="black", linestyle="--", linewidth=0.9, label=f"counted: below {limit:.3g}")
+    title = "1 is a linear rate, 10 an error ∝ 1/t:\northonormal columns keep the rate"
+    ylabel = "iterations from 10⁻² to 10⁻³ over\nthose from 0.1 to 10⁻²"
+    describe(axes, "xy", widths, xlabel="columns", ylabel=ylabel, title=title)
+
+
+def _escapes(axes, table, claim):
+    """Draw the median of the iterations to an error of 0.1 over the width."""
+    for name in METHODS:
+        found = medians(table[table["method"] == name], "escape")
+        axes.plot(found.index, found, marker=MARKERS[name], markersize=4.5, color=HUES[name], label=METHODS[name])
+        if name == "normalised":
+            title = grows("XΘXᵀ of k columns: the time at the start goes", "k", found)
+            margin_slope(axes, found, claim)
+    ylabel = "median of the iterations to 0.1"
+    describe(axes, "xy", sorted(table["width"].unique()), xlabel="columns k", ylabel=ylabel, title=title)
+
+
+def _needed(axes, table, claim):
+    """Draw m*/(dr) over the width of both methods, and D/(dr)."""
+    d, rank = (int(table[name].iloc[0]) for name in ("d", "rank"))
+    for name in ("normalised", "small"):
+        logs, columns = samples_needed(table, name, claim["estimand"]["tolerance"])
+        bars(axes, columns, spread_of(logs, columns), HUES[name], METHODS[name], MARKERS[name])
+        if name == "normalised":
+            first, last = np.exp(logs.mean(axis=(1, 2)))[[0, -1]]
+            level = first * claim["margin"]
+            title = f"m* of XΘXᵀ: {first:.2f}·dr at {columns[0]} columns, {last:.2f}·dr at {columns[-1]}"
+    axes.axhline(symmetric_dimension(d) / (d * rank), color="0.45", linestyle=":", label="D = d(d + 1)/2")
+    label = f"{margin_text(claim, 'm*')} times that of 2r columns"
+    axes.axhline(level, color="black", linestyle="--", linewidth=0.9, label=label)
+    describe(axes, "", columns, xlabel="columns", ylabel="measurements needed, m*/(dr)", title=title)
+
+
+@drawing
+def normalised_width(tables, claims):
+    """Draw the growth of iterations, the time at the start and the measurements needed over the width."""
+    figure, (left, right, below) = two_and_one()
+    rates, samples = tables["normalised_rates"], tables["normalised_samples"]
+    _growths(left, rates, claims["normalised-linear"])
+    _escapes(right, rates, claims["normalised-width-helps"])
+    _needed(below, samples, claims["normalised-width-samples"])
+    said = caption(
+        f"Above: {sizes(rates, 'd', 'rank', 'kappa', 'm')}", f"below: {sizes(samples, 'd', 'rank', 'kappa')}"
+    )
+    return finish(figure, f"above left and below: {SPREAD}", caption=said)

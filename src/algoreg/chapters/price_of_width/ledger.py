@@ -1,8 +1,16 @@
-"""The ledger's passages on the price of width: slopes of long runs, linear rates by α, imbalances by η."""
+"""The ledger's passages on the price of width: slopes of long runs, linear rates by α, imbalances by η;
+iterations and measurements of XΘXᵀ.
+"""
 
+import numpy as np
+
+from algoreg.chapters.price_of_width.figures import METHODS, medians, samples_needed
 from algoreg.claims.cells import geometric_mean
 from algoreg.reporting.report import geometric, markdown, number, passage
 from algoreg.reporting.wording import minus
+
+# The tier whose committed numbers of XΘXᵀ the ledger has.
+TIERS = ("quick",)
 
 
 @passage("one_over_t")
@@ -38,3 +46,30 @@ def width_imbalances(frame):
         start = geometric_mean(own["start_imbalance"])
         rows.append([f"{alpha:g}", f"{start:.1e}", *(f"{value:.1e}" for value in largest)])
     return markdown(["α", "at the start", *(f"largest, η = {step:g}" for step in steps)], rows)
+
+
+@passage("normalised_rates", tiers=TIERS)
+def normalised_iterations(frame):
+    """Return the median iterations of every method by width, and the runs that arrived, as Markdown."""
+    rows = []
+    for method, words in METHODS.items():
+        own = frame[frame["method"] == method]
+        found = {name: medians(own, name) for name in ("escape", "growth", "late", "iterations")}
+        for width, runs in own.groupby("width"):
+            medians_of = (found[name][width] for name in found)
+            values = (number(float(f"{value:.3g}")) if np.isfinite(value) else "–" for value in medians_of)
+            rows.append(
+                [words, f"{runs['step'].iloc[0]:g}", width, *values, f"{runs['iterations'].notna().sum()}/{len(runs)}"]
+            )
+    header = ["method", "η", "columns", "to 0.1", "growth a decade", "10⁻³ to 10⁻⁶", "to 10⁻⁶", "runs at 10⁻⁶"]
+    return markdown(header, rows)
+
+
+@passage("normalised_samples", tiers=TIERS)
+def normalised_needed(frame):
+    """Return m*/(dr) by method and width, as Markdown."""
+    rows = []
+    for method in ("normalised", "small"):
+        logs, columns = samples_needed(frame, method, 0.05)
+        rows.append([METHODS[method], *(f"{value:.2f}" for value in np.exp(logs.mean(axis=(1, 2))))])
+    return markdown(["m\\*/(dr)", *(f"{count} columns" for count in columns)], rows)
