@@ -246,7 +246,7 @@ def test_iterations_are_those_of_plain_loops(method):
         np.testing.assert_allclose([row["iterations"], row["late"]], [last, last - third], rtol=5e-3)
 
 
-@pytest.mark.witness("normalised_samples", "m", "test_error")
+@pytest.mark.witness("normalised_samples", "rank", "status", "test_error")
 @pytest.mark.parametrize(("method", "width", "columns"), [("normalised", "2r", 4), ("small", "d", 12)])
 def test_errors_by_measurements_are_those_of_plain_loops(method, width, columns):
     options = {"d": 12, "rank": 2, "m_over_dr": [1.5, 3], "method": [method], "width": [width], "iterations": 60}
@@ -261,6 +261,8 @@ def test_errors_by_measurements_are_those_of_plain_loops(method, width, columns)
             u = plain.factored(1e-6 * start_matrix("gaussian", 12, SEED, 1).numpy()[:, :columns], *known, 0.2, 60)
             x = u @ u.T
         np.testing.assert_allclose(table.loc[m, "test_error"], plain.relative_error(x, goal), rtol=1e-6)
+        assert table.loc[m, "rank"] == np.linalg.matrix_rank(goal)
+        assert table.loc[m, "status"] == ("converged" if plain.relative_error(x, goal) < 5e-3 else "budget")
 
 
 def test_bad_widths_are_named():
