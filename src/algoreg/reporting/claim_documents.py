@@ -43,7 +43,7 @@ ABOUT_CLAIMS = (
     "that judged it. *Fresh seeds* counts, tier by tier, on how many other seeds the claim kept its verdict; bold where it "
     "turned on some. *Standing* says whose claim it is: `paper`, a paper says it; `reading`, our reading of a paper; `ours`, our "
     "own finding; `check`, true by theorem or construction. Only `paper` counts for or against a paper. In brackets after a "
-    "statement: what it depends on. The reason of each margin, the control and the criterion stand in the chapter's `claims.yaml`, and in "
+    "statement: what it depends on. The reason of each margin and the control stand in the chapter's `claims.yaml`, and in "
     "full on the site (`make site`). Most margins were written down before the runs that they judge. Where an estimand, with "
     "its margin, or a control was changed after a look at numbers, the [chapter's ledger](chapters/README.md) says so. How "
     "to add a claim: [CONTRIBUTING](../CONTRIBUTING.md)."
@@ -279,7 +279,7 @@ def claims_table(entries, judged, fresh, full):
         "verdict",
         "estimate",
         "95 % interval",
-        "needed",
+        "what is estimated, and the margin that its whole interval must keep",
         "fresh seeds",
     ]
 
@@ -292,16 +292,16 @@ def claims_table(entries, judged, fresh, full):
         else:
             verdict = texts.outcome("**{}**", "`{}`") if texts else "–"
         outcome = [verdict, texts.estimate, texts.interval] if texts else ["–"] * 3
-        needed = texts.needed if texts else minus(f"{SIGNS[entry['direction']]} {exact(entry['margin'])}")
         return [
             f"`{name}`",
             report.statement_with_regime(entry),
             entry["standing"],
             *outcome,
-            needed,
+            literal(criterion(entry, functions).removesuffix(" with the whole 95 % interval")),
             fresh_seeds.agreeing_seeds(name, fresh),
         ]
 
+    functions = plugins.functions("estimands")
     lines = [GENERATED.format(source="the claims.yaml of the chapters"), "# Claims", "", wrapped(ABOUT_CLAIMS)]
     for chapter in load_chapters():
         if own := _of(chapter, entries):

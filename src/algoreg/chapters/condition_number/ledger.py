@@ -8,11 +8,8 @@ from algoreg.claims.cells import geometric_mean
 from algoreg.claims.intervals import interval_of
 from algoreg.reporting.report import markdown, number, passage, with_interval
 
-# The tier whose committed numbers the ledger has.
-TIERS = ("quick",)
 
-
-@passage("condition", tiers=TIERS)
+@passage("condition")
 def condition_thresholds(frame):
     """Return m*/(dr) and the iterations at the largest m by method and κ, as Markdown."""
     rows, unit = [], float((frame["d"] * frame["rank"]).iloc[0])

@@ -3,11 +3,8 @@
 from algoreg.regression.references import claim_of
 from algoreg.reporting.report import estimate_of, geometric, markdown, number, passage
 
-# The tier whose committed numbers the ledger has.
-TIERS = ("quick",)
 
-
-@passage("connectivity_masks", tiers=TIERS)
+@passage("connectivity_masks")
 def connectivity_headline(reference):
     """Return the headline's numbers: the share of rank 1, and the excess over the least nuclear norm, in words."""
     # Runs end just below the known entries, and so below the least norm.
@@ -19,7 +16,7 @@ def connectivity_headline(reference):
     )
 
 
-@passage("connectivity_masks", tiers=TIERS)
+@passage("connectivity_masks")
 def connectivity_kinds(frame):
     """Return ranks and excesses by α and kind of mask, as Markdown."""
     rows = []
@@ -31,7 +28,7 @@ def connectivity_kinds(frame):
     return markdown(header, rows)
 
 
-@passage("connectivity_random", tiers=TIERS)
+@passage("connectivity_random")
 def connectivity_shares(frame):
     """Return ranks on random masks by α and connectivity, as Markdown."""
     rows = [
@@ -41,7 +38,7 @@ def connectivity_shares(frame):
     return markdown(["α", "entries", "runs", "share of rank 1", "σ₂/σ₁"], rows)
 
 
-@passage("connectivity_depth", tiers=TIERS)
+@passage("connectivity_depth")
 def connectivity_depths(frame):
     """Return ranks and off-diagonal parts by depth and initialisation, as Markdown."""
     rows = []

@@ -4,11 +4,8 @@ from algoreg.chapters.late_phase.figures import FACTORS, WORDS
 from algoreg.claims.cells import geometric_mean
 from algoreg.reporting.report import geometric, markdown, number, passage
 
-# The tier whose committed numbers the ledger has.
-TIERS = ("quick",)
 
-
-@passage("late_decay_start", "late_decay_rate", tiers=TIERS)
+@passage("late_decay_start", "late_decay_rate")
 def late_times(*frames):
     """Return the time at which descent leaves its first fit, by factors, α and λ, as Markdown."""
     rows = [
@@ -24,7 +21,7 @@ def late_times(*frames):
     return markdown(["factors", "α", "λ", "η·t at which it has left", "λη·t"], rows)
 
 
-@passage("late_decay_end", tiers=TIERS)
+@passage("late_decay_end")
 def late_ends(frame):
     """Return where descent is at the end, with weight decay and without, as Markdown."""
     rows = [
@@ -40,7 +37,7 @@ def late_ends(frame):
     return markdown(header, rows)
 
 
-@passage("late_clock", tiers=TIERS)
+@passage("late_clock")
 def late_halves(frame):
     """Return the iterations of label noise that halve the excess, by σ and η, as Markdown."""
     rows = [
@@ -50,7 +47,7 @@ def late_halves(frame):
     return markdown(["σ", "η", "iterations to the first fit", "iterations that halve the excess"], rows)
 
 
-@passage("late_flat", tiers=TIERS)
+@passage("late_flat")
 def late_places(frame):
     """Return what methods leave of the excess and how far they end from three matrices, as Markdown."""
     rows = []
@@ -63,7 +60,7 @@ def late_places(frame):
     return markdown(header, rows)
 
 
-@passage("late_flat", tiers=TIERS)
+@passage("late_flat")
 def late_apart(frame):
     """Return how far the flattest fit is from that of least trace and X* at the smallest m, in words."""
     own = frame[(frame["m_over_d"] == frame["m_over_d"].min()) & (frame["method"] == "descent")]

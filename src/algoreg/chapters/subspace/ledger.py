@@ -2,11 +2,8 @@
 
 from algoreg.reporting.report import estimate_of, geometric, markdown, number, passage
 
-# The tier whose committed numbers the ledger has.
-TIERS = ("quick",)
 
-
-@passage("subspace_moves", tiers=TIERS)
+@passage("subspace_moves")
 def subspace_headline(reference):
     """Return the headline's numbers: what changes outside the subspace, and the distance of the paths, in words."""
     return (
@@ -16,7 +13,7 @@ def subspace_headline(reference):
     )
 
 
-@passage("subspace_moves", tiers=TIERS)
+@passage("subspace_moves")
 def subspace_table(frame):
     """Return what moves, and distances of paths, by initialisation, share of known entries and depth, as Markdown."""
     rows = []
@@ -28,7 +25,7 @@ def subspace_table(frame):
     return markdown(header, rows)
 
 
-@passage("subspace_moves", tiers=TIERS)
+@passage("subspace_moves")
 def subspace_cost(frame):
     """Return how many times fewer multiplications an iteration of the smaller network takes, in words."""
     d, rank = (int(frame[name].iloc[0]) for name in ("d", "rank"))
