@@ -59,7 +59,7 @@ def plain_run(law, m, target):
         before = error if iteration % 2 == 0 else before
 
 
-@pytest.mark.witness("measurement_laws", "test_error", "iterations", "m_over_dr")
+@pytest.mark.witness("measurement_laws", "m", "test_error", "iterations", "m_over_dr", "status")
 @pytest.mark.parametrize("law", ["gaussian", "gaussian_bfloat16", "signs", "student_t", "rank_one_pairs"])
 def test_descents_are_those_of_plain_loops(law):
     table = measured("measurement_laws", {**OPTIONS, "law": [law]}, seed=SEED, ensembles=[NUMBER])
