@@ -21,6 +21,12 @@ def condition_thresholds(frame):
                 lambda part, i=i, curves=curves: np.exp(curves.thresholds(part)[i]) / unit, curves.values, rng
             )
             last = own[(own["kappa"] == kappa) & (own["m_over_dr"] == own["m_over_dr"].max())]
-            rows.append([words, f"{kappa:g}", with_interval(found), number(geometric_mean(last["iterations"]))])
+            arrived = int(last["iterations"].notna().sum())
+            iterations = (
+                number(geometric_mean(last["iterations"]))
+                if arrived == len(last)
+                else f"not by T ({arrived} of {len(last)})"
+            )
+            rows.append([words, f"{kappa:g}", with_interval(found), iterations])
     header = ["method", "κ", "m\\*/(dr) with its 95 % interval", f"iterations at m = {frame['m_over_dr'].max():g}·dr"]
     return markdown(header, rows)
