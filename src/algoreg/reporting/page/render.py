@@ -105,19 +105,7 @@ def _code(folder):
 
 
 def render(
-    results,
-    registry,
-    claims,
-    tier,
-    tables,
-    templates,
-    chapters,
-    documents,
-    input_results,
-    fresh,
-    labels,
-    committed,
-    lead=None,
+    results, registry, claims, tier, tables, templates, chapters, documents, files, fresh, labels, committed, lead=None
 ):
     """Return the page as HTML.
 
@@ -139,7 +127,7 @@ def render(
         Those of the tier, in their order.
     documents : mapping of str to str
         The chapters' pages of the documents by chapter, and their overview (``README``), Markdown.
-    input_results : iterable of str
+    files : iterable of str
         The results that the page is made of, and what these are made of, as paths below ``results``.
     fresh : mapping
         What fresh seeds gave (:func:`algoreg.regression.replications.of_tiers`).
@@ -192,7 +180,7 @@ def render(
             panels=panels,
             signal=signal,
             data={"spectra": panels, "plots": [*signal, *(one["plot"] for one in published)]},
-            computed={"machine": machine(results), "facts": provenance(results, sorted(input_results))},
+            computed={"machine": machine(results), "facts": provenance(results, sorted(files))},
             **_code(folder),
         )
     )
