@@ -246,12 +246,13 @@ def _edge_ends(axes, table, claim):
         means = [part[value].mean() for part in cases.values()]
         axes.bar(np.arange(len(cases)) + shift, means, 0.32, color=colour, label=words)
     margin_level(axes, claim, "share")
-    names = [f"{over:g} × bound,\nr{f' + {extra}' if extra else ''}" for over, extra in cases]
+    names = [f"{over:g}, r{f' + {extra}' if extra else ''}" for over, extra in cases]
     axes.set_xticks(range(len(cases)), names)
     over, extra = max(cases)
     stay, gone = cases[over, 0]["held"].mean(), cases[over, extra]["recovered"].mean()
     title = f"{100 * (over - 1):.0f} % above it {100 * stay:.0f} % stay with r columns,\n{100 * gone:.0f} % reach X* with r + {extra}"
-    axes.set(xlabel="L/μ, columns", ylabel="share of runs", ylim=(0, 1.05), title=title)
+    axes.set_ylim(0, 1.05)
+    describe(axes, "", xlabel="L/μ over the bound, and columns", ylabel="share of runs", title=title)
 
 
 @drawing
