@@ -221,9 +221,10 @@ def test_the_documents_show_controls_remedies_and_slack():
     assert "| why deterministic | a \\| recursion |" in document
     (row,) = re.findall(r"^\| `.*", claim_documents.claims_table([entry], reference["claims"], {}, ()), re.MULTILINE)
     assert (
-        "**refuted**; true instead: `other`, at the margin (slack 0.11 %) | 0.09 | deterministic to 10⁻⁵ | > 0.0901"
+        "**refuted**; true instead: `other`, at the margin (slack 0.11 %) | 0.09 | deterministic to 10⁻⁵ | smallest gain"
         in row
     )
+    assert "to the next smaller one: > 0.0901 |" in row
     # A claim that only the full tier judged has that verdict.
     skipped = [{**reference["claims"][0], "verdict": "not-judged", "estimate": None}]
     assert "(slack 0.11 %) (tier full) | 0.09 |" in claim_documents.claims_table(

@@ -125,7 +125,19 @@ def outcome(copy, path, fault):
     text = (ROOT / path).read_text(encoding="utf-8")
     paths = os.pathsep.join([str(copy / "src"), str(copy / "tests")])
     environment = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", MARKS, *map(str, tests)]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-m",
+        MARKS,
+        *map(str, tests),
+    ]
     (copy / path).write_text(changed(path, fault), encoding="utf-8")
     try:
         done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=LIMIT, check=False)

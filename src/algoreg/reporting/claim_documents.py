@@ -292,12 +292,14 @@ def claims_table(entries, judged, fresh, full):
         else:
             verdict = texts.outcome("**{}**", "`{}`") if texts else "–"
         outcome = [verdict, texts.estimate, texts.interval] if texts else ["–"] * 3
+        label = literal(criterion(entry, functions).rpartition(": ")[0])
+        needed = texts.needed if texts else minus(f"{SIGNS[entry['direction']]} {exact(entry['margin'])}")
         return [
             f"`{name}`",
             report.statement_with_regime(entry),
             entry["standing"],
             *outcome,
-            literal(criterion(entry, functions).removesuffix(" with the whole 95 % interval")),
+            f"{label}: {needed}",
             fresh_seeds.agreeing_seeds(name, fresh),
         ]
 

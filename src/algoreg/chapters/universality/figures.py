@@ -6,7 +6,7 @@ from algoreg.chapters.universality.estimands import GAUSSIAN, threshold_ratios, 
 from algoreg.chapters.universality.words import LAWS
 from algoreg.claims.cells import chosen
 from algoreg.reporting.charts.course import course, summary
-from algoreg.reporting.charts.panels import describe, finish, panels
+from algoreg.reporting.charts.panels import describe, finish, two_and_one
 from algoreg.reporting.charts.style import COLOURS
 from algoreg.reporting.charts.text import rounded, sizes
 from algoreg.reporting.figures import drawing
@@ -47,7 +47,7 @@ def _factors(axes, frame, claim, ratios):
 def universality(tables, claims):
     """Draw errors over m by law, and thresholds and iterations of every law over those of Gaussian measurements."""
     table = tables["universality"]
-    figure, (left, middle, right) = panels(3, height=4.0)
+    figure, (left, middle, right) = two_and_one()
     largest = table[table["d"] == table["d"].max()]
     for place, law in enumerate(LAWS):
         rows = largest[largest["law"] == law]
