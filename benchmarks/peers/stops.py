@@ -25,7 +25,7 @@ rules were compared on these same draws.
 No rule that was tried ends near the best iterate on all draws. Without the correction for degrees of
 freedom (train ≤ σ) the median is {plain:.3g} in place of {kept:.3g}. Least C_p ends nearer where the noise is
 large, and further off where it is small. The limit beyond which a run is taken to have passed the
-noise (`PASSED`, 1.5) matters little: with 1.25, 1.5, 2, 3 and none the mean is {passed};
+noise (`PASSED`, {limit}) matters little: with 1.25, 1.5, 2, 3 and none the mean is {passed};
 with 1 it is {one:.3g}. If the noise is not told, folds decide: they take longer, and their errors on the
 problems above are as small or smaller, to two digits.
 """
@@ -167,7 +167,7 @@ def section(paths):
     passed = ", ".join(f"{mean:.4g}" for mean in limits)
     one = ratios(paths, lambda one: discrepancy(one, 1.0)).mean()
     medians = {"plain": np.median(ratios(paths, plain)), "kept": np.median(ratios(paths, discrepancy))}
-    return TEXT.format(draws=len(paths), table=table(paths), passed=passed, one=one, **medians)
+    return TEXT.format(draws=len(paths), table=table(paths), passed=passed, one=one, limit=watching.PASSED, **medians)
 
 
 def main():

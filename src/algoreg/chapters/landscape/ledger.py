@@ -5,6 +5,7 @@ the widths needed, and what large starts do.
 import numpy as np
 
 from algoreg.chapters.landscape.estimands import needed_widths, start_thresholds
+from algoreg.chapters.landscape.figures import PAIRS
 from algoreg.claims.cells import cells, geometric_mean
 from algoreg.numerics.theory import least_examples
 from algoreg.reporting.report import markdown, number, passage
@@ -129,9 +130,6 @@ def lazy_pairs(frame):
     ratios = own["test_error"] / own["least_squares"]
     ends = f"{ratios.min():.5f} to {ratios.max():.5f}"
     return f"Run by run the test error from α = {own['alpha'].iloc[0]:g} is {ends} times that of least squares ({len(ratios)} runs)."
-
-
-PAIRS = {"edge": "that of the bound", "equal": "equal sizes", "near": "moved by 0.02", "far": "moved by 0.3"}
 
 
 @passage("edge_pairs", tiers=TIERS)

@@ -74,5 +74,5 @@ def universality(tables, claims):
         f"iterations at m = {frame['m_over_dr'].iloc[0]:g}dr lie within\na factor {rounded(factor, 3, 'up')}, but for rank one"
     )
     describe(right, ylabel="iterations over the Gaussian ones")
-    note = "left: geometric means over runs, bands: all runs; bars: two standard errors over ensembles"
+    note = "above left: geometric means over runs, bands: all runs; bars: two standard errors over ensembles"
     return finish(figure, note, caption=sizes(table, "d"))
