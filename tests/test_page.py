@@ -427,6 +427,22 @@ def test_the_axis_shows_interval_margin_and_controls():
     assert point["low"] == point["high"] == point["margin"]
 
 
+def test_the_axis_shows_fresh_seeds_where_their_estimates_lie():
+    plain = verdicts.interval_axis(claim(0))
+    one = claim(0)
+    axis = verdicts.interval_axis(one, [one["ci_low"], one["estimate"], 1e9])
+    # What is far away is in words alone.
+    assert axis["fresh"] == [axis["low"], axis["estimate"]]
+    assert "3 fresh seeds: " in axis["words"]
+    assert plain["fresh"] == []
+    assert {key: axis[key] for key in ("low", "high", "margin")} == {
+        key: plain[key] for key in ("low", "high", "margin")
+    }
+    # On a logarithmic axis 0 has no place.
+    log = claim(0, direction="below", margin=1.25, estimate=18.5, ci_low=1.01, ci_high=340.0)
+    assert len(verdicts.interval_axis(log, [0.0, 20.0])["fresh"]) == 1
+
+
 @pytest.mark.parametrize(
     ("low", "high", "margin"),
     [

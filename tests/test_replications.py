@@ -64,8 +64,16 @@ def test_outcomes_count_verdicts_and_estimates_apart():
     found = replications.outcomes(runs, committed)
     # Of two estimates with an interval nobody knows how they scatter.
     assert (found["one"].pop("scatter") < 1e-3, found["two"].pop("scatter")) == (True, None)
-    one = {"seeds": 2, "same": 2, "near": 1, "compared": 2, "others": {}, "estimates": (1.0, 9.0)}
-    two = {"seeds": 2, "same": 1, "near": 0, "compared": 1, "others": {"inconclusive": 1}, "estimates": (1.0, 5.0)}
+    one = {"seeds": 2, "same": 2, "near": 1, "compared": 2, "others": {}, "each": [1.0, 9.0], "estimates": (1.0, 9.0)}
+    two = {
+        "seeds": 2,
+        "same": 1,
+        "near": 0,
+        "compared": 1,
+        "others": {"inconclusive": 1},
+        "each": [5.0, 1.0],
+        "estimates": (1.0, 5.0),
+    }
     assert found == {"one": {"committed": committed[0], **one}, "two": {"committed": committed[1], **two}}
     assert replications.outcomes({}, committed) == {}
 

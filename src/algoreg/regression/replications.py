@@ -105,8 +105,8 @@ def outcomes(replications: dict[str, dict], committed: list[dict]) -> dict[str, 
     dict
         By claim: the ``committed`` claim, ``seeds`` that judged it, how many of them have the ``same`` verdict, the
         ``others`` (how many seeds have each verdict that differs), how many estimates are ``near`` of those
-        ``compared`` (see :func:`agrees`), the ``estimates``, the smallest and the largest, None where there are none,
-        and the :func:`scatter` of all, the committed one among them.
+        ``compared`` (see :func:`agrees`), ``each`` estimate, the ``estimates``, the smallest and the largest, None
+        where there are none, and the :func:`scatter` of all, the committed one among them.
     """
     found = {}
     for claim in (one for one in committed if one["verdict"] != NOT_JUDGED):
@@ -121,6 +121,7 @@ def outcomes(replications: dict[str, dict], committed: list[dict]) -> dict[str, 
             "others": dict(sorted(verdicts.items())),
             "near": sum(compared),
             "compared": len(compared),
+            "each": estimates,
             "estimates": (min(estimates), max(estimates)) if estimates else None,
             "scatter": scatter([claim, *fresh]),
         }

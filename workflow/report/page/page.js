@@ -102,7 +102,7 @@
   addEventListener("hashchange", named);
   const key = (row, name) => {
     const text = name === "verdict" ? row.dataset.sortedVerdict : row.dataset[name];
-    if (name === "source" || name === "control") return text;
+    if (name === "control") return text;
     return text === "" ? Infinity : Number(text);
   };
   for (const button of document.querySelectorAll(".sort")) {

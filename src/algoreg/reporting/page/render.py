@@ -45,7 +45,7 @@ def _shown(claim, claims, entries, pictures, tier, results, fresh, lineage):
         "amended": _amended(verdict_text, entries),
         "slack": slack(claim),
         "turns": format_turning_point(claim),
-        "axis": interval_axis(claim),
+        "axis": interval_axis(claim, fresh.get(tier["tier"], {}).get(claim["id"], {}).get("each", ())),
         "picture": pictures.get(figure),
         "cited": paper(claim["paper"]),
         "whose": STANDINGS[claim["standing"]],

@@ -74,16 +74,17 @@ def _tick_texts(ticks):
     return texts
 
 
-def interval_axis(claim):
+def interval_axis(claim, fresh=()):
     """Return where the estimate, interval, margin and controls of a claim of ``claims.json`` lie on an axis,
-    in percent of its width.
+    in percent of its width, and the estimates of fresh seeds.
 
     Returns
     -------
     dict or None
         None where there is no interval. ``low, high, estimate, margin`` are positions; ``zone`` is the claimed side
         (start, width); ``ticks`` are pairs (position, text); ``controls`` are mappings with ``at, off`` (−1, 0 or 1:
-        beyond which edge), ``text`` and ``label``; ``log`` tells the scale; ``words`` says all of it.
+        beyond which edge), ``text`` and ``label``; ``fresh`` are the positions of those within; ``log`` tells the
+        scale; ``words`` says all of it.
     """
     if claim["estimate"] is None or claim["ci_low"] is None:
         return None
@@ -91,7 +92,8 @@ def interval_axis(claim):
     log = min(own) > 0 and max(own) > LOG_AXIS_RATIO * min(own)
     scale = math.log10 if log else float
     controls = _controls(claim)
-    low, high = _ends([scale(value) for value in own], [scale(c[1]) for c in controls if not log or c[1] > 0])
+    others = [value for value in (*(one[1] for one in controls), *fresh) if not log or value > 0]
+    low, high = _ends([scale(value) for value in own], [scale(value) for value in others])
 
     def at(value):
         return round(100 * (scale(value) - low) / (high - low), 2)
@@ -100,6 +102,10 @@ def interval_axis(claim):
     drawn = [_mark(claim, *control, -1.0 if log and control[1] <= 0 else at(control[1])) for control in controls]
     said = texts(claim)
     edge = f"; {said.edge}" if said.edge else ""
+    if fresh:
+        # Rounded as beside the margin, so that they lie on the side where they are.
+        first, last = (minus(one) for one in format_beside_margin([min(fresh), max(fresh)], claim["margin"], 4))
+        edge += f"; {len(fresh)} fresh {'seed' if len(fresh) == 1 else 'seeds'}: {first} … {last}"
     words = f"Estimate {said.estimate}, 95 % interval: {said.interval}; claimed is {said.needed}{edge}"
     ticks = _ticks(*((10.0**low, 10.0**high) if log else (low, high)), log)
     return {
@@ -110,6 +116,7 @@ def interval_axis(claim):
         "zone": (margin, 100 - margin) if claim["direction"] == "above" else (0, margin),
         "ticks": list(zip(map(at, ticks), _tick_texts(ticks), strict=True)),
         "controls": drawn,
+        "fresh": [place for place in map(at, (value for value in fresh if not log or value > 0)) if 0 <= place <= 100],
         "log": log,
         "words": words + "".join(f"; {mark['text']}" for mark in drawn),
     }
