@@ -1,5 +1,6 @@
 """The essay: its numbers are the references', its links lead somewhere, and in a real browser its panels run."""
 
+import copy
 import re
 import time
 
@@ -58,6 +59,16 @@ def test_every_claim_that_it_links_to_has_a_card_with_the_committed_verdict(text
         assert f'<span class="badge {claim["verdict"]}">{claim["verdict"]}</span>' in card
         shown = float(re.search(r'Estimate</dt><dd class="number">(\S+)', card)[1].replace("−", "-"))
         assert shown == pytest.approx(claim["estimate"], rel=0.02)
+
+
+def test_its_sentences_have_the_numbers_of_the_claims_that_they_link_to(committed):
+    entries = {entry["id"]: copy.deepcopy(entry) for entry in registered_claims()}
+    entries["thm11-no-early-stopping"]["estimand"]["ratio"] = 1.7
+    entries["thm11-samples-in-d"]["regime"] |= {"error": 0.3, "alpha": 1e-9}
+    changed = " ".join(documents.essay_page(ROOT, committed, list(entries.values())).split())
+    assert ">the error at the end is at most 1.7 times the smallest on the way</a>" in changed
+    assert "of measurements from which on the error is below 0.3. It grows" in changed
+    assert re.search(r"\), from α = 10⁻⁹\. That is", changed)
 
 
 def test_its_sections_are_numbered_and_in_the_contents(text):

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from algoreg.claims.cells import chosen
 from algoreg.regression import replications
 from algoreg.reporting import explorer, fresh_seeds
-from algoreg.reporting.charts.text import number
+from algoreg.reporting.charts.text import number, power_of_ten
 from algoreg.reporting.ledger import Ledgers, Numbers
 from algoreg.reporting.page.policy import security_policy
 from algoreg.reporting.papers import paper
@@ -71,6 +71,10 @@ class Essay:
     def setting(self, identity, *keys):
         """Return an option of a claim's estimand."""
         return self._numbers.setting(identity, *keys)
+
+    def regime(self, identity, name):
+        """Return the value, or the values, of one quantity in the regime of a claim."""
+        return self._entries[identity]["regime"][name]
 
     def values(self, table, column):
         """Return the different values of a column, the first and the last where there are many."""
@@ -231,6 +235,7 @@ def render(folder, parts, style, references, entries):
         "estimate",
         "interval",
         "setting",
+        "regime",
         "values",
         "pairs",
         "rows",
@@ -241,6 +246,7 @@ def render(folder, parts, style, references, entries):
     page = environment.get_template("page.html").render(
         **{name: getattr(essay, name) for name in names},
         plot=plot,
+        power_of_ten=power_of_ten,
         sections=SECTION.findall((folder / "page.html").read_text(encoding="utf-8")),
         by_size=by_size,
         policy=Markup(security_policy(numerics, script, workers=True)),
