@@ -14,6 +14,7 @@ from algoreg.chapters.race.methods import METHODS
 from algoreg.claims import judging
 from algoreg.reporting import claim_documents, documents, report
 from algoreg.settings import columns, plan, selection
+from algoreg.settings.chapters import load_chapters
 from algoreg.settings.experiments import Selected
 
 pytestmark = pytest.mark.any_kernels
@@ -59,8 +60,10 @@ def test_every_claim_table_and_experiment_is_described():
     found = long_forms()
     for entry in registered_claims():
         assert f"\n| `{entry['id']}` |" in generated()["docs/claims.md"]
-        assert f"\n### {entry['id']}\n" in found["docs/claims_in_full.md"]
-        assert report.literal(entry["reason"]).replace("|", "\\|") in found["docs/claims_in_full.md"]
+        in_full = found[f"docs/claims/{entry['chapter']}.md"]
+        assert f"\n## {entry['id']}\n" in in_full
+        assert report.literal(entry["reason"]).replace("|", "\\|") in in_full
+        assert f"(claims/{entry['chapter']}.md)" in found["docs/claims_in_full.md"]
     for tier in documents.TIERS:
         content = tier_settings(tier)
         for name in plan.tables(content):
@@ -183,6 +186,28 @@ def test_columns_have_a_readers_name_beside_their_meaning():
         assert not re.search("[a-z]_[a-z]", name)
 
 
+def test_chapters_show_a_figure_first_and_lead_from_each_to_its_tables_code_and_claims():
+    for chapter in load_chapters():
+        page = generated()[f"docs/chapters/{chapter.name}.md"]
+        names = [name for name in chapter.entries.get("figures", {}) if (ROOT / f"docs/figures/{name}.svg").exists()]
+        shown = re.findall(r"^!\[.*\]\(\.\./figures/(\w+)\.svg\)$", page.split("## What was found")[0], re.M)
+        assert shown == names[:1]
+        assert re.findall(r"^\| \[`(\w+)`\]\(\.\./figures/\1\.svg\) \|", page, re.M) == names
+    (row,) = (
+        line for line in generated()["docs/chapters/theorem.md"].splitlines() if line.startswith("| [`samples_d`]")
+    )
+    links = re.findall(r"\]\((.*?)\)", row)
+    assert "../../reference/standard/theorem/samples_d.csv" in links
+    assert "../../src/algoreg/chapters/theorem/figures/samples.py" in links
+    assert row.endswith("| `thm11-samples-in-d` |")
+    assert all((ROOT / "docs" / "chapters" / link).exists() for link in links)
+
+
+def in_full_of(entry, *others):
+    """Return the site's page of one claim's chapter."""
+    return claim_documents.claims_in_full([entry], *others)[f"docs/claims/{entry['chapter']}.md"]
+
+
 def test_the_documents_show_controls_remedies_and_slack():
     entry = {**_registry()[0], "remedy": "other", "deterministic": "a | recursion"}
     reference = {
@@ -205,7 +230,7 @@ def test_the_documents_show_controls_remedies_and_slack():
     table = report.verdicts(reference, [entry])
     keys = {"target": [0, 1, 0, 1], "ensemble": [0, 0, 3, 3]}
     runs = claim_documents.run_counts({entry["experiments"][0]: pd.DataFrame({**keys, "status": "budget"})})
-    document = claim_documents.claims_in_full([entry], reference["claims"], {}, (), runs)
+    document = in_full_of(entry, reference["claims"], {}, (), runs)
     apart = pd.DataFrame({"target": [0, 1], "ensemble": [0, 1], "status": "budget"})
     own = {"apart": apart, "exact": pd.DataFrame({"m": [3], "status": "budget", "target": 1.0})}
     assert claim_documents.run_counts(own) == {"apart": " (2 ensembles, a target each)", "exact": ""}
@@ -232,10 +257,10 @@ def test_the_documents_show_controls_remedies_and_slack():
     )
     assert "tier standard (refuted): a rise by 9.99·10⁻⁵ would make it inconclusive |" in document
     quick = [{**reference["claims"][0], "ci_low": 0.05, "ci_high": 0.07}]
-    both = claim_documents.claims_in_full([entry], reference["claims"], {}, (), runs, quick)
+    both = in_full_of(entry, reference["claims"], {}, (), runs, quick)
     assert "| tier quick (refuted): a rise by 0.0201, 2 half-widths of the interval, would make it inconclusive" in both
     # A claim without a verdict yet is described all the same.
-    assert entry["reason"] in claim_documents.claims_in_full([entry], (), {}, (), {})
+    assert entry["reason"] in in_full_of(entry, (), {}, (), {})
 
 
 def _tables():

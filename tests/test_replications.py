@@ -189,14 +189,19 @@ def test_a_claim_that_fewer_seeds_judged_is_not_said_to_be_judged_by_all():
 def test_documents_count_fresh_seeds_where_there_are_any(replicated):
     entry = registered_claims()[0]
     outcomes = {"quick": {entry["id"]: replicated["quick"]["turns"]}}
+
+    def in_full(fresh):
+        return claim_documents.claims_in_full([entry], (), fresh, (), {})[f"docs/claims/{entry['chapter']}.md"]
+
     text = fresh_seeds.document(outcomes, [entry])
-    row = f"| [`{entry['id']}`](claims_in_full.md#{entry['id']}) | supported | 6 of 10 | 3 invalid, 1 refuted | −0.2 |"
+    page = f"claims/{entry['chapter']}.md"
+    row = f"| [`{entry['id']}`]({page}#{entry['id']}) | supported | 6 of 10 | 3 invalid, 1 refuted | −0.2 |"
     assert text.count(row) == 2, "among those that turned, and in its chapter"
-    assert "| on fresh seeds | tier quick: 6 of 10" in claim_documents.claims_in_full([entry], (), outcomes, (), {})
+    assert "| on fresh seeds | tier quick: 6 of 10" in in_full(outcomes)
     assert claim_documents.claims_table([entry], (), outcomes, ()).rstrip().endswith("| **quick 6 of 10** |")
     assert claim_documents.claims_table([entry], (), {}, ()).rstrip().endswith("| – |")
     assert "No seed is kept yet." in fresh_seeds.document({}, [entry])
-    assert "on fresh seeds" not in claim_documents.claims_in_full([entry], (), {}, (), {})
+    assert "on fresh seeds" not in in_full({})
 
 
 def test_the_page_depends_on_replications_and_on_what_they_are_compared_with(replicated):

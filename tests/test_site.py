@@ -29,6 +29,8 @@ def repository(tmp_path):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
         copy(ROOT / name, root / name)
+    # Read only, and too much to copy.
+    (root / "reference").symlink_to(ROOT / "reference")
     for name in ("report/index.html", "notebooks/01_first_look.html"):
         (root / "results" / "quick" / name).parent.mkdir(parents=True, exist_ok=True)
         (root / "results" / "quick" / name).write_text("<p>page</p>")
@@ -53,7 +55,12 @@ def test_everything_that_pages_link_to_or_show_is_gathered(repository, tmp_path,
     assert '<a href="report/index.html">' in landing
     assert '<a href="notebooks/01_first_look.html">Notebook: 01 first look</a>' in landing
     assert 'href="explorer.html"' not in landing
-    named = re.findall(r"^(?:\w+ <)?([\w/]+)>?$", landing.split("```{toctree}", 1)[1], re.M)
+    contents = [landing, (stage / "docs" / "claims_in_full.md").read_text(encoding="utf-8")]
+    named = [
+        page
+        for text in contents
+        for page in re.findall(r"^(?:\w+ <)?/?([\w/]+)>?$", text.split("```{toctree}", 1)[1], re.M)
+    ]
     pages = {path.relative_to(stage).as_posix().removesuffix(".md") for path in stage.rglob("*.md")} - {"index"}
     assert set(named) == pages, "every page is in the contents, once"
     assert len(named) == len(pages)
@@ -97,6 +104,9 @@ def test_a_chapter_shows_its_committed_figures_before_its_verdicts(repository, t
         shown = re.findall(r"\(\.\./figures/(\w+)\.svg\)", text.split("\n## Verdicts", 1)[0])
         there = [name for name in chapter.entries.get("figures", {}) if (ROOT / f"docs/figures/{name}.svg").exists()]
         assert set(there) <= set(shown) or not page.exists(), chapter.name
+        if (stage / "docs" / "claims" / page.name).exists():
+            verdicts = text.split("\n## Verdicts", 1)[1]
+            assert f"[Every claim in full](../claims/{page.name})" in verdicts, chapter.name
 
 
 def test_a_figure_stands_with_what_was_run():
@@ -169,12 +179,17 @@ def test_pages_fit_fetch_nothing_from_elsewhere_and_say_no_error(browser, served
         "docs/chapters/theorem.html",
         "docs/claims.html",
         "docs/claims_in_full.html",
+        "docs/claims/simulations.html",
         "docs/site/api.html",
     ):
         page.goto(served + name)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
     page.goto(f"{served}search.html?q=isometry")
     page.wait_for_selector("ul.search li")
+    # Prose comes before lists of claims, tables and changes, however often these have the word.
+    pages = ("docs/claims/theorem", "docs/tables", "CHANGELOG", "docs/chapters/theorem")
+    scores = page.evaluate("pages => pages.map(page => Scorer.score([page, '', '', '', 50]))", pages)
+    assert max(scores[:3]) < scores[3] == 50
     context.close()
     assert [url for url in asked if not url.startswith((served, "data:"))] == []
     assert said == []

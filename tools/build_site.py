@@ -18,6 +18,7 @@ from pathlib import Path
 from algoreg import plugins
 from algoreg.reporting import captions
 from algoreg.reporting import documents as generated
+from algoreg.reporting.claim_documents import IN_FULL
 from algoreg.reporting.report import literal
 from algoreg.settings.chapters import load_chapters
 from check_site import problems
@@ -64,17 +65,25 @@ def _captioned(name, svg):
     return f"![{title}](../figures/{name}.svg)\n\n*{title}.*{f' {literal(caption)}.' if caption else ''}"
 
 
-def pictures(root, chapter):
-    """Return a chapter's committed figures as Markdown, none where it has none."""
+def pictures(root, chapter, text):
+    """Return those of a chapter's committed figures as Markdown that its page does not show, none where it has none."""
     names = [name for name in chapter.entries.get("figures", {}) if (root / f"docs/figures/{name}.svg").exists()]
+    names = [name for name in names if not re.search(rf"!\[.*?\]\(\.\./figures/{name}\.svg\)", text)]
     shown = [_captioned(name, (root / f"docs/figures/{name}.svg").read_text(encoding="utf-8")) for name in names]
     return "\n\n".join(["", "## Figures", *shown, ""]) if shown else ""
 
 
-def illustrated(text, figures):
-    """Return a chapter's page with its figures before its verdicts, or at its end."""
+def illustrated(text, figures, link):
+    """Return a chapter's page with its figures before its verdicts, which begin with a link, or at its end."""
     before, mark, after = text.partition("\n## Verdicts\n")
-    return f"{before}\n{figures}{mark}{after}" if mark else f"{text}\n{figures}"
+    return f"{before}\n{figures}{mark}{link}{after}" if mark else f"{text}\n{figures}"
+
+
+def link_in_full(chapter, pages):
+    """Return a link from a chapter's page to the one that has its claims in full, empty where there is none."""
+    if f"{IN_FULL}/{chapter.name}.md" not in pages:
+        return ""
+    return f"\n[Every claim in full](../claims/{chapter.name}.md): criterion, reason of the margin, control, fresh seeds.\n"
 
 
 def relinked(root, results, name, pages):
@@ -150,7 +159,7 @@ def gather(root, tier, stage, long_forms):
     chapters = {f"docs/chapters/{chapter.name}.md": chapter for chapter in load_chapters()}
     chapters = {name: chapter for name, chapter in chapters.items() if name in texts}
     for name, chapter in chapters.items():
-        texts[name] = illustrated(texts[name], pictures(root, chapter))
+        texts[name] = illustrated(texts[name], pictures(root, chapter, texts[name]), link_in_full(chapter, texts))
     extra = stage / "_extra"
     extra.mkdir()
     for name in COMMITTED:
@@ -161,8 +170,9 @@ def gather(root, tier, stage, long_forms):
         raise SystemExit(f"results/{tier}: no finished tier. Run it first, as make quick does for tier quick.")
     landing = (root / "docs" / "site" / "landing.md.in").read_text(encoding="utf-8")
     landing = landing.replace("{{ chapters }}", "\n".join(name.removesuffix(".md") for name in chapters))
-    # Whatever else becomes a page has its place in the contents too.
-    others = [page for page in (name.removesuffix(".md") for name in texts) if not re.search(rf"\b{page}\b", landing)]
+    # Whatever else becomes a page has its place in the contents too; those of claims in full are in their own list's.
+    listed = [name.removesuffix(".md") for name in texts if not name.startswith(f"{IN_FULL}/")]
+    others = [page for page in listed if not re.search(rf"\b{page}\b", landing)]
     landing = landing.replace("{{ others }}", "\n".join(sorted(others)))
     texts["index.md"] = landing.replace("{{ pages }}", f"Of tier `{tier}`:\n\n" + "\n".join(finished))
     files = set().union(*(linked(root, name, text) for name, text in texts.items()))

@@ -163,10 +163,10 @@ def agreeing_seeds(name, fresh):
     return ", ".join(texts) or "–"
 
 
-def _rows(outcomes):
+def _rows(outcomes, chapters):
     return [
         [
-            f"[`{name}`](claims_in_full.md#{name.lower()})",
+            f"[`{name}`](claims/{chapters[name]}.md#{name.lower()})" if name in chapters else f"`{name}`",
             outcome["committed"]["verdict"],
             f"{outcome['same']} of {outcome['seeds']}",
             other_verdicts(outcome) or "–",
@@ -178,9 +178,9 @@ def _rows(outcomes):
     ]
 
 
-def _table(outcomes):
+def _table(outcomes, chapters):
     header = ["claim", "committed", "as committed", "else", "committed estimate", "fresh estimates", "agree"]
-    return report.markdown(header, _rows(outcomes))
+    return report.markdown(header, _rows(outcomes, chapters))
 
 
 def document(fresh, entries):
@@ -202,10 +202,10 @@ def document(fresh, entries):
     for tier, outcomes in fresh.items():
         parts += [f"## Tier {tier}", wrapped(sentence(tier, outcomes) + too_scattered(outcomes))]
         if changed := changed_verdicts(outcomes):
-            parts += ["### Verdicts that turned", _table(changed)]
+            parts += ["### Verdicts that turned", _table(changed, chapters)]
         for chapter in load_chapters():
             of_this_chapter = {
                 name: outcome for name, outcome in outcomes.items() if chapters.get(name) == chapter.name
             }
-            parts += [f"### {chapter.title}", _table(of_this_chapter)] if of_this_chapter else []
+            parts += [f"### {chapter.title}", _table(of_this_chapter, chapters)] if of_this_chapter else []
     return "\n\n".join(parts) + "\n"

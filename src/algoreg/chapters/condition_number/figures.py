@@ -22,7 +22,7 @@ METHODS = {
 
 @drawing
 def condition(tables, claims):
-    """Draw m*/(dr) and the iterations over κ by method, with the κ² that theory asks for."""
+    """Draw the threshold m*/(dr) and the iterations over κ by method, with the κ² that theory asks for."""
     frame = tables["condition"]
     figure, (left, right) = panels(2)
     unit, slopes = (frame["d"] * frame["rank"]).iloc[0], []

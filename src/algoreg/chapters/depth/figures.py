@@ -60,7 +60,7 @@ def _margins(axes, claims, three):
 
 
 def _by_start(axes, tables, claims):
-    """Draw m*/(dr) over the start, by depth."""
+    """Draw the threshold m*/(dr) over the start, by depth."""
     for place, (name, label) in enumerate(LABELS.items()):
         if name in tables:
             found = thresholds_by_start(tables[name])

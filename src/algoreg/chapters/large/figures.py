@@ -45,7 +45,7 @@ def _curve(axes, frame, along, colour, marker):
 
 @drawing
 def large_thresholds(tables, claims):
-    """Draw m*/(dr) over d for every α and over r, with the leak through the first point, and what Theorem 1.1 has."""
+    """Draw the threshold m*/(dr) over d by α and over r, with the leak through the first point, and the theorem."""
     figure, (left, right) = panels(2)
     frame, ranks = tables["large_d"], tables["large_r"]
     parts = [part for _, part in frame.groupby("alpha", sort=True)]

@@ -196,7 +196,7 @@ def conditioning_starts(tables, claims):
 
 @drawing
 def alternating_samples(tables, claims):
-    """Draw m* of the three methods on two factors over the columns, with the claim's margin as a slope."""
+    """Draw the m* of the three methods on two factors over the columns, with the claim's margin as a slope."""
     table, claim = tables["alternating_samples"], claims["agn-forgets-the-start"]
     tolerance, judged = claim["estimand"]["tolerance"], claim["estimand"]["method"]
     scale = 2 * table["d"].iloc[0] * table["rank"].iloc[0]

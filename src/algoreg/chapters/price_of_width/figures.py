@@ -157,7 +157,7 @@ def _escapes(axes, table, claim):
 
 
 def _needed(axes, table, claim):
-    """Draw m*/(dr) over the width of both methods, and D/(dr)."""
+    """Draw the threshold m*/(dr) over the width of both methods, and D/(dr)."""
     d, rank = (int(table[name].iloc[0]) for name in ("d", "rank"))
     for name in ("normalised", "small"):
         logs, columns = samples_needed(table, name, claim["estimand"]["tolerance"])

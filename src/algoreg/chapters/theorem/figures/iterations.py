@@ -141,7 +141,7 @@ def _falling_steps(axes, table):
 
 @drawing
 def iterations_in_kappa(tables, claims):
-    """Draw η·t to a tolerance of σ_r against κ, and iterations for steps that fall with κ [LMZ18, Theorem 1.1]."""
+    """Draw the time η·t to a tolerance of σ_r over κ, and iterations as steps fall with κ [LMZ18, Theorem 1.1]."""
     falling = tables.get("iterations_in_kappa_small_step")
     figure, grid = panels(1 if falling is None else 2)
     _fixed_step(grid[0], tables, claims)

@@ -124,7 +124,7 @@ def _sweep(tables, along, claims):
 
 @drawing
 def recovery_law(tables, claims):
-    """Draw the measurements that recovery takes over d·r, beside the law of [LMZ18, Theorem 1.1]."""
+    """Draw the measurements that recovery takes over d·r, beside the bound on them [LMZ18, Theorem 1.1]."""
     figure, (axes,) = panels(width=6.3, height=4.4)
     grown, sizes, first = [], {}, {}
     for along, colour, marker, place in (("d", COLOURS[0], "o", 1), ("rank", COLOURS[2], "s", -3)):
