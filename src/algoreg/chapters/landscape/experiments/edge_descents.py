@@ -1,29 +1,22 @@
 """Where descent ends from beside the constructed spurious minimum, by L/μ over the bound and by further columns."""
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat
 
+from algoreg.chapters.landscape.experiments.edge_pairs import Widths
 from algoreg.chapters.landscape.minima import minimised_sensing
 from algoreg.chapters.landscape.spurious import constructed, edge, smallest_curvature, unpacked_basis
 from algoreg.numerics.problems import haar_basis
 from algoreg.numerics.seeds import stream
-from algoreg.settings.base import ExperimentOptions, Several, misfit
+from algoreg.settings.base import Several
 
 
-class Options(ExperimentOptions):
+class Options(Widths):
     """What the experiment can be told."""
 
-    width: Several[PositiveInt]
-    rank: Several[PositiveInt]
     over: Several[PositiveFloat] = Field(description="L/μ over the bound 1 + 2√(r/r*)")
     extra: Several[NonNegativeInt]
     size: PositiveFloat = Field(0.01, description="size of what is added to the minimum, beside ‖U‖")
-
-    @model_validator(mode="after")
-    def _fits_together(self):
-        if max(self.rank) > min(self.width) and len(self.width) == 1:
-            raise misfit(self, "a width of at least the rank", "width", "rank")
-        return self
 
 
 KEYS = {

@@ -11,18 +11,24 @@ from algoreg.numerics.seeds import stream
 from algoreg.settings.base import ExperimentOptions, Several, misfit
 
 
-class Options(ExperimentOptions):
-    """What the experiment can be told."""
+class Widths(ExperimentOptions):
+    """The widths r of U and the ranks r* ≤ r of an experiment about the bound."""
 
-    width: Several[Annotated[int, Field(ge=1, le=4)]]
+    width: Several[PositiveInt]
     rank: Several[PositiveInt]
-    pair: Several[Literal["edge", "equal", "near", "far"]]
 
     @model_validator(mode="after")
     def _fits_together(self):
         if max(self.rank) > min(self.width) and len(self.width) == 1:
             raise misfit(self, "a width of at least the rank", "width", "rank")
         return self
+
+
+class Options(Widths):
+    """What the experiment can be told."""
+
+    width: Several[Annotated[int, Field(ge=1, le=4)]]
+    pair: Several[Literal["edge", "equal", "near", "far"]]
 
 
 KEYS = {
