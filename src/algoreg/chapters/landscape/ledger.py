@@ -14,8 +14,6 @@ from algoreg.settings.chapters import entry_of, load_chapters
 
 # The test error below which a start that has not arrived is near X*: a local minimum's is above 1.
 NEAR = 0.3
-# The tier whose committed numbers of Zhang's bound the ledger has.
-TIERS = ("quick",)
 
 
 @passage("spare_unit")
@@ -132,7 +130,7 @@ def lazy_pairs(frame):
     return f"Run by run the test error from α = {own['alpha'].iloc[0]:g} is {ends} times that of least squares ({len(ratios)} runs)."
 
 
-@passage("edge_pairs", tiers=TIERS)
+@passage("edge_pairs")
 def edge_conditions(frame):
     """Return the smallest L/μ over the bound by r, r* and pair, and the share below it by the gradient alone,
     as Markdown.
@@ -146,7 +144,7 @@ def edge_conditions(frame):
     return markdown(["r", "r\\*", "pair", "smallest L/μ over the bound", "below it by the gradient alone"], rows)
 
 
-@passage("edge_descents", tiers=TIERS)
+@passage("edge_descents")
 def edge_ends(frame):
     """Return the curvature at the constructed point and where runs end by L/μ and columns, as Markdown."""
     rows = []

@@ -9,9 +9,6 @@ from algoreg.claims.cells import geometric_mean
 from algoreg.reporting.report import geometric, markdown, number, passage
 from algoreg.reporting.wording import minus
 
-# The tier whose committed numbers of XΘXᵀ the ledger has.
-TIERS = ("quick",)
-
 
 @passage("one_over_t")
 def width_slopes(frame):
@@ -48,7 +45,7 @@ def width_imbalances(frame):
     return markdown(["α", "at the start", *(f"largest, η = {step:g}" for step in steps)], rows)
 
 
-@passage("normalised_rates", tiers=TIERS)
+@passage("normalised_rates")
 def normalised_iterations(frame):
     """Return the median iterations of every method by width, and the runs that arrived, as Markdown."""
     rows = []
@@ -65,7 +62,7 @@ def normalised_iterations(frame):
     return markdown(header, rows)
 
 
-@passage("normalised_samples", tiers=TIERS)
+@passage("normalised_samples")
 def normalised_needed(frame):
     """Return m*/(dr) by method and width, as Markdown."""
     rows = []

@@ -8,12 +8,10 @@ from algoreg.claims.cells import chosen
 from algoreg.claims.thresholds import find_thresholds
 from algoreg.reporting.report import estimate_of, geometric, markdown, number, passage
 
-# The tier whose committed numbers the ledger has.
-TIERS = ("quick",)
 TOLERANCE = 0.1
 
 
-@passage("universality", tiers=TIERS)
+@passage("universality")
 def universality_headline(reference):
     """Return the headline's numbers: the largest factor between laws, and that of rank one, in words."""
     return (
@@ -22,7 +20,7 @@ def universality_headline(reference):
     )
 
 
-@passage("universality", tiers=TIERS)
+@passage("universality")
 def universality_course(reference):
     """Return how far the iterations of the laws lie from the Gaussian ones, in words."""
     return (
@@ -31,7 +29,7 @@ def universality_course(reference):
     )
 
 
-@passage("universality", tiers=TIERS)
+@passage("universality")
 def universality_laws(frame):
     """Return m* and iterations by d and law, and both over the Gaussian ones, as Markdown."""
     rows, most = [], frame["m_over_dr"].max()
