@@ -218,9 +218,29 @@ def test_starts_that_a_notebook_proposes_to_try_are_drawn():
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_is_committed_without_outputs(path):
-    code = [cell for kind, _, cell in cells(path) if kind == "code"]
+def test_a_notebook_but_the_first_is_committed_without_outputs(path):
+    code = [cell for kind, _, cell in cells(path) if kind == "code" and path != NOTEBOOKS[0]]
     assert [cell["id"] for cell in code if cell["outputs"] or cell["execution_count"]] == []
+
+
+def test_the_first_look_is_committed_with_what_it_prints_and_one_eigenvalue_grows_after_the_other(capsys):
+    code = [(text, cell["outputs"]) for kind, text, cell in cells(NOTEBOOKS[0]) if kind == "code"]
+    with mock.patch.object(plt, "show"):
+        exec("\n".join(text for text, _ in code), {})
+    outputs = [output for _, found in code for output in found]
+    committed = "".join("".join(output["text"]) for output in outputs if output["output_type"] == "stream")
+    printed, known = (
+        [float(one) for one in re.findall(r"\d\S*", text)] for text in (capsys.readouterr().out, committed)
+    )
+    np.testing.assert_allclose(printed, known, rtol=0.2)
+    assert "image/png" in outputs[-1]["data"]
+    values = np.array([line.get_ydata() for line in plt.gcf().axes[1].lines if len(line.get_xdata()) > 2])
+    *others, first, second = values
+    plt.close()
+    assert np.max(others) < 0.02
+    assert first[-1] == pytest.approx(1.0, rel=0.02)
+    assert second[-1] == pytest.approx(0.4, rel=0.02)
+    assert np.argmax(first > 0.5) < np.argmax(second > 0.02)
 
 
 def test_the_guide_lists_every_notebook_and_every_chapter_that_has_one():

@@ -1,5 +1,6 @@
 """The site: what is gathered for it, what the check of its links sees, and, where it is built, what a browser shows."""
 
+import base64
 import functools
 import http.server
 import re
@@ -24,14 +25,23 @@ pytestmark = pytest.mark.any_kernels
 def repository(tmp_path):
     """Return a copy of the documents with a finished tier of two pages."""
     root = tmp_path / "repository"
-    names = [*build_site.PAGES, "docs", "pyproject.toml", "profiles", "src/algoreg", "LICENSE", "CITATION.cff"]
+    names = [
+        *build_site.PAGES,
+        "docs",
+        "notebooks",
+        "pyproject.toml",
+        "profiles",
+        "src/algoreg",
+        "LICENSE",
+        "CITATION.cff",
+    ]
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
         copy(ROOT / name, root / name)
     # Read only, and too much to copy.
     (root / "reference").symlink_to(ROOT / "reference")
-    for name in ("report/index.html", "notebooks/01_first_look.html"):
+    for name in ("report/index.html", "notebooks/00_first_look.html", "notebooks/05_rank_five.html"):
         (root / "results" / "quick" / name).parent.mkdir(parents=True, exist_ok=True)
         (root / "results" / "quick" / name).write_text("<p>page</p>")
     return root
@@ -53,7 +63,7 @@ def test_everything_that_pages_link_to_or_show_is_gathered(repository, tmp_path,
     landing = (stage / "index.md").read_text(encoding="utf-8")
     assert "{{" not in landing
     assert '<a href="report/index.html">' in landing
-    assert '<a href="notebooks/01_first_look.html">Notebook: 01 first look</a>' in landing
+    assert "- [Notebooks](docs/site/notebooks.md): a question each, with a picture" in landing
     assert 'href="explorer.html"' not in landing
     contents = [landing, (stage / "docs" / "claims_in_full.md").read_text(encoding="utf-8")]
     named = [
@@ -77,11 +87,11 @@ def test_what_finished_pages_link_to_is_gathered_and_documents_become_the_sites_
     links = ("../figures/a.svg", "../tables/t.csv", "../provenance/", "../provenance/claims/c.json.json")
     documents = ("../../../docs/chapters/../claims.md#a", "../../../CONTRIBUTING.md", "../../../Makefile")
     text = "".join(f'<a href="{link}">x</a>' for link in (*links, *documents, "?verdict=a#claims"))
-    for page in ("report/index.html", "notebooks/01_first_look.html"):
+    for page in ("report/index.html", "notebooks/00_first_look.html"):
         (results / page).write_text(text)
     build_site.gather(repository, "quick", stage, long_forms)
     extra = stage / "_extra"
-    for page in ("report/index.html", "notebooks/01_first_look.html"):
+    for page in ("report/index.html", "notebooks/00_first_look.html"):
         found = re.findall(r'href="([^"]*)"', (extra / page).read_text())
         sites = ["../docs/claims.html#a", "../CONTRIBUTING.html", "../../../Makefile"]
         assert found == [*links, *sites, "?verdict=a#claims"]
@@ -107,6 +117,23 @@ def test_a_chapter_shows_its_committed_figures_before_its_verdicts(repository, t
         if (stage / "docs" / "claims" / page.name).exists():
             verdicts = text.split("\n## Verdicts", 1)[1]
             assert f"[Every claim in full](../claims/{page.name})" in verdicts, chapter.name
+
+
+def test_the_gallery_shows_each_executed_notebook_with_its_question_and_its_first_picture(repository, tmp_path):
+    results = repository / "results" / "quick"
+    image = base64.b64encode(b"picture").decode()
+    shown = (
+        f'<img src="x.png"><img alt="a &lt; b" class="" src="data:image/png;base64,{image}"><img alt="c" src="data:,x">'
+    )
+    (results / "notebooks" / "00_first_look.html").write_text(shown)
+    text = build_site.gallery(repository, results, tmp_path)
+    first, second = text.split("\n## ")[1:]
+    assert first.startswith("A first look\n\nX\\* is a matrix of rank 2")
+    assert "![a < b](00_first_look.png)" in first
+    assert (tmp_path / "docs" / "site" / "00_first_look.png").read_bytes() == b"picture"
+    assert '<a href="../../notebooks/00_first_look.html">' in first
+    assert second.startswith("Several directions")
+    assert "![" not in second
 
 
 def test_a_figure_stands_with_what_was_run():

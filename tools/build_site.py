@@ -7,12 +7,15 @@ the pages fetch nothing.
 """
 
 import argparse
+import base64
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from html import unescape
 from pathlib import Path
 
 from algoreg import plugins
@@ -36,6 +39,11 @@ COMMITTED = ("docs/essay.html", "docs/explorer.html")
 DOCUMENT = re.compile(r'(?<=\shref=")([\w/]+)\.md(?=["#])')
 # Of a page that lies elsewhere: a relative link, up to its place on the page.
 LINK = re.compile(r'(?<=\shref=")\.\./[^"#?]*(?=["#?])')
+
+
+# The page that shows the executed notebooks, and in one of them a picture.
+GALLERY = "docs/site/notebooks.md"
+PICTURE = re.compile(r'<img alt="(?P<alt>[^"]*)"[^>]*? src="data:image/png;base64,(?P<png>[^"]+)"')
 
 
 def documents(root):
@@ -132,7 +140,7 @@ def copy_linked(results, names, extra):
 
 def finished_pages(root, results, extra, pages):
     """Copy what a tier has as finished pages, and what these link to; return lines of Markdown that link to them."""
-    notebooks = {f"notebooks/{path.name}": f"Notebook: {path.stem.replace('_', ' ')}" for path in notebooks_of(results)}
+    notebooks = {f"notebooks/{path.name}": None for path in notebooks_of(results)}
     lines, others = [], set()
     for name, said in {**FINISHED, **notebooks}.items():
         if (results / name).exists():
@@ -140,14 +148,36 @@ def finished_pages(root, results, extra, pages):
             text, linked_to = relinked(root, results, name, pages)
             (extra / name).write_text(text, encoding="utf-8")
             others |= linked_to
-            lines.append(f'- <a href="{name}">{said}</a>')
+            lines += [f'- <a href="{name}">{said}</a>'] if said else []
     copy_linked(results, others, extra)
-    return lines
+    return [*lines, f"- [Notebooks]({GALLERY}): a question each, with a picture"] if notebooks else lines
 
 
 def notebooks_of(results):
     """Return the executed notebooks of a tier."""
     return sorted((results / "notebooks").glob("*.html"))
+
+
+def gallery(root, results, stage):
+    """Return the page with the title, the question and the first picture of each executed notebook.
+
+    Pictures are written beside it, below ``stage``.
+    """
+    parts = [
+        "# Notebooks",
+        "Executed on the tier that this site is of. To run them: [the guide](../guide.md#notebooks-and-reports).",
+    ]
+    for path in notebooks_of(results):
+        cells = json.loads((root / "notebooks" / f"{path.stem}.ipynb").read_text(encoding="utf-8"))["cells"]
+        title, question, *_ = "".join(cells[0]["source"]).split("\n\n")
+        parts += [f"## {title.removeprefix('# ')}", question]
+        if found := PICTURE.search(path.read_text(encoding="utf-8")):
+            picture = stage / Path(GALLERY).parent / f"{path.stem}.png"
+            picture.parent.mkdir(parents=True, exist_ok=True)
+            picture.write_bytes(base64.b64decode(found["png"]))
+            parts += [f"![{unescape(found['alt'])}]({picture.name})"]
+        parts += [f'<a href="../../notebooks/{path.name}">Open {path.stem}</a>']
+    return "\n\n".join(parts) + "\n"
 
 
 def gather(root, tier, stage, long_forms):
@@ -168,6 +198,8 @@ def gather(root, tier, stage, long_forms):
     finished = finished_pages(root, root / "results" / tier, extra, texts)
     if not finished:
         raise SystemExit(f"results/{tier}: no finished tier. Run it first, as make quick does for tier quick.")
+    if notebooks_of(root / "results" / tier):
+        texts[GALLERY] = gallery(root, root / "results" / tier, stage)
     landing = (root / "docs" / "site" / "landing.md.in").read_text(encoding="utf-8")
     landing = landing.replace("{{ chapters }}", "\n".join(name.removesuffix(".md") for name in chapters))
     # Whatever else becomes a page has its place in the contents too; those of claims in full are in their own list's.
