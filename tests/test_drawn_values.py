@@ -351,7 +351,7 @@ def test_the_law_of_recovery_shows_both_sweeps_over_their_product():
     np.testing.assert_allclose(law.get_xydata(), [[20, 40], [120, 240]])
     np.testing.assert_allclose(allowed.get_xydata(), [[30 * rank, 60 * rank**2] for rank in ranks])
     slopes = [np.polyfit(np.log(list(one)), np.log(list(one.values())), 1)[0] for one in (sizes, ranks)]
-    powers = " and ".join(f"{letter}$^{{{slope:.2f}}}$" for letter, slope in zip("dr", slopes, strict=True))
+    powers = " and ".join(f"{letter}^{slope:.2f}" for letter, slope in zip("dr", slopes, strict=True))
     assert axes.get_title().startswith(f"measurements needed: {powers}")
 
 

@@ -23,15 +23,8 @@ def metadata(figure, kind):
     if not caption:
         return {}
     titles = [figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)]
-    said = spoken("; ".join(" ".join(title.split()) for title in titles if title))
+    said = "; ".join(" ".join(title.split()) for title in titles if title)
     return dict(zip(KEYS[kind], (said, caption), strict=True))
-
-
-def spoken(text):
-    """Return a title as plain text: an exponent or index that figures typeset (mathtext)
-    in words or after an underscore.
-    """
-    return re.sub(r"\$_\{(.*?)\}\$", r"_\1", re.sub(r"\$\^\{(.*?)\}\$", r" to the power \1", text))
 
 
 def read(svg):

@@ -1,5 +1,5 @@
 """Figures: found by name, drawn from tables and from the claims that are judged from them.
-The kinds are in ``tell.charts``.
+The kinds are in ``reporting.charts``.
 """
 
 from algoreg import plugins

@@ -318,9 +318,9 @@ def test_noisy_descent_shows_distances_to_fits_and_when_they_are_left():
         same(curve(along, label), geometric(where(noisy, alpha=alpha), "time", "to_fit"))
     last = where(noisy, time=100.0)
     for column, label in (
-        ("closest", "to X̂$_{r}$:"),
-        ("closest_above", "to X̂$_{r+1}$"),
-        ("closest_below", "to X̂$_{r−1}$"),
+        ("closest", "to X̂ᵣ:"),
+        ("closest_above", "to X̂ᵣ₊₁"),
+        ("closest_below", "to X̂ᵣ₋₁"),
     ):
         same(curve(nearest, label), geometric(last, "alpha", column))
     largest = geometric(last, "alpha", "closest")[1e-2]

@@ -13,11 +13,11 @@ from algoreg.reporting.charts.style import COLOURS, TEST, THIRD, TRAIN
 from algoreg.reporting.charts.text import caption, number, rounded, signed, sizes
 from algoreg.reporting.figures import drawing
 
-UNIT = "in units of ‖X̂_r − X*‖_F"
+UNIT = "in units of ‖X̂ᵣ − X*‖_F"
 FITS = {
-    "closest": ("to X̂$_{r}$", TEST, "o"),
-    "closest_above": ("to X̂$_{r+1}$", TRAIN, "s"),
-    "closest_below": ("to X̂$_{r−1}$", THIRD, "^"),
+    "closest": ("to X̂ᵣ", TEST, "o"),
+    "closest_above": ("to X̂ᵣ₊₁", TRAIN, "s"),
+    "closest_below": ("to X̂ᵣ₋₁", THIRD, "^"),
 }
 KINDS = {"gaussian": "Gaussian measurements", "rank_one": "rank-one measurements"}
 COUNTS = {"over_freedom": ("m − dim", TEST), "over_naive": ("m − dk", TRAIN)}
@@ -32,7 +32,7 @@ def _along_the_run(axes, noisy):
     # Of the smallest α, which comes last.
     ends = f"and ends at {rounded(means.iloc[-1])} times the fit's own error"
     title = f"from {label} the mean distance falls to {rounded(means.min())}\n{ends}"
-    describe(axes, "xy", xlabel="η·t", ylabel=f"distance to X̂_r {UNIT}", title=title)
+    describe(axes, "xy", xlabel="η·t", ylabel=f"distance to X̂ᵣ {UNIT}", title=title)
     legend_below(axes, ncols=3)
 
 
@@ -44,14 +44,14 @@ def _closest(axes, noisy, claim):
         for name, (label, colour, marker) in FITS.items()
     }
     margin_slope(axes, means["closest"][::-1], claim)
-    title = grows("the smallest distance to X̂_r goes", "α", means["closest"])
+    title = grows("the smallest distance to X̂ᵣ goes", "α", means["closest"])
     describe(axes, "xy", xlabel="initialisation scale α", ylabel=f"smallest distance {UNIT}", title=title)
 
 
 def _leaving(axes, table, claim):
     """Draw when every run left the fit over both predictions, and the slope that the margin allows."""
     for against, marker, colour, label in (
-        ("predicted", "o", TEST, "against both rates, 1/ν$_r$ + (1 − ν$_{r+1}$/ν$_r$)/λ"),
+        ("predicted", "o", TEST, "against both rates, 1/νᵣ + (1 − νᵣ₊₁/νᵣ)/λ"),
         ("predicted_by_rate", "x", TRAIN, "against the noise's rate alone, 1/λ"),
     ):
         axes.plot(table[against], table["left"], marker, color=colour, markersize=3.5, alpha=0.7, label=label)
@@ -93,7 +93,7 @@ def noisy_descent(tables, claims):
     _stopping(fourth, table, claims["early-stopping-needed"])
     said = f"Label noise {noisy['label_noise'].iloc[0]:g} of the labels' rms: {sizes(table, 'd', 'rank', 'm')}"
     note = (
-        "X̂_k: least-squares fit of rank k. Lines and marks of the upper panels: geometric mean of runs, below: mean; bands and "
+        "X̂ₖ: least-squares fit of rank k. Lines and marks of the upper panels: geometric mean of runs, below: mean; bands and "
         "bars: smallest to largest run. Descent has full width and is told no rank."
     )
     return finish(figure, note, caption=said)

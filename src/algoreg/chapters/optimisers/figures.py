@@ -9,7 +9,7 @@ from algoreg.chapters.optimisers.methods import METHODS
 from algoreg.claims.cells import chosen, geometric_mean
 from algoreg.reporting.charts.course import course
 from algoreg.reporting.charts.law import exponent, law, margin_level, margin_slope, through
-from algoreg.reporting.charts.panels import describe, finish, panels
+from algoreg.reporting.charts.panels import PLAIN, describe, finish, panels
 from algoreg.reporting.charts.style import COLOURS, TEST, TRAIN
 from algoreg.reporting.charts.text import GEOMETRIC_BAND, SPREAD, caption, margin_text, number, rounded, signed, sizes
 from algoreg.reporting.figures import drawing
@@ -53,6 +53,7 @@ def optimiser_course(tables, claims):
             axes.plot(part["iteration"], part["eigenvalue"], color=colour, linewidth=width)
         axes.set_title(f"{label(name)}\n{_m_star(samples, name)}", fontsize=9)
         axes.set_xscale("symlog", linthresh=10)
+        axes.xaxis.set_major_formatter(PLAIN)
         axes.set_ylim(-0.05, 1.4)
         if number_of % 4 == 0:
             axes.set_ylabel("eigenvalues of X")

@@ -1,5 +1,7 @@
 """Numbers, sizes and margins in the words of titles and legends."""
 
+import re
+
 import numpy as np
 
 from algoreg.claims.cells import paired
@@ -39,11 +41,12 @@ def signed(value):
 
 
 def raised(base, exponent):
-    """Return a base with an exponent, both as text, that a figure typesets (mathtext).
+    """Return a base with an exponent, both as text: a whole number raised, any other after a circumflex.
 
-    :mod:`algoreg.reporting.captions` says it in words.
+    Figures have no mathtext: in an SVG that sets letter by letter, in a font without a fallback.
     """
-    return f"{base}$^{{{exponent}}}$"
+    whole = re.fullmatch(r"[-−]?\d+", str(exponent))
+    return base + (str(exponent).replace("−", "-").translate(SUPERSCRIPT) if whole else f"^{exponent}")
 
 
 def rounded(value, digits=2, towards=None):
