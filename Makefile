@@ -30,12 +30,12 @@ help:  ## list the targets
 
 # What runs the workflow: tools/run.py, which calls snakemake.
 RUNS := reproduce quick smoke full claim chapter verify
-reproduce:  ## the standard tier: everything
-quick:  ## the quick tier
-smoke:  ## the smoke tier: every stage once on tiny sizes
-full:  ## the paper's own steps and sizes: hours on a CPU
-claim:  ## one claim and what it needs: make claim ID=fig1-initialisation TIER=quick
-chapter:  ## the claims, tables and figures of a chapter: make chapter NAME=theorem TIER=quick
+reproduce:  ## run the standard tier: every experiment, figure and verdict
+quick:  ## run the quick tier: the same at small sizes
+smoke:  ## run the smoke tier: every stage once at tiny sizes, without verdicts
+full:  ## run the full tier: the paper's own steps and sizes, hours on a CPU
+claim:  ## judge one claim, with the runs that it needs: make claim ID=fig1-initialisation TIER=quick
+chapter:  ## run one chapter, its claims, tables and figures: make chapter NAME=theorem TIER=quick
 verify:  ## bring a tier, or NAME=chapter of it, up to date and compare it with its committed reference
 $(RUNS): %: check-% .venv/ready
 	@"$$PYTHON" tools/run.py $@
@@ -47,7 +47,7 @@ reference: check-reference .venv/ready  ## rewrite a tier's committed reference 
 replicate: check-replicate .venv/ready  ## a tier (quick) on fresh seeds, beside the committed run: make replicate SEED="11 12 13" (ARGS=--commit keeps them)
 	@$(RUN) python tools/replicate.py $$SEED --tier "$${TIER:-quick}" --cores "$$CORES" $$ARGS
 
-compare: check-compare .venv/ready  ## methods on the race's axes, as one page: make compare METHODS='descent_r,mine.py' TIER=quick
+compare: check-compare .venv/ready  ## compare methods on the axes of the race, as one page: make compare METHODS='descent_r,mine.py' TIER=quick
 	@$(BIN)/python tools/compare.py "$${TIER:-quick}" "$$METHODS"
 
 recover: check-recover .venv/ready  ## a chapter of your own measurements, made and run: make recover DATA=data.npz TIER=quick (TARGET=column, TABLE=features|vectors|matrix, SHAPE=20x30)
@@ -100,13 +100,13 @@ check-%:
 	@"$$PYTHON" tools/run.py --check $*
 
 # Tests.
-test: check-test .venv/ready  ## the tests
+test: check-test .venv/ready  ## run the tests
 	@$(RUN) pytest -rs -n "$$CORES" --dist worksteal $$ARGS
 
-mutants: check-mutants .venv/ready  ## put known faults into copies of the package: the tests that are there for them must fail
+mutants: check-mutants .venv/ready  ## put known faults into copies of the package, and check that the tests detect them
 	@$(RUN) pytest -m mutants -n "$$CORES" tests/test_mutants.py
 
-mutation: check-mutation .venv/ready .venv/mutation/ready  ## put random faults into a copy of the code, and say which share the tests notice: ARGS="--count 40 --seed 1"
+mutation: check-mutation .venv/ready .venv/mutation/ready  ## put random faults into a copy of the code, and print which share the tests detect: ARGS="--count 40 --seed 1"
 	@$(RUN) PYTHONPATH="$$(echo .venv/mutation/lib/python*/site-packages)" python tools/mutate.py $$ARGS
 
 test-slurm: .venv/ready slurm  ## two chapters of the smoke tier on a Slurm cluster of one node, started for it
@@ -163,7 +163,7 @@ licences: .venv/ready .venv/site/ready .venv/crate/ready .venv/browser/ready .ve
 	@for name in site crate browser mutation; do echo "with .venv/$$name:"; \
 	PYTHONPATH="$$(echo .venv/$$name/lib/python*/site-packages)" $(BIN)/python tools/check_licences.py || exit 1; done
 
-advisories: .venv/ready tools  ## known security holes in the installed versions; exit 3 where they cannot be looked up
+advisories: .venv/ready tools  ## list known security problems of the installed versions; exit 3 if they cannot be looked up
 	$(BIN)/python tools/check_advisories.py
 
 EXPORT := .venv/tools/bin/uv export --quiet --frozen

@@ -34,7 +34,7 @@ Examples:
 
 \b
 What a file holds:
-  npz           A and y (matrices, m × d1 × d2 or m × d·d, and labels)
+  npz           A and y (matrices, m × d1 × d2 or m × d·d, and observations)
                 vectors (x, m × d) and y ≈ xᵀMx; with partners (z) y ≈ xᵀMz
                 rows, columns and values (entries, from 0)
                 matrix, with NaN where it is not known
@@ -46,8 +46,8 @@ What a file holds:
                 a table, with --target; --table vectors: its rows are x, with --shape (x, z)
                 a matrix, with --table matrix: numbers and gaps, no names of rows or columns
 
-Exit codes: 0 done, 2 bad input (one line says what) or an option that is none, 130 interrupted. The same command again
-continues a run that was killed."""
+Exit codes: 0 done, 2 bad input (with one line that says what is wrong) or an unknown option, 130 interrupted. The same
+command continues a run that was interrupted or killed."""
 
 # Of each kind of file.
 ESTIMATORS = {
@@ -65,11 +65,14 @@ Kind = Annotated[
 Shape = Annotated[
     str | None,
     typer.Option(
-        help="Of the matrix, such as 20x30, where the data do not say it: entries show rows up to the last known."
+        help="Shape of the matrix, such as 20x30, where the file does not determine it: entries show only the rows up to the last known one."
     ),
 ]
 Table = Annotated[
-    str, typer.Option(help="A table as features of the target, vectors x (with --shape pairs), or matrix (with gaps).")
+    str,
+    typer.Option(
+        help="How a table is read: features of the target, vectors x (with --shape: pairs), or matrix (with gaps)."
+    ),
 ]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -93,10 +96,10 @@ def algoreg(
 @app.command(epilog=EXAMPLES, short_help="Recover a matrix from a file of measurements.")
 def recover(
     data: Annotated[Path, typer.Argument(help="A file of measurements; see below.")],
-    out: Annotated[Path, typer.Option(help="A new folder.")],
-    target: Annotated[str | None, typer.Option(help="The column of a table that the others explain.")] = None,
+    out: Annotated[Path, typer.Option(help="The folder for the results, which must not exist yet.")],
+    target: Annotated[str | None, typer.Option(help="The column of a table that is predicted from the others.")] = None,
     columns: Annotated[
-        str | None, typer.Option(help="Which columns a file's are: user=userId,item=movieId,value=rating.")
+        str | None, typer.Option(help="Names of the columns in the file: user=userId,item=movieId,value=rating.")
     ] = None,
     kind: Kind = None,
     shape: Shape = None,
@@ -104,35 +107,45 @@ def recover(
     methods: Annotated[
         str,
         typer.Option(
-            "--methods", "--method", help="auto, algorithms separated by commas, or all: those that are told nothing."
+            "--methods",
+            "--method",
+            help="auto, algorithms separated by commas, or all: every one that needs no prior knowledge.",
         ),
     ] = "auto",
     stop: Annotated[str, typer.Option(help="auto, hold-out, folds, noise or budget: when to stop.")] = "auto",
-    noise: Annotated[float | None, typer.Option(help="Standard deviation of the labels' noise.")] = None,
-    hold_out: Annotated[float, typer.Option(help="Share of the measurements that is held out.")] = 0.1,
-    folds: Annotated[int, typer.Option(help="How many folds, where each measurement is held out once.")] = 5,
-    max_iter: Annotated[int, typer.Option(help="Most iterations.")] = 5000,
-    alpha: Annotated[float | None, typer.Option(help="Size of the start of a descent.")] = None,
-    tol: Annotated[float, typer.Option(help="Relative error at which a fit ends early.")] = 1e-6,
-    step: Annotated[float | None, typer.Option(help="Step of a descent, by default found by it.")] = None,
+    noise: Annotated[float | None, typer.Option(help="Standard deviation of the noise in the observations.")] = None,
+    hold_out: Annotated[
+        float, typer.Option(help="Share of the measurements that is held out to decide when to stop.")
+    ] = 0.1,
+    folds: Annotated[int, typer.Option(help="Number of folds; each measurement is held out in one.")] = 5,
+    max_iter: Annotated[int, typer.Option(help="Largest number of iterations.")] = 5000,
+    alpha: Annotated[float | None, typer.Option(help="Size of the initialisation of a descent.")] = None,
+    tol: Annotated[float, typer.Option(help="Relative training error at which a fit ends before --max-iter.")] = 1e-6,
+    step: Annotated[
+        float | None, typer.Option(help="Step size of a descent; by default the algorithm chooses it.")
+    ] = None,
     method_options: Annotated[
-        str | None, typer.Option(help='What an algorithm is told, such as "{width: 1, start: spectral}".')
+        str | None, typer.Option(help='Options of the algorithm, such as "{width: 1, start: spectral}".')
     ] = None,
     reverse: Annotated[
-        bool | None, typer.Option("--reverse", help="Of a state: labels name the last qubit first, as qiskit's do.")
+        bool | None,
+        typer.Option("--reverse", help="For a quantum state: Pauli strings name the last qubit first, as in qiskit."),
     ] = None,
     biases: Annotated[
-        bool | None, typer.Option("--biases/--no-biases", help="Of entries: rows and columns may have biases.")
+        bool | None, typer.Option("--biases/--no-biases", help="For entries: fit a bias for each row and column.")
     ] = None,
     center: Annotated[
-        bool | None, typer.Option("--center/--no-center", help="Of entries: their mean is taken off first.")
+        bool | None, typer.Option("--center/--no-center", help="For entries: subtract their mean first.")
     ] = None,
     standardize: Annotated[
-        bool | None, typer.Option("--standardize/--no-standardize", help="Of a table: columns get mean 0, variance 1.")
+        bool | None,
+        typer.Option("--standardize/--no-standardize", help="For a table: scale columns to mean 0 and variance 1."),
     ] = None,
     dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "cpu",
-    seed: Annotated[int, typer.Option(help="Of the random choice of what is held out.", min=0, max=2**32 - 1)] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the random choice of held-out measurements.", min=0, max=2**32 - 1)
+    ] = 0,
 ) -> None:
     """Recover a matrix; writes matrix.npz, matrix.csv, report.html and provenance.json."""
     try:
@@ -175,7 +188,7 @@ def recover(
 
 
 def _of_the_matrix(kind: str | None, measured: "Measured") -> dict[str, Any]:
-    """Return what an estimator is told of the matrix, where it was said."""
+    """Return what was said of the matrix, as parameters of an estimator."""
     told = {"kind": kind, "shape": measured.shape, "vectors": measured.kind == "vectors" or None}
     return {name: value for name, value in told.items() if value is not None}
 
