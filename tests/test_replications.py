@@ -161,7 +161,7 @@ def test_words_say_how_many_seeds_gave_which_verdict(replicated):
     assert fresh_seeds.sentence("quick", found) == (
         "Tier quick: 2 of 3 claims keep their verdict on at least 9 of 10 fresh seeds; "
         "20 of 20 estimates lie within the joint 95 % interval. "
-        "For 2 of the 2 claims with enough estimates the spread over seeds is as their 95 % intervals predict."
+        "For all 2 claims with enough estimates the spread over seeds is as their 95 % intervals predict."
     )
     assert list(fresh_seeds.changed_verdicts(found)) == ["turns", "holds"]
     assert fresh_seeds.of_chapter({"turns", "empty"}, replicated) == (

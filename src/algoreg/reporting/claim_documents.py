@@ -24,32 +24,46 @@ FOLDER = "docs/chapters"
 # The folder of the site's pages that have every claim of one chapter.
 IN_FULL = "docs/claims"
 NOTATION = """\
-What all chapters share; what one chapter adds, its ledger says.
+These terms are the same in all chapters. A chapter's ledger defines what it adds.
 
-- **X\\*** is the matrix that is looked for, of rank r: d × d and positive semidefinite, unless its chapter says otherwise. σ_r is
+- **X\\*** is the unknown matrix, of rank r: d × d and positive semidefinite, unless its chapter says otherwise. σ_r is
   its smallest eigenvalue that is not 0, κ the ratio of the largest one to it. A *target* is one draw of X\\*.
-- **Measurements**: matrices Aᵢ with observations (*labels*) yᵢ = ⟨Aᵢ, X\\*⟩, m of them. An *ensemble* is one draw of the Aᵢ.
-  5 × 6 targets × ensembles are 30 runs.
+- **Measurements**: m matrices Aᵢ with observations yᵢ = ⟨Aᵢ, X\\*⟩ (of a network: *labels*). An *ensemble* is one draw of the Aᵢ.
+  "5 × 6 targets × ensembles" are 30 runs. A *draw* is a target, an ensemble or both.
 - **dr** is d times r. X\\* has dr − r(r−1)/2 degrees of freedom. D = d(d+1)/2 is the dimension of all symmetric matrices.
-- **Descent** has a factor U with X = UUᵀ, initialised at U₀ = αI (small where α is small; names of claims and columns say *start*).
-  A step is U ← U − ηMU, M = (1/m) Σ (⟨Aᵢ, X⟩ − yᵢ) Aᵢ. η·t is the time after t steps, T the end of a run.
+- **Descent** has a factor U with X = UUᵀ, initialised at U₀ = αI; the *initialisation* is small if α is (names of claims and columns say *start*).
+  A step is U ← U − ηMU, M = (1/m) Σ (⟨Aᵢ, X⟩ − yᵢ) Aᵢ. η is the step size, t the iteration, η·t the time, T the end of a run. A *pass* over
+  the data costs as much as one gradient.
 - **Width** is U's number of columns: full width is d, the rank's width r. A *spectral initialisation* is made
   of the leading eigenvectors of (1/m) Σ yᵢAᵢ.
-- **Errors** are relative: ‖X − X\\*‖ / ‖X\\*‖ in Frobenius norm (test), and the same of the labels (training).
-- **m\\*** is the number of measurements from which a run recovers X\\*: its test error is below a tolerance.
-- **Prior knowledge** is what a method needs beside the measurements, such as the rank: what it is *told*.
-- **Least trace** is the positive semidefinite matrix of least trace that fits the labels: its nuclear norm is the least, too.
-  *Positivity alone* is X ⪰ 0 and the labels, and nothing else.
-- **δ** is the restricted isometry constant of the measurements. They are *certified* where ‖AᵀA/m − I‖ bounds it."""
+- **Errors** are relative: ‖X − X\\*‖ / ‖X\\*‖ in Frobenius norm (*test error*), and
+  the same of the observations (*training error*). An error *falls through* a tolerance where it first is below it.
+- A run **recovers** X\\* if its test error is below a tolerance that is named. **m\\*** is the number of measurements from
+  which it does.
+- **Exponent** in d (or r, κ, α): the p of the power law d^p that fits best.
+- **Prior knowledge** is what a method must know of X\\* beside the measurements, such as the rank (names of claims and
+  columns say *told*).
+- **Least trace** is the positive semidefinite matrix of least trace that fits the observations: its nuclear norm is the least, too.
+  *Positivity alone* uses X ⪰ 0 and the observations, and nothing else.
+- **δ** is the constant of the restricted isometry property (RIP) of the measurements. It is *certified* where
+  ‖AᵀA/m − I‖ bounds it."""
+
+# Whose claims they are, in the plural.
+KINDS = {
+    "paper": "claims of papers",
+    "reading": "our readings of papers",
+    "ours": "our own findings",
+    "check": "checks of the code (true by theorem or construction)",
+}
 
 ABOUT_CLAIMS = (
     "One row per claim, with its verdict, estimate and interval in the committed standard tier, or in tier full where only "
-    "that judged it. *Fresh seeds* counts, tier by tier, on how many other seeds the claim kept its verdict; bold where it "
-    "turned on some. *Standing* says whose claim it is: `paper`, a paper says it; `reading`, our reading of a paper; `ours`, our "
-    "own finding; `check`, true by theorem or construction. Only `paper` counts for or against a paper. In brackets after a "
-    "statement: what it depends on. The reason of each margin and the control stand in the chapter's `claims.yaml`, and in "
-    "full on the site (`make site`). Most margins were written down before the runs that they judge. Where an estimand, with "
-    "its margin, or a control was changed after a look at numbers, the [chapter's ledger](chapters/README.md) says so. How "
+    "that judged it. *Fresh seeds* counts, tier by tier, on how many other seeds the claim kept its verdict; it is bold if "
+    "the verdict changed on some. *Standing* says whose claim it is: `paper`, a paper says it; `reading`, our reading of a paper; `ours`, our "
+    "own finding; `check`, true by theorem or construction. Only `paper` counts for or against a paper. The brackets after a "
+    "statement have the settings on which it depends. The chapter's `claims.yaml`, and the site (`make site`), have the reason "
+    "for each margin and the control. Most margins were written down before the runs that they judge. Where an estimand, with "
+    "its margin, or a control was changed after numbers were known, the [chapter's ledger](chapters/README.md) says so. How "
     "to add a claim: [CONTRIBUTING](../CONTRIBUTING.md)."
 )
 
@@ -102,7 +116,30 @@ def headlines(ledgers, chapters):
     return "\n".join(filter(None, items))
 
 
-def summary(ledgers, fresh):
+def totals(claims, entries):
+    """Return how many claims have each verdict, by whose claims they are and in all, as a Markdown table.
+
+    Parameters
+    ----------
+    claims : list of mapping
+        The committed verdicts of the standard tier.
+    entries : list of mapping
+        The registry.
+    """
+    standing = {entry["id"]: entry["standing"] for entry in entries}
+    known = [claim for claim in claims if claim["id"] in standing]
+    groups = {name: [one for one in known if standing[one["id"]] == kind] for kind, name in KINDS.items()} | {
+        "all": known
+    }
+    verdicts = [verdict for verdict in report.VERDICTS if any(claim["verdict"] == verdict for claim in known)]
+    rows = [
+        [name, *(str(sum(claim["verdict"] == verdict for claim in group)) for verdict in verdicts), str(len(group))]
+        for name, group in groups.items()
+    ]
+    return report.markdown(["tier standard", *(verdict.replace("-", " ") for verdict in verdicts), "claims"], rows)
+
+
+def summary(ledgers, fresh, claims, entries):
     """Return what a visitor reads first, as a Markdown list.
 
     That is the headlines of the chapters that are about the first one's paper alone, where those of the others are, and
@@ -122,7 +159,7 @@ def summary(ledgers, fresh):
         for tier, found in fresh.items()
     ]
     items += [wrapped(f"- **Fresh seeds.** {' '.join(said)}")] if said else []
-    return "\n".join(items)
+    return "\n".join(items) + f"\n\n{totals(claims, entries)}"
 
 
 def _committed_figures(chapter):

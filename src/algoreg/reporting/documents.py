@@ -254,7 +254,9 @@ def generated(root: Path, map_table: str):
         documents["docs/essay.html"] = essay_page(root, committed, registry)
         ledgers = Ledgers(committed, registry)
         blocks = {
-            "found": claim_documents.summary(ledgers, replications.of_tiers(committed)),
+            "found": claim_documents.summary(
+                ledgers, replications.of_tiers(committed), committed["standard"]["claims"], registry
+            ),
             "chapters": claim_documents.overview_table(ledgers, committed, registry),
             "costs": report.costs(committed),
             "chapter-costs": report.chapter_costs(committed),

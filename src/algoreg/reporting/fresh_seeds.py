@@ -97,7 +97,10 @@ def scattered(outcomes):
     names, known = too_narrow(outcomes)
     if not known:
         return ""
-    return f" For {known - len(names)} of the {known} claims with enough estimates the spread over seeds is as their 95 % intervals predict."
+    share = f"{known - len(names)} of the" if names else "all"
+    return (
+        f" For {share} {known} claims with enough estimates the spread over seeds is as their 95 % intervals predict."
+    )
 
 
 def too_scattered(outcomes):

@@ -131,8 +131,8 @@ def verdict_counts(claims, entries):
 
 
 def _outcomes(claims):
-    outcomes = Counter(claim["verdict"] for claim in claims)
-    return ", ".join(f"{outcomes[verdict]} {verdict.replace('-', ' ')}" for verdict in VERDICTS if outcomes[verdict])
+    counts = Counter(claim["verdict"] for claim in claims)
+    return ", ".join(f"{counts[verdict]} {verdict.replace('-', ' ')}" for verdict in VERDICTS if counts[verdict])
 
 
 def statement_with_regime(entry):

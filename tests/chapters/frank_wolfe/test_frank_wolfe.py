@@ -481,10 +481,10 @@ def test_frank_wolfe_trace_shows_the_error_over_the_trace_beside_descents():
     table = table.assign(d=10, rank=2, m=100)
     (axes,) = draw("frank_wolfe_trace", {"frank_wolfe_trace": table}).axes
     told = where(table, method="told θ")
-    same(curve(axes, "Frank–Wolfe of low rank, told θ"), geometric(told, "trace_factor", "test_error"))
+    same(curve(axes, "Frank–Wolfe of low rank, given θ"), geometric(told, "trace_factor", "test_error"))
     has_band(axes, told.groupby("trace_factor")["test_error"])
     level = geometric(table[free], "trace_factor", "test_error")
-    same(curve(axes, "descent from α = 10⁻³, told nothing"), level)
+    same(curve(axes, "descent from α = 10⁻³, no prior knowledge"), level)
     same(curve(axes, "margin at 1.05"), level[[1.05]] * 10 ** margin("fw-needs-trace"))
 
 
@@ -496,14 +496,14 @@ def test_frank_wolfe_networks_shows_the_error_over_the_examples_by_method_and_to
     for method, name in (("frank-wolfe", "Frank–Wolfe, open loop"), ("algorithm-1", "Algorithm 1 of LMZ18")):
         for factor in (0.8, 1.0, 1.25):
             own = geometric(where(table, method=method, trace_factor=factor), "m", "test_error")
-            same(curve(axes, f"{name}, told {factor:g}·tr X*"), own.rename(index=lambda m: m / 10))
+            same(curve(axes, f"{name}, given {factor:g}·tr X*"), own.rename(index=lambda m: m / 10))
     free = geometric(where(table, method="descent", trace_factor=1.0), "m", "test_error")
-    same(curve(axes, "plain descent, told nothing"), free.rename(index=lambda m: m / 10))
+    same(curve(axes, "plain descent, no prior knowledge"), free.rename(index=lambda m: m / 10))
     lost = table.assign(
         test_error=table["test_error"].where((table["method"] == "frank-wolfe") | (table["trace_factor"] == 1))
     )
     (other,) = draw("frank_wolfe_networks", {"frank_wolfe_networks": lost}).axes
-    assert curve(other, "Algorithm 1 of LMZ18, told 0.8·tr X*: all runs diverged").empty
+    assert curve(other, "Algorithm 1 of LMZ18, given 0.8·tr X*: all runs diverged").empty
     found = find_thresholds(where(table, method="algorithm-1", trace_factor=1.0), "d", 0.1).logs
     (level,) = set(curve(axes, "margin").index)
     assert level == pytest.approx(margin("fw-networks") * np.exp(found.mean()) / 10)

@@ -331,14 +331,14 @@ def at_shares(drawn, expected):
 
 
 def test_tomography_shows_the_infidelity_by_method_and_shots():
-    methods = {"full": "full width (told: nothing), at the end", "width 1": "width 1 (told: r)"}
+    methods = {"full": "full width (no prior knowledge), at the end", "width 1": "width 1 (knows r)"}
     methods |= {"momentum": "momentum", "least trace": "least trace", "linear inversion": "linear inversion"}
     axis = {"labels": ["shots", "exact"], "method": list(methods), "share": [0.3, 0.6], "shots": [100, 1000]}
     table = crossed(("stopped", "end"), **axis, **RUNS).assign(qubits=2, state="w")
     for axes, shots in zip(draw("tomography", {"tomography": table}).axes, (100, 1000), strict=True):
         own = where(table, labels="shots", shots=shots)
         stopped = geometric(where(own, method="full"), "share", "stopped")
-        at_shares(curve(axes, "full width (told: shots), stopped"), stopped)
+        at_shares(curve(axes, "full width (knows the shots), stopped"), stopped)
         for method, label in methods.items():
             at_shares(curve(axes, label), geometric(where(own, method=method), "share", "end"))
 
@@ -377,7 +377,8 @@ def test_magnitudes_shows_the_error_by_method_and_conclude_with_its_numbers():
         np.testing.assert_allclose(axes.images[0].get_array(), values.reshape(2, 2))
         error = f"{np.linalg.norm(values - star) / np.linalg.norm(star):.2g}"
         assert method == "picture" or axes.get_xlabel().endswith(error)
-    labels = ["full width (told: nothing)", "full width, start", "width 1 (told: r)", "width 1, start", "spectral"]
+    labels = ["full width (no prior knowledge)", "full width, initialisation", "width 1 (knows r)"]
+    labels += ["width 1, initialisation", "spectral"]
     for method, label in zip(methods, [*labels, "least trace"], strict=True):
         expected = geometric(where(table, method=method), "m_over_n", "error")
         at_shares(curve(bottom, label), expected)

@@ -63,8 +63,8 @@ def test_the_best_method_of_each_that_is_told_is_read_from_the_table():
     # Knowledge that helps no method stands in the row of those who know less.
     cells = {known: row[1:] for row in rows for known in row[0].split("; or ")}
     assert cells["the rank r"] == [
-        "descent, width r, spectral start: 28",
-        "descent, width r, spectral start: 2828",
+        "descent, width r, spectral initialisation: 28",
+        "descent, width r, spectral initialisation: 2828",
         *["–"] * 3,
     ]
     assert cells["the trace"] == ["product of three factors: 57", "product of three factors: 5657", *["–"] * 3]
@@ -104,7 +104,7 @@ def test_by_kind_has_a_column_for_each_kind_of_measurements():
     assert len(header) == 3
     cells = {row[0]: row[1:] for row in rows}
     assert cells["nothing"] == [f"descent, full width, α = 10⁻⁸: {passes}" for passes in (71, 141)]
-    assert cells["the rank r"] == [f"descent, width r, spectral start: {passes}" for passes in (28, 57)]
+    assert cells["the rank r"] == [f"descent, width r, spectral initialisation: {passes}" for passes in (28, 57)]
 
 
 def test_under_noise_the_error_in_the_form_that_suits_a_method_decides():
@@ -118,8 +118,8 @@ def test_under_noise_the_error_in_the_form_that_suits_a_method_decides():
     ]  # fmt: skip
     table = pd.DataFrame(rows).astype({"end_error": float})
     text = ledger.which_under_noise("quick", {"tables": {"race_noise": table}})
-    assert "noise 0.1 of the labels' root mean square, κ = 10, d = 20, r = 2, 4·dr known measurements" in text
-    assert "| the rank r | preconditioned, width r, spectral start | 0.09 | 0.141 | diverged (4/4) |" in text
+    assert "noise 0.1 of the observations' root mean square, κ = 10, d = 20, r = 2, 4·dr known measurements" in text
+    assert "| the rank r | preconditioned, width r, spectral initialisation | 0.09 | 0.141 | diverged (4/4) |" in text
     assert (
         "| nothing, and AAᵀ can be decomposed once | least trace (after decomposing AAᵀ) | 0.27 | 0.424 | 0.6 |" in text
     )

@@ -15,8 +15,8 @@ TOLERANCE = 0.1
 MARKERS = "osD"
 METHODS = {
     "small": "descent from α = 10⁻⁶",
-    "spectral": "descent from the spectral start, width r",
-    "scaled": "preconditioned, spectral start, width r",
+    "spectral": "descent from the spectral initialisation, width r",
+    "scaled": "preconditioned, spectral initialisation, width r",
 }
 
 

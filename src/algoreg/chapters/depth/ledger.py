@@ -47,7 +47,7 @@ def depth_powers(two, three):
         ratios = [f"{number(powers[degree])} ({name})" for degree, name in NAMES.items() if degree in powers]
         if ratios and time == max(each for other, each in three if other == alpha):
             said.append(
-                f"from a power of {power(alpha**2)}, three factors' start, they need {', '.join(ratios)} times as many"
+                f"from the square or cube of {power(alpha**2)}, the initialisation of three factors, two factors need {', '.join(ratios)} times as many measurements"
             )
     return "; ".join(said)
 

@@ -45,9 +45,9 @@ def frank_wolfe_trace(tables, claims):
     table = tables["frank_wolfe_trace"]
     figure, (axes,) = panels(1, width=5.4, height=4.0)
     told, free = (table[table["method"] == method] for method in ("told θ", "descent"))
-    label = "Frank–Wolfe of low rank, told θ"
+    label = "Frank–Wolfe of low rank, given θ"
     own = course(axes, told, "trace_factor", "test_error", COLOURS[0], label, marker="o")["mean"]
-    kept = course(axes, free, "trace_factor", "test_error", COLOURS[1], "descent from α = 10⁻³, told nothing")
+    kept = course(axes, free, "trace_factor", "test_error", COLOURS[1], "descent from α = 10⁻³, no prior knowledge")
     factor = claim["estimand"]["trace_factor"]
     level = kept["mean"].iloc[0] * 10 ** float(claim["margin"])
     axes.plot(
@@ -60,7 +60,7 @@ def frank_wolfe_trace(tables, claims):
     )
     describe(axes, "y", xlabel="θ over the trace of X*", ylabel="relative error at the end")
     ratio = own.get(factor, np.nan) / kept["mean"].iloc[0]
-    axes.set_title(f"told {factor:g} times the trace, Frank–Wolfe's error\nis {rounded(ratio)} times descent's")
+    axes.set_title(f"given {factor:g} times the trace, Frank–Wolfe's error\nis {rounded(ratio)} times descent's")
     return finish(figure, GEOMETRIC_BAND, caption=sizes(table, "d", "rank", "m_over_dr"))
 
 
@@ -108,7 +108,7 @@ def frank_wolfe_networks(tables, claims):
         for factor, style in ((1.0, "-"), (0.8, ":"), (1.25, "--"))[: 1 if method == "descent" else None]:
             part = table[(table["method"] == method) & np.isclose(table["trace_factor"], factor)]
             marker = dict(zip(names, MARKERS, strict=False))[method]
-            label = f"{name}, told nothing" if method == "descent" else f"{name}, told {factor:g}·tr X*"
+            label = f"{name}, no prior knowledge" if method == "descent" else f"{name}, given {factor:g}·tr X*"
             if np.isfinite(part["test_error"]).any():
                 points(axes, part, "m_over_dr", "test_error", colour, label, marker, linestyle=style)
             else:

@@ -25,7 +25,7 @@ def little_sent(reference):
     decades = estimate_of(reference, "fw-needs-trace")
     return (
         f"The bytes per iteration grow as d to the power {estimate_of(reference, 'sfw-asyn-bytes')}. With Gaussian "
-        f"measurements, and 1.05 times the trace as its bound, it ends {decades} decades farther from X\\* than descent, which is told nothing."
+        f"measurements, and 1.05 times the trace as its bound, it ends {decades} decades farther from X\\* than descent, which has no prior knowledge."
     )
 
 
@@ -43,14 +43,19 @@ def wrong_traces(frame):
         means = own.groupby("method")[["test_error", "train_error"]].agg(geometric_mean)
         told = [number(means.loc["told θ", column]) for column in ("test_error", "train_error")]
         rows.append([f"{factor:g}", *told, number(means.loc["descent", "test_error"])])
-    header = ["θ over the trace", "Frank–Wolfe of low rank, told θ", "its training error", "descent, told nothing"]
+    header = [
+        "θ over the trace",
+        "Frank–Wolfe of low rank, given θ",
+        "its training error",
+        "descent, no prior knowledge",
+    ]
     return markdown(header, rows)
 
 
 @passage("frank_wolfe_networks")
 def network_examples(frame):
     """Return the examples needed over dr by method and told trace, as Markdown; where some run needs more, a bound."""
-    names = {"frank-wolfe": "Frank–Wolfe", "algorithm-1": "Algorithm 1", "descent": "plain descent, told nothing"}
+    names = {"frank-wolfe": "Frank–Wolfe", "algorithm-1": "Algorithm 1", "descent": "plain descent, no prior knowledge"}
     factors, unit = sorted(frame["trace_factor"].unique()), frame["d"].iloc[0] * frame["rank"].iloc[0]
     rows = []
     for method, name in names.items():
@@ -62,7 +67,7 @@ def network_examples(frame):
             open_above = (found.sides == ABOVE).any()
             cells.append(f"at least {number(outwards(ratio, 'down', 3))}" if open_above else f"{ratio:.1f}")
         rows.append([name, *cells])
-    return markdown(["method", *(f"told {factor:g} of the trace" for factor in factors)], rows)
+    return markdown(["method", *(f"given {factor:g} of the trace" for factor in factors)], rows)
 
 
 @passage("frank_wolfe_networks")
@@ -77,7 +82,7 @@ def network_tolerances(reference):
         rng = stream("bootstrap", passage="network_tolerances", method=method)
         found = [ratio_of_examples(tables, {}, rng, tolerance=tolerance, **told) for tolerance in TOLERANCES]
         rows.append([name, *map(with_interval, found)])
-    return markdown(["examples, told the trace", *(f"error {tolerance:g}" for tolerance in TOLERANCES)], rows)
+    return markdown(["examples, with the trace known", *(f"error {tolerance:g}" for tolerance in TOLERANCES)], rows)
 
 
 @passage("stochastic_frank_wolfe")

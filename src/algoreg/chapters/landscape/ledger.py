@@ -24,7 +24,7 @@ def spare_units(frame):
     ]
     lost = frame[(frame["positive"] == 1) & (frame["optimal"] == 0)]
     strict = int((lost["curvature"] > 0).sum())
-    table = markdown(["units", "starts at loss 0", "runs"], rows)
+    table = markdown(["units", "initialisations that end at loss 0", "runs"], rows)
     least = (
         f"; the smallest eigenvalue of their Hessians is {number(outwards(lost['curvature'].min(), 'down'))} or more"
         if len(lost)
@@ -63,8 +63,8 @@ def late_starts(frame):
         near = int((part["test_error"] < NEAR).sum())
         said.append(f"{near} of {len(part)} with {width:g} unit{'s' if width > 1 else ''}")
     return (
-        f"A start that is not there by then may be held, or late: the table does not tell. Of those of size "
-        f"{large['alpha'].iloc[0]:g} at m = {large['m_over_d'].iloc[0]:g}d these are at an error below {NEAR:g}: {', '.join(said)}."
+        f"An initialisation that has not led to X\\* by then may be caught, or slow; the table does not show which. Of those of size "
+        f"{large['alpha'].iloc[0]:g} at m = {large['m_over_d'].iloc[0]:g}d the following have an error below {NEAR:g}: {', '.join(said)}."
     )
 
 

@@ -33,7 +33,7 @@ def large_thresholds_found(*frames):
         for alpha, part in frame.groupby("alpha", sort=True)
         for d, rank, found, expected in _thresholds(part)
     ]
-    header = ["d", "r", "α", "m\\*/(dr) with its 95 % interval", "the leak, fitted at the first row of its start"]
+    header = ["d", "r", "α", "m\\*/(dr) with its 95 % interval", "the leak, fitted at the first row of each α"]
     return markdown(header, rows)
 
 

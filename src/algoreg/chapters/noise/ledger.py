@@ -16,9 +16,9 @@ def noise_headline(frame):
     own = frame[(frame["label_noise"] > 0) & (frame["alpha"] == frame["alpha"].min())]
     last = own[own["time"] == own["time"].max()]
     return (
-        f"On noisy labels descent from α = {power(last['alpha'].iloc[0])}, told no rank, passes the least-squares fit of rank "
-        f"r. It comes as near as {geometric(last['closest'])} times that fit's own error. Then it leaves to fit the noise: its test "
-        f"error ends on average at {last['error_over_smallest'].mean():.2f} times the smallest."
+        f"From α = {power(last['alpha'].iloc[0])}, without knowing the rank, its smallest distance to that fit is "
+        f"{geometric(last['closest'])} times the fit's own distance from X\\*. At the end its test error is on average "
+        f"{last['error_over_smallest'].mean():.2f} times its smallest."
     )
 
 

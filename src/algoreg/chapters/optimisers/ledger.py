@@ -24,8 +24,8 @@ def _off_the_grid(end, least, most):
 def optimisers_and_the_start(reference):
     """Return the headline: what polar steps do to the small start."""
     return (
-        f"Under polar steps, Muon's without momentum, the error at the end no longer depends on the initialisation's scale α (a power "
-        f"within {estimate_of(reference, 'optimisers-start-forgotten', 'up')} of 0), and they need "
+        f"Under polar steps, Muon's without momentum, the error at the end no longer depends on the initialisation's scale α (an "
+        f"exponent within {estimate_of(reference, 'optimisers-start-forgotten', 'up')} of 0), and they need "
         f"{estimate_of(reference, 'optimisers-samples-polar')} times the measurements of gradient descent."
     )
 
@@ -35,7 +35,8 @@ def optimisers_from_any_start(reference):
     """Return the headline: the share of draws that large annealed steps with momentum recover."""
     return (
         f"With momentum 0.9 and a large step that falls slowly polar steps recover X\\* from an initialisation as large as "
-        f"U\\*: the smallest share of draws is {estimate_of(reference, 'optimisers-any-start')} ({_kinds(reference)}). "
+        f"U\\*: at every size and rank they do so in a share of at least {estimate_of(reference, 'optimisers-any-start')} of the draws "
+        f"({_kinds(reference)}). "
         f"{_nesterov(reference)}"
     )
 
@@ -54,7 +55,7 @@ def _nesterov(reference):
     shares = own.groupby(["d", "rank"]).agg(m=("m", "max"), share=("recovered", "mean")).reset_index()
     few = shares["m"] < shares["d"] * (shares["d"] + 1) / 4
     below, above = (part["share"].max() for part in (shares[few], shares[~few]))
-    said = f"In Nesterov's form, as Muon is published, the largest share is {number(below)} where m < d(d + 1)/4"
+    said = f"In Nesterov's form, in which Muon is published, the share is at most {number(below)} where m < d(d + 1)/4"
     return (
         f"{said}; above, where positivity alone determines X\\* at large d, it is up to {number(above)}."
         if (~few).any()

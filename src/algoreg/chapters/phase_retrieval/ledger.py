@@ -46,7 +46,7 @@ def incoherence_of_starts(frame):
     starts = np.log(own["incoherence"]).groupby(own["d"]).mean()
     ends = ", ".join(f"{share:.0%} at d = {d:g}" for d, share in shares.items())
     return (
-        f"Of the spectral runs {ends} have their largest value at the start, and none exceeds "
+        f"Of the spectral runs {ends} have their largest value at the initialisation, and none exceeds "
         f"{beyond.max():.2f} times that. The initialisations alone have an exponent of {exponent(np.exp(starts)):.2f}."
     )
 
@@ -76,7 +76,15 @@ def rows_cut(frame):
         counts = [int(part["acts"].sum()), int(part["too_long_at_start"].sum()), lost, len(part)]
         longest = number(part["longest"].max())
         rows.append([start, f"{d:g}", *map(str, counts), longest])
-    header = ["start", "d", "it would act", "too long at the start", "diverged", "runs", "longest row over the bound"]
+    header = [
+        "initialisation",
+        "d",
+        "it would act",
+        "too long at the initialisation",
+        "diverged",
+        "runs",
+        "longest row over the bound",
+    ]
     return markdown(header, rows)
 
 

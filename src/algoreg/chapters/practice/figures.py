@@ -37,7 +37,7 @@ def tomography(tables, claims):
     figure, grid = two_abreast(len(numbers), sharey=True)
     # Only full width has two ends: where it is stopped, and the end of the run.
     lines = [("full", "stopped", TOMOGRAPHY["full"] + ", stopped at the shot noise", "-")]
-    lines += [("full", "end", "full width (told: nothing), at the end of the run", "--")]
+    lines += [("full", "end", "full width (no prior knowledge), at the end of the run", "--")]
     lines += [(name, "end", text, "-") for name, text in TOMOGRAPHY.items() if name != "full"]
     for axes, shots in zip(np.ravel(grid), numbers, strict=True):
         for place, (method, value, label, style) in enumerate(lines):
@@ -161,9 +161,9 @@ def regression(tables, claims):
 # What is written below a picture.
 SHOWN = {
     "picture": "the picture",
-    "full": "full width\n(told: nothing)",
-    "width 1, large start": "width 1 from its\nsize (told: r)",
-    "spectral": "spectral start\n(told: r)",
+    "full": "full width\n(knows nothing)",
+    "width 1, large start": "width 1 from its\nsize (knows r)",
+    "spectral": "spectral\n(knows r)",
 }
 
 
@@ -184,7 +184,7 @@ def _conclusion(table, ratio):
     full, one = (part[part["method"] == method] for method in ("full", "width 1, large start"))
     error = rounded(geometric_mean(full["error"]), towards="up")
     return lines(
-        f"from {ratio:g} squared magnitudes a pixel full width, told nothing, comes on average within {error} of pictures;",
+        f"from {ratio:g} squared magnitudes a pixel full width comes on average within {error} of pictures;",
         f"it recovers {full['recovered'].sum():g} of {len(full)}; width 1, started at the picture's size, {one['recovered'].sum():g} of {len(one)}",
     )
 

@@ -1,11 +1,11 @@
 """What a reader calls the methods, in the order in which they are drawn."""
 
 TOMOGRAPHY = {
-    "full": "full width (told: shots)",
-    "width 1": "width 1 (told: r)",
-    "momentum": "momentum, width 1 (told: r)",
-    "least trace": "least trace (told: nothing)",
-    "linear inversion": "linear inversion (told: nothing)",
+    "full": "full width (knows the shots)",
+    "width 1": "width 1 (knows r)",
+    "momentum": "momentum, width 1 (knows r)",
+    "least trace": "least trace (no prior knowledge)",
+    "linear inversion": "linear inversion (no prior knowledge)",
 }
 MIXED_STATES = {
     ("grown", "infidelity"): "a rank that grows, and white noise",
@@ -25,10 +25,10 @@ REGRESSION = {
     "linear": "linear ridge",
 }
 MAGNITUDES = {
-    "full": "full width (told: nothing)",
-    "full, large start": "full width, start of 0.1 (told: nothing)",
-    "width 1": "width 1 (told: r)",
-    "width 1, large start": "width 1, start of the picture's size (told: r)",
-    "spectral": "spectral start alone (told: r)",
-    "least trace": "least trace (told: nothing)",
+    "full": "full width (no prior knowledge)",
+    "full, large start": "full width, initialisation 0.1 (no prior knowledge)",
+    "width 1": "width 1 (knows r)",
+    "width 1, large start": "width 1, initialisation of the picture's size (knows r)",
+    "spectral": "spectral initialisation alone (knows r)",
+    "least trace": "least trace (no prior knowledge)",
 }

@@ -77,7 +77,7 @@ def _exchange(axes, table, tolerance, looks):
         axes.plot([across["low"][0], across["high"][0]], up["mean"] * 2, color=colour, linewidth=1)
         bars(axes, across["mean"], {key: np.array(value) for key, value in up.items()}, colour, None, marker)
         beside = {"xytext": (5, 5), **BESIDES.get(name, {})}
-        said = NAMES[name].replace(", spectral start", "").replace(", width d", "")
+        said = NAMES[name].replace(", spectral initialisation", "").replace(", width d", "")
         axes.annotate(said, middles[name], textcoords="offset points", fontsize=7, **beside)
     axes.margins(x=0.22)
     line = np.array([middles[name] for name in DAMPINGS if name in middles])

@@ -47,7 +47,7 @@ def conditioning_iterations(frame):
         ]
         for name, own in _named(frame)
     ]
-    return markdown(["method", "told", *(f"κ = {kappa:g}" for kappa in kappas)], rows)
+    return markdown(["method", "prior knowledge", *(f"κ = {kappa:g}" for kappa in kappas)], rows)
 
 
 @passage("conditioning_samples")
@@ -61,7 +61,7 @@ def conditioning_thresholds(frame):
         ends = f"{number(ratios.min())} to {number(ratios.max())}"
         mean = geometric(ratios)
         rows.append([NAMES[name], prior_knowledge(METHODS[name]), mean, ends, _mean(most["passes"])])
-    return markdown(["method", "told", "m*/dr", "range of runs", "iterations at the largest m"], rows)
+    return markdown(["method", "prior knowledge", "m*/dr", "range of runs", "iterations at the largest m"], rows)
 
 
 @passage("conditioning_starts")

@@ -10,14 +10,14 @@ NAMES = {
     "damped_1_2r": "λ = σ_r, width 2r",
     "damped_0.01_2r": "λ = 0.01σ_r, width 2r",
     "residual_2r": "λ = residual, width 2r",
-    "descent_2r_spectral": "plain, width 2r, spectral start",
-    "residual_2r_spectral": "λ = residual, width 2r, spectral start",
+    "descent_2r_spectral": "plain, width 2r, spectral initialisation",
+    "residual_2r_spectral": "λ = residual, width 2r, spectral initialisation",
     "descent_r_small": "plain, width r",
-    "descent_r": "plain, width r, spectral start",
-    "undamped_r": "λ = 0, width r, spectral start",
+    "descent_r": "plain, width r, spectral initialisation",
+    "undamped_r": "λ = 0, width r, spectral initialisation",
 }
-# What a method is told of X* beside the labels.
-TOLD = {"r": "r", "2r": "2r", "d": "nothing"}
+# What a method must know of X* beside the observations.
+TOLD = {"r": "r", "2r": "2r", "d": "none"}
 
 
 def prior_knowledge(method):
@@ -25,7 +25,7 @@ def prior_knowledge(method):
     width = TOLD[method.width]
     if method.damping != "constant":
         return width
-    return "σ_r" if width == "nothing" else f"{width}, σ_r"
+    return "σ_r" if width == "none" else f"{width}, σ_r"
 
 
 def stopped(frame):

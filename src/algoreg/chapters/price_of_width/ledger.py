@@ -42,7 +42,7 @@ def width_imbalances(frame):
         largest = (geometric_mean(own.loc[own["step"] == step, "imbalance"]) for step in steps)
         start = geometric_mean(own["start_imbalance"])
         rows.append([f"{alpha:g}", f"{start:.1e}", *(f"{value:.1e}" for value in largest)])
-    return markdown(["α", "at the start", *(f"largest, η = {step:g}" for step in steps)], rows)
+    return markdown(["α", "at the initialisation", *(f"largest, η = {step:g}" for step in steps)], rows)
 
 
 @passage("normalised_rates")

@@ -168,7 +168,7 @@ def proof_rank_one(table):
     for start, part in final.groupby("start"):
         error, delta = (np.log(part.groupby("m")[name].mean()) for name in ("needed", "delta_low"))
         slope = np.polyfit(delta, error, 1)[0] if len(delta) > 2 else np.nan
-        slopes.append(f"{'α = 1' if start == 'one' else 'the scaled start'} {_signed(slope)}")
+        slopes.append(f"{'α = 1' if start == 'one' else 'the scaled initialisation'} {_signed(slope)}")
     header = ["m", "m/dr", "δ of rank 4", *names.values(), "Propositions 3.2 and 3.3"]
     return f"{markdown(header, rows)}\n\nExponent of the final error in δ, certified m: {'; '.join(slopes)}."
 

@@ -17,12 +17,12 @@ from algoreg.reporting.figures import drawing
 
 # The errors at which m* is read; claims read the first two.
 THRESHOLDS = (0.1, 0.01, 0.001)
-# What stands beside each other in a panel: methods that are told nothing, and those that are told something of X*.
+# The two panels: methods without prior knowledge, and those that know something of X*.
 GROUPS = {
-    "told nothing": (
+    "no prior knowledge": (
         "descent_1e-8", "momentum_full", "residual_damping", "search", "penalised_trace", "least_trace",
     ),
-    "told r, 2r or the trace": (
+    "knowing r, 2r or the trace": (
         "momentum_r", "scaled_r", "thresholding_momentum", "thresholding_2r", "frank_wolfe_d", "trace_projected",
     ),
 }  # fmt: skip

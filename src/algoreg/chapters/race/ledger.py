@@ -78,7 +78,9 @@ def _race(frame):
                 [f"{kappa:g}", NAMES[method], TOLD[first["told"]], grid, chosen, *passes, shown, f"{first['budget']:g}"]
             )
     passes = [f"passes to {tolerance:g}" for tolerance in SHOWN]
-    return markdown(["κ", "method", "told", "grid of η", "chosen", *passes, "smallest error by T", "T"], rows)
+    return markdown(
+        ["κ", "method", "prior knowledge", "grid of η", "chosen", *passes, "smallest error by T", "T"], rows
+    )
 
 
 @passage("race")
@@ -178,7 +180,7 @@ def race_across(ranks, starts, kinds, near):
         f"{said} ({_across_sizes(table)}):\n\n{_by(table, along, tolerances)}"
         for said, table, along, tolerances in (
             ("By rank", ranks, "rank", (1e-6,)),
-            ("By the size of a small start", starts, "alpha", (1e-2, 1e-6)),
+            ("By the size of a small initialisation", starts, "alpha", (1e-2, 1e-6)),
             ("By kind of measurements", kinds, "measurements", (1e-6,)),
             ("With the fewest measurements", near, "kappa", (1e-1, 1e-2, 1e-3, 1e-6)),
         )
@@ -196,7 +198,11 @@ def _by(table, along, tolerances):
     """Return the passes of every method at the values of a column, to some errors, as Markdown."""
     values = list(dict.fromkeys(table[along]))
     shown = [value if isinstance(value, str) else f"{NAME_OF[along]} = {value:g}" for value in values]
-    header = ["method", "told", *(f"{value}, to {tolerance:g}" for value in shown for tolerance in tolerances)]
+    header = [
+        "method",
+        "prior knowledge",
+        *(f"{value}, to {tolerance:g}" for value in shown for tolerance in tolerances),
+    ]
     rows = []
     for method in (name for name in NAMES if name in set(table["method"])):
         own = table[table["method"] == method]
@@ -225,7 +231,7 @@ def race_by_method(race, *frames):
     order = list(TOLD.values())
     rows.sort(key=lambda row: order.index(row[1]))
     measured = [f"m\\*/(dr), error {tolerance:g}" for tolerance in TOLERANCES]
-    header = ["method", "told", *measured, *(f"passes to 10⁻⁶, κ = {kappa:g}" for kappa in kappas)]
+    header = ["method", "prior knowledge", *measured, *(f"passes to 10⁻⁶, κ = {kappa:g}" for kappa in kappas)]
     first = frames[0].iloc[0]
     said = (
         f"Passes: {_sizes(race.iloc[0])}. Measurements: medians at κ = 1, d = {first['d']:g}, r = {first['rank']:g}, "
@@ -308,7 +314,7 @@ def which_answer(tier, reference):
     return (
         f"**If you do not know the rank, search for it.** Thresholding that searches takes {search} passes at κ = "
         f"{_in_words([f'{kappa:g}' for kappa in kappas])} to a relative error of 10⁻⁶; the best descent of more parameters "
-        f"than X\\* has takes {full}, the best method that is told the rank {told}."
+        f"than X\\* has takes {full}, and the best method that knows the rank {told}."
     )
 
 
@@ -322,11 +328,11 @@ def which_tie():
 def which_under_noise(tier, reference):
     """Return what to take where the labels have noise, as Markdown."""
     if reference is None:
-        return "(No committed reference has the race on noisy labels yet.)"
+        return "(No committed reference has the race on noisy observations yet.)"
     first = reference["tables"]["race_noise"].iloc[0]
     scale = first["d"] * first["rank"]
     said = (
-        f"The {tier} tier, noise {first['label_noise']:g} of the labels' root mean square, κ = {first['kappa']:g}, "
+        f"The {tier} tier, noise {first['label_noise']:g} of the observations' root mean square, κ = {first['kappa']:g}, "
         f"d = {first['d']:g}, r = {first['rank']:g}, {first['m'] / scale:.3g}·dr known measurements and "
         f"{first['held_out'] / scale:.2g}·dr held out:"
     )
@@ -371,7 +377,8 @@ def _errors(frame):
         means = [mean_error(own, value) for value in values]
         rows.append([NAMES[method], TOLD[own["told"].iloc[0]], *means])
     header = [
-        "method", "told", "in its own form", "smallest", "at the stop", "at T", "all labels, at the stop", "all labels, at T",
+        "method", "prior knowledge", "in the form that suits it", "smallest", "at the stop", "at T",
+        "all observations, at the stop", "all observations, at T",
         "stop / smallest",
     ]  # fmt: skip
     first = frame.iloc[0]
@@ -379,7 +386,7 @@ def _errors(frame):
     kind = (
         f"eigenvalues i^−{first['tail']:g}, no noise"
         if first["tail"]
-        else f"κ = {first['kappa']:g}, noise {first['label_noise']:g} of the labels' root mean square"
+        else f"κ = {first['kappa']:g}, noise {first['label_noise']:g} of the observations' root mean square"
     )
     return f"{said}; {kind}:\n\n{markdown(header, rows)}"
 

@@ -15,8 +15,8 @@ from algoreg.reporting.report import literal, number
 from algoreg.settings import options
 from algoreg.settings.chapters import load_chapter
 
-# What is told, in the order of how much it is, and how a reader would say it. Least trace is no descent, and has a row
-# of its own.
+# Prior knowledge, from the least to the most, and in a reader's words. Least trace is no descent, and has a row of
+# its own.
 KNOWN = {
     "nothing": "nothing",
     "decomposition": "nothing, and AAᵀ can be decomposed once",
@@ -27,7 +27,8 @@ KNOWN = {
     "rank and trace": "the rank and the trace",
 }
 DECOMPOSES = "least_trace"
-# What methods may be told that are open to one who knows this: the rank bounds itself, the trace says nothing of it.
+# The prior knowledge of the methods that are open to somebody who knows this: the rank is a bound of itself, the trace
+# is not.
 WITHIN = {
     "nothing": ["nothing"],
     "decomposition": ["nothing", "decomposition"],
@@ -196,6 +197,6 @@ def algorithms():
     rows = []
     for name in of_package("algorithms"):
         algorithm = plugins.algorithm(name)
-        told, needs = ", ".join(algorithm.prior_knowledge) or "nothing", ", ".join(sorted(algorithm.requires))
+        told, needs = ", ".join(algorithm.prior_knowledge) or "none", ", ".join(sorted(algorithm.requires))
         rows.append([f"`{name}`", title("algorithms", name), told, algorithm.estimates, needs])
-    return ["algorithm", "what it is", "must be told", "estimates", "needs of the measurements"], rows
+    return ["algorithm", "what it is", "prior knowledge", "estimates", "needs of the measurements"], rows

@@ -19,9 +19,9 @@ NAMES = {
     "descent_2r": "descent, width 2r, α = 10⁻⁸",
     "thresholding_2r": "hard thresholding, keeping 2r",
     "constant_damping": "preconditioned, damped by σ_r/100",
-    "descent_r": "descent, width r, spectral start",
-    "momentum_r": "momentum, width r, spectral start",
-    "scaled_r": "preconditioned, width r, spectral start",
+    "descent_r": "descent, width r, spectral initialisation",
+    "momentum_r": "momentum, width r, spectral initialisation",
+    "scaled_r": "preconditioned, width r, spectral initialisation",
     "thresholding": "hard thresholding",
     "thresholding_adaptive": "hard thresholding, adaptive step",
     "thresholding_momentum": "hard thresholding with momentum",
@@ -47,7 +47,7 @@ SHORT = {
 # Descents of more parameters than X* has: the factor's width is d, or it is a product of three.
 OVERPARAMETRISED = ["descent_1e-3", "descent_1e-8", "momentum_full", "residual_damping", "deep_3"]
 TOLD = {
-    "nothing": "nothing",
+    "nothing": "none",
     "rank": "r",
     "rank bound": "2r",
     "sigma_r": "σ_r",

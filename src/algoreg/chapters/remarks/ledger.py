@@ -81,7 +81,7 @@ def _nearest_on_the_way(frame):
     paths = paths.dropna(axis=1)
     target, ensemble = path.name
     end = chosen(few, {"target": target, "ensemble": ensemble, "alpha": path.index[-1]})["status"].iloc[0]
-    unfinished = "" if end == "converged" else f", where it does not fit its labels yet (status `{end}`)"
+    unfinished = "" if end == "converged" else f", where it does not fit the observations yet (status `{end}`)"
     left = int((paths.loc[paths.index.min()] > 2 * paths.min()).sum())
     return (
         f"At m = {few['m_over_dr'].iloc[0]:g}·dr one run comes within {number(outwards(path.min(), 'up', 3))} of the least nuclear norm at "
@@ -91,13 +91,13 @@ def _nearest_on_the_way(frame):
 
 
 def _unfinished(frame, smallest):
-    """Return in a sentence how many descents from the smallest α do not fit the labels yet."""
+    """Return in a sentence how many descents from the smallest α do not fit the observations yet."""
     ends = chosen(frame, {"method": "descent", "alpha": smallest})
     unfinished = int((ends["status"] != "converged").sum())
     below = chosen(ends, {"m_over_dr": frame["m_over_dr"].min()})
     fitted = int((below["status"] == "converged").sum())
     return (
-        f"{unfinished} of {len(ends)} descents from α = {smallest:g} do not fit the labels yet (status `budget`); at "
+        f"{unfinished} of {len(ends)} descents from α = {smallest:g} do not fit the observations yet (status `budget`); at "
         f"m = {below['m_over_dr'].iloc[0]:g}·dr {fitted} of {len(below)} do fit, and `conj-min-nuclear-norm-below` judges these."
     )
 

@@ -21,7 +21,7 @@ def spectral_headline(errors, margins):
     fourier = margins.loc[margins["network"] == "convolutional", "fourier_margin"].mean()
     return (
         f"A function on singular values and a trained weight do not help a single block. At {FEW:g} times the degrees of freedom "
-        f"two plain factors have {means['plain'] / means['spectral']:.2f} times the error from an equal start, in the geometric "
+        f"two plain factors have {means['plain'] / means['spectral']:.2f} times the error from an equal initialisation, in the geometric "
         f"mean. Linear convolutional networks end at {fourier:.3g} of the largest Fourier margin."
     )
 
@@ -35,7 +35,12 @@ def errors_of_networks(frame):
             means = [geometric(own.loc[own["m_over_dof"] == ratio, "test_error"]) for ratio in ratios]
             fitted = f"{(own['status'] == 'converged').mean():.0%}"
             rows.append([label, f"{start:g}" if start else "–", *means, fitted])
-    header = ["network", "start", *(f"m = {ratio:g} times the degrees of freedom" for ratio in ratios), "fitted"]
+    header = [
+        "network",
+        "initialisation",
+        *(f"m = {ratio:g} times the degrees of freedom" for ratio in ratios),
+        "fitted",
+    ]
     return markdown(header, rows)
 
 
@@ -71,7 +76,7 @@ def runs_unfitted(frame):
         for start, part in sorted(own.groupby("start"), reverse=True)
     ]
     return (
-        f"Some of these runs do not fit the labels by T, and count: {', '.join(said)}. "
+        f"Some of these runs do not fit the observations by T, and count: {', '.join(said)}. "
         f"No run, fitted or not, is nearer than {number(outwards(own['distance'].min(), 'down', 3))}."
     )
 

@@ -15,7 +15,7 @@ def phase_angles(frame):
     for (width, alpha), own in frame.groupby(["width", "alpha"]):
         means = [geometric(own[column]) for column in ("angle_to_labels", "angle_to_target", "preference")]
         rows.append([width, f"{alpha:g}", *means])
-    return markdown(["width", "α", "to the labels' eigenvectors", "to those of X*", "ratio"], rows)
+    return markdown(["width", "α", "to the eigenvectors of (1/m) Σ yᵢAᵢ", "to those of X*", "ratio"], rows)
 
 
 @passage("phase_many", "phase_few")

@@ -65,7 +65,16 @@ def methods(contenders, results):
                 speed,
             ]
         )
-    header = ["method", "algorithm", "told", "options", "grid of η", "chosen", "passes a step", "ms a step and run"]
+    header = [
+        "method",
+        "algorithm",
+        "prior knowledge",
+        "options",
+        "grid of η",
+        "chosen",
+        "passes a step",
+        "ms a step and run",
+    ]
     return table(header, rows)
 
 

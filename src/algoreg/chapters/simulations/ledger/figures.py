@@ -88,11 +88,15 @@ def figure_2_nearest(reference):
         best = part.loc[part["both"].idxmin()]
         factor = max(best["train_error"], best["test_error"])
         near.append(
-            f"The curve labelled {label:g} is closest to our runs from α =  {best['alpha']:g} with {best['stretch']:g} times the "
+            f"The curve for α = {label:g} is closest to our runs from α = {best['alpha']:g} with {best['stretch']:g} times the "
             f"step: within a mean factor of {number(outwards(factor, 'up', 3))}."
         )
     curve = load_published("figure_2").query("error == 'test_error'").groupby("alpha").size()
-    return f"{' '.join(near)} The comparison uses {rows['points'].iloc[0]:g} of {curve.iloc[0]} published iterations."
+    first = rows.iloc[0]
+    return (
+        f"{' '.join(near)} Only the {first['points']:g} of {curve.iloc[0]} published iterations up to {first['last']:g} are "
+        f"compared, because runs with every step that was tried reach them."
+    )
 
 
 @passage()
@@ -110,10 +114,10 @@ def figure_2_alpha(reference):
         for reading, best in readings:
             factors = [f"{best[error]:.2f}" for error in ("train_error", "test_error")]
             lines.append([f"{label:g}", reading, f"{best['alpha']:g}", f"{best['stretch']:g}", *factors])
-    header = ["label α", "reading", "our α", "time runs", "factor, training error", "factor, test error"]
+    header = ["α in the legend", "compared with", "our α", "time runs", "factor, training error", "factor, test error"]
     first = rows.iloc[0]
     scored = (
-        f"Scored on the {first['points']:g} published points of iterations {first['first']:g} to {first['last']:g}."
+        f"Compared at the {first['points']:g} published points of iterations {first['first']:g} to {first['last']:g}."
     )
     ends = rows[(rows["stretch"] == 1) & (rows["error"] == "test_error")]
     sentences = [scored]
@@ -122,7 +126,7 @@ def figure_2_alpha(reference):
         crossing = named["best_alpha"]
         equal = "no α of the grid" if crossing is None or np.isnan(crossing) else f"α = {crossing:.3g}"
         sentences.append(
-            f"Test error at iteration {named['end']:g} of the curve labelled {label:g}: published "
+            f"Test error at iteration {named['end']:g} of the curve for α = {label:g}: published "
             f"{named['published_at_end']:.3g}, ours at that α {named['ours_at_end']:.3g}; equal at {equal}."
         )
     return markdown(header, lines) + "\n\n" + "\n".join(f"- {sentence}" for sentence in sentences)

@@ -14,7 +14,7 @@ RULES = {
     "inverse_root_rank": "η ∝ 1/√r, the theorem's",
     "inverse_rank": "η ∝ 1/r",
     "constant": "η fixed",
-    "largest": "η = 0.9 × the largest at which X* does not repel",
+    "largest": "η = 0.9 × the largest at which X* is stable",
     "inverse_kappa": "η ∝ 1/κ",
     "inverse_kappa_cubed": "η ∝ 1/κ³, the theorem's η ≤ cδ",
 }
@@ -90,6 +90,22 @@ def iterations_in_log(gaussian, certified):
     return markdown(["ensembles", "α", *fits, "iterations over κ log(d/α)/η, at both ends"], rows)
 
 
+def _latest(frame):
+    """Return the runs at the last T with the most measurements, and the largest α that is in the window at every κ."""
+    late = frame[(frame["time"] == frame["time"].max()) & (frame["m_over_dr"] == frame["m_over_dr"].max())]
+    windows = [set(one["alpha"]) for _, one in late[late["in_window"] == 1].groupby("kappa")]
+    return late, max(set.intersection(*windows))
+
+
+@passage("error_at_time", "error_in_d")
+def error_growth(frame, sizes):
+    """Return how the squared error grows with d, at the smallest κ, and with κ, in words."""
+    late, common = _latest(frame)
+    in_kappa = _exponent(_means(late[late["alpha"] == common], "kappa", "squared_error"))
+    in_d = _exponent(_means(sizes[sizes["kappa"] == sizes["kappa"].min()], "d", "squared_error"))
+    return f"d^{in_d} and κ^{in_kappa}"
+
+
 @passage("error_at_time", "error_in_d", "error_at_time_certified")
 def error_form(frame, sizes, certified):
     """Return the exponents of the squared error in α, d and κ beside the bound's, as Markdown."""
@@ -110,8 +126,7 @@ def error_form(frame, sizes, certified):
         f"exponent in α at κ = {kappas[0]} (certified: {kappas[1]})",
         "largest ‖·‖² over α√d/κ²",
     ]
-    late = frame[(frame["time"] == frame["time"].max()) & (frame["m_over_dr"] == frame["m_over_dr"].max())]
-    common = max(set.intersection(*(set(one["alpha"]) for _, one in late[late["in_window"] == 1].groupby("kappa"))))
+    late, common = _latest(frame)
     in_kappa = _exponent(_means(late[late["alpha"] == common], "kappa", "squared_error"))
     in_d = [f"{_exponent(_means(one, 'd', 'squared_error'))} (κ = {kappa:g})" for kappa, one in sizes.groupby("kappa")]
     return (
@@ -165,7 +180,7 @@ def gaussian_start(frame):
         ends = [number(float(np.exp(x))) for x in (ratio.value, ratio.low, ratio.high)]
         near = np.mean(np.abs(np.exp(logs) - 1) <= 0.25)
         rows.append([start.replace("_", " "), ends[0], f"{ends[1]} … {ends[2]}", f"{100 * near:.0f} %"])
-    header = ["start", "error over that from αI, geometric mean", "95 % interval", "runs within 25 %"]
+    header = ["initialisation", "error over that from αI, geometric mean", "95 % interval", "runs within 25 %"]
     return (
         f"{markdown(header, rows)}\n\nAt iteration {last:g} (α = {first['alpha']:g}, d = {first['d']:g}, r = {first['rank']:g}, "
         f"m = {first['m']:g})."

@@ -127,8 +127,8 @@ def samples_sensitivity(*frames):
         rows.append([name, *cells])
     kinds = ("equal eigenvalues", "the paper's columns")
     header = [
-        "reading",
-        *(text for along in ("r", "d") for kind in kinds for text in (f"exponent in {along}, {kind}", "m* by")),
+        "how m* is read",
+        *(text for along in ("r", "d") for kind in kinds for text in (f"exponent in {along}, {kind}", "factor in m*")),
     ]
     return markdown(header, rows)
 
