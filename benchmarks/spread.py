@@ -52,6 +52,7 @@ def child(tier, names, options):
 def measure(tier, names, options, kernels):
     """Return tables of a tier, computed in another process, with other kernels of the libraries if they are named."""
     command = [sys.executable, __file__, "--tier", tier["tier"], "--tables", *names, "--options", json.dumps(options)]
+    command += [] if tier.get("chapters", "all") == "all" else ["--chapters", *tier["chapters"]]
     environment = libraries.environment(kernels) if kernels else None
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
     texts = json.loads(done.stdout.splitlines()[-1])

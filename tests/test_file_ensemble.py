@@ -10,10 +10,16 @@ import pytest
 import torch
 from conftest import ROOT, recorded_descents, setting_problems, snakemake, tier_settings, tiny_repository
 
+from algoreg import plugins
 from algoreg.ensembles.file import Ensemble, standardised
 from algoreg.numerics import problems
 from algoreg.numerics.svec import smat
 from algoreg.results import records
+from algoreg.settings import chapters
+from algoreg.settings.chapters import load_chapter
+
+sys.path.insert(0, str(ROOT / "tools"))
+import own_data as tool
 
 D, M, SEED = 4, 12, 5
 
@@ -277,113 +283,134 @@ def test_a_file_that_is_none_makes_no_chapter(tmp_path):
 KEPT = "change it, and run again"
 
 
-def own_data(folder, *arguments):
-    """Ask for a chapter of a file; return the exit status and what was said."""
-    command = [sys.executable, str(ROOT / "tools" / "own_data.py"), *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
-    return done.returncode, done.stdout + done.stderr
+@pytest.fixture
+def own_data(tmp_path, monkeypatch, capsys):
+    """Return a function that asks for a chapter of a file, and returns the exit status and what was said.
+
+    In this process: each start of the command takes seconds.
+    """
+
+    def forget():
+        plugins.forget()
+        # Python keeps which folder a relative path was when it was first read.
+        sys.path_importer_cache.pop("own", None)
+        load_chapter.cache_clear()
+        chapters.references.cache_clear()
+
+    def ask(*arguments):
+        monkeypatch.setattr(sys, "argv", ["own_data.py", *arguments])
+        # The command tells the package of its folder by the environment.
+        monkeypatch.setenv(plugins.CHAPTER_PATH, "")
+        forget()
+        status, said = tool.main(), capsys.readouterr()
+        return status, said.out + said.err
+
+    monkeypatch.chdir(tmp_path)
+    yield ask
+    monkeypatch.undo()
+    forget()
 
 
-def test_a_chapter_that_is_there_stands_for_one_file_and_target(tmp_path):
+def test_a_chapter_that_is_there_stands_for_one_file_and_target(own_data, tmp_path):
     rows = np.random.default_rng(0).standard_normal((30, 3))
     table = pd.DataFrame(rows, columns=["a", "b", "c"])
     (tmp_path / "other").mkdir()
     for place in ("data.csv", "other/data.csv"):
         table.to_csv(tmp_path / place, index=False)
-    assert own_data(tmp_path, "data.csv", "own", "a")[0] == 0
-    assert own_data(tmp_path, str(tmp_path / "data.csv"), "own", "a") == (0, "data\n")
+    assert own_data("data.csv", "own", "a")[0] == 0
+    assert own_data(str(tmp_path / "data.csv"), "own", "a") == (0, "data\n")
     for path, target in (("other/data.csv", "a"), ("data.csv", "b")):
         said = f"DATA = {path}: own/data is of data.csv, target a: rename the file or delete own/data\n"
-        assert own_data(tmp_path, path, "own", target) == (2, said)
+        assert own_data(path, "own", target) == (2, said)
     table[:20].to_csv(tmp_path / "data.csv", index=False)
-    status, said = own_data(tmp_path, "data.csv", "own", "a")
+    status, said = own_data("data.csv", "own", "a")
     assert (status, said.count("\n")) == (2, 1)
     assert "own/data/experiments.yaml: experiments.data_runs: options.m = 30: the file now has 20 measurements" in said
     (tmp_path / "data.csv").unlink()
-    assert own_data(tmp_path, "data.csv", "own", "a") == (2, "DATA = data.csv: no such file\n")
+    assert own_data("data.csv", "own", "a") == (2, "DATA = data.csv: no such file\n")
 
 
-def test_a_files_name_may_hold_what_stands_in_the_template(tmp_path):
+def test_a_files_name_may_hold_what_stands_in_the_template(own_data, tmp_path):
     rng = np.random.default_rng(0)
     (tmp_path / "DATA ALGORITHM").mkdir()
     path = "DATA ALGORITHM/STEP mychapter ITSSIZE.npz"
     np.savez(tmp_path / path, A=rng.standard_normal((30, 4, 4)), y=rng.standard_normal(30))
     command = f".venv/bin/algoreg recover '{path}' --out found"
     said = f"step_mychapter_itssize\nwrote own/step_mychapter_itssize: {KEPT}. The matrix itself: {command}\n"
-    assert own_data(tmp_path, path, "own") == (0, said)
+    assert own_data(path, "own") == (0, said)
     assert f"data: {{path: {path}}}" in (tmp_path / "own/step_mychapter_itssize/experiments.yaml").read_text()
     np.savez(tmp_path / "a{b}.npz", A=rng.standard_normal((30, 4, 4)), y=rng.standard_normal(30))
-    status, said = own_data(tmp_path, "a{b}.npz", "own")
+    status, said = own_data("a{b}.npz", "own")
     assert (status, said.count("\n")) == (2, 1)
     assert "allowed is a path without { and }" in said
-    status, said = own_data(tmp_path, path, "own:more")
+    status, said = own_data(path, "own:more")
     assert (status, said.count("\n")) == (2, 1)
     assert "CHAPTER_PATH = own:more: allowed is one folder" in said
 
 
-def test_a_square_matrix_makes_a_chapter_and_a_refused_one_leaves_nothing(tmp_path):
+def test_a_square_matrix_makes_a_chapter_and_a_refused_one_leaves_nothing(own_data, tmp_path):
     place = np.random.default_rng(0).permutation(24)[:20]
     square = {"rows": place // 5, "columns": place % 5, "values": np.arange(20.0)}
     np.savez(tmp_path / "square.npz", **{name: np.append(values, 4) for name, values in square.items()})
     np.savez(tmp_path / "few.npz", **{name: values[:1] + 1 for name, values in square.items()})
-    status, said = own_data(tmp_path, "few.npz", "own")
+    status, said = own_data("few.npz", "own")
     assert status == 2
     assert "hold_out = 0.2: allowed is 0 where m = 1" in said
     assert not (tmp_path / "own").exists()
-    assert own_data(tmp_path, "square.npz", "own")[0] == 0
+    assert own_data("square.npz", "own")[0] == 0
     assert "shape: [5, 5]" in (tmp_path / "own" / "square" / "experiments.yaml").read_text()
 
 
-def test_a_chapter_of_a_table_says_how_it_is_read(tmp_path):
+def test_a_chapter_of_a_table_says_how_it_is_read(own_data, tmp_path):
     rng = np.random.default_rng(0)
     rows = pd.DataFrame(rng.standard_normal((30, 5)), columns=list("abcde")).assign(y=rng.standard_normal(30))
     rows.to_csv(tmp_path / "pairs.csv", index=False)
     table = ("--table", "vectors")
-    status, said = own_data(tmp_path, "pairs.csv", "own", "y", *table, "--shape", "2x3")
+    status, said = own_data("pairs.csv", "own", "y", *table, "--shape", "2x3")
     assert status == 0
     command = "recover pairs.csv --target y --table vectors --shape 2x3 --kind rectangular --out found\n"
     assert said.endswith(f".venv/bin/algoreg {command}")
     kept = "{path: pairs.csv, shape: [2, 3], table: vectors, target: y}"
     assert f"data: {kept}\n" in (tmp_path / "own/pairs/experiments.yaml").read_text()
     # The shape is the chapter's where none is said.
-    assert own_data(tmp_path, "pairs.csv", "own", "y", *table) == (0, "pairs\n")
+    assert own_data("pairs.csv", "own", "y", *table) == (0, "pairs\n")
     is_of = "own/pairs is of pairs.csv, shape [2, 3], table vectors, target y: rename the file or delete own/pairs\n"
     for more in ((), (*table, "--shape", "1x4")):
-        assert own_data(tmp_path, "pairs.csv", "own", "y", *more) == (2, f"DATA = pairs.csv: {is_of}")
+        assert own_data("pairs.csv", "own", "y", *more) == (2, f"DATA = pairs.csv: {is_of}")
 
 
-def test_a_chapter_of_a_matrix_with_gaps_is_made(tmp_path):
+def test_a_chapter_of_a_matrix_with_gaps_is_made(own_data, tmp_path):
     rng = np.random.default_rng(0)
     matrix = np.where(rng.random((6, 5)) < 0.7, rng.standard_normal((6, 5)), np.nan)
     pd.DataFrame(matrix).to_csv(tmp_path / "gaps.csv", header=False, index=False)
-    status, said = own_data(tmp_path, "gaps.csv", "own", "", "--table=matrix", "--shape=")
+    status, said = own_data("gaps.csv", "own", "", "--table=matrix", "--shape=")
     assert status == 0
     assert "recover gaps.csv --table matrix --out found" in said
     kept = "{path: gaps.csv, shape: [6, 5], table: matrix}"
     assert f"data: {kept}\n" in (tmp_path / "own/gaps/experiments.yaml").read_text()
 
 
-def test_a_matrix_with_gaps_asks_for_the_option_of_make(tmp_path):
+def test_a_matrix_with_gaps_asks_for_the_option_of_make(own_data, tmp_path):
     (tmp_path / "gaps.csv").write_text("3,,5\n4,5,\n")
     said = "the first line has numbers; allowed are the columns' names. A matrix with gaps needs TABLE=matrix"
-    assert own_data(tmp_path, "gaps.csv", "own", "", "--table=", "--shape=") == (2, f"DATA = gaps.csv: {said}\n")
+    assert own_data("gaps.csv", "own", "", "--table=", "--shape=") == (2, f"DATA = gaps.csv: {said}\n")
 
 
-def test_columns_that_are_not_read_are_said(tmp_path):
+def test_columns_that_are_not_read_are_said(own_data, tmp_path):
     rows = np.argwhere(np.ones((6, 5)))
     frame = pd.DataFrame({"row": rows[:, 0], "column": rows[:, 1], "value": np.arange(30.0), "day": "Monday"})
     frame.to_csv(tmp_path / "days.csv", index=False)
-    status, said = own_data(tmp_path, "days.csv", "own")
+    status, said = own_data("days.csv", "own")
     assert status == 0
     assert "note: columns not read: day\n" in said
 
 
-def test_measurements_beyond_the_memory_are_refused_by_their_size(tmp_path):
+def test_measurements_beyond_the_memory_are_refused_by_their_size(own_data, tmp_path):
     entries = "".join(f"0,{column},1\n" for column in range(2000))
     (tmp_path / "far.csv").write_text(f"row,column,value\n20000,20000,1\n{entries}")
-    status, said = own_data(tmp_path, "far.csv", "own")
+    status, said = own_data("far.csv", "own")
     assert status == 2
     assert said.startswith("DATA = far.csv: 2001 measurements of d = 40002 need 1.28e+04 GB of memory; there are ")
     (tmp_path / "far.csv").write_text("row,column,value\n10000000,0,1\n0,0,1\n")
-    assert own_data(tmp_path, "far.csv", "own")[1].startswith("DATA = far.csv: 2 measurements of d = 10000002 need ")
+    assert own_data("far.csv", "own")[1].startswith("DATA = far.csv: 2 measurements of d = 10000002 need ")
     assert not (tmp_path / "own").exists()

@@ -8,17 +8,27 @@ import shutil
 import subprocess
 import sys
 
+import pytest
 from conftest import NOT_COPIED, ROOT
 
-
-def new_algorithm(*arguments):
-    """Ask for an algorithm; return what was said and the exit status."""
-    command = [sys.executable, ROOT / "tools" / "new_algorithm.py", *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    return done.stdout + done.stderr, done.returncode
+sys.path.insert(0, str(ROOT / "tools"))
+import new_algorithm as tool
 
 
-def test_names_that_cannot_be_are_refused(tmp_path):
+@pytest.fixture
+def new_algorithm(monkeypatch, capsys):
+    """Return a function that asks for an algorithm, and returns what was said and the exit status."""
+
+    def ask(*arguments):
+        monkeypatch.setattr(sys, "argv", ["new_algorithm.py", *map(str, arguments)])
+        status = tool.main()
+        said = capsys.readouterr()
+        return said.out + said.err, status
+
+    return ask
+
+
+def test_names_that_cannot_be_are_refused(new_algorithm, tmp_path):
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_mine.py").touch()
     for name in ("", "Mine", "2nd", "../x", "my-own", "class", "x" * 41, "a\nb"):
@@ -49,8 +59,8 @@ def test_it_runs_at_once_and_the_contract_takes_it_up(tmp_path):
     for name in ("pyproject.toml", "references.bib"):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "config", tmp_path / "config")
-    said, status = new_algorithm("mine", tmp_path)
-    assert status == 0, said
+    command = [sys.executable, ROOT / "tools" / "new_algorithm.py", "mine", tmp_path]
+    subprocess.run(command, cwd=tmp_path, check=True)
     # That of CONTRIBUTING, too.
     diffs = re.findall(r"```diff\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.DOTALL)
     (diff,) = [diff for diff in diffs if "algorithms/weight_decay.py" in diff]
