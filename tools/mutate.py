@@ -1,11 +1,14 @@
 """Put random faults into a copy of the code, one at a time, and say which share of them the tests notice.
 
 Faults are cosmic-ray's: another operator, comparison, number or constant. They are drawn by a seed, as many of each
-package. Of each, the test files run that import its module; of a module of a chapter, the chapter's own and those that
-name it. What survives is printed: it is either no fault (an equivalent form), or a number without a second witness.
+package. Of each, at most ``--files`` test files run: those of its chapter, those that import or name its module, then
+those that import what imports it; of these first what takes most of the module, and least beside it. So the share is a
+lower bound on what the whole suite notices. What survives is printed: it is either no fault (an equivalent form), or a
+number without a second witness nearby. A test that fails without the fault, too, kills nothing: such a fault is
+``unclear``.
 Known faults, one for each judged number, are in ``tests/test_mutants.py``.
 
-Usage: mutate.py [--count 40] [--seed 1] [--package claims ...]
+Usage: mutate.py [--count 40] [--seed 1] [--package claims ...] [--files 4] [--limit 600]
 """
 
 import argparse
@@ -19,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,13 +39,33 @@ PACKAGES = {
     "recover": ("recover/*.py",),
     "chapters": (*(f"chapters/*/{part}" for part in MEASURING), "chapters/*.py"),
 }
-KINDS = r"Replace(BinaryOperator|UnaryOperator|Comparison|And|Or|True|False|Break|Continue)|NumberReplacer|AddNot"
-NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", "results", "__pycache__", ".snakemake", "*.egg-info", ".*_cache")
+# Others make no sense of the code, as a shift of two floats: any test notices them.
+KINDS = "|".join(
+    [
+        "ReplaceBinaryOperator_(Add|Sub|Mul|Div|Pow)_(Add|Sub|Mul|Div)$",
+        "ReplaceComparisonOperator_(Eq|NotEq|Lt|LtE|Gt|GtE)_(Eq|NotEq|Lt|LtE|Gt|GtE)$",
+        "Replace(UnaryOperator|And|Or|True|False|Break|Continue)",
+        "NumberReplacer|AddNot",
+    ]
+)
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".snakemake", "*.egg-info", ".*_cache")
 MARKS = "not workflow and not browser and not mutants"
 # These read the code itself, or run other tests: they would notice any edit.
-NOT_RUN = {"test_mutants.py", "test_mutations.py", "test_architecture.py", "test_witnesses.py", "test_code_hash.py"}
-# Seconds for the tests of a fault; a run that is longer is counted apart.
-LIMIT = 600
+NOT_RUN = {
+    "test_mutants.py",
+    "test_mutations.py",
+    "test_architecture.py",
+    "test_witnesses.py",
+    "test_code_hash.py",
+    "test_loaded_code.py",
+    "test_notebooks.py",
+    "test_documents.py",
+}
+
+
+def not_copied(folder, names):
+    """Return what a copy of the repository does without; a package of ours is called results, too."""
+    return {*NOT_COPIED(folder, names), *(["results"] if Path(folder) == ROOT else [])}
 
 
 def modules(package):
@@ -52,11 +76,12 @@ def modules(package):
 
 def name_of(path):
     """Return the name of a module of ours."""
-    return ".".join(path.relative_to("src").with_suffix("").parts)
+    return ".".join(path.relative_to("src").with_suffix("").parts).removesuffix(".__init__")
 
 
+@cache
 def imported(path):
-    """Return the names that a test file imports, and the texts in it, which may name an experiment or an algorithm."""
+    """Return the names that a file imports, and the texts in it, which may name an experiment or an algorithm."""
     names, texts = set(), set()
     for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -68,17 +93,30 @@ def imported(path):
     return names, texts
 
 
-def tests_of(path):
-    """Return the test files that a fault in a module concerns, below the root."""
+def importers(path):
+    """Return the names of our modules that import a module, its package with them where that names it."""
+    found = set()
+    for each in (source.relative_to(ROOT) for source in (ROOT / CODE).rglob("*.py")):
+        names, texts = imported(each)
+        if name_of(path) in names or (each == path.parent / "__init__.py" and path.stem in texts):
+            found.add(name_of(each))
+    return found
+
+
+def tests_of(path, count):
+    """Return the test files that a fault in a module concerns, below the root: at most so many, the nearest first."""
     chapter = path.parts[3] if path.parts[2] == "chapters" and len(path.parts) > 4 else None
-    found = []
+    found, users = [], importers(path)
     for test in sorted(p.relative_to(ROOT) for p in (ROOT / "tests").rglob("test_*.py")):
         names, texts = imported(test)
         own = chapter and test.parts[1:3] == ("chapters", chapter)
         named = path.stem in texts and path.parts[2] in ("chapters", "algorithms", "ensembles", "experiments")
-        if test.name not in NOT_RUN and (own or name_of(path) in names or named):
-            found.append(test)
-    return found
+        direct = own or name_of(path) in names or named
+        if test.name not in NOT_RUN and (direct or users & names):
+            taken = sum(name.startswith(f"{name_of(path)}.") for name in names)
+            others = sum(name.startswith("algoreg.") for name in names)
+            found.append((not own, not direct, path.stem not in test.stem, -taken, others, test))
+    return [test for *_, test in sorted(found)[:count]]
 
 
 def faults(path):
@@ -104,6 +142,15 @@ def changed(path, fault):
     return mutating.mutate_code((ROOT / path).read_text(encoding="utf-8"), plugins.get_operator(operator)(), occurrence)
 
 
+def is_code(text):
+    """Return whether a text is Python: a star may stand for another thing than a product."""
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        return False
+    return True
+
+
 def draw(package, count, chance):
     """Return faults of a package, each with its module: first a module by its length, then one of its faults."""
     files = modules(package)
@@ -112,41 +159,34 @@ def draw(package, count, chance):
     while len(found) < count:
         (path,) = chance.choices(files, lengths)
         known = faults(path)
-        if known and (one := (path, chance.choice(known))) not in found:
+        if known and (one := (path, chance.choice(known))) not in found and is_code(changed(*one)):
             found.append(one)
     return found
 
 
-def outcome(copy, path, fault):
-    """Return ``killed``, ``survived``, ``late`` or ``untested``: what the tests say of a fault, put into a copy."""
-    tests = tests_of(path)
+def outcome(copy, path, fault, tests, limit):
+    """Return ``killed``, ``survived``, ``late``, ``unclear`` or ``untested``: what test files say of a fault in a copy.
+
+    A run that takes longer than ``limit`` seconds is late.
+    """
     if not tests:
         return "untested"
-    text = (ROOT / path).read_text(encoding="utf-8")
     paths = os.pathsep.join([str(copy / "src"), str(copy / "tests")])
     environment = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "pytest",
-        "-x",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-m",
-        MARKS,
-        *map(str, tests),
-    ]
+
+    def status(*options):
+        command = [sys.executable, "-P", "-m", "pytest", "-x", "-q", "-m", MARKS, *options, *map(str, tests)]
+        try:
+            done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=limit, check=False)
+        except subprocess.TimeoutExpired:
+            return "late"
+        # 5: no test was collected.
+        return {0: "survived", 5: "untested"}.get(done.returncode, "killed")
+
     (copy / path).write_text(changed(path, fault), encoding="utf-8")
-    try:
-        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=LIMIT, check=False)
-    except subprocess.TimeoutExpired:
-        return "late"
-    finally:
-        (copy / path).write_text(text, encoding="utf-8")
-    # 5: no test was collected.
-    return {0: "survived", 5: "untested"}.get(done.returncode, "killed")
+    seen = status("--cache-clear")
+    shutil.copyfile(ROOT / path, copy / path)
+    return "unclear" if seen == "killed" and status("--last-failed") != "survived" else seen
 
 
 def difference(path, fault):
@@ -161,15 +201,20 @@ def main():
     parser.add_argument("--count", type=int, default=40, help="faults, as many of each package")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--package", nargs="+", choices=PACKAGES, default=list(PACKAGES))
+    parser.add_argument("--files", type=int, default=4, help="test files of a fault, the nearest")
+    parser.add_argument("--limit", type=float, default=600, help="seconds for the tests of a fault")
     asked = parser.parse_args()
     each = -(-asked.count // len(asked.package))
     counts = {package: Counter() for package in asked.package}
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
-        shutil.copytree(ROOT, copy, ignore=NOT_COPIED, symlinks=True)
+        shutil.copytree(ROOT, copy, ignore=not_copied, symlinks=True)
+        # By the contents of files, not by their times: faults follow each other within a second.
+        compiled = ["compileall", "-q", "--invalidation-mode", "checked-hash", str(copy / "src"), str(copy / "tests")]
+        subprocess.run([sys.executable, "-m", *compiled], check=True)
         for package in asked.package:
             for path, fault in draw(package, each, random.Random(f"{asked.seed} {package}")):
-                found = outcome(copy, path, fault)
+                found = outcome(copy, path, fault, tests_of(path, asked.files), asked.limit)
                 counts[package][found] += 1
                 print(f"{found:9} {path} {fault[0].partition('/')[2]}", flush=True)
                 if found != "killed":
