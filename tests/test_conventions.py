@@ -76,6 +76,7 @@ def test_the_table_of_verdicts_shows_every_claim_by_chapter_and_escapes():
     judged = {"verdict": "supported", "estimate": 0.25, "ci_low": 0.2, "ci_high": 0.3, "control_verdict": "refuted"}
     claims = [claim("one", **judged), claim("two", chapter="b")]
     page = verdict_page.render(claims, {"b": "Second", "a": "First", "c": "Empty"}, "quick", template)
+    assert re.findall(r"<main>\s*<h1>(.*?)</h1>", page) == ["Verdicts of tier quick"]
     assert re.findall(r"<caption>(.*?)</caption>", page) == ["Second", "First"]
     assert "m &lt; n &amp; so on" in page
     cells = re.findall(r'<td data-name="(.*?)">(.*?)</td>', page.split("First", 1)[1])

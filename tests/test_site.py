@@ -4,9 +4,11 @@ import base64
 import functools
 import http.server
 import re
+import runpy
 import shutil
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -75,6 +77,10 @@ def test_everything_that_pages_link_to_or_show_is_gathered(repository, tmp_path,
     assert set(named) == pages, "every page is in the contents, once"
     assert len(named) == len(pages)
     assert (stage / "_extra" / "report" / "index.html").exists()
+    # Sphinx opens it from wherever it was started.
+    scorer = Path(runpy.run_path(str(stage / "conf.py"))["html_search_scorer"])
+    assert scorer.is_absolute()
+    assert scorer.exists()
 
 
 def test_what_finished_pages_link_to_is_gathered_and_documents_become_the_sites_pages(repository, tmp_path, long_forms):

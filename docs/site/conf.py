@@ -15,7 +15,7 @@ html_static_path = ["_static"]
 html_favicon = "_static/icon.svg"
 html_css_files = ["site.css"]
 # What readers look for is prose: lists of claims, tables and the API come after it.
-html_search_scorer = "_static/scorer.js"
+html_search_scorer = str(HERE / "_static" / "scorer.js")
 html_extra_path = ["_extra"]
 # No copy of the sources: they are in the repository.
 html_copy_source = False
