@@ -3,7 +3,9 @@ import plain
 import pytest
 import torch
 
+from algoreg import plugins
 from algoreg.algorithms import stochastic
+from algoreg.engine.experiment import Context
 from algoreg.engine.loop import Descent
 from algoreg.ensembles.gaussian import BLOCK_ROWS, Ensemble
 from algoreg.experiments.descents import recorded, recorded_batch, result
@@ -45,6 +47,24 @@ def known_of(ensemble, arrays, target, m=M):
     """Return the measurement matrices and labels that a run knows, and its goal."""
     goal = arrays["factors"][target] @ arrays["factors"][target].T
     return plain.unpack(ensemble.rows.double().numpy(), D)[:m], arrays["labels"][target][:m], goal
+
+
+def test_targets_from_a_number_on_are_those_of_that_number_and_the_next():
+    context, kind = Context(SEED, [0], torch.device("cpu"), torch.float64), problems.spectrum_target(2, 4.0)
+    factors = problems.draw_factors(kind, D, 2, context, 2, first=7)
+    targets = problems.draw_targets(kind, D, 2, context, 2, first=7)
+    for number, (factor, target) in enumerate(zip(factors, targets, strict=True), start=7):
+        expected = problems.draw_factor(kind, D, 2, SEED, number)
+        np.testing.assert_array_equal(factor, expected)
+        np.testing.assert_allclose(target, expected @ expected.T, rtol=0, atol=1e-15)
+
+
+def test_runs_are_told_apart_by_the_value_of_an_option():
+    runs = [{"step": 0.1, "rule": rule} for rule in ("a", "b", "c", "b")]
+    ensemble = Ensemble.draw(D, M, SEED, 0)
+    solver = plugins.algorithm("projected")(ensemble, torch.zeros(len(runs), M, dtype=torch.float64), runs, 0)
+    for rule in ("a", "b", "c"):
+        assert solver.runs_with("rule", rule).tolist() == [run["rule"] == rule for run in runs]
 
 
 def test_projection_is_the_nearest_psd_matrix():

@@ -169,6 +169,15 @@ def test_stopping_by_train_error():
     assert found["errors"][-1, 1] == found["ended"][0] < 5000
 
 
+def test_a_run_stops_at_the_first_tenth_iteration_whose_training_error_is_small():
+    batch, arrays, ensemble = make([run(iterations=5000)], stop=1e-2, record={"errors": {"every": 1000}})
+    matrices, labels = ensemble.unpacked().numpy(), arrays["labels"][0]
+    u, iteration = 0.1 * np.eye(7), 0
+    while np.linalg.norm(plain.measure(matrices, u @ u.T) - labels) >= 1e-2 * np.linalg.norm(labels):
+        u, iteration = plain.factored(u, matrices, labels, 0.1, 10), iteration + 10
+    assert recorded(batch)["ended"].tolist() == [iteration]
+
+
 def test_recovers_and_records_a_growing_rank():
     problem = {**PROBLEM, "d": 10, "m": 54, "rank": 1}
     batch, _, _ = make([run(alpha=1e-3, step=0.2, iterations=400, m=54)], problem=problem)
