@@ -43,7 +43,7 @@ def repository(tmp_path):
         copy(ROOT / name, root / name)
     # Read only, and too much to copy.
     (root / "reference").symlink_to(ROOT / "reference")
-    for name in ("report/index.html", "notebooks/00_first_look.html", "notebooks/05_rank_five.html"):
+    for name in ("report/index.html", "notebooks/00_first_look.html", "notebooks/08_your_own_data.html"):
         (root / "results" / "quick" / name).parent.mkdir(parents=True, exist_ok=True)
         (root / "results" / "quick" / name).write_text("<p>page</p>")
     return root
@@ -138,7 +138,8 @@ def test_the_gallery_shows_each_executed_notebook_with_its_question_and_its_firs
     assert "![a < b](00_first_look.png)" in first
     assert (tmp_path / "docs" / "site" / "00_first_look.png").read_bytes() == b"picture"
     assert '<a href="../../notebooks/00_first_look.html">' in first
-    assert second.startswith("Several directions")
+    assert second.startswith("Your own data")
+    assert "](../../docs/use_it_on_your_data.md)" in second
     assert "![" not in second
 
 

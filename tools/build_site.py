@@ -170,7 +170,8 @@ def gallery(root, results, stage):
     for path in notebooks_of(results):
         cells = json.loads((root / "notebooks" / f"{path.stem}.ipynb").read_text(encoding="utf-8"))["cells"]
         title, question, *_ = "".join(cells[0]["source"]).split("\n\n")
-        parts += [f"## {title.removeprefix('# ')}", question]
+        # Its links are relative to the folder of the notebooks.
+        parts += [f"## {title.removeprefix('# ')}", question.replace("](../", "](../../")]
         if found := PICTURE.search(path.read_text(encoding="utf-8")):
             picture = stage / Path(GALLERY).parent / f"{path.stem}.png"
             picture.parent.mkdir(parents=True, exist_ok=True)
