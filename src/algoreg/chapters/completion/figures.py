@@ -130,7 +130,7 @@ def _escapes(axes, tables):
 
 @drawing
 def completion_course(tables, claims):
-    """Draw the least squared error along runs and when they leave the start, by depth, beside the published ones."""
+    """Draw the least squared error along runs and when they leave the initialisation, beside the published ones."""
     figure, grid = two_abreast(4, height=3.7)
     for axes, method in zip(grid, DEPTHS, strict=False):
         _minima(axes, tables, method, claims)

@@ -91,7 +91,8 @@ def _ratio(tables, claim):
 
 @drawing
 def depth_thresholds(tables, claims):
-    """Draw the share of runs that recover over m at the claims' start, and m* over the start, by depth."""
+    """Draw the share of runs that recover over m at the claims' initialisation, and m* over the
+    initialisation, by depth."""
     figure, (left, right) = panels(2)
     alpha = claims["depth-samples"]["estimand"]["where"]["alpha"]
     _shares(left, tables, alpha)
@@ -159,7 +160,7 @@ def depth_stages(tables, claims):
 
 @drawing
 def depth_start(tables, claims):
-    """Draw the largest start from which two eigenvalues are learned one by one, over how close they are."""
+    """Draw the largest initialisation from which two eigenvalues are learned one by one, over how close they are."""
     figure, (left, right) = panels(2)
     deep, shallow = tables["depth_start"], tables.get("depth_start_2")
     named = [(f"{depth} factors", own) for depth, own in deep.groupby("depth")]

@@ -40,7 +40,7 @@ def frank_wolfe_course(tables, claims):
 
 @drawing
 def frank_wolfe_trace(tables, claims):
-    """Draw the error at the end over the trace that Frank–Wolfe is told, beside descent's."""
+    """Draw the error at the end over the trace that Frank–Wolfe is given, beside descent's."""
     (claim,) = claims.values()
     table = tables["frank_wolfe_trace"]
     figure, (axes,) = panels(1, width=5.4, height=4.0)
@@ -95,8 +95,8 @@ def stochastic_frank_wolfe(tables, claims):
 
 @drawing
 def frank_wolfe_networks(tables, claims):
-    """Draw the error at the end over the examples, by the trace that Frank–Wolfe and Algorithm 1 are told,
-    and descent's.
+    """Draw the error at the end over the examples, by the trace that Frank–Wolfe and Algorithm 1 are given, and
+    descent's.
     """
     (claim,) = claims.values()
     table, own = tables["frank_wolfe_networks"], claim["estimand"]

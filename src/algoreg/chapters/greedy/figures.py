@@ -89,7 +89,7 @@ def greedy_ends(tables, claims):
 
 @drawing
 def greedy_commuting(tables, claims):
-    """Draw the distance to the least trace, and to X*, over the start, by depth."""
+    """Draw the distance to the least trace, and to X*, over the initialisation, by depth."""
     figure, (axes,) = panels(1, width=5.6)
     table, claim = tables["greedy_commuting"], claims["commuting-depth"]
     chosen, said = _where(claim, "start"), []

@@ -76,7 +76,7 @@ def _small(axes, table, claim):
 
 @drawing
 def landscape_starts(tables, claims):
-    """Draw both ways past local minima: one more unit, and a small start."""
+    """Draw both ways past local minima: one more unit, and a small initialisation."""
     figure, (left, right) = panels(2, height=3.8)
     _spare(left, tables["spare_unit"], claims["spare-unit"])
     _small(right, tables["start_sizes"], claims["small-start-phase-retrieval"])
@@ -211,7 +211,7 @@ def _lazy(axes, table, claim):
 
 @drawing
 def landscape_large_starts(tables, claims):
-    """Draw what large starts need: decay where signs differ, about n_c examples, and on a centred output D."""
+    """Draw what large initialisations need: decay where signs differ, about n_c examples, and on a centred output D."""
     figure, (left, middle, right) = two_and_one()
     _decay(left, tables["decayed_networks"], claims["weight-decay"])
     _examples(middle, tables, claims["smvz-threshold"])

@@ -105,7 +105,7 @@ def optimiser_order(tables, claims):
 
 @drawing
 def optimiser_start(tables, claims):
-    """Draw the error at the end over α, and over the measurements from a small start."""
+    """Draw the error at the end over α, and over the measurements from a small initialisation."""
     figure, (left, right) = panels(2, height=4.0)
     starts, samples = tables["optimiser_start"], tables["optimiser_samples"]
     shown = ("descent", "normalised", "adam", "sign", "polar", "muon")

@@ -100,9 +100,7 @@ def _stages(axes, tables, claims):
 
 @drawing
 def phase_stages(tables, claims):
-    """Draw both stages along η·t at all d beside the small start of full width,
-    the signal on the way, and the stages' lengths.
-    """
+    """Draw both stages along η·t at all d and from a small initialisation of full width, the signal, and lengths."""
     table, small = tables["phase_course"], tables["phase_course_small"]
     figure, (first, second, third) = two_and_one()
     _courses(first, table, small, "test_error")
@@ -136,7 +134,7 @@ def _share(axes, frame, value, colour, label, marker, moved=1.0, **style):
 
 @drawing
 def phase_measurements(tables, claims):
-    """Draw how fast the signal grows, and which starts arrive, over m/d."""
+    """Draw how fast the signal grows, and which initialisations converge to x*, over m/d."""
     table = tables["phase_ratios"]
     table = table[table["d"] == table["d"].max()]
     random, ratios = table[table["start"] == "random"], table["m_ratio"].unique()

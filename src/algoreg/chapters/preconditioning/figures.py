@@ -174,7 +174,7 @@ def conditioning_rates(tables, claims):
 
 @drawing
 def conditioning_starts(tables, claims):
-    """Draw the smallest error along the run over the scale of the start."""
+    """Draw the smallest error along the run over the scale of the initialisation."""
     table = tables["conditioning_starts"]
     figure, (axes,) = panels(width=6.0, height=4.4)
     judged, said = [claim["estimand"]["where"]["method"] for claim in claims.values()], []

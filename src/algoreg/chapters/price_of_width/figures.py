@@ -92,7 +92,7 @@ def _imbalance(axes, table, claims):
 
 @drawing
 def price_of_width(tables, claims):
-    """Draw errors over a long run, rates over the start and imbalances over the step."""
+    """Draw errors over a long run, rates over the initialisation and imbalances over the step."""
     figure, (left, middle, right) = two_and_one()
     _errors(left, tables["one_over_t"], claims)
     _rates(middle, tables["asymmetric_rates"], claims)
@@ -174,7 +174,7 @@ def _needed(axes, table, claim):
 
 @drawing
 def normalised_width(tables, claims):
-    """Draw the growth of iterations, the time at the start and the measurements needed over the width."""
+    """Draw the growth of iterations, the time near the initialisation and the measurements needed over the width."""
     figure, (left, right, below) = two_and_one()
     rates, samples = tables["normalised_rates"], tables["normalised_samples"]
     _growths(left, rates, claims["normalised-linear"])

@@ -83,9 +83,7 @@ def _format_best(part, told):
 
 @drawing
 def race(tables, claims):
-    """Draw the passes after which methods are below every error, by what they are told, at the smallest and the
-    largest κ.
-    """
+    """Draw the passes that methods take to every error, by prior knowledge, at the smallest and the largest κ."""
     table = tables["race"]
     figure, grid = panels(2, 2, height=3.4, sharex=True, sharey=True)
     drawn = []

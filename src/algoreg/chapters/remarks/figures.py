@@ -64,7 +64,7 @@ def _errors(axes, table):
 
 @drawing
 def minibatch(tables, claims):
-    """Draw SGD's test error over that of gradient descent from the small start, against the batch size."""
+    """Draw SGD's test error over that of gradient descent from the small initialisation, against the batch size."""
     table = tables["minibatch"]
     sgd = table[table["method"] == "sgd"]
     figure, (left, right) = panels(2)

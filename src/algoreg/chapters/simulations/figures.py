@@ -70,7 +70,7 @@ def figure_1(tables, claims):
 
 @drawing
 def figure_2(tables, claims):
-    """Draw both errors along the run for a large and a small start [LMZ18, Figure 2]."""
+    """Draw both errors along the run for a large and a small initialisation [LMZ18, Figure 2]."""
     table, published = tables["figure_2"], _published(tables, "figure_2")
     figure, grid = panels(table["alpha"].nunique(), height=3.7, sharey=True)
     for axes, (alpha, frame) in zip(grid, sorted(table.groupby("alpha"), reverse=True), strict=True):

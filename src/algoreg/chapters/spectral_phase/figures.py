@@ -19,7 +19,7 @@ ALPHA = "initialisation scale α"
 
 @drawing
 def spectral_phase(tables, claims):
-    """Draw the angles to the labels' eigenvectors and to those of X*, and their ratio, over α."""
+    """Draw the angles to the eigenvectors of (1/m) Σ yᵢAᵢ and to those of X*, and their ratio, over α."""
     table = tables["phase_few"]
     figure, (left, right) = panels(2)
     preferences = []
@@ -83,7 +83,7 @@ def spectral_phase_errors(tables, claims):
 
 @drawing
 def spectral_phase_gap(tables, claims):
-    """Draw the exponent of every run at full width over the one that the gap of its labels predicts."""
+    """Draw the exponent of every run at full width over the one that its spectral gap predicts."""
     figure, (axes,) = panels(1)
     shown = [name for name in TABLES if name in tables]
     for name, marker, colour in zip(shown, "sD", COLOURS, strict=False):

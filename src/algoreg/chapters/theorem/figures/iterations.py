@@ -214,9 +214,7 @@ def error_at_time(tables, claims):
 
 @drawing
 def window(tables, claims):
-    """Draw the error from the start to the end of the theorem's window,
-    with and without label noise [LMZ18, Theorem 1.1].
-    """
+    """Draw the error along a run to the end of the theorem's window, with and without noise [LMZ18, Theorem 1.1]."""
     table, claim = tables["window"], claims["thm11-no-early-stopping"]
     ratio = claim["estimand"]["ratio"] * claim["margin"]
     first = table.iloc[0]
@@ -256,7 +254,9 @@ def window(tables, claims):
 
 @drawing
 def starts(tables, claims):
-    """Draw the error of descents from other starts, and how far they are from the one from αI [LMZ18, Theorem 1.1]."""
+    """Draw the error of descents from other initialisations, and how far they are from the one from αI
+    [LMZ18, Theorem 1.1].
+    """
     table = tables["starts"]
     first = table.iloc[0]
     figure, (left, right) = panels(2)
