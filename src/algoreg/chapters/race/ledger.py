@@ -146,8 +146,8 @@ def race_noise_headline(noise, tail):
     full = number(geometric_mean(noise.loc[noise["method"] == "descent_1e-8", "refit_error"]))
     return (
         f"Relative errors under noise of {noise['label_noise'].iloc[0]:g} (κ = {noise['kappa'].iloc[0]:g}), each method in the "
-        f"form that suits it: {noisy}. Full width, too, has {full} if it is run on all observations for as many iterations as "
-        f"held-out ones chose. Without noise on eigenvalues 1/i: {long}."
+        f"form that suits it: {noisy}. Run on all observations, for as many iterations as held-out ones chose, full width "
+        f"has {full}. Without noise, on eigenvalues 1/i: {long}."
     )
 
 
