@@ -533,7 +533,8 @@ def test_every_passage_is_filled_from_its_tables(tables):
         if found.__module__ == passages.__name__:
             passage = getattr(passages, name)
             text = passage_of(passage, stored) if passage.of_frames else passage(reference)
-            assert "| ---" in text, name
+            # A table; of the error's growth the end of a sentence.
+            assert ("| ---" in text) == (name != "error_growth"), name
             assert "nan" not in text, name
             assert f"{{{{ {name}() }}}}" in ledger
     text = passages.theorem_11_hypothesis(reference)
