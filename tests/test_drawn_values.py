@@ -47,6 +47,7 @@ UNSEEN = {
     *("race-told-the-rank", "race-kappa-factored", "race-kappa-momentum", "race-kappa-thresholding"),
     *("race-kappa-preconditioned", "race-threshold-known-rank", "race-threshold-small-start"),
     *("race-threshold-positivity", "race-threshold-preconditioning", "race-threshold-momentum"),
+    "race-ranks-least-trace",
     *("race-threshold-search", "race-rank-search", "race-width-passes", "race-noise-rank", "race-noise-width"),
     # Drawn once, with the margin of another claim.
     *("less-damping-costs-more", "xu23-does-not-hurt-at-sigma-r"),
@@ -816,6 +817,39 @@ def test_race_thresholds_shows_the_median_at_three_errors_and_the_range_at_the_l
         ("^", np.log(80)),
     ):
         assert points[marker] == pytest.approx(np.exp(crossing) / 20)
+
+
+def test_race_rank_thresholds_shows_means_by_rank_and_the_search_beside_descent():
+    # The error falls through every level at once, between 1.5 and 2.5 times dr, where the logarithm of m is half way.
+    steps = {"search": (1.5, 2.5), "descent": (3.0, 4.0)}
+    tables = {}
+    for name, (above, below) in steps.items():
+        parts = []
+        for rank in (1, 3):
+            sizes = {round(ratio * 20 * rank): error for ratio, error in ((above, 1.0), (below, 1e-4))}
+            rows = crossed(("elapsed",), m=list(sizes), **RUNS).assign(d=20, rank=rank, status="budget")
+            errors = rows["m"].map(sizes)
+            parts.append(rows.assign(alpha=1e-12, test_error=errors))
+            if name == "descent":
+                # From the larger initialisation no run recovers.
+                parts.append(rows.assign(alpha=1e-6, test_error=1.0))
+        tables[f"race_rank_samples_{name}"] = pd.concat(parts)
+
+    def crossing(name, error):
+        # Errors count as no less than a tenth of the level: log m lies as far between as the level does.
+        low, high = np.log(steps[name])
+        return np.exp(low + (high - low) * -np.log(error) / -np.log(error / 10))
+
+    left, right, wide = figures.draw("race_rank_thresholds", tables).axes
+    for axes, error in ((left, 0.1), (right, 0.001)):
+        search, descent = axes.lines
+        np.testing.assert_allclose(search.get_xydata(), [[rank, crossing("search", error)] for rank in (1, 3)])
+        np.testing.assert_allclose(descent.get_ydata(), 2 * [crossing("descent", error)])
+    assert {text.get_text() for text in right.texts} == {"rank search", "descent, α = 10⁻¹²"}
+    for bars, error in zip(wide.containers, (0.1, 0.01, 0.001), strict=True):
+        ratio = crossing("search", error) / crossing("descent", error)
+        np.testing.assert_allclose(bars.lines[0].get_ydata(), 2 * [ratio])
+    assert level(wide, "margin") == margin("race-ranks-search")
 
 
 def test_race_tail_shows_the_geometric_mean_in_the_form_that_suits_each_method():

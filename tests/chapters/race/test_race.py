@@ -1,6 +1,6 @@
 """The race against plain loops, how its methods are tuned, what is not reached by T, and what its claims measure."""
 
-from itertools import islice
+from itertools import islice, product
 
 import numpy as np
 import pandas as pd
@@ -280,3 +280,29 @@ def test_thresholds_are_compared_run_by_run():
     assert again == found
     never = {**tables, "race_a": frame.assign(test_error=1.0)}
     assert estimands.threshold_ratio(never, {}, None, table="race_a", over="race_b", tolerance=0.1) == UNDEFINED
+
+
+@pytest.mark.known_answer("growth_of_threshold_ratio", "largest_threshold_ratio")
+def test_ratios_of_thresholds_are_read_at_every_rank():
+    counts = np.array([10, 20, 40, 80, 160, 320, 640])
+    # The error is (m/20)⁻³: of one table at every rank, of the other it falls at 40 and at 60.
+    places = {"race_a": {1: 20, 3: 20}, "race_b": {1: 40, 3: 60}}
+    tables = {}
+    for name, own in places.items():
+        rows = []
+        for rank, place in own.items():
+            for target, ensemble, m in product(range(2), range(3), counts):
+                names = {"rank": rank, "m": m, "target": target, "ensemble": ensemble, "status": "budget"}
+                # Every run has a size of its own, the same in both tables.
+                size = place * (1 + 0.1 * target) * (1 + 0.05 * ensemble)
+                rows.append({**names, "test_error": (m / size) ** -3.0, "kind": "own"})
+        tables[name] = pd.concat([pd.DataFrame(rows), pd.DataFrame(rows).assign(kind="other", test_error=1.0)])
+    asked = {"table": "race_a", "over": "race_b", "tolerance": 0.1, "where": {"kind": "own"}}
+    asked["over_where"] = asked["where"]
+    largest = estimands.largest_threshold_ratio(tables, {}, np.random.default_rng(0), **asked)
+    assert largest.value == pytest.approx(20 / 40, rel=1e-6)
+    growth = estimands.growth_of_threshold_ratio(tables, {}, np.random.default_rng(0), **asked)
+    assert growth.value == pytest.approx(40 / 60, rel=1e-6)
+    never = {**tables, "race_a": tables["race_a"].assign(test_error=1.0)}
+    for estimand in (estimands.largest_threshold_ratio, estimands.growth_of_threshold_ratio):
+        assert estimand(never, {}, None, **asked) == UNDEFINED

@@ -8,7 +8,9 @@ import plain
 import pytest
 from conftest import gaussian_problem, measured, refused
 
+from algoreg.chapters.race import estimands
 from algoreg.chapters.race.words import NAMES
+from algoreg.claims.intervals import UNDEFINED
 from algoreg.engine.observers import spaced_iterations
 from algoreg.numerics.problems import spoil
 from algoreg.reporting import figures
@@ -106,3 +108,23 @@ def test_race_noise_shows_the_stop_and_the_end_beside_the_margin():
     np.testing.assert_allclose(stops.get_xdata(), np.sqrt(1.1 * 1.2))
     np.testing.assert_allclose(ends.get_xdata(), np.sqrt([3.0 * 4.0, 4.0 * 5.0]))
     assert set(margin.get_xdata()) == {1.25}
+
+
+@pytest.mark.known_answer("largest_mean_factor")
+def test_a_factor_of_at_least_1_has_an_interval_that_is():
+    # Of one method every run ends at its best, of the other one in four at 16 times that.
+    rows = [
+        {"method": method, "kind": kind, "target": target, "ensemble": ensemble, "stop_over_best": factor}
+        for kind, scale in (("asked", 1.0), ("other", 100.0))
+        for method, largest in (("a", 1.0), ("b", 16.0))
+        for target in range(2)
+        for ensemble in range(2)
+        for factor in [scale * (largest if target and ensemble else 1.0)]
+    ]
+    asked = {"table": "t", "value": "stop_over_best", "by": ["method"], "where": {"kind": "asked"}}
+    frame = pd.DataFrame(rows)
+    found = estimands.largest_mean_factor({"t": frame}, {}, np.random.default_rng(0), **asked)
+    assert found.value == pytest.approx(2)
+    assert found.low == 1 < found.high
+    lost = frame.assign(stop_over_best=frame["stop_over_best"].where(frame.index != 0))
+    assert estimands.largest_mean_factor({"t": lost}, {}, None, **asked) == UNDEFINED

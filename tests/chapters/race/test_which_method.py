@@ -5,7 +5,7 @@ installed algorithms do not show.
 import pandas as pd
 import pytest
 
-from algoreg.chapters.race import ledger, which_method
+from algoreg.chapters.race import by_rank, ledger, which_method
 from algoreg.chapters.race.words import SAMPLES
 from algoreg.regression import references
 from algoreg.reporting.ledger import Ledgers
@@ -92,6 +92,67 @@ def test_what_is_missing_is_said_and_nothing_fails():
     assert "the best descent of more parameters than X\\* has takes 57 and 5657" in ledger.which_answer(
         "quick", REFERENCE
     )
+
+
+def sampled(crossings, **columns):
+    """Return a table of thresholds in which every run's error falls from 1 to 10⁻⁴ around these m/(dr), by rank."""
+    rows = [
+        {
+            "d": 20, "rank": rank, "m": round(20 * rank * ratio * side), "target": target, "ensemble": ensemble,
+            "status": "budget", "test_error": error, **columns,
+        }
+        for rank, ratio in crossings.items()
+        for side, error in ((0.5, 1.0), (2.0, 1e-4))
+        for target in range(2)
+        for ensemble in range(2)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+# Errors count as no less than a tenth of the level: the curve falls through 0.1 half way, in the logarithm of m, and at
+# 0.001 three quarters of the way.
+AT = {0.1: 1.0, 0.01: 4 ** (2 / 3 - 1 / 2), 0.001: 4 ** (3 / 4 - 1 / 2)}
+
+
+def test_the_fewest_measurements_are_named_by_rank_and_error():
+    descent = [sampled({1: 2.0, 3: 1.0}, alpha=1e-12), sampled({1: 4.0, 3: 4.0}, alpha=1e-6)]
+    tables = {
+        "race_rank_samples_search": sampled({1: 1.5, 3: 1.5}),
+        "race_rank_samples_descent": pd.concat(descent),
+        "race_rank_samples_thresholding": sampled({1: 1.2, 3: 1.5}),
+        "race_samples_search": sampled({2: 1.5}),
+    }
+    header, rows = which_method.needed_by_rank(tables)
+    assert header == ["you know", "error", "r = 1", "r = 2", "r = 3"]
+    cells = {(known, row[1]): row[2:] for row in rows for known in row[0].split("; or ")}
+    for error, at in AT.items():
+        search, full = "thresholding with a rank search", "descent, full width, α = 10⁻¹²"
+        assert cells["nothing", f"{error:g}"] == [
+            f"{search}: {1.5 * at:.3g}",
+            f"{search}: {1.5 * at:.3g}",
+            f"{full}: {at:.3g}",
+        ]
+        told = f"hard thresholding with momentum: {1.2 * at:.3g}"
+        assert cells["the rank r", f"{error:g}"][0] == told
+        found = by_rank.ratio(tables, "search", "descent_1e-12", 1, error)
+        assert found.value == pytest.approx(0.75)
+    # Of a rank that one side has not, there is no ratio.
+    assert by_rank.ratio(tables, "search", "descent_1e-12", 2, 0.1).value is None
+    assert "yet" in ledger.which_by_rank(None, None)
+
+
+def test_tables_by_rank_have_the_options_of_those_at_rank_2():
+    entries = load_chapters(["race"])[0].entries["experiments"]
+    for method in by_rank.METHODS.values():
+        own = entries[by_rank.PREFIX + method.ranks]["options"]
+        assert method.alpha is None or method.alpha in own["alpha"]
+        if method.second:
+            second = entries[method.second]["options"]
+            shared = ("algorithm", "step", "time", "spectrum", "recovered")
+            assert all(own[key] == second[key] for key in shared), method.name
+            assert own.get("algorithm_options") == second.get("algorithm_options")
+            assert method.alpha is None or second["alpha"] == [method.alpha]
+            assert which_method.told_of_samples(method.second) == method.told
 
 
 def test_by_kind_has_a_column_for_each_kind_of_measurements():

@@ -4,10 +4,10 @@ their growth with κ, ratios of thresholds.
 
 import numpy as np
 
-from algoreg.claims.cells import cells, chosen, resampled
+from algoreg.claims.cells import cells, chosen, positive, resampled
 from algoreg.claims.estimands import estimand
 from algoreg.claims.exponents import slope_weights
-from algoreg.claims.intervals import UNDEFINED, crossed_interval, distance_from, exp_of, interval_of
+from algoreg.claims.intervals import UNDEFINED, as_factor, crossed_interval, distance_from, exp_of, interval_of
 from algoreg.claims.thresholds import compared
 
 
@@ -92,3 +92,37 @@ def threshold_ratio(tables, published, rng, *, table, over, tolerance, where=Non
     """
     sides = {"table": table, "over": over, "where": where, "over_where": over_where}
     return exp_of(interval_of(np.mean, compared(tables, tolerance=tolerance, **sides), rng))
+
+
+@estimand(
+    "m* of {table} over m* of {over}, geometric mean over runs, the largest over the rank, m* where the test error "
+    "falls through {tolerance:g}"
+)
+def largest_threshold_ratio(tables, published, rng, *, table, over, tolerance, where=None, over_where=None):
+    """Return the largest over ranks of the geometric mean over runs of the m* of one table over that of another;
+    see :func:`threshold_ratio`.
+    """
+    sides = {"table": table, "over": over, "where": where, "over_where": over_where}
+    logs = compared(tables, tolerance=tolerance, **sides)
+    return exp_of(interval_of(lambda part: part.mean(axis=(1, 2)).max(), logs, rng))
+
+
+@estimand(
+    "m* of {table} over m* of {over} at the largest rank, over the same at the smallest, geometric means over runs, m* "
+    "where the test error falls through {tolerance:g}"
+)
+def growth_of_threshold_ratio(tables, published, rng, *, table, over, tolerance, where=None, over_where=None):
+    """Return by which factor the ratio of :func:`threshold_ratio` grows from the smallest to the largest rank."""
+    sides = {"table": table, "over": over, "where": where, "over_where": over_where}
+    logs = compared(tables, tolerance=tolerance, **sides)
+    return exp_of(interval_of(lambda part: (part[-1] - part[0]).mean(), logs, rng))
+
+
+@estimand("geometric mean over runs of {value}, which is at least 1, the largest over {by}")
+def largest_mean_factor(tables, published, rng, *, table, value, by, where=None):
+    """Return the largest geometric mean over runs of a value that no run has below 1, and an interval that is not
+    below 1 either.
+    """
+    _, values = cells(chosen(tables[table], where), by, value)
+    logs = np.log(positive(values))
+    return as_factor(interval_of(lambda part: part.mean(axis=(1, 2)).max(), logs, rng))

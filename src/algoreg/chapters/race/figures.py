@@ -4,13 +4,14 @@ from itertools import product
 
 import numpy as np
 
+from algoreg.chapters.race import by_rank
 from algoreg.chapters.race.estimands import log_passes
 from algoreg.chapters.race.words import NAMES, SAMPLES, SHORT
 from algoreg.claims.cells import geometric_mean
 from algoreg.claims.thresholds import find_thresholds
 from algoreg.numerics.theory import degrees_of_freedom, psd_statistical_dimension, trace_statistical_dimension
-from algoreg.reporting.charts.law import margin_mark
-from algoreg.reporting.charts.panels import describe, finish, panels
+from algoreg.reporting.charts.law import margin_level, margin_mark
+from algoreg.reporting.charts.panels import describe, finish, panels, two_and_one
 from algoreg.reporting.charts.style import COLOURS
 from algoreg.reporting.charts.text import SPREAD, caption, margin_text, number, rounded, sizes
 from algoreg.reporting.figures import drawing
@@ -159,6 +160,68 @@ def race_thresholds(tables, claims):
         "level has no mark there"
     )
     return finish(figure, note, columns=2, caption=caption("κ = 1", sizes(tables[names[0]], "d", "rank")))
+
+
+# What is drawn by rank, each with its label.
+BY_RANK = {
+    "thresholding": "thresholding, told r",
+    "search": "rank search",
+    "descent_1e-12": "descent, α = 10⁻¹²",
+    "descent_1e-6": "descent, α = 10⁻⁶",
+    "least_trace": "least trace",
+    "damped_1e-6": "preconditioned, 10⁻⁶",
+}
+
+
+def _by_rank(axes, tables, error):
+    """Draw the geometric mean of m*/(dr) of every method by rank, and return where each curve ends."""
+    ends, ranks = [], set()
+    for colour, (name, label) in zip(COLOURS, BY_RANK.items(), strict=False):
+        means = {rank: by_rank.mean_ratio(*own) for rank, own in by_rank.thresholds(tables, name, error).items()}
+        there = {rank: mean for rank, mean in means.items() if np.isfinite(mean)}
+        if there:
+            axes.plot(list(there), list(there.values()), "o-", color=colour, linewidth=1.5, markersize=4)
+            ends.append((there[max(there)], label, colour))
+        ranks |= set(means)
+    describe(axes, "y", xticks=ranks, xlabel="rank r", title=f"to an error of {error:g}")
+    return ends
+
+
+def _searched(axes, tables):
+    """Draw m* of the search over that of descent from the smallest initialisation, by rank, at three errors; return the
+    largest mean at the smallest error.
+    """
+    ranks = list(by_rank.thresholds(tables, "search", THRESHOLDS[0]))
+    for place, (error, marker) in enumerate(zip(THRESHOLDS, "os^", strict=True)):
+        found = {rank: by_rank.ratio(tables, "search", "descent_1e-12", rank, error) for rank in ranks}
+        there = {rank: one.numbers() for rank, one in found.items() if one.value is not None}
+        means, low, high = np.array(list(there.values())).reshape(-1, 3).T
+        x = np.array(list(there)) + 0.1 * (place - 1)
+        style = {"color": COLOURS[place], "markersize": 5, "capsize": 2, "label": f"error {error:g}"}
+        axes.errorbar(x, means, [means - low, high - means], fmt=marker, **style)
+    describe(axes, xticks=ranks, xlabel="rank r", ylabel="m* of the search over descent's")
+    return means.max()
+
+
+@drawing
+def race_rank_thresholds(tables, claims):
+    """Draw the measurements of methods by rank at the largest and the smallest error, and those of a search over those
+    of descent at all three.
+    """
+    figure, (left, right, wide) = two_and_one(height=3.4)
+    right.sharey(left)
+    _by_rank(left, tables, THRESHOLDS[0])
+    ends = _by_rank(right, tables, THRESHOLDS[-1])
+    left.set_ylabel("m*/(dr)")
+    _label(right, ends)
+    largest = _searched(wide, tables)
+    margin_level(wide, claims["race-ranks-search"])
+    wide.set_title(
+        f"to an error of {THRESHOLDS[-1]:g} a search for the rank takes at most\n"
+        f"{rounded(largest, 3, 'up')} times the measurements of descent from α = 10⁻¹²"
+    )
+    note = "above: geometric means over runs; one off its grid of m is left out; below: 95 % intervals"
+    return finish(figure, note, columns=4, caption=caption("κ = 1", sizes(tables[by_rank.PREFIX + "search"], "d")))
 
 
 @drawing

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from algoreg.chapters.race import which_method
+from algoreg.chapters.race import by_rank, which_method
 from algoreg.chapters.race.estimands import log_passes, threshold_ratio
 from algoreg.chapters.race.methods import METHODS
 from algoreg.chapters.race.words import NAMES, OVERPARAMETRISED, SAMPLES, TOLD, mean_error, span
@@ -240,6 +240,38 @@ def race_by_method(race, *frames):
     return f"{said}\n\n{markdown(header, rows)}"
 
 
+@passage(*by_rank.TABLES)
+def race_by_rank(*frames):
+    """Return the measurements of every method by rank, at three errors, as Markdown."""
+    tables = dict(zip(by_rank.TABLES, frames, strict=True))
+    found = {name: [by_rank.thresholds(tables, name, error) for error in by_rank.ERRORS] for name in by_rank.METHODS}
+    ranks = sorted({rank for first, *_ in found.values() for rank in first})
+    rows = []
+    for name, by_error in found.items():
+        cells = [
+            " / ".join(number(by_rank.mean_ratio(*own[rank])) for own in by_error) if rank in by_error[0] else "–"
+            for rank in ranks
+        ]
+        method = by_rank.METHODS[name]
+        rows.append([method.name, TOLD[method.told.replace("decomposition", "nothing")], *cells])
+    rows = [[cell.replace("nan", "off the grid") for cell in row] for row in rows]
+    return markdown(["method", "prior knowledge", *(f"r = {rank}" for rank in ranks)], rows)
+
+
+@passage(*by_rank.TABLES)
+def race_ratios_by_rank(*frames):
+    """Return ratios of measurements of pairs of methods by rank and error, with intervals, as Markdown."""
+    tables = dict(zip(by_rank.TABLES, frames, strict=True))
+    rows = []
+    for first, second in by_rank.PAIRS:
+        for rank in by_rank.thresholds(tables, first, by_rank.ERRORS[0]):
+            found = [by_rank.ratio(tables, first, second, rank, error) for error in by_rank.ERRORS]
+            if any(one.value is not None for one in found):
+                names = (by_rank.METHODS[name].name for name in (first, second))
+                rows.append([" over ".join(names), f"{rank}", *map(with_interval, found)])
+    return markdown(["m* of", "r", *(f"error {error:g}" for error in by_rank.ERRORS)], rows)
+
+
 def _medians(frame):
     """Return the median m*/(dr) at the errors of the tables, as text."""
     scale = frame["d"].iloc[0] * frame["rank"].iloc[0]
@@ -300,6 +332,17 @@ def which_source(tier, reference):
 def which_by_knowledge(tier, reference):
     """Return what to take by what is known of X*, as Markdown."""
     return markdown(*which_method.by_knowledge(reference))
+
+
+@passage(*by_rank.TABLES, tiers=BEST)
+def which_by_rank(tier, reference):
+    """Return which methods take the fewest measurements at each rank, to three errors, as Markdown."""
+    if reference is None:
+        return "(No committed reference has the thresholds by rank yet.)"
+    tables = reference["tables"]
+    first = tables[by_rank.PREFIX + "search"].iloc[0]
+    said = f"Fewest m\\*/(dr) by rank, the {tier} tier, d = {first['d']:g}, κ = 1:"
+    return f"{said}\n\n{markdown(*which_method.needed_by_rank(tables))}"
 
 
 @passage("race", tiers=BEST)

@@ -8,6 +8,7 @@ from operator import itemgetter
 import numpy as np
 
 from algoreg import plugins
+from algoreg.chapters.race import by_rank
 from algoreg.chapters.race.estimands import log_passes
 from algoreg.chapters.race.words import NAMES, SAMPLES, mean_error
 from algoreg.claims.thresholds import find_thresholds
@@ -134,6 +135,31 @@ def by_knowledge(reference):
         # Knowledge that helps no method of the table has the row of those who know less.
         alike.setdefault((*cells, *least), []).append(literal(said))
     return header, [["; or ".join(known), *cells] for cells, known in alike.items()]
+
+
+def needed_by_rank(tables):
+    """Return the header and rows of the least m*/(dr) by what is known, error and rank."""
+    found = {
+        (known, error): by_rank.least(tables, within, error)
+        for known, within in WITHIN.items()
+        for error in by_rank.ERRORS
+    }
+    ranks = sorted({rank for means in found.values() for rank in means})
+    alike = {}
+    for known, said in KNOWN.items():
+        cells = tuple(
+            "; ".join(f"{name}: {number(mean)}" for name, mean in least_of(found[known, error].get(rank, {})).items())
+            or MISSING
+            for error in by_rank.ERRORS
+            for rank in ranks
+        )
+        alike.setdefault(cells, []).append(literal(said))
+    rows = []
+    for cells, known in alike.items():
+        for place, error in enumerate(by_rank.ERRORS):
+            own = cells[place * len(ranks) : (place + 1) * len(ranks)]
+            rows.append(["; or ".join(known), f"{error:g}", *own])
+    return ["you know", "error", *(f"r = {rank}" for rank in ranks)], rows
 
 
 def by_kind(frame):
