@@ -16,8 +16,9 @@ COMPUTED = "…"
 # Names (and kinds, where one is written) that several functions use, and why their draws are not shared.
 SHARED = {
     ("bootstrap",): (
-        "resamples: a claim's have its id and a part or a setting, a ledger's the passage's own name",
+        "resamples: a claim's have its id and a part or a setting, a ledger's the passage's own name and what is compared",
         {
+            "chapters.race.by_rank.ratio",
             "claims.judging._estimate",
             "regression.rejudge.at_other_values",
         },
