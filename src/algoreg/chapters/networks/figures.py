@@ -7,10 +7,10 @@ from algoreg.chapters.li2018 import truncated_deviation, truncation_levels
 from algoreg.chapters.networks.estimands import example_thresholds
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.reporting.charts.course import bars, course, mark_lost, points, summary
-from algoreg.reporting.charts.law import grows, margin_levels, margin_slope, with_exponent
+from algoreg.reporting.charts.law import grows, margin_level, margin_levels, margin_slope, with_exponent
 from algoreg.reporting.charts.panels import describe, finish, legend_below, panels, two_abreast, two_and_one
 from algoreg.reporting.charts.style import COLOURS, TEST, THIRD, TRAIN
-from algoreg.reporting.charts.text import GEOMETRIC_BAND, LETTERS, caption, fold, margin_text, rounded, sizes
+from algoreg.reporting.charts.text import GEOMETRIC_BAND, LETTERS, SPREAD, caption, fold, margin_text, rounded, sizes
 from algoreg.reporting.figures import drawing
 
 NAMES = {
@@ -350,3 +350,51 @@ def quadratic_width(tables, claims):
     for axes in grid[::2]:
         axes.set_ylabel(f"{ERROR} (at least 10⁻¹²)")
     return finish(figure, GEOMETRIC_BAND, caption=_setting(table, "d", "rank"))
+
+
+def _decay_curve(axes, network, gaussian, curve, narrow):
+    """Draw the squared error over the prediction against m/δ, at the largest d."""
+    network, gaussian = (table[table["d"] == table["d"].max()] for table in (network, gaussian))
+    curves = {
+        "network, teacher of d/2 units": network[network["teacher"] == "wide"],
+        "network, teacher of 2 units": network[network["teacher"] == "narrow"],
+        "Gaussian measurements, rank 2": gaussian,
+    }
+    for place, (label, rows) in enumerate(curves.items()):
+        groups = rows.groupby("m_over_dimension")["over"]
+        means = groups.mean()
+        # Beside each other, as bars would hide one another.
+        shifted = means.index * 1.03 ** (place - 1)
+        axes.errorbar(shifted, means, 2 * groups.sem(), fmt="o^s"[place], color=COLOURS[place], capsize=2, label=label)
+    axes.axhline(1, color="black", linewidth=0.9)
+    margin_level(axes, narrow, "2 units", linestyle=":")
+    for side, label in ((-1, f"margin: d/2 units within {curve['margin']:.0%} of 1"), (1, None)):
+        axes.axhline(1 + side * curve["margin"], color="black", linewidth=0.9, linestyle="--", label=label)
+    most = network["m_over_dimension"].max()
+    ends = network[network["m_over_dimension"] == most].groupby("teacher")["over"].mean().map(rounded)
+    title = f"at m = {most:g}δ errors are {ends['wide']} times the prediction\nwith d/2 teacher units, {ends['narrow']} times with 2"
+    describe(axes, "x", means.index, xlabel="m/δ", ylabel="squared error / prediction", title=title)
+
+
+def _decay_distance(axes, table, claim):
+    """Draw the distance from the convex minimiser against m/δ, with d units and with the teacher's 2."""
+    table = table[table["teacher"] == "narrow"]
+    points(axes, table, "m_over_dimension", "distance", COLOURS[0], "d units", "o", linestyle="none")
+    points(axes, table, "m_over_dimension", "distance_narrow", COLOURS[1], "2 units", "^", linestyle="none")
+    margin_level(axes, claim, "d units")
+    most = rounded(table["distance"].max(), towards="up")
+    ratios = table["m_over_dimension"].unique()
+    title = f"d units end within {most} ‖X*‖\nof the convex minimiser"
+    describe(axes, "xy", ratios, xlabel="m/δ", ylabel="‖UUᵀ − X‖ / ‖X*‖, X the convex minimiser", title=title)
+
+
+@drawing
+def quadratic_decay(tables, claims):
+    """Draw networks under weight decay: their distance from the convex minimiser, and errors over the prediction."""
+    figure, (left, right) = panels(2, height=4.0)
+    network = tables["quadratic_decay"]
+    _decay_distance(left, network, claims["decay-convex"])
+    judged = (claims[name] for name in ("decay-learning-curve", "decay-narrow-teacher"))
+    _decay_curve(right, network, tables["quadratic_decay_gaussian"], *judged)
+    note = f"{SPREAD}; right: means and two standard errors, at the largest d"
+    return finish(figure, note, caption=sizes(network, "d"))

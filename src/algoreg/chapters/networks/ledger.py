@@ -3,6 +3,7 @@ an error in τ, examples, starts and widths.
 """
 
 import numpy as np
+import pandas as pd
 
 from algoreg.chapters.li2018 import truncated_deviation, truncation_levels
 from algoreg.chapters.networks.estimands import example_thresholds, late_slopes
@@ -15,6 +16,8 @@ from algoreg.settings.chapters import entry_of
 
 # Norms of X = x·aaᵀ at which Lemma A.1's levels are compared.
 NORMS = (1, 2, 5)
+TEACHERS = {"narrow": "2", "wide": "d/2"}
+DISTANCES = ("distance", "distance_narrow")
 
 
 def _judged_levels():
@@ -254,3 +257,38 @@ def alg1_starts(starts, cone, widths):
     ]
     blocks.append(markdown(["hidden width k", *(f"m = {m}: `{variant}`" for m, variant in kinds)], rows))
     return "\n\n".join(blocks)
+
+
+@passage("quadratic_decay", "quadratic_decay_gaussian")
+def decay_errors(networks, gaussian):
+    """Return squared errors under weight decay beside their predictions, and distances, as Markdown."""
+    rows = []
+    for (d, teacher, measurements, ratio), own in pd.concat([networks, gaussian]).groupby(
+        ["d", "teacher", "measurements", "m_over_dimension"]
+    ):
+        means = (number(own[name].mean()) for name in ("error", "predicted", "over"))
+        distances = (number(_mean(own[name])) if own[name].notna().any() else "" for name in DISTANCES)
+        rows.append(
+            [d, TEACHERS[teacher], measurements, f"{ratio:g}", *means, number(own["convex_rank"].mean()), *distances]
+        )
+    header = ["d", "teacher's units", "measurements", "m/δ", "squared error", "predicted", "ratio", "convex rank"]
+    return markdown([*header, "distance, d units", "distance, teacher's units"], rows)
+
+
+@passage("quadratic_decay_threshold")
+def decay_thresholds(frame):
+    """Return relative errors under a vanishing weight decay around the statistical dimension, as Markdown."""
+    rows = [
+        [
+            d,
+            TEACHERS[teacher],
+            f"{ratio:g}",
+            own["m"].iloc[0],
+            number(own["m_over_freedom"].iloc[0]),
+            number(own["test_error"].mean()),
+            number(own["test_error"].max()),
+        ]
+        for (d, teacher, ratio), own in frame.groupby(["d", "teacher", "m_over_dimension"])
+    ]
+    header = ["d", "teacher's units", "m/δ", "m", "m over degrees of freedom", "mean relative error", "largest"]
+    return markdown(header, rows)
