@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import gaussian_matrices, measured, refused
+from conftest import gaussian_matrices, measured
 from drawn import crossed, curve, same
 
 from algoreg.chapters.networks import ledger, regularised
@@ -118,10 +118,6 @@ def test_a_vanishing_penalty_leaves_the_error_of_the_convex_problem():
         np.testing.assert_allclose(row["test_error"], error, rtol=1e-2, atol=1e-4)
         # A matrix of rank 2 has d + d − 1 free numbers.
         assert row["m_over_freedom"] == row["m"] / (2 * D - 1)
-
-
-def test_options_that_cannot_be_are_refused():
-    refused("quadratic_decay", "greater than or equal to 4", d=[3])
 
 
 @pytest.fixture
