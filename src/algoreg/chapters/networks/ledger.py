@@ -259,7 +259,7 @@ def alg1_starts(starts, cone, widths):
     return "\n\n".join(blocks)
 
 
-@passage("quadratic_decay", "quadratic_decay_gaussian", tiers=("quick",))
+@passage("quadratic_decay", "quadratic_decay_gaussian")
 def decay_errors(networks, gaussian):
     """Return squared errors under weight decay beside their predictions, and distances, as Markdown."""
     rows = []
@@ -275,7 +275,7 @@ def decay_errors(networks, gaussian):
     return markdown([*header, "distance, d units", "distance, teacher's units"], rows)
 
 
-@passage("quadratic_decay_threshold", tiers=("quick",))
+@passage("quadratic_decay_threshold")
 def decay_thresholds(frame):
     """Return relative errors under a vanishing weight decay around the statistical dimension, as Markdown."""
     rows = [
