@@ -154,11 +154,11 @@ def summary(ledgers, fresh, claims, entries):
         wrapped(f"- **The field around it.** [What {around} more chapters found]({FOLDER}/README.md#what-was-found)."),
     ]
     said = [
-        f"Tier {tier}: {fresh_seeds.steady(found)}.{fresh_seeds.unsteady(found)}"
-        f"{fresh_seeds.scattered(found)}{fresh_seeds.too_scattered(found)}"
+        f"Tier {tier}: {fresh_seeds.steady(found)}.{fresh_seeds.scattered(found)}{fresh_seeds.too_scattered(found)}"
         for tier, found in fresh.items()
     ]
-    items += [wrapped(f"- **Fresh seeds.** {' '.join(said)}")] if said else []
+    where = "The last column of [all claims](docs/claims.md) has the seeds of each."
+    items += [wrapped(f"- **Fresh seeds.** {' '.join([*said, where])}")] if said else []
     return "\n".join(items) + f"\n\n{totals(claims, entries)}"
 
 

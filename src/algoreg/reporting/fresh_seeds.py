@@ -80,11 +80,6 @@ def steady(outcomes):
     return f"{kept} of {len(outcomes)} claims keep their verdict {'on one fresh seed' if seeds == 1 else on}"
 
 
-def unsteady(outcomes):
-    """Return a sentence with the claims that :func:`steady` does not count; empty where there are none."""
-    return _not_so(name for name, outcome in outcomes.items() if outcome["same"] < enough(outcome["seeds"]))
-
-
 def _not_so(names):
     named = ", ".join(f"`{name}`" for name in names)
     return f" The others: {named}." if named else ""
