@@ -88,10 +88,9 @@ def measure(options, context, number, d, teacher, measurements):
     else:
         every = np.concatenate(list(gaussian.packed_rows(d, most, seed, number)))
     for ratio, m in counts.items():
-        rows = every[:m]
-        labels = rows @ packed + sigma * normal[:m]
+        labels = every[:m] @ packed + sigma * normal[:m]
         penalty = options["penalty"] * math.sqrt(2 * d * (sigma**2 + rank) / m)
-        convex = convex_minimiser(rows, labels, d, penalty)
+        convex = convex_minimiser(every[:m], labels, d, penalty)
         estimate, distances, status = convex, {"distance": None, "distance_narrow": None}, "converged"
         if vectors is not None:
             for name, width in (("distance_narrow", rank), ("distance", d)):
