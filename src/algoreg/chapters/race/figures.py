@@ -274,7 +274,7 @@ def race_noise(tables, claims):
     first = table.iloc[0]
     worst = table.groupby("method")["stop_over_best"].apply(geometric_mean).max()
     axes.set_title(
-        f"stopped by held-out labels every method ends,\non average, at most {rounded(worst, 3, 'up')} times above its best"
+        f"stopped by held-out labels every method ends,\non average, within {rounded(worst, 3, 'up')} times its best error"
     )
     noise = f"noise: {first['label_noise']:.0%} of the labels' root mean square"
     held = f"held out: {first['held_out'] / first['d'] / first['rank']:.2g}·dr more"
