@@ -80,11 +80,6 @@ def steady(outcomes):
     return f"{kept} of {len(outcomes)} claims keep their verdict {'on one fresh seed' if seeds == 1 else on}"
 
 
-def _not_so(names):
-    named = ", ".join(f"`{name}`" for name in names)
-    return f" The others: {named}." if named else ""
-
-
 def scattered(outcomes):
     """Return a sentence on how many claims' estimates scatter as their intervals say;
     empty where too few seeds tell.
@@ -100,7 +95,8 @@ def scattered(outcomes):
 
 def too_scattered(outcomes):
     """Return a sentence with the claims that :func:`scattered` does not count; empty where there are none."""
-    return _not_so(too_narrow(outcomes)[0])
+    named = ", ".join(f"`{name}`" for name in too_narrow(outcomes)[0])
+    return f" The others: {named}." if named else ""
 
 
 def sentence(tier, outcomes):

@@ -92,7 +92,8 @@ def _ratio(tables, claim):
 @drawing
 def depth_thresholds(tables, claims):
     """Draw the share of runs that recover over m at the claims' initialisation, and m* over the
-    initialisation, by depth."""
+    initialisation, by depth.
+    """
     figure, (left, right) = panels(2)
     alpha = claims["depth-samples"]["estimand"]["where"]["alpha"]
     _shares(left, tables, alpha)

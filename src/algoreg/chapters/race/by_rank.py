@@ -121,17 +121,15 @@ def least(tables, told, error):
 
 def ratio(tables, first, second, rank, error):
     """Return the estimate of m* of one method over that of another at a rank, on the same draws."""
-    sides = []
+    held = []
     for name in (first, second):
-        held = [
-            (table, {**where, "rank": rank})
-            for table, where in METHODS[name].places
-            if table in tables and rank in set(tables[table]["rank"])
-        ]
-        if not held:
+        for table, where in METHODS[name].places:
+            if table in tables and rank in set(tables[table]["rank"]):
+                held.append((table, {**where, "rank": rank}))
+                break
+        else:
             return UNDEFINED
-        sides += held
-    (table, where), (over, over_where) = sides
+    (table, where), (over, over_where) = held
     # Of the draws that both have: targets and ensembles are numbered alike.
     shared = {name: sorted(set(tables[table][name]) & set(tables[over][name])) for name in ("target", "ensemble")}
     rng = stream("bootstrap", passage="race_by_rank", first=first, second=second, rank=rank)
