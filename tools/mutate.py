@@ -211,7 +211,7 @@ def main():
         shutil.copytree(ROOT, copy, ignore=not_copied, symlinks=True)
         # By the contents of files, not by their times: faults follow each other within a second.
         compiled = ["compileall", "-q", "--invalidation-mode", "checked-hash", str(copy / "src"), str(copy / "tests")]
-        subprocess.run([sys.executable, "-m", *compiled], check=True)
+        subprocess.run([sys.executable, "-P", "-m", *compiled], check=True)
         for package in asked.package:
             for path, fault in draw(package, each, random.Random(f"{asked.seed} {package}")):
                 found = outcome(copy, path, fault, tests_of(path, asked.files), asked.limit)
