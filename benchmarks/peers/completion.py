@@ -65,7 +65,7 @@ def least_squares(places, y, shape):
     return offset + alternate(places, y - offset[tuple(places.T)], shape, rank, ridge)
 
 
-def told_the_rank(rank):
+def knowing_the_rank(rank):
     """Return alternating least squares on one rank, with one ridge: what a user who knows both would write."""
 
     def solve(places, y, shape):
@@ -132,7 +132,7 @@ def problems():
     yield "100 × 80, rank 3, 20 % known, no noise", wide | peers, planted(100, 80, 3, 1600, 0.0)
     yield "100 × 80, rank 3, 40 % known, noise 0.1", wide | peers, planted(100, 80, 3, 3200, 0.1)
     yield "300 × 200, rank 5, 20 000 known, noise 0.1", ours_alone | peers, planted(300, 200, 5, 20_000, 0.1)
-    large = {"ours (grown)": ours, "ALS told the rank": told_the_rank(5)}
+    large = {"ours (grown)": ours, "ALS knowing the rank": knowing_the_rank(5)}
     yield "2000 × 1000, rank 5, 10⁵ known, noise 0.1", large, planted(2000, 1000, 5, 100_000, 0.1)
     yield "ratings 300 × 200, 5 % known", ours_alone | peers, ratings(300, 200, 0.05)
     yield "ratings 100 × 60, 15 % known", ours_alone | peers, ratings(100, 60, 0.15)

@@ -10,18 +10,18 @@ import torch
 from algoreg.recover import LowRankMatrixRegressor
 
 
-def ours(kind, **told):
-    """Return the estimator with its defaults, or told something."""
-    return lambda matrices, y, sigma: LowRankMatrixRegressor(kind, **told).fit(matrices, y).matrix_
+def ours(kind, **options):
+    """Return the estimator with its defaults, or with options."""
+    return lambda matrices, y, sigma: LowRankMatrixRegressor(kind, **options).fit(matrices, y).matrix_
 
 
-def ours_told_the_noise(kind):
-    """Return the estimator that is told the noise."""
+def ours_knowing_the_noise(kind):
+    """Return the estimator that knows the noise."""
     return lambda matrices, y, sigma: LowRankMatrixRegressor(kind, noise=sigma).fit(matrices, y).matrix_
 
 
 def convex(kind):
-    """Return least trace, or nuclear norm, within the noise that is told."""
+    """Return least trace, or nuclear norm, within the known noise."""
 
     def solve(matrices, y, sigma):
         shape = matrices.shape[1:]
@@ -37,7 +37,7 @@ def convex(kind):
 
 
 def adam(matrices, y, sigma, steps=3000):
-    """Return UUᵀ, or LRᵀ, by torch's Adam from a small random start, the best on a tenth that is held out."""
+    """Return UUᵀ, or LRᵀ, by torch's Adam from a small random initialisation, the best on a tenth that is held out."""
     torch.manual_seed(0)
     rows, columns = matrices.shape[1:]
     left = (1e-3 * torch.randn(rows, rows, dtype=torch.float64)).requires_grad_()
@@ -73,7 +73,7 @@ def planted(shape, rank, m, noise):
 
 
 def wirtinger(x, y, steps=2500):
-    """Return uuᵀ by Wirtinger flow with a spectral start [Candès, Li, Soltanolkotabi 2015], real numbers."""
+    """Return uuᵀ by Wirtinger flow with a spectral initialisation [Candès, Li, Soltanolkotabi 2015], real numbers."""
     m, n = x.shape
     vector = np.linalg.eigh(x.T @ (y[:, None] * x))[1][:, -1]
     size = np.sqrt(n * y.sum() / np.square(x).sum())
@@ -85,10 +85,10 @@ def wirtinger(x, y, steps=2500):
 
 
 def one_column(x, y):
-    """Return ours of width 1 from a spectral start."""
-    told = {"width": 1, "start": "spectral"}
+    """Return ours of width 1 from a spectral initialisation."""
+    options = {"width": 1, "start": "spectral"}
     found = LowRankMatrixRegressor(
-        vectors=True, alpha=1.0, method_options=told, stop="budget", tol=1e-10, max_iter=50_000
+        vectors=True, alpha=1.0, method_options=options, stop="budget", tol=1e-10, max_iter=50_000
     )
     return found.fit(x, y).matrix_
 
@@ -108,21 +108,21 @@ def phases(n, m):
 def problems():
     """Return what is measured."""
     for noise in (0.0, 0.1, 0.5):
-        methods = {"ours": ours("psd"), "least trace (cvxpy, SCS), told the noise": convex("psd"), "Adam": adam}
+        methods = {"ours": ours("psd"), "least trace (cvxpy, SCS), knowing the noise": convex("psd"), "Adam": adam}
         if noise:
-            methods = {"ours": ours("psd"), "ours, told the noise": ours_told_the_noise("psd")} | methods
+            methods = {"ours": ours("psd"), "ours, knowing the noise": ours_knowing_the_noise("psd")} | methods
         yield f"psd, d = 20, rank 2, m = 160, noise {noise:g}", methods, planted((20, 20), 2, 160, noise)
     methods = {
         "ours": ours("rectangular"),
-        "ours, told the noise": ours_told_the_noise("rectangular"),
-        "nuclear norm (cvxpy, SCS), told the noise": convex("rectangular"),
+        "ours, knowing the noise": ours_knowing_the_noise("rectangular"),
+        "nuclear norm (cvxpy, SCS), knowing the noise": convex("rectangular"),
         "Adam": adam,
     }
     yield "12 × 20, rank 2, m = 240, noise 0.1", methods, planted((12, 20), 2, 240, 0.1)
     full = {"ours (full width)": lambda x, y: LowRankMatrixRegressor(vectors=True).fit(x, y).matrix_}
     yield (
         "magnitudes, n = 32, m = 4n, no noise",
-        full | {"ours (width 1, spectral start)": one_column, "Wirtinger flow": wirtinger},
+        full | {"ours (width 1, spectral initialisation)": one_column, "Wirtinger flow": wirtinger},
         phases(32, 128),
     )
 

@@ -1,4 +1,4 @@
-"""Where descents of full width stop that are told the noise, beside the best iterate on their path:
+"""Where descents of full width stop that know the noise, beside the best iterate on their path:
 python benchmarks/peers/stops.py.
 """
 
@@ -14,10 +14,10 @@ from algoreg.recover.plan import Plan, run_options
 
 CPU = torch.device("cpu")
 ITERATIONS, DRAWS = 3000, 160
-TEXT = """## Stops that are told the noise
+TEXT = """## Stops that know the noise
 
 {draws} problems of a random kind (psd, symmetric or rectangular), size (8 to 16), rank (1 to 3), number of
-measurements (1.5 to 5 times the degrees of freedom) and noise (0.03 to 1 of the labels): the error of
+measurements (1.5 to 5 times the degrees of freedom) and noise (0.03 to 1 of the observations): the error of
 the iterate that a rule keeps, over the least error on the same path, which no rule can know. The
 rules were compared on these same draws.
 
@@ -26,7 +26,7 @@ No rule that was tried ends near the best iterate on all draws. Without the corr
 freedom (train ≤ σ) the median is {plain:.3g} in place of {kept:.3g}. Least C_p ends nearer where the noise is
 large, and further off where it is small. The limit beyond which a run is taken to have passed the
 noise (`PASSED`, {limit}) matters little: with 1.25, 1.5, 2, 3 and none the mean is {passed};
-with 1 it is {one:.3g}. If the noise is not told, folds decide: they take longer, and their errors on the
+with 1 it is {one:.3g}. If the noise is not known, folds decide: they take longer, and their errors on the
 problems above are as small or smaller, to two digits.
 """
 

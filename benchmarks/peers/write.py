@@ -18,11 +18,11 @@ smallest median is in bold. Seconds are the processor's, on one thread of a mach
 read ratios. Sizes were fixed before the runs, but for the rows of full-rank states, which were added
 because the first states all suited our model. Peers are written in the fewest lines that their papers
 have, or are other packages' own (`benchmarks/peers/`); ranks and weights are chosen on held-out
-entries unless the row says that they are told.
+entries unless the row says that they are known.
 
 Where the last digits of two methods are alike, neither is better. Ours is not best on small tables
 with few gaps (`IterativeImputer`, `KNNImputer`) and on small ratings, where biases alone are as good;
-alternating least squares that is told the rank takes half the time.
+alternating least squares that knows the rank takes half the time.
 
 """
 

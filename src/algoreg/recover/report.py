@@ -74,7 +74,7 @@ def _accepted(estimator: Any) -> Any:
 
 def _methods(fits: Sequence[Fit]) -> str:
     """Return a table of errors, effective rank, iterations and seconds of every method."""
-    names = ("method", "training error", "error of held-out labels", "effective rank", "iterations", "seconds")
+    names = ("method", "training error", "error of held-out observations", "effective rank", "iterations", "seconds")
     rows = "".join(f"<th>{name}</th>" for name in names)
     for fit in fits:
         if fit.estimator is None:
@@ -115,7 +115,9 @@ def _pictures(estimator: Any, X: Any, y: np.ndarray) -> str:
         if "holdout_error" in path:
             axes.plot(path["iteration"], path["holdout_error"], label="held out")
         axes.axvline(estimator.n_iter_, color="k", linestyle=":", label="kept")
-        axes.set(xlabel="iteration", title="Relative error of labels", xscale="symlog", yscale="log", xlim=(0, None))
+        axes.set(
+            xlabel="iteration", title="Relative error of observations", xscale="symlog", yscale="log", xlim=(0, None)
+        )
         axes.legend(loc="lower left")
 
     def residuals(axes: Any) -> None:
@@ -126,7 +128,7 @@ def _pictures(estimator: Any, X: Any, y: np.ndarray) -> str:
         axes.hist(left, bins=30, range=(left.min() - spare, left.max() + spare))
         # Five long numbers at most: more overlap.
         axes.locator_params(axis="x", nbins=4)
-        axes.set(xlabel="label less prediction", ylabel="measurements", title="Residuals")
+        axes.set(xlabel="observation less prediction", ylabel="measurements", title="Residuals")
 
     path = estimator.path_
     return "".join(map(_picture, (eigenvalues, errors, residuals)))
