@@ -363,7 +363,7 @@ def test_landscape_starts_shows_the_share_of_starts_by_width_and_size():
     spare = shares(("optimal",), positive=[1, 2]).assign(d=5, m=20, curvature=1.0)
     sizes = shares(("recovered",), seed=1, m_over_d=[4, 12], width=[1, 2], alpha=[1.0, 1e-2, 1e-4]).assign(d=6, rank=1)
     left, right = draw("landscape_starts", {"spare_unit": spare, "start_sizes": sizes}).axes
-    same(curve(left, "L-BFGS from starts"), mean(spare, "positive", "optimal"))
+    same(curve(left, "L-BFGS from N(0, 1/units)"), mean(spare, "positive", "optimal"))
     assert level(left, "margin") == margin("spare-unit")
     for ratio in (4, 12):
         for width, units in ((1, "1 unit"), (2, "2 units")):
@@ -384,12 +384,10 @@ def test_landscape_widths_shows_widths_signs_and_complexities():
     more = widths[(widths["target"] == 0) & (widths["positive"] == 4)]
     tables = {"widths": widths, "root_widths": more, "signed_units": signed, "balls": balls}
     first, second, third = draw("landscape_widths", tables).axes
-    same(curve(first, "share of starts at the optimum"), mean(widths, "positive", "optimal"))
-    same(curve(first, "one start of each"), mean(more, "positive", "optimal"))
+    same(curve(first, "share of runs at the optimum"), mean(widths, "positive", "optimal"))
+    same(curve(first, "one run of each"), mean(more, "positive", "optimal"))
     exact = exact_shares(more["optimal"].mean(), more["ensemble"].nunique())
-    assert [float(end.iloc[0]) for end in whiskers(first, "one start of each")] == pytest.approx(
-        np.array(exact).tolist()
-    )
+    assert [float(end.iloc[0]) for end in whiskers(first, "one run of each")] == pytest.approx(np.array(exact).tolist())
     assert list(curve(first, "width needed, each ensemble").index) == list(needed.values())
     assert set(curve(first, "√(2m)").index) == {6.0}
     assert set(curve(first, "margin: needed").index) == {6 * margin("dulee-width-needed")}

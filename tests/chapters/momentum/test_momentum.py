@@ -220,7 +220,7 @@ def test_momentum_ends_shows_the_last_error_by_noise():
     table = crossed(("end_error",), label_noise=[0.0, 0.01], momentum=[0.0, 0.5, 0.75], **RUNS)
     table = table.assign(d=8, rank=2, kappa=1, step=0.2)
     (axes,) = draw("momentum_ends", {"momentum_ends": table}).axes
-    for noise, label in ((0.0, "labels without noise"), (0.01, "noise of 1 %")):
+    for noise, label in ((0.0, "observations without noise"), (0.01, "noise of 1 %")):
         same(curve(axes, label), geometric(where(table, label_noise=noise), "momentum", "end_error"))
     assert level(axes, "margin") == margin("momentum-end")
 

@@ -330,7 +330,7 @@ def test_noisy_descent_shows_distances_to_fits_and_when_they_are_left():
         np.testing.assert_allclose(curve(leaving, label).index, plateau[column])
     (allowed,), longest, reach = bands(leaving), plateau["predicted"].max(), margin("noisy-plateau-length")
     np.testing.assert_allclose([ends.loc[longest] for ends in allowed], longest * np.array([1 - reach, 1 + reach]))
-    for noise, label in ((0.1, "label noise 0.1"), (0.0, "no label noise")):
+    for noise, label in ((0.1, "noise 0.1"), (0.0, "no noise")):
         own = where(course, label_noise=noise, alpha=1e-4)
         same(curve(stopping, label), mean(own, "time", "error_over_smallest"))
     assert level(stopping, "margin") == margin("early-stopping-needed")

@@ -245,13 +245,13 @@ def test_phase_measurements_shows_growth_and_shares():
     rng = np.random.default_rng(0)
     table["arrived"], table["lost"] = rng.integers(0, 2, (2, len(table))) * 1.0
     left, right = draw("phase_measurements", {"phase_ratios": table}).axes
-    same(curve(left, "random starts"), mean(where(table, start="random"), "m_ratio", "growth"))
+    same(curve(left, "random initialisations"), mean(where(table, start="random"), "m_ratio", "growth"))
     assert level(left, "margin") == margin("ccfm-signal-growth")
     for start in ("random", "spectral"):
         shares = mean(where(table, start=start), "m_ratio", "arrived")
         shares.index *= 1.03 if start == "random" else 1 / 1.03
-        same(curve(right, f"{start} starts that arrive"), shares)
-    same(curve(right, "spectral starts that diverge"), mean(where(table, start="spectral"), "m_ratio", "lost"))
+        same(curve(right, f"{start} initialisations that arrive"), shares)
+    same(curve(right, "spectral initialisations that diverge"), mean(where(table, start="spectral"), "m_ratio", "lost"))
     assert level(right, "margin: m = 20d") == margin("ccfm-random-start")
 
 
@@ -264,9 +264,9 @@ def test_shares_of_independent_runs_have_exact_intervals_in_ledger_and_figure():
         for container in axes.containers
         if container.has_yerr
     }
-    columns = [("random", "arrived", "random starts that arrive"), ("random", "lost", None)]
-    columns += [("spectral", "arrived", "spectral starts that arrive")]
-    columns += [("spectral", "lost", "spectral starts that diverge")]
+    columns = [("random", "arrived", "random initialisations that arrive"), ("random", "lost", None)]
+    columns += [("spectral", "arrived", "spectral initialisations that arrive")]
+    columns += [("spectral", "lost", "spectral initialisations that diverge")]
     for place, (start, value, label) in enumerate(columns, 1):
         for number, (ratio, runs) in enumerate(where(frame, start=start).groupby("m_ratio")[value]):
             exact = stats.binomtest(int(runs.sum()), len(runs)).proportion_ci(method="exact")
@@ -287,10 +287,10 @@ def test_phase_incoherence_shows_both_laws_and_every_row():
     assert len(draw("phase_incoherence", tables).axes) == 3
     first, second, third = draw("phase_incoherence", {**tables, "phase_incoherence_long": long_steps}).axes
     means = geometric(where(met, start="spectral"), "d", "largest_incoherence")
-    same(curve(first, "spectral start: exponent"), means)
+    same(curve(first, "spectral initialisation: exponent"), means)
     moved = geometric(long_steps, "d", "largest_incoherence")
     moved.index *= 1.03
-    same(curve(first, "spectral start, η = 1"), moved)
+    same(curve(first, "spectral initialisation, η = 1"), moved)
     starts = geometric(where(met, start="spectral"), "d", "incoherence")
     same(curve(first, "margin: below"), starts * margin("mwcc-incoherence-kept"))
     drawn_law(first, "margin: exponent", (4, means[4]), margin("mwcc-incoherence"))

@@ -188,8 +188,8 @@ def test_spectral_networks_shows_errors_distances_and_margins():
     left, right = drawn.axes
     means = {}
     for name, label, start in (
-        ("spectral", "tanh on singular values, start 0.01", 0.01),
-        ("plain", "plain factors, start 0.5", 0.5),
+        ("spectral", "tanh on singular values, from u₀ = 0.01", 0.01),
+        ("plain", "plain factors, from u₀ = 0.5", 0.5),
         ("linear", "linear descent from 0", 0.0),
     ):
         means[name] = geometric(where(table, network=name, start=start), "m_over_dof", "test_error")

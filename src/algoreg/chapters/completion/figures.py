@@ -30,10 +30,12 @@ def _methods(axes, table, value):
 
 
 def _margin(axes, table, claim, column, place, words, marker):
-    """Mark where a margin lets the other method of a claim's pair be, by the mean of that at ``place``."""
+    """Mark below (``v``) or above (``^``) what a margin lets the other method of a claim's pair be, by the mean of that
+    at ``place``; ``words`` names the other.
+    """
     estimand = claim["estimand"]
     height = mean_of_pair(table, estimand, place) * float(claim["margin"]) ** (1 if place else -1)
-    label = f"{margin_text(claim)}, of {words}"
+    label = f"{margin_text(claim)}, {words} {'below' if marker == 'v' else 'above'} the mark"
     axes.plot([estimand["where"][column]], [height], marker, color="black", markersize=5.5, label=label)
 
 
@@ -46,7 +48,7 @@ def completion(tables, claims):
     _methods(left, table, "mse")
     for claim, marker in ((few, "v"), (many, "^")):
         if np.isclose(table["m_over_dof"], claim["estimand"]["where"]["m_over_dof"]).any():
-            _margin(left, table, claim, "m_over_dof", 0, "least nuclear norm over three factors", marker)
+            _margin(left, table, claim, "m_over_dof", 0, "three factors", marker)
     texts = {"xlabel": "known entries over the degrees of freedom"}
     describe(left, "xy", table["m_over_dof"].unique(), ylabel="mean squared error (X*: 1)", **texts)
     at = few["estimand"]["where"]["m_over_dof"]
@@ -144,10 +146,10 @@ def _graphs(axes, table, claim):
     for place, ((method, graph), label) in enumerate(GRAPHS.items()):
         own = table[(table["method"] == method) & (table["graph"] == graph)]
         colour = COLOURS[("path", "none", "shuffled").index(graph)]
-        style = {"linestyle": "-"} if method == "factors" else {"linestyle": "--", "markerfacecolor": "white"}
+        style = {"linestyle": "none", "markerfacecolor": colour if method == "factors" else "white"}
         moved = dodged(own, "share", place, len(GRAPHS), APART)
         points(axes, moved, "share", "unseen_error", colour, label, "o" if method == "factors" else "s", **style)
-    _margin(axes, table, claim, "share", 1, "factors and energy over energy alone", "^")
+    _margin(axes, table, claim, "share", 1, "factors and energy", "^")
     describe(axes, "xy", table["share"].unique(), xlabel="share of known entries", ylabel="error of unknown entries")
     share, steps = claim["estimand"]["where"]["share"], table["iterations"].max()
     axes.set_title(

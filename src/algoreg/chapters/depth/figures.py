@@ -73,7 +73,7 @@ def _by_start(axes, tables, claims):
     axes.axhline(least, color="black", linewidth=0.8, linestyle=":", label="degrees of freedom")
     _margins(axes, claims, thresholds_by_start(tables["depth_3"]))
     level = f"m*/(dr), m* where the error falls through {TOLERANCE:g}"
-    describe(axes, "xy", xlabel="start s₀, X₀ = s₀·I", ylabel=level)
+    describe(axes, "xy", xlabel="initialisation s₀, X₀ = s₀·I", ylabel=level)
 
 
 def _ratio(tables, claim):
@@ -178,8 +178,8 @@ def depth_start(tables, claims):
     # Of the fewest factors, which come last.
     title = grows(f"{label}: ln(1/s₀) goes", CLOSE, logs)
     xlabel = f"closeness of the eigenvalues, {CLOSE[1:-1]}"
-    describe(left, "xy", ticks, xlabel=xlabel, ylabel="1/s₀ of the largest start", title="\n".join(titles))
-    describe(right, "xy", ticks, xlabel=xlabel, ylabel="ln(1/s₀) of the largest start", title=title)
+    describe(left, "xy", ticks, xlabel=xlabel, ylabel="1/s₀ of the largest initialisation", title="\n".join(titles))
+    describe(right, "xy", ticks, xlabel=xlabel, ylabel="ln(1/s₀) of the largest initialisation", title=title)
     said = f"X* has the eigenvalues ρ and 1; d = {number(float(deep['d'].iloc[0]))}, {draws(deep)}"
     note = f"one by one: eigenvalue 2 of X is below 0.1 when eigenvalue 1 comes to 0.9ρ\n{SPREAD}"
     return finish(figure, note, caption=said)

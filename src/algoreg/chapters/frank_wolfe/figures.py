@@ -5,7 +5,7 @@ quadratic networks, messages.
 import numpy as np
 
 from algoreg.claims.thresholds import find_thresholds
-from algoreg.reporting.charts.course import course, points
+from algoreg.reporting.charts.course import course, dodged, points
 from algoreg.reporting.charts.law import grows, law, margin_slope
 from algoreg.reporting.charts.panels import describe, finish, panels, two_and_one
 from algoreg.reporting.charts.style import COLOURS
@@ -93,6 +93,9 @@ def stochastic_frank_wolfe(tables, claims):
     return finish(figure, SPREAD, caption=sizes(table, "d", "rank", "m_over_dr"))
 
 
+NETWORKS = {"frank-wolfe": "Frank–Wolfe", "algorithm-1": "Algorithm 1 of LMZ18", "descent": "plain descent"}
+
+
 @drawing
 def frank_wolfe_networks(tables, claims):
     """Draw the error at the end over the examples, by the trace that Frank–Wolfe and Algorithm 1 are given, and
@@ -101,31 +104,39 @@ def frank_wolfe_networks(tables, claims):
     (claim,) = claims.values()
     table, own = tables["frank_wolfe_networks"], claim["estimand"]
     table = table.assign(m_over_dr=table["m"] / table["d"] / table["rank"])
-    figure, (axes,) = panels(1, width=5.6, height=4.2)
-    names = {"frank-wolfe": "Frank–Wolfe, open loop", "algorithm-1": "Algorithm 1 of LMZ18", "descent": "plain descent"}
-    found = {}
-    for (method, name), colour in zip(names.items(), COLOURS, strict=False):
-        for factor, style in ((1.0, "-"), (0.8, ":"), (1.25, "--"))[: 1 if method == "descent" else None]:
-            part = table[(table["method"] == method) & np.isclose(table["trace_factor"], factor)]
-            marker = dict(zip(names, MARKERS, strict=False))[method]
-            label = f"{name}, no prior knowledge" if method == "descent" else f"{name}, given {factor:g}·tr X*"
-            if np.isfinite(part["test_error"]).any():
-                points(axes, part, "m_over_dr", "test_error", colour, label, marker, linestyle=style)
-            else:
-                axes.plot([], [], "x", color=colour, label=f"{label}: all runs diverged")
-            if factor == 1:
-                found[method] = float(np.exp(find_thresholds(part, "d", own["tolerance"]).logs.mean()))
-    axes.axhline(own["tolerance"], color="0.5", linewidth=0.9, label=f"recovered: below {own['tolerance']:g}")
+    figure, grid = panels(2, height=4.0, sharey=True)
+    found = {name: _mean_threshold(table, name, own["tolerance"]) for name in NETWORKS}
     unit = table["d"].iloc[0] * table["rank"].iloc[0]
+    for axes, method in zip(grid, ("frank-wolfe", "algorithm-1"), strict=True):
+        for place, (name, factor) in enumerate([(method, 1.0), (method, 0.8), (method, 1.25), ("descent", 1.0)]):
+            part = table[(table["method"] == name) & np.isclose(table["trace_factor"], factor)]
+            given = "no prior knowledge" if name == "descent" else f"given {factor:g}·tr X*"
+            label, look = f"{NETWORKS[name]}, {given}", (COLOURS[place], "osD^"[place])
+            if np.isfinite(part["test_error"]).any():
+                points(
+                    axes, dodged(part, "m_over_dr", place, 4, 1.015), "m_over_dr", "test_error", look[0], label, look[1]
+                )
+            else:
+                axes.plot([], [], "x", color=look[0], label=f"{label}: all runs diverged")
+        axes.axhline(own["tolerance"], color="0.5", linewidth=0.9, label=f"recovered: below {own['tolerance']:g}")
+        describe(axes, "xy", xlabel="examples m/(dr)")
+    beside, plain, other = (
+        rounded(found[one] / found[two])
+        for one, two in (("frank-wolfe", "algorithm-1"), ("frank-wolfe", "descent"), ("algorithm-1", "descent"))
+    )
+    grid[0].set_title(f"Frank–Wolfe takes {beside} times Algorithm 1's\nexamples, {plain} times those of plain descent")
+    grid[1].set_title(f"Algorithm 1 of LMZ18 takes\n{other} times the examples of plain descent")
     level = claim["margin"] * found["algorithm-1"] / unit
     label = f"margin: {claim['margin']:g} of Algorithm 1's mean m*"
-    axes.axvline(level, color="black", linestyle="--", linewidth=0.9, label=label)
-    describe(axes, "xy", xlabel="examples m/(dr)", ylabel="relative error at the end")
-    ratios = [rounded(found["frank-wolfe"] / found[other]) for other in ("algorithm-1", "descent")]
-    axes.set_title(
-        f"Frank–Wolfe takes {ratios[0]} times Algorithm 1's examples,\n{ratios[1]} times those of plain descent"
-    )
+    grid[0].axvline(level, color="black", linestyle="--", linewidth=0.9, label=label)
+    grid[0].set_ylabel("relative error at the end")
     return finish(figure, SPREAD, caption=sizes(table, "d", "rank"))
+
+
+def _mean_threshold(table, method, tolerance):
+    """Return the geometric mean of the m* of a method that is given the trace."""
+    part = table[(table["method"] == method) & np.isclose(table["trace_factor"], 1.0)]
+    return float(np.exp(find_thresholds(part, "d", tolerance).logs.mean()))
 
 
 @drawing
@@ -143,7 +154,8 @@ def frank_wolfe_messages(tables, claims):
             margin_slope(left, means, claim)
         grown.append(grows(f"{protocol}: bytes grow", "d", means))
         late = slow[slow["protocol"] == protocol]
-        kept = points(right, late, "d", "per_slow_step", COLOURS[place], f"{protocol} master", MARKERS[place])["mean"]
+        label, marker = f"{protocol} master", MARKERS[place]
+        kept = points(right, late, "d", "per_slow_step", COLOURS[place], label, marker, linestyle="none")["mean"]
         waits.append(f"{protocol}: {rounded(kept.iloc[-1])}")
     describe(left, "xy", table["d"].unique(), xlabel="dimension d", ylabel="bytes per iteration, both ways")
     left.set_title(",\n".join(grown))

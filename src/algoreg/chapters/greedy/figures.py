@@ -108,7 +108,7 @@ def greedy_commuting(tables, claims):
         axes,
         "xy",
         table["start"].unique(),
-        xlabel="start s₀, X₀ = s₀·I",
+        xlabel="initialisation s₀, X₀ = s₀·I",
         ylabel="distance/‖X*‖ (Frobenius)",
         title=title,
     )

@@ -15,7 +15,7 @@ from algoreg.reporting.charts.style import COLOURS, TEST, THIRD, TRAIN
 from algoreg.reporting.charts.text import caption, draws, number, rounded, signed, sizes
 from algoreg.reporting.figures import drawing
 
-SPREAD = "bars: smallest to largest share of an ensemble, 95 % intervals where each has one start"
+SPREAD = "bars: smallest to largest share of an ensemble, 95 % intervals where each has one run"
 
 
 def _shares(axes, frame, x, value, colour, label, marker="o", **style):
@@ -30,7 +30,7 @@ def _shares(axes, frame, x, value, colour, label, marker="o", **style):
 
 def _spare(axes, table, claim):
     """Draw the share of starts at the least loss over the width, and what stops the others."""
-    _shares(axes, table, "positive", "optimal", TEST, "L-BFGS from starts of N(0, 1/units) entries")
+    _shares(axes, table, "positive", "optimal", TEST, "L-BFGS from N(0, 1/units) entries")
     lost = table[(table["positive"] == 1) & (table["optimal"] == 0)]
     if len(lost):
         strict = (lost["curvature"] > 0).sum()
@@ -41,7 +41,7 @@ def _spare(axes, table, claim):
     said = ", ".join(f"{share:.0%} with {units:g}" for units, share in shares.iloc[:2].items())
     axes.set_xticks(sorted(table["positive"].unique()))
     axes.set(
-        xlabel="units", ylabel="share of starts at loss 0", title=f"starts at loss 0, by units: {said}", ylim=(0, 1.05)
+        xlabel="units", ylabel="share of runs at loss 0", title=f"ends at loss 0, by units: {said}", ylim=(0, 1.05)
     )
 
 
@@ -70,8 +70,8 @@ def _small(axes, table, claim):
         ends = [min(shares.index, key=lambda alpha: abs(np.log(alpha / own[name]))) for name in ("first", "second")]
         title = ", ".join(f"{shares[alpha]:.0%} from size {number(alpha)}" for alpha in ends)
         title = f"1 unit, m = {own['where']['m_over_d']}d: {title}"
-    ylabel = "share of starts at X* when the time is over"
-    describe(axes, "x", xlabel="initialisation scale α (size of the start)", ylabel=ylabel, title=title, ylim=(0, 1.05))
+    ylabel = "share of runs at X* when the time is over"
+    describe(axes, "x", xlabel="initialisation scale α", ylabel=ylabel, title=title, ylim=(0, 1.05))
 
 
 @drawing
@@ -89,7 +89,7 @@ def _widths(axes, table, more, claims):
     """Draw the share of starts at the optimum over the width, also of more draws at √(2m),
     the ranks of the optima and √(2m).
     """
-    _shares(axes, table, "positive", "optimal", TEST, "share of starts at the optimum")
+    _shares(axes, table, "positive", "optimal", TEST, "share of runs at the optimum")
     _, optimal = cells(table, ["positive"], "optimal")
     widths = np.array(sorted(table["positive"].unique()))
     needed = widths[np.minimum(needed_widths(optimal), len(widths) - 1)]
@@ -102,12 +102,12 @@ def _widths(axes, table, more, claims):
     axes.axvline(
         share * root, color="black", linewidth=0.9, linestyle=":", label=f"margin: needed above {share:g}·√(2m)"
     )
-    _shares(axes, more, "positive", "optimal", THIRD, "one start of each of more ensembles", "D", linestyle="none")
+    _shares(axes, more, "positive", "optimal", THIRD, "one run of each of more ensembles", "D", linestyle="none")
     margin_level(axes, claims["dulee-width"], "from √(2m) on,")
     title = (
         f"labels χ²: the width needed is\n{rounded(np.mean(needed / ranks), 3)} times the optimum's rank, on average"
     )
-    axes.set(xlabel="units, all of sign +", ylabel="share of starts", title=title, ylim=(-0.05, 1.05))
+    axes.set(xlabel="units, all of sign +", ylabel="share of runs", title=title, ylim=(-0.05, 1.05))
 
 
 def _signs(axes, table, claim):
@@ -117,8 +117,8 @@ def _signs(axes, table, claim):
     shares = table.groupby("negative")["optimal"].mean()
     first, last = shares.index[[0, -1]]
     ends = f"{last:g} units of sign −, {shares[first]:.0%} with {number(first) if first else 'none'}"
-    title = f"random labels: {shares[last]:.0%} of starts reach the least squares\nwith {ends}"
-    axes.set(xlabel="units of sign −", ylabel="share of starts at the least squares", title=title, ylim=(-0.05, 1.05))
+    title = f"random labels: {shares[last]:.0%} of runs reach the least squares\nwith {ends}"
+    axes.set(xlabel="units of sign −", ylabel="share of runs at the least squares", title=title, ylim=(-0.05, 1.05))
 
 
 def _balls(axes, table, claim):
@@ -188,7 +188,9 @@ def _examples(axes, tables, claim):
     found = start_thresholds(tables["large_starts"], claim["estimand"]["tolerance"])
     most = float(np.exp(found.logs.mean(axis=(1, 2)).max()))
     title = f"xxᵀ: the threshold is {rounded(most, 3, 'up')}·n_c or less, on average"
-    describe(axes, xlabel="m/n_c", ylabel="share of large starts that end at X*", title=title, ylim=(-0.05, 1.05))
+    describe(
+        axes, xlabel="m/n_c", ylabel="share of large initialisations that end at X*", title=title, ylim=(-0.05, 1.05)
+    )
 
 
 def _lazy(axes, table, claim):
@@ -206,7 +208,7 @@ def _lazy(axes, table, claim):
     far = table[np.isclose(table["alpha"], at)]
     ratio = geometric_mean(far["test_error"] / far["least_squares"])
     title = f"α = {number(at)}: the test error is {signed(ratio)} times least squares'"
-    describe(axes, "xy", xlabel="initialisation scale α (start αI, output centred)", ylabel="test error", title=title)
+    describe(axes, "xy", xlabel="initialisation scale α (U₀ = αI, output centred)", ylabel="test error", title=title)
 
 
 @drawing

@@ -47,7 +47,7 @@ def late_decay(tables, claims):
     left.set_title(
         f"λη·t grows by {signed(slopes['difference'])} per ln α with UUᵀ − VVᵀ,\nby {signed(slopes['square'])} with UUᵀ"
     )
-    describe(left, "x", alphas, xlabel="start α", ylabel="λη·t at which half of the way is done")
+    describe(left, "x", alphas, xlabel="initialisation scale α", ylabel="λη·t at which half of the way is done")
     own = rate[rate["factors"] == "difference"]
     times = law(right, own, "decay", "left_time", COLOURS[0], "leaves its first fit")
     law(right, own, "decay", "fit_time", COLOURS[1], "data are fitted", "s")
@@ -96,7 +96,7 @@ def late_noise(tables, claims):
         times = law(axes, own, along, "halved", COLOURS[0], "half of the excess is left")
         law(axes, own, along, "fitting", COLOURS[1], "data are first fitted", "s")
         axes.set_title(f"label noise takes iterations as {raised(letter, signed(exponent(times)))}")
-        words = {"noise": "standard deviation σ of the labels' noise", "step": "step size η"}
+        words = {"noise": "standard deviation σ of the noise", "step": "step size η"}
         describe(axes, "xy", sorted(own[along].unique()), xlabel=words[along], ylabel="iterations")
     names = [name for name in WORDS if name in set(flat["method"])]
     least = flat["m_over_d"].min()

@@ -85,7 +85,7 @@ def momentum_ends(tables, claims):
     figure, (axes,) = panels(1, width=5.6, height=3.8)
     said = []
     for noise, colour, marker in zip(sorted(table["label_noise"].unique()), COLOURS, MARKERS, strict=False):
-        label = "labels without noise" if noise == 0 else f"noise of {100 * noise:g} %"
+        label = "observations without noise" if noise == 0 else f"noise of {100 * noise:g} %"
         own = table[table["label_noise"] == noise]
         ends = points(axes, own, "momentum", "end_error", colour, label, marker)["mean"]
         said.append(f"{label}: every μ ends at {rounded(ends.max(), towards='up')} or less, on average")

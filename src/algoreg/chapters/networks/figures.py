@@ -8,7 +8,7 @@ from algoreg.chapters.networks.estimands import example_thresholds
 from algoreg.numerics.theory import symmetric_dimension
 from algoreg.reporting.charts.course import bars, course, mark_lost, points, summary
 from algoreg.reporting.charts.law import grows, margin_level, margin_levels, margin_slope, with_exponent
-from algoreg.reporting.charts.panels import describe, finish, legend_below, panels, two_abreast, two_and_one
+from algoreg.reporting.charts.panels import describe, finish, legend_below, name_ends, panels, two_abreast, two_and_one
 from algoreg.reporting.charts.style import COLOURS, TEST, THIRD, TRAIN
 from algoreg.reporting.charts.text import GEOMETRIC_BAND, LETTERS, SPREAD, caption, fold, margin_text, rounded, sizes
 from algoreg.reporting.figures import drawing
@@ -26,6 +26,13 @@ NAMES = {
     "mean-label": ("τ from the mean label", COLOURS[7], "-"),
     "permuted-labels": ("permuted labels", "black", ":"),
     "least-squares": ("least norm (linear algebra)", "black", "-"),
+}
+# As the end of a curve has room for them.
+SHORT = {
+    "algorithm-1": "Algorithm 1",
+    "plain": "plain descent",
+    "wrong-sign": "wrong sign",
+    "mean-label": "τ from mean label",
 }
 SIZES = ("d", "rank", "m")
 START = "initialisation scale α"
@@ -45,7 +52,9 @@ def _variants(axes, table, names, x, y, lost_at=None, **style):
         label, colour, line = NAMES[name]
         frame = table[table["variant"] == name]
         shown = frame if lost_at is None else frame[np.isfinite(frame[y])]
-        kept[name] = course(axes, shown, x, y, colour, label, linestyle=line, **style)
+        # A wide line shows beside what lies on it.
+        wide = {"linewidth": 3.5, "alpha": 0.5} if name == "algorithm-1" and "no-truncation" in names else {}
+        kept[name] = course(axes, shown, x, y, colour, label, linestyle=line, **{**style, **wide})
         if lost_at is not None:
             mark_lost(axes, frame, x, colour, lost_at)
             lost_at -= 0.07
@@ -57,7 +66,10 @@ def quadratic_recovery(tables, claims):
     """Draw the generalisation error against α for Algorithm 1, plain descent and the controls [LMZ18, Theorem 1.2]."""
     table = tables["quadratic_recovery"]
     figure, (axes,) = panels(width=6.4, height=4.3)
-    kept = _variants(axes, table, NAMES, "alpha", "generalisation_error", marker="o")
+    compared = ("algorithm-1", "plain")
+    kept = _variants(axes, table, compared, "alpha", "generalisation_error", marker="o")
+    others = [name for name in NAMES if name not in compared]
+    _variants(axes, table, others, "alpha", "generalisation_error", marker="o", band=False)
     margin_slope(axes, kept["algorithm-1"]["mean"], claims["thm12-recovery"])
     bounds = table.groupby("alpha")[["bound", "window"]].first()
     axes.plot(bounds["bound"], color="0.4", linestyle="--", label="dκα, the theorem's bound (constant 1)")
@@ -68,7 +80,8 @@ def quadratic_recovery(tables, claims):
     ylabel = "generalisation error, E(ŷ − y)²"
     title = grows("Algorithm 1: the error falls", "α", kept["algorithm-1"]["mean"])
     describe(axes, "xy", xlim=(low, high), xlabel=START, ylabel=ylabel, title=title)
-    return finish(figure, GEOMETRIC_BAND, columns=2, caption=sizes(table, *SIZES))
+    note = "line: geometric mean of runs; band, of the first two: smallest to largest run (targets × ensembles)"
+    return finish(figure, note, columns=2, caption=sizes(table, *SIZES))
 
 
 def _examples(axes, table, along, claim):
@@ -223,19 +236,31 @@ def _setting(table, *columns):
 def quadratic_ablation(tables, claims):
     """Draw the test error along runs of Algorithm 1, with parts left out and with its coefficient and sign changed."""
     table = tables["quadratic_ablation"]
-    figure, grid = panels(2, height=4.6, sharey=True)
+    figure, grid = panels(2, height=4.2, sharey=True)
     leaving = {"rescaling": "no-rescaling", "truncation": "no-truncation"}
     groups = (
         ("rescaling", ("algorithm-1", "no-rescaling", "plain", "coefficient-4", "wrong-sign", "mean-label")),
         ("truncation", ("algorithm-1", "no-truncation", "level-6", "level-4", "level-2.5")),
     )
+    drawn = []
     for axes, (part, variants) in zip(grid, groups, strict=True):
-        kept = _variants(axes, table, variants, "iteration", "test_error")
+        kept = _variants(axes, table, variants, "iteration", "test_error", band=False)
+        for place, (name, one) in enumerate(kept.items(), 1):
+            beyond = one.index[-1] * 1.12**place
+            style = {"color": NAMES[name][1], "linewidth": 2.5, "alpha": 0.6}
+            axes.plot([beyond, beyond], one[["low", "high"]].iloc[-1], **style)
         _late_slope(axes, kept["algorithm-1"]["mean"], claims["alg1-rescaling"])
         names = {"algorithm-1": "Algorithm 1 ends at", leaving[part]: f"without {part} at"}
         describe(axes, "xy", xlabel="iteration", title=_ends(kept, names))
+        drawn.append((axes, kept))
+    for axes, kept in drawn:
+        said = dict(zip(axes.get_legend_handles_labels()[1], kept, strict=False))
+        name_ends(axes, {text: SHORT.get(name, NAMES[name][0]) for text, name in said.items()})
     grid[0].set_ylabel(ERROR)
-    return finish(figure, GEOMETRIC_BAND, caption=_setting(table, *SIZES))
+    lost = int((~np.isfinite(table["test_error"])).sum())
+    note = "lines: geometric means of runs; beyond their ends: smallest to largest run there"
+    note += f"; {lost} of {len(table)} values, of runs that diverged, are left out" if lost else ""
+    return finish(figure, note, caption=_setting(table, *SIZES))
 
 
 def _errors_of_tau(axes, table, claims):

@@ -13,7 +13,7 @@ from algoreg.reporting.charts.style import COLOURS, TEST, THIRD, TRAIN
 from algoreg.reporting.charts.text import caption, number, rounded, signed, sizes
 from algoreg.reporting.figures import drawing
 
-UNIT = "in units of ‖X̂ᵣ − X*‖_F"
+UNIT = "over the fit's error"
 FITS = {
     "closest": ("to X̂ᵣ", TEST, "o"),
     "closest_above": ("to X̂ᵣ₊₁", TRAIN, "s"),
@@ -25,14 +25,17 @@ COUNTS = {"over_freedom": ("m − dim", TEST), "over_naive": ("m − dk", TRAIN)
 
 def _along_the_run(axes, noisy):
     """Draw the distance to the rank-r fit from every α over η·t."""
-    for alpha, colour in zip(sorted(noisy["alpha"].unique(), reverse=True), COLOURS, strict=False):
+    alphas = sorted(noisy["alpha"].unique(), reverse=True)
+    for alpha, colour in zip(alphas, COLOURS, strict=False):
         own, label = noisy[noisy["alpha"] == alpha], f"α = {number(alpha)}"
-        means = course(axes, own, "time", "to_fit", colour, label, linewidth=1.3)["mean"]
+        # Five bands would hide one another.
+        kept = course(axes, own, "time", "to_fit", colour, label, band=alpha == alphas[-1], linewidth=1.5)
+        means = kept["mean"]
     axes.axhline(1, color="black", linewidth=0.7, label="as far from it as X*")
     # Of the smallest α, which comes last.
     ends = f"and ends at {rounded(means.iloc[-1])} times the fit's own error"
     title = f"from {label} the mean distance falls to {rounded(means.min())}\n{ends}"
-    describe(axes, "xy", xlabel="η·t", ylabel=f"distance to X̂ᵣ {UNIT}", title=title)
+    describe(axes, "xy", xlabel="time η·t", ylabel=f"distance to X̂ᵣ {UNIT}", title=title)
     legend_below(axes, ncols=3)
 
 
@@ -62,8 +65,12 @@ def _leaving(axes, table, claim):
     axes.fill_between(ends, low, high, color="0.85", label=label, zorder=0)
     lost = int(table["left"].isna().sum())
     slope = signed(slopes_of(table, "left", "predicted").mean())
-    title = f"{lost} of {len(table)} runs had not left" if lost else f"when runs leave: slope {slope}"
-    axes.set(xlabel="log(1/α) × the prediction's factor", ylabel="η·t at which X is half an error away", title=title)
+    title = (
+        f"{lost} of {len(table)} runs had not left"
+        if lost
+        else f"when runs leave X̂ᵣ, over the prediction:\nslope {slope}"
+    )
+    axes.set(xlabel="predicted time, log(1/α) × factor", ylabel="time η·t of leaving", title=title)
 
 
 def _stopping(axes, table, claim):
@@ -71,14 +78,14 @@ def _stopping(axes, table, claim):
     alpha = claim["estimand"]["where"]["alpha"]
     own = table[np.isclose(table["alpha"], alpha)]
     for noise, colour in zip(sorted(own["label_noise"].unique()), (THIRD, TEST), strict=False):
-        label = f"label noise {noise:g} of the labels' rms" if noise else "no label noise"
+        label = f"noise {noise:g} of the observations' rms" if noise else "no noise"
         part = own[own["label_noise"] == noise]
         kept = course(axes, part, "time", "error_over_smallest", colour, label, geometric=False, linewidth=1.3)
     margin_level(axes, claim)
     # Of the larger noise, which comes last.
     end = rounded(kept["mean"].iloc[-1] if len(own) else np.nan, 3)
     title = f"α = {number(alpha)}, with noise: on average\nthe error ends at {end} times its smallest"
-    describe(axes, "x", xlabel="η·t", ylabel="test error over the smallest so far", title=title)
+    describe(axes, "x", xlabel="time η·t", ylabel="test error over the smallest so far", title=title)
 
 
 @drawing
@@ -91,10 +98,10 @@ def noisy_descent(tables, claims):
     _closest(second, noisy, claims["noisy-descent-is-rank-r-fit"])
     _leaving(third, plateau, claims["noisy-plateau-length"])
     _stopping(fourth, table, claims["early-stopping-needed"])
-    said = f"Label noise {noisy['label_noise'].iloc[0]:g} of the labels' rms: {sizes(table, 'd', 'rank', 'm')}"
+    said = f"Noise {noisy['label_noise'].iloc[0]:g} of the observations' rms: {sizes(table, 'd', 'rank', 'm')}"
     note = (
-        "X̂ₖ: least-squares fit of rank k. Lines and marks of the upper panels: geometric mean of runs, below: mean; bands and "
-        "bars: smallest to largest run. Descent has full width and is told no rank."
+        "X̂ₖ: least-squares fit of rank k; the fit's error: ‖X̂ᵣ − X*‖; left: when descent, which does not know r, is half of it "
+        "away. Above: geometric means, below: means; bars and bands (above: of the smallest α): smallest to largest run"
     )
     return finish(figure, note, caption=said)
 
@@ -176,7 +183,7 @@ def _used(axes, table, claim):
     axes.axvline(naive, color="black", linestyle="--", linewidth=0.9, label=f"dr/dim = {naive:.2f}, a factor's entries")
     label = f"margin: mean within {claim['margin']:g} of 1"
     axes.axvspan(1 - claim["margin"], 1 + claim["margin"], color="0.85", zorder=0, label=label)
-    title = f"descent, told no rank, on average uses {', '.join(said)}"
+    title = f"descent without a known rank uses, on average, {', '.join(said)}"
     axes.set(xlabel="degrees of freedom used on the plateau, over dim", ylabel="runs", title=title)
     axes.yaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
 
@@ -191,5 +198,5 @@ def noise_ranks(tables, claims):
     _rejections(second, chosen(fits, {"start": "spectral", "measurements": "gaussian"}), claims["sxz-rank-test"])
     _used(third, degrees, claims["noisy-descent-degrees-of-freedom"])
     said = caption(f"Above: {sizes(fits, 'd', 'rank', 'm')}", f"below: {sizes(degrees, 'd', 'rank', 'm')}, Gaussian")
-    note = "dim = kd − k(k−1)/2; above right: Gaussian measurements, fits from the labels' own spectrum"
+    note = "dim = kd − k(k−1)/2; above right: Gaussian measurements, fits initialised by the spectrum of (1/m) Σ yᵢAᵢ"
     return finish(figure, note, caption=said)

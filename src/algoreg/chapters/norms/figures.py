@@ -26,7 +26,9 @@ def _flow(axes, table, claim):
             part = table[(table["depth"] == depth) & (table["det"] == det)]
             # Where det stays positive all depths follow the law: wider lines below narrower ones show them all.
             style = {"linestyle": dash, "marker": "o", "markersize": size, "linewidth": size / 2}
-            own = course(axes, part, "accuracy", "norm", colour, f"depth {depth}, det {det}", **style)
+            # The bands of two depths would hide each other.
+            band = depth == table["depth"].min()
+            own = course(axes, part, "accuracy", "norm", colour, f"depth {depth}, det {det}", band=band, **style)
             means = own["mean"] if means is None else means
             if det == "positive":
                 inner = own["mean"][own.index >= judged]
@@ -48,8 +50,8 @@ def _descent(axes, tables, claim):
         ("norm_descent_negative", COLOURS[1], "depth 2, det negative"),
     ):
         if name in tables:
-            course(axes, tables[name], "accuracy", "norm", colour, f"{label} at the start", marker="o", linestyle="--")
-    own = course(axes, table, "accuracy", "norm", COLOURS[2], "depth 2, det positive at the start", marker="s")
+            course(axes, tables[name], "accuracy", "norm", colour, f"{label} at first", marker="o", linestyle="--")
+    own = course(axes, table, "accuracy", "norm", COLOURS[2], "depth 2, det positive at first", marker="s")
     accuracies = own.index.to_numpy(dtype=float)
     _law(axes, accuracies)
     last = float(claim["estimand"]["where"]["accuracy"])
@@ -84,5 +86,9 @@ def norm_growth(tables, claims):
     _descent(second, tables, claims["razin-depth-2-published"])
     _signs(third, tables["norm_descent"], claims["norms-depth-2-loses-its-sign"])
     asked = "2 × 2, W₁₂ = W₂₁ = 1 and W₂₂ = 0 asked for, W₁₁ free"
-    said = caption(asked, f"balanced starts: {draws(tables['norm_flow'])}")
-    return finish(figure, "lines: geometric means over starts; bands: smallest to largest", caption=said)
+    said = caption(asked, f"balanced initialisations: {draws(tables['norm_flow'])}")
+    return finish(
+        figure,
+        "lines: geometric means over initialisations; bands: smallest to largest (left: of the smallest depth)",
+        caption=said,
+    )

@@ -7,7 +7,7 @@ import numpy as np
 from algoreg.chapters.optimisers.estimands import threshold
 from algoreg.chapters.optimisers.methods import METHODS
 from algoreg.claims.cells import chosen, geometric_mean
-from algoreg.reporting.charts.course import course
+from algoreg.reporting.charts.course import course, points
 from algoreg.reporting.charts.law import exponent, law, margin_level, margin_slope, through
 from algoreg.reporting.charts.panels import PLAIN, describe, finish, panels
 from algoreg.reporting.charts.style import COLOURS, TEST, TRAIN
@@ -61,7 +61,7 @@ def optimiser_course(tables, claims):
             axes.set_xlabel("iteration")
     note = (
         f"blue: the {rank} largest eigenvalues of X, as many as X* has; grey: all others, 0 in X*. "
-        "m*: measurements from which on the error from a start of 10⁻⁴ is below 0.1, at rank 1."
+        "m*: measurements from which on the error from α = 10⁻⁴ is below 0.1, at rank 1."
     )
     said = caption(sizes(table, "d", "rank", "m_over_dr", "alpha"), f"m*: {sizes(samples, 'd', 'alpha')}")
     return finish(figure, note, caption=said)
@@ -115,12 +115,15 @@ def optimiser_start(tables, claims):
         slopes[name] = exponent(means)
         if name == "polar":
             _near_exponent(left, means, claims["optimisers-start-forgotten"])
-        course(right, samples[samples["method"] == name], "m_over_dr", "end_error", colour, label(name), marker=marker)
+        own = samples[samples["method"] == name]
+        # Six bands would hide one another.
+        style = {"marker": marker, "band": name in ("descent", "polar")}
+        course(right, own, "m_over_dr", "end_error", colour, label(name), **style)
     found = {name: "–" if slope is None else signed(slope) for name, slope in slopes.items()}
     left.set_title(
         f"error at the end goes as α to the power\n{found['descent']} under descent, {found['polar']} under polar steps"
     )
-    describe(left, "xy", xlabel="scale α of the start", ylabel="relative error at the end")
+    describe(left, "xy", xlabel="initialisation scale α", ylabel="relative error at the end")
     ends = {name: threshold(samples, name, 0.1) for name in ("descent", "polar")}
     claim = claims["optimisers-samples-polar"]
     place = ends["descent"] * claim["margin"]
@@ -136,7 +139,8 @@ def optimiser_start(tables, claims):
         f"an error of 0.1 takes {rounded(ends['descent'])}·dr under descent,\n{rounded(ends['polar'])}·dr under polar steps"
     )
     describe(right, "y", xlabel="measurements m/(dr)", ylabel="relative error at the end")
-    return finish(figure, GEOMETRIC_BAND, caption=caption(sizes(starts, "d", "m_over_dr"), sizes(samples, "alpha")))
+    note = f"{GEOMETRIC_BAND}; bands of the two methods that are compared"
+    return finish(figure, note, caption=caption(sizes(starts, "d", "m_over_dr"), sizes(samples, "alpha")))
 
 
 @drawing
@@ -183,7 +187,7 @@ def optimiser_any_start(tables, claims):
         xlabel="iterations over which the step falls",
         ylabel="share of draws",
     )
-    return finish(figure, "start: αG with α = 1, the size of U*; m = 2.5dr", caption=sizes(table, "d", "rank"))
+    return finish(figure, "initialisation: αG with α = 1, the size of U*; m = 2.5dr", caption=sizes(table, "d", "rank"))
 
 
 @drawing
@@ -243,14 +247,18 @@ def optimiser_basis(tables, claims):
     for place, (step, form) in enumerate([(0.01, "average"), (0.01, "after"), (0.001, "average")]):
         own = ranks[np.isclose(ranks["step"], step) & (ranks["form"] == form)]
         text = f"step {number(step)}, momentum {'before' if form == 'average' else 'after'}"
-        course(right, own, "beta", "effective_rank", COLOURS[place], text, geometric=False, marker=MARKERS[place])
+        # Beside one another, so that their bars can be told apart.
+        own = own.assign(beta=own["beta"] + 0.012 * (place - 1))
+        points(right, own, "beta", "effective_rank", COLOURS[place], text, MARKERS[place], geometric=False)
     claim = claims["optimisers-beta-rank"]
     means = chosen(ranks, claim["estimand"]["where"]).groupby("beta")["effective_rank"].mean()
     level = means[claim["estimand"]["first"]] - claim["margin"]
-    right.plot([claim["estimand"]["second"]], [level], "v", color="black", label="margin: below, at step 0.01, before")
+    right.plot(
+        [claim["estimand"]["second"]], [level], "v", color="black", label="margin: below, of momentum before, step 0.01"
+    )
     right.set_title(_falls_by(ranks, claim))
     describe(right, "", xlabel="β₁", ylabel="effective rank at the end")
-    note = "points: mean of runs (left: geometric); band: smallest to largest run"
+    note = "points: mean of runs (left: geometric); bars: smallest to largest run"
     return finish(figure, note, caption=caption(sizes(table, "d", "alpha"), sizes(ranks, "d")))
 
 

@@ -16,7 +16,7 @@ from algoreg.reporting.figures import drawing
 D = "dimension d"
 RULES = {"constant": (TEST, "o", "η = {step:g}"), "falling": (TRAIN, "s", "η ∝ 1/d")}
 APART = 1.03
-STARTS = {"random": (TEST, "o", "random starts"), "spectral": (THIRD, "D", "spectral starts")}
+STARTS = {"random": (TEST, "o", "random initialisations"), "spectral": (THIRD, "D", "spectral initialisations")}
 FULL, VECTOR = {"linestyle": "--", "color": "black"}, {"linestyle": ":", "color": "0.45"}
 
 
@@ -139,7 +139,7 @@ def phase_measurements(tables, claims):
     table = table[table["d"] == table["d"].max()]
     random, ratios = table[table["start"] == "random"], table["m_ratio"].unique()
     figure, (left, right) = panels(2, height=3.8)
-    shown = points(left, random, "m_ratio", "growth", TEST, "random starts", geometric=False)
+    shown = points(left, random, "m_ratio", "growth", TEST, "random initialisations", geometric=False)
     left.axhline(1, color="black", linewidth=0.8, label="population: 1 + 2η a step")
     margin_level(left, claims["ccfm-signal-growth"])
     own = claims["ccfm-signal-growth"]["estimand"]["where"]["m_ratio"]
@@ -158,11 +158,11 @@ def phase_measurements(tables, claims):
         moved = APART if start == "random" else 1 / APART
         _share(right, part, "arrived", colour, f"{label} that arrive", marker, moved)
     spectral = table[table["start"] == "spectral"]
-    _share(right, spectral, "lost", COLOURS[7], "spectral starts that diverge", "x", linestyle="--")
+    _share(right, spectral, "lost", COLOURS[7], "spectral initialisations that diverge", "x", linestyle="--")
     judged = claims["ccfm-random-start"]["estimand"]["where"]["m_ratio"]
     margin_level(right, claims["ccfm-random-start"], f"m = {judged:g}d,")
     share = random.loc[random["m_ratio"] == judged, "arrived"].mean()
-    title = f"m = {judged:g}d: {share:.0%} of random starts arrive"
+    title = f"m = {judged:g}d: {share:.0%} of random initialisations arrive"
     describe(
         right,
         "x",
@@ -182,22 +182,24 @@ def _incoherence(axes, table, long_steps, claim, kept):
     """
     spectral = table[table["start"] == "spectral"]
     series = [
-        (spectral, THIRD, "D", "spectral start"),
-        (table[table["start"] == "coherent"], TRAIN, "s", "start x* + 0.3·a/‖a‖"),
+        (spectral, THIRD, "D", "spectral initialisation"),
+        (table[table["start"] == "coherent"], TRAIN, "s", "initialised at x* + 0.3·a/‖a‖"),
     ]
     if long_steps is not None:
         # Beside the others, so that its bars can be told apart.
         moved = long_steps.assign(d=long_steps["d"] * APART)
-        series.append((moved, COLOURS[7], "x", f"spectral start, η = {number(float(long_steps['step'].iloc[0]))}"))
+        series.append(
+            (moved, COLOURS[7], "x", f"spectral initialisation, η = {number(float(long_steps['step'].iloc[0]))}")
+        )
     means, *_ = [
         law(axes, part, "d", "largest_incoherence", colour, label, marker, linestyle="none")
         for part, colour, marker, label in series
     ]
     margin_slope(axes, means, claim)
     starts = spectral.groupby("d")["incoherence"].agg(geometric_mean) * kept["margin"]
-    label = f"margin: below {kept['margin']:g} times the start's own"
+    label = f"margin: below {kept['margin']:g} times the initialisation's own"
     axes.plot(starts.index, starts, "v", color="black", markersize=5, linestyle="none", label=label)
-    title = grows("spectral start: the largest incoherence goes", "d", means)
+    title = grows("spectral initialisation:\nthe largest incoherence goes", "d", means)
     describe(axes, "xy", table["d"].unique(), xlabel=D, ylabel="largest |aᵀ(x − x*)| / (√log d ‖x − x*‖)", title=title)
 
 
@@ -212,14 +214,16 @@ def _steps(axes, table, claim):
         means[rule] = law(axes, part, "d", "to_end", colour, label.format(step=step), marker, **style)
     margin_slope(axes, means["constant"], claim)
     title = grows(f"η = {step:g}: iterations to 10⁻⁵ go", "d", means["constant"])
-    describe(axes, "xy", table["d"].unique(), xlabel=D, ylabel="iterations from the spectral start", title=title)
+    describe(
+        axes, "xy", table["d"].unique(), xlabel=D, ylabel="iterations from the spectral initialisation", title=title
+    )
 
 
 def _lengths(axes, table):
     """Draw the longest row of every run over the bound, by start and d."""
     places = []
     for start, colour, marker, label in (
-        ("spectral", THIRD, "D", "spectral start"),
+        ("spectral", THIRD, "D", "spectral initialisation"),
         ("spiky", TRAIN, "s", "one row of length 1"),
     ):
         for d, part in chosen(table, {"start": start}).groupby("d"):
@@ -231,7 +235,9 @@ def _lengths(axes, table):
             places.append(f"{start}, d = {d}" + (f"\n{lost} of {len(part)}\ndiverged" if lost else ""))
     axes.axhline(1, color="black", linestyle="--", linewidth=0.9, label="a projection acts above")
     acts = table.loc[table["start"] == "spectral", "acts"]
-    title = f"completion: a projection would act in {int(acts.sum())} of {len(acts)} runs from the spectral start"
+    title = (
+        f"completion: a projection would act in {int(acts.sum())} of {len(acts)} runs from the spectral initialisation"
+    )
     axes.set(ylabel="longest row over the bound", title=title)
     axes.set_xticks(range(len(places)), places, fontsize=7)
 
@@ -247,5 +253,5 @@ def phase_incoherence(tables, claims):
     table = tables["phase_incoherence"]
     above = f"Above: phase retrieval, m = {table['m_ratio'].iloc[0]:g}d·log d, {sizes(table, 'd')}"
     below = f"below: completion, {sizes(tables['completion_rows'], 'd', 'rank')}"
-    note = "above: geometric mean, bars smallest to largest run; below: every run that did not diverge, after its start"
+    note = "above: geometric mean, bars smallest to largest run; below: every run that did not diverge, after its initialisation"
     return finish(figure, note, caption=caption(above, below))

@@ -11,7 +11,7 @@ from algoreg.claims.censoring import INSIDE
 from algoreg.claims.thresholds import find_thresholds
 from algoreg.reporting.charts.course import bars, spread_of, summary
 from algoreg.reporting.charts.law import grows, law, margin_slope, with_exponent
-from algoreg.reporting.charts.panels import describe, finish, panels, two_and_one
+from algoreg.reporting.charts.panels import describe, finish, name_ends, panels, two_and_one
 from algoreg.reporting.charts.style import COLOURS
 from algoreg.reporting.charts.text import SPREAD, margin_text, number, rounded, sizes
 from algoreg.reporting.figures import drawing
@@ -131,12 +131,16 @@ def preconditioning_costs(tables, claims):
 def conditioning(tables, claims):
     """Draw the iterations to an error over κ."""
     table, tolerance = tables["conditioning"], claims["xu23-kappa"]["estimand"]["tolerance"]
-    figure, (axes,) = panels(width=5.6, height=4.4)
-    means = {}
+    figure, (axes,) = panels(width=7.6, height=4.4)
+    means, beside = {}, {}
     for name, (colour, marker) in _looks(table).items():
         own = table[(table["method"] == name) & np.isclose(table["tolerance"], tolerance)]
         if own["passes"].notna().any():
             means[name] = law(axes, own, "kappa", "passes", colour, NAMES[name], marker)
+            label = axes.get_legend_handles_labels()[1][-1]
+            beside[label] = with_exponent(NAMES[name].replace(" initialisation", ""), means[name]).replace(
+                "exponent ", "κ^"
+            )
     for claim, line in (("xu23-kappa", ":"), ("tong-kappa-free", "-.")):
         (method,) = claims[claim]["estimand"]["methods"]
         if method in means:
@@ -147,6 +151,7 @@ def conditioning(tables, claims):
     title = ",\n".join(grows(f"{NAMES[name]}: iterations go", "κ", means[name]) for name in shown)
     ylabel = f"iterations to a relative error of {tolerance:g}"
     describe(axes, "xy", table["kappa"].unique(), xlabel="condition number κ of X*", ylabel=ylabel, title=title)
+    name_ends(axes, beside)
     return finish(figure, SPREAD, caption=sizes(table, "d", "rank", "m_over_dr"))
 
 
@@ -188,7 +193,7 @@ def conditioning_starts(tables, claims):
             said.append(grows(f"{label}: the error goes", "α", means.drop(left)))
         if name == claims["xu23-does-not-hurt"]["estimand"]["where"]["method"]:
             margin_slope(axes, means, claims["xu23-does-not-hurt"])
-    stop = f"runs stop below {number(table['tolerance'].min())}: exponents are without starts where one did"
+    stop = f"runs stop below {number(table['tolerance'].min())}: exponents are without initialisations where one did"
     ylabel = "smallest relative error along the run"
     describe(axes, "xy", xlabel="initialisation scale α", ylabel=ylabel, title=",\n".join(said))
     return finish(figure, f"{SPREAD}; {stop}", 2, caption=sizes(table, "d", "rank", "kappa", "m_over_dr"))

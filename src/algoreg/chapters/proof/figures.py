@@ -7,7 +7,7 @@ from algoreg.numerics.theory import geometric_spectrum, symmetric_dimension
 from algoreg.reporting.charts.bracket import BRACKET, bracket, bracketed
 from algoreg.reporting.charts.course import course
 from algoreg.reporting.charts.law import grows, law, margin_level, margin_levels, margin_slope, through
-from algoreg.reporting.charts.panels import describe, finish, panels, two_and_one
+from algoreg.reporting.charts.panels import PAGE, describe, finish, name_ends, panels, share_legend, two_and_one
 from algoreg.reporting.charts.style import COLOURS
 from algoreg.reporting.charts.text import LETTERS, caption, draws, isometry_bracket, lines, number, rounded
 from algoreg.reporting.figures import drawing
@@ -68,28 +68,33 @@ def rip(tables, claims):
     return finish(figure, "marks: mean over ensembles (of roots: geometric); bars: smallest to largest", caption=said)
 
 
-def _lemma(axes, part, order, title, claim):
+# Beside each other, by factors of m.
+APART = (0.8, 1.0, 1.25)
+
+
+def _gaussian_lemma(axes, plain, order, title, claim):
     """Draw the δ that a lemma needs over the ensemble's, of the rank that it needs and of the rank as printed."""
-    plain, traced = part[part["trace_weight"] == 0], part[part["trace_weight"] > 0]
-    for (rank, frame), shift, colour in zip(plain.groupby("rank"), (0.85, 1.0, 1.18), COLOURS, strict=False):
-        label = f"Gaussian, r = {rank}, δ of rank {order}"
-        bracketed(axes, frame, "m", "over_low", "over_up", colour, "o", label, shift)
+    for (rank, frame), shift, colour in zip(plain.groupby("rank"), APART, COLOURS, strict=False):
+        bracketed(axes, frame, "m", "over_low", "over_up", colour, f"r = {rank}, δ of rank {order}", shift)
         means = frame.groupby("m")["over_printed_low"].mean()
-        label = f"Gaussian, r = {rank}, δ of rank {rank} as printed"
+        label = f"r = {rank}, δ of rank {rank} as printed"
         axes.plot(means.index * shift, means, "_", color=colour, markersize=11, label=label)
-    weight = traced["trace_weight"].iloc[0]
-    weighed = f"trace weight {weight:g}, r = 1, δ of rank"
-    traced = traced[traced["rank"] == 1]
-    printed = ("over_printed_low", "over_printed_up", "black", "s", f"{weighed} 1 as printed")
-    for low, up, colour, marker, label in (printed, ("over_low", "over_up", "grey", "D", f"{weighed} 2")):
-        bracketed(axes, traced, "m", low, up, colour, marker, label, 1.4)
     margin_level(axes, claim, NEEDED)
     needed = plain.groupby(["rank", "m"])["over_low"].mean().max()
+    title = f"{title}, Gaussian: needs {rounded(needed, towards='up')} of\nrank {order}'s δ at most, on average"
+    describe(axes, "x", xlabel="measurements m", title=title)
+
+
+def _traced_lemma(axes, traced, title):
+    """Draw the same of measurements that hold the trace, at rank 1."""
+    weight = traced["trace_weight"].iloc[0]
+    for place, (printed, colour, label) in enumerate(
+        (("_printed", COLOURS[2], "r = 1, δ of rank 1 as printed"), ("", COLOURS[0], "r = 1, δ of rank 2"))
+    ):
+        bracketed(axes, traced, "m", f"over{printed}_low", f"over{printed}_up", colour, label, APART[2 * place])
+    axes.axhline(1, color="black", linewidth=0.9, linestyle="--", label="as much as the ensemble has")
     asked = traced.groupby("m")["over_printed_low"].mean().max()
-    title = (
-        f"{title}, Gaussian: needs {rounded(needed, towards='up')} of rank {order}'s δ at most;\n"
-        f"trace weight {weight:g}: up to {rounded(asked, 3, 'up')} times the printed rank's"
-    )
+    title = f"{title}, trace weight {weight:g}: needs up to\n{rounded(asked, 3, 'up')} times the δ of the printed rank"
     describe(axes, "xy", xlabel="measurements m", title=title)
 
 
@@ -97,36 +102,37 @@ def _lemma(axes, part, order, title, claim):
 def isometry_lemmas(tables, claims):
     """Draw the δ that Lemmas 2.2 and 2.3 need over the δ of the ranks that they need, and of the printed rank."""
     table = tables["isometry_lemmas"]
-    figure, grid = panels(2, height=4.2, sharey=True)
-    for axes, (lemma, claim, order, title) in zip(
-        grid,
+    figure, grid = panels(2, 2, height=2.9, sharey="row")
+    for place, (lemma, claim, order, title) in enumerate(
         (
             ("inner_products", "lem22-inner-products", "2r", "Lemma 2.2"),
             ("operator", "lem23-operator", "r+1", "Lemma 2.3"),
-        ),
-        strict=True,
+        )
     ):
-        _lemma(axes, table[table["lemma"] == lemma], order, title, claims[claim])
-    grid[0].set_ylabel("δ needed / δ of the ensemble")
-    note = f"{BRACKET}; dashes: lower end only"
+        part = table[table["lemma"] == lemma]
+        _gaussian_lemma(grid[place], part[part["trace_weight"] == 0], order, title, claims[claim])
+        _traced_lemma(grid[2 + place], part[(part["trace_weight"] > 0) & (part["rank"] == 1)], title)
+    for axes in grid[::2]:
+        axes.set_ylabel("δ needed / δ of the ensemble")
+    note = f"{BRACKET}; dashes: the larger end of that"
     said = f"Means over {draws(table)}; Lemma 2.2: |⟨X, (G−I)Y⟩| at its worst X, Y; Lemma 2.3: ‖(M(X)−X)R‖ at its worst X, R"
     return finish(figure, note, caption=said)
 
 
 NEEDS = (
-    ("error_square", "Prop. 3.2, line 1, true η² term", "o", 0),
-    ("error_norm", "Prop. 3.2, line 2", "s", 1),
-    ("signal", "Prop. 3.3", "^", 2),
-    ("stage_one_error", "stage 1: ‖E‖ ≤ 9δ", "v", 4),
+    ("error_square", "Prop. 3.2, line 1, true η² term", 0),
+    ("error_norm", "Prop. 3.2, line 2", 1),
+    ("signal", "Prop. 3.3", 2),
+    ("stage_one_error", "stage 1: ‖E‖ ≤ 9δ", 4),
 )
 
 
 def _steps(axes, part, title, claims):
     """Draw what each rank-one inequality needs of δ at its worst step."""
     most = 0.0
-    for shift, (name, label, marker, colour) in zip((0.8, 0.93, 1.08, 1.25), NEEDS, strict=True):
+    for shift, (name, label, colour) in zip((0.7, 0.9, 1.12, 1.4), NEEDS, strict=True):
         here = part[part["inequality"] == name]
-        means = bracketed(axes, here, "m", "over_low", "over_up", COLOURS[colour], marker, label, shift)
+        means = bracketed(axes, here, "m", "over_low", "over_up", COLOURS[colour], label, shift)
         judged = here.loc[here["regime"] == "certified", "m"]
         most = max([most, *means[means.index.isin(judged)]])
     margin_levels(axes, [claims["prop32-error-growth"], claims["prop33-signal-growth"]], NEEDED)
@@ -149,12 +155,12 @@ def rank_one_dynamics(tables, claims):
         _steps(axes, scaled[scaled["split"] == split], title, claims)
     grid[0].set_ylabel("δ that the worst step needs / δ of the ensemble (rank 4)")
     final = table[table["inequality"] == "final_error"]
-    for start, colour, marker, text in (
-        ("one", COLOURS[1], "s", "control: α = 1"),
-        ("scaled", COLOURS[0], "o", "α = δ√(log(1/δ)/d)"),
+    for start, colour, text in (
+        ("one", COLOURS[1], "control: α = 1"),
+        ("scaled", COLOURS[0], "α = δ√(log(1/δ)/d)"),
     ):
         here = final[final["start"] == start]
-        means = bracketed(grid[2], here, "m", "over_low", "over_up", colour, marker, text)
+        means = bracketed(grid[2], here, "m", "over_low", "over_up", colour, text)
     certified = final[(final["start"] == "scaled") & (final["regime"] == "certified")]["m"]
     judged = means[means.index >= certified.min()]
     margin_slope(grid[2], judged, claims["thm31-rank-one"], "exponent at certified m")
@@ -230,80 +236,104 @@ def rank_r_dynamics(tables, claims):
     return finish(figure, f"{BAND}; runs on which Prop. 4.3's conditions fail have no rate", columns=2, caption=said)
 
 
-def _at(rank, ratios):
-    """Return the rank and the measurements of runs, for a title."""
-    return f"r = {int(rank)}, m/dr = {', '.join(map(number, ratios))}"
+TIME = "time, η·t"
 
 
-def _singular_values(axes, run, rank, kappa):
+def _setting(run):
+    """Return the rank and the measurements of a run, for a title."""
+    return f"r = {int(run['rank'].iloc[0])}, m = {number(run['m_over_dr'].iloc[0])}·dr"
+
+
+def _singular_values(axes, run, kappa):
     """Draw the singular values of U along a run, those of X* apart from the next ones."""
-    time = run["iteration"] * run["step"]
-    labels = {1: "σ₁ … σ_r of U", rank + 1: "the next ones"}
+    time, rank = run["iteration"] * run["step"], int(run["rank"].iloc[0])
+    labels = {1: "r largest singular values of U", rank + 1: "the next ones"}
     for k in range(1, 8):
-        colour = COLOURS[0] if k <= rank else COLOURS[1]
+        colour = COLOURS[0] if k <= rank else "0.55"
         axes.plot(time, run[f"sigma_{k}"], color=colour, linewidth=1.1, label=labels.get(k))
     for k, eigenvalue in enumerate(geometric_spectrum(rank, kappa)):
         options = {"color": "black", "linewidth": 0.5, "linestyle": ":"}
-        axes.axhline(eigenvalue**0.5, label=None if k else "√ of X*'s eigenvalues", **options)
-    m = f"m = {number(run['m_over_dr'].iloc[0])}·dr"
-    title = f"r = {rank}, {m}: σ_{rank + 1} reaches {rounded(run[f'sigma_{rank + 1}'].max())}"
-    describe(axes, "y", xlabel="η·t", ylabel="singular values of U_t", title=title)
-    return f"r = {rank}, {m}: {isometry_bracket(run)}"
+        axes.axhline(eigenvalue**0.5, label=None if k else "square roots of X*'s eigenvalues", **options)
+    title = f"{_setting(run)}: the next ones\nrise to {rounded(run[f'sigma_{rank + 1}'].max())}"
+    describe(axes, "y", xlabel=TIME, title=title)
 
 
-def _signal_and_error(axes, runs, kappa):
-    """Draw signal and error of runs at several m, with their bounds in Theorem 4.2."""
-    for (ratio, run), line in zip(runs, ("-", "--"), strict=True):
-        time = run["iteration"] * run["step"]
-        for value, name, colour in (("signal", "signal σ_min(U*ᵀZ)", 0), ("error", "error ‖E‖", 1)):
-            options = {"color": COLOURS[colour], "linewidth": 1.2, "label": f"{name}, m = {number(ratio)}·dr"}
-            axes.plot(time, run[value], line, **options)
-    first = run.iloc[0]
+def _signal_and_error(axes, run, kappa):
+    """Draw signal and error of a run, with their bounds in Theorem 4.2."""
+    time, first = run["iteration"] * run["step"], run.iloc[0]
     signal, error = theorem_42_bounds(run["iteration"].to_numpy(), first["step"], kappa, first["alpha"])
-    label = "signal's bound: (1+η/8κ)ᵗα, at most 1/(2√κ)"
-    axes.plot(time, signal, ":", color=COLOURS[0], label=label)
-    axes.axhline(error, color=COLOURS[1], linestyle=":", label=f"error's bound {error / first['alpha']:g}‖E_0‖")
+    axes.plot(time, run["signal"], color=COLOURS[0], label="signal σ_min(U*ᵀZ)")
+    axes.plot(time, signal, ":", color=COLOURS[0], label="at least, by Theorem 4.2: (1+η/8κ)ᵗα up to 1/(2√κ)")
+    axes.plot(time, run["error"], color=COLOURS[2], label="error ‖E‖")
+    bound = f"at most, by Theorem 4.2: {error / first['alpha']:g}‖E_0‖"
+    axes.axhline(error, color=COLOURS[2], linestyle=":", label=bound)
     end = theorem_11_window(first["d"], kappa, first["alpha"], 1.0)[0]
     if end < time.max():
-        axes.axvline(end, color="grey", linewidth=0.8, label="T₁ = κ log(d/α)/η")
-    ends = ", ".join(rounded((run["signal"] / run["error"]).iloc[-1]) for _, run in runs)
-    title = f"{_at(first['rank'], (ratio for ratio, _ in runs))}:\nsignal over error at the end {ends}"
-    describe(axes, "y", xlabel="η·t", ylabel="signal and error", title=title)
-    return f"r = {int(first['rank'])}: κ = {kappa:g}, α = {number(first['alpha'])}"
+        axes.axvline(end, color="grey", linewidth=0.8, label="T₁ = κ log(d/α)/η, up to which both are to hold")
+    ratio = rounded((run["signal"] / run["error"]).iloc[-1])
+    describe(axes, "y", xlabel=TIME, title=f"{_setting(run)}: at the end\nthe signal is {ratio} times the error")
 
 
 def _angles(axes, part, rank):
     """Draw the largest principal angle of the moving subspace at every m, with √r·δ."""
-    largest = []
-    for (ratio, run), colour in zip(part.groupby("m_over_dr"), (COLOURS[2], COLOURS[4], COLOURS[3]), strict=False):
+    largest, names = [], {}
+    for (ratio, run), colour in zip(part.groupby("m_over_dr"), (COLOURS[0], COLOURS[4], COLOURS[2]), strict=False):
         run = run[run["iteration"] > 0]
         label = f"sin∠(S_t, U*), m = {number(ratio)}·dr"
         axes.plot(run["iteration"] * run["step"], run["sine"], color=colour, label=label)
+        names[label] = f"m = {number(ratio)}·dr"
         largest.append(rounded(run["sine"].max()))
         axes.axhline(rank**0.5 * run["delta_low"].iloc[0], color=colour, linestyle=":", linewidth=1)
-    axes.plot([], [], ":", color="black", label="√r·δ (lower end)")
-    ylabel = "sine of the largest principal angle"
-    title = f"{_at(rank, part['m_over_dr'].unique())}:\nlargest sine of the angle {', '.join(largest)}"
-    describe(axes, "y", xlabel="η·t", ylabel=ylabel, title=title)
+    describe(axes, "y", xlabel=TIME, title=f"r = {int(rank)}: the sine is at most\n{', '.join(largest)}")
+    return names
+
+
+def _one_run(table):
+    """Return the runs of one target and ensemble, and what was run, for a caption."""
+    table = table[(table["ensemble"] == table["ensemble"].min()) & (table["target"] == table["target"].min())]
+    first = table.iloc[0]
+    d, kappa, alpha = int(first["d"]), number(table["kappa"].max()), number(first["alpha"])
+    said = f"One target, one ensemble; d = {d}, D = {symmetric_dimension(d)}, step η = {first['step']:g}, α = {alpha}"
+    ends = "; ".join(f"{_setting(run)}: {isometry_bracket(run)}" for _, run in table.groupby(["rank", "m_over_dr"]))
+    return table, caption(f"{said}, κ = {kappa} where r > 1", ends)
+
+
+def _few_and_many(table, draw, ylabel):
+    """Return a figure of the runs of every rank at the fewest and at the most measurements, a rank per row."""
+    figure, grid = panels(2, table["rank"].nunique(), height=2.8, sharey=True)
+    for row, (rank, part) in enumerate(table.groupby("rank")):
+        kappa = part["kappa"].iloc[0] if rank > 1 else 1.0
+        runs = [run for _, run in part.groupby("m_over_dr")]
+        for axes, run in zip(grid[2 * row :], (runs[0], runs[-1]), strict=False):
+            draw(axes, run, kappa)
+        grid[2 * row].set_ylabel(ylabel)
+    share_legend(grid[-2:])
+    for axes in grid[:-2]:
+        axes.named_at_ends = axes.get_legend_handles_labels()[1]
+    return figure
 
 
 @drawing
 def dynamics_course(tables, claims):
-    """Draw singular values, signal against error with their bounds, and the angle along runs:
-    a rank per row, at few and at many m.
-    """
-    table = tables["dynamics_course"]
-    table = table[(table["ensemble"] == table["ensemble"].min()) & (table["target"] == table["target"].min())]
-    figure, grid = panels(2, 2 * table["rank"].nunique(), height=3.6)
-    said = []
-    for row, (rank, part) in enumerate(table.groupby("rank")):
-        few, many, both, angle = grid[4 * row : 4 * row + 4]
-        kappa = part["kappa"].iloc[0] if rank > 1 else 1.0
-        runs = list(part.groupby("m_over_dr"))
-        for axes, (_, run) in ((few, runs[0]), (many, runs[-1])):
-            said.append(_singular_values(axes, run, rank, kappa))
-        said.append(_signal_and_error(both, [runs[0], runs[-1]], kappa))
-        _angles(angle, part, rank)
-    d, step = int(table["d"].iloc[0]), table["step"].iloc[0]
-    same = f"One target, one ensemble; d = {d}, D = {symmetric_dimension(d)}, step η = {step:g}"
-    return finish(figure, caption=caption(same, *said))
+    """Draw the singular values of U along runs, a rank per row, at few and at many measurements."""
+    table, said = _one_run(tables["dynamics_course"])
+    return finish(_few_and_many(table, _singular_values, "singular values of U"), caption=said)
+
+
+@drawing
+def dynamics_signal(tables, claims):
+    """Draw signal and error along runs with their bounds in Theorem 4.2, by rank, at few and at many measurements."""
+    table, said = _one_run(tables["dynamics_course"])
+    return finish(_few_and_many(table, _signal_and_error, "signal and error"), caption=said)
+
+
+@drawing
+def dynamics_angle(tables, claims):
+    """Draw the angle between the moving subspace and that of X* along runs, at every number of measurements."""
+    table, said = _one_run(tables["dynamics_course"])
+    figure, grid = panels(table["rank"].nunique(), height=3.2, width=PAGE / 2, sharey=True)
+    named = [(axes, _angles(axes, part, rank)) for axes, (rank, part) in zip(grid, table.groupby("rank"), strict=True)]
+    for axes, names in named:
+        name_ends(axes, names)
+    grid[0].set_ylabel("sine of the largest principal angle")
+    return finish(figure, "dotted: √r·δ, δ at its lower bound", caption=said)

@@ -10,8 +10,8 @@ from algoreg.chapters.race.words import NAMES, SAMPLES, SHORT
 from algoreg.claims.cells import geometric_mean
 from algoreg.claims.thresholds import find_thresholds
 from algoreg.numerics.theory import degrees_of_freedom, psd_statistical_dimension, trace_statistical_dimension
-from algoreg.reporting.charts.law import margin_level, margin_mark
-from algoreg.reporting.charts.panels import describe, finish, panels, two_and_one
+from algoreg.reporting.charts.law import margin_level
+from algoreg.reporting.charts.panels import describe, finish, panels, two_and_one, write_ends
 from algoreg.reporting.charts.style import COLOURS
 from algoreg.reporting.charts.text import SPREAD, caption, margin_text, number, rounded, sizes
 from algoreg.reporting.figures import drawing
@@ -27,8 +27,6 @@ GROUPS = {
         "momentum_r", "scaled_r", "thresholding_momentum", "thresholding_2r", "frank_wolfe_d", "trace_projected",
     ),
 }  # fmt: skip
-# Two labels are so far apart at least, in the axis's height.
-APART = 0.075
 PREDICTED = {
     "degrees of freedom": degrees_of_freedom,
     "statistical dimension of least trace": trace_statistical_dimension,
@@ -55,18 +53,6 @@ def _performance(axes, part, names):
         ends.append((passes[-1], SHORT.get(method, NAMES[method]), colour))
     describe(axes, "xy", xlabel="accuracy: 1 / relative error")
     return ends
-
-
-def _label(axes, ends):
-    """Write what curves are beside the panel, each name at the height of its curve's end or as little above it as
-    leaves the names apart.
-    """
-    low, high = np.log(axes.get_ylim())
-    height = -np.inf
-    for end, text, colour in sorted(ends):
-        height = max((np.log(end) - low) / (high - low), height + APART)
-        place = {"xytext": (1.03, height), "textcoords": "axes fraction", "va": "center"}
-        axes.annotate(text, (1.0, height), xycoords="axes fraction", color=colour, fontsize=9, **place)
 
 
 def _format_best(part, told):
@@ -97,7 +83,7 @@ def race(tables, claims):
     for axes in grid[::2]:
         axes.set_ylabel("passes over the data")
     for axes, ends in drawn:
-        _label(axes, ends)
+        write_ends(axes, ends)
     note = (
         "median over runs of the passes after which they are first below 0.5, 0.1, 0.01, … 10⁻⁶; "
         "cross: median of the smallest errors at T, where half of the runs or more are not below the next one by then; "
@@ -164,7 +150,7 @@ def race_thresholds(tables, claims):
 
 # What is drawn by rank, each with its label.
 BY_RANK = {
-    "thresholding": "thresholding, told r",
+    "thresholding": "thresholding, r known",
     "search": "rank search",
     "descent_1e-12": "descent, α = 10⁻¹²",
     "descent_1e-6": "descent, α = 10⁻⁶",
@@ -213,7 +199,7 @@ def race_rank_thresholds(tables, claims):
     _by_rank(left, tables, THRESHOLDS[0])
     ends = _by_rank(right, tables, THRESHOLDS[-1])
     left.set_ylabel("m*/(dr)")
-    _label(right, ends)
+    write_ends(right, ends)
     largest = _searched(wide, tables)
     margin_level(wide, claims["race-ranks-search"])
     wide.set_title(
@@ -236,13 +222,9 @@ def race_tail(tables, claims):
     axes.plot(means, range(len(names)), "o", color=COLOURS[0], markersize=5)
     claim = claims["race-tail"]
     own, other = claim["estimand"]["pair"]
-    margin_mark(
-        axes,
-        claim["margin"] * means[names.index(other)],
-        names.index(own) + 0.25,
-        claim["direction"],
-        margin_text(claim),
-    )
+    edge, row = claim["margin"] * means[names.index(other)], names.index(own) + 0.25
+    label = f"{margin_text(claim)}, of the mean of {SHORT.get(other, NAMES[other])}"
+    axes.plot([edge], [row], "<", color="black", markersize=5.5, linestyle="none", label=label)
     axes.set_yticks(range(len(names)), [NAMES[name] for name in names], fontsize=9)
     axes.invert_yaxis()
     describe(axes, "x", xlabel="relative error")
@@ -258,7 +240,7 @@ def race_noise(tables, claims):
     names = [name for name in NAMES if name in set(table["method"])]
     figure, (axes,) = panels(width=6.4, height=0.45 * len(names) + 1.2)
     for value, colour, marker, label, shift in (
-        ("stop_over_best", COLOURS[0], "o", "stopped by held-out labels", -0.12),
+        ("stop_over_best", COLOURS[0], "o", "stopped by held-out observations", -0.12),
         ("end_over_best", COLOURS[1], "s", "at T", 0.12),
     ):
         runs = [table.loc[table["method"] == name, value] for name in names]
@@ -274,9 +256,9 @@ def race_noise(tables, claims):
     first = table.iloc[0]
     worst = table.groupby("method")["stop_over_best"].apply(geometric_mean).max()
     axes.set_title(
-        f"stopped by held-out labels every method ends,\non average, within {rounded(worst, 3, 'up')} times its best error"
+        f"stopped by held-out observations every method ends,\non average, within {rounded(worst, 3, 'up')} times its best error"
     )
-    noise = f"noise: {first['label_noise']:.0%} of the labels' root mean square"
+    noise = f"noise: {first['label_noise']:.0%} of the observations' root mean square"
     held = f"held out: {first['held_out'] / first['d'] / first['rank']:.2g}·dr more"
     return finish(figure, SPREAD, caption=caption(sizes(table, "kappa", "d", "rank", "m_over_dr"), noise, held))
 

@@ -7,7 +7,7 @@ from algoreg.chapters.remarks.estimands import nearest_then_away
 from algoreg.claims.cells import chosen, geometric_mean
 from algoreg.reporting.charts.course import course, paths
 from algoreg.reporting.charts.law import margin_level
-from algoreg.reporting.charts.panels import describe, finish, panels
+from algoreg.reporting.charts.panels import describe, finish, panels, two_and_one
 from algoreg.reporting.charts.style import COLOURS, TEST, THIRD, TRAIN
 from algoreg.reporting.charts.text import number, rounded, sizes
 from algoreg.reporting.figures import drawing
@@ -16,6 +16,7 @@ from algoreg.reporting.figures import drawing
 LEAST_DISTANCE = 1e-10
 # X* counts as found within this relative distance.
 FOUND = 0.01
+FLOOR = f"distances below {number(LEAST_DISTANCE)} are drawn there"
 RUNS = "thick: geometric mean of runs; thin: each run (target × ensemble)"
 STEP = "b/(2D)"
 
@@ -32,7 +33,7 @@ def _ratios(axes, sgd, small, claim):
     largest = 0.0
     for (noise, factor, marker, style), colour in zip(lines, COLOURS, strict=False):
         frame = chosen(sgd, {"alpha": small, "label_noise": noise, "step_factor": factor})
-        label = f"label noise {noise:.0%} of the labels' rms" if noise else "no label noise"
+        label = f"noise {noise:.0%} of the observations' rms" if noise else "no noise"
         options = {"geometric": False, "marker": marker, "linestyle": style}
         kept = course(axes, frame, "batch", "ratio", colour, f"{label}, {_usual(factor)}", **options)
         largest = max(largest, kept["mean"].max())
@@ -40,7 +41,7 @@ def _ratios(axes, sgd, small, claim):
     axes.axhline(1, color="black", linewidth=0.7, label="no difference")
     axes.set(
         ylabel="test error of SGD / of gradient descent",
-        title=f"from α = {small:g} SGD's error is on average {rounded(largest, 3, 'up')} times\ngradient descent's at most, from the same labels",
+        title=f"from α = {small:g} SGD's error is on average {rounded(largest, 3, 'up')} times\ngradient descent's at most, from the same observations",
     )
     axes.set_ylim(bottom=0)
 
@@ -73,7 +74,7 @@ def minibatch(tables, claims):
     for axes in (left, right):
         describe(axes, "x", sgd["batch"].unique(), xlabel="batch size b (last: m, drawn with replacement)")
     note = "line: mean of runs; band: smallest to largest run; η is at most gradient descent's step"
-    said = f"{sizes(table, 'd', 'rank', 'm')}; equal η·t; right: no label noise"
+    said = f"{sizes(table, 'd', 'rank', 'm')}; equal η·t; right: no noise"
     return finish(figure, note, caption=said)
 
 
@@ -121,8 +122,7 @@ def _path(axes, frame, claim, title):
     ):
         paths(axes, good, "alpha", value, colour, label, LEAST_DISTANCE)
     margin_level(axes, claim, "distance to the least nuclear norm")
-    xlabel, ylabel = "initialisation scale α", "distance of descent's end / ‖X*‖"
-    describe(axes, "xy", xlabel=xlabel, ylabel=ylabel, title=title)
+    describe(axes, "xy", xlabel="initialisation scale α", title=title)
 
 
 def _ends(frame):
@@ -161,8 +161,8 @@ def _who_finds_it(axes, table):
     descents = table[table["method"] == "descent"]
     smallest, shares = descents["alpha"].min(), {}
     for frame, colour, label, shift, height in (
-        (descents[descents["alpha"] == smallest], TRAIN, f"descent from α = {number(smallest)}", 1.012, 3),
-        (table[table["method"] == "clarabel"], THIRD, "least nuclear norm", 1 / 1.012, 1.2),
+        (descents[descents["alpha"] == smallest], TEST, f"descent from α = {number(smallest)}", 1.012, 6),
+        (table[table["method"] == "clarabel"], THIRD, "least nuclear norm", 1 / 1.012, 2),
     ):
         good = frame[frame["status"] != "diverged"]
         distances = good["distance_to_target"].clip(lower=LEAST_DISTANCE)
@@ -170,11 +170,11 @@ def _who_finds_it(axes, table):
         share = (good["distance_to_target"] < FOUND).groupby(good["m_over_dr"]).mean()
         shares[label.partition(" from")[0]] = share
         for ratio, part in share.items():
-            axes.annotate(f"{part:.0%}", (ratio * shift, height), color=colour, fontsize=7, ha="center")
-    label = f"{FOUND:g} (above: share of runs below it)"
+            axes.annotate(f"{part:.0%}", (ratio * shift, height), color=colour, fontsize=8, ha="center")
+    label = f"X* counts as found below {FOUND:g} (above: by which share of runs)"
     axes.axhline(FOUND, linestyle=":", color="black", linewidth=0.8, label=label)
-    texts = {"xlabel": "measurements per dr", "ylabel": "distance to X* / ‖X*‖", "title": _finders(shares)}
-    describe(axes, "xy", table["m_over_dr"].unique(), ylim=(LEAST_DISTANCE / 2, 10), **texts)
+    texts = {"xlabel": "measurements m/(dr)", "ylabel": "distance to X* / ‖X*‖", "title": _finders(shares)}
+    describe(axes, "xy", table["m_over_dr"].unique(), ylim=(LEAST_DISTANCE / 2, 30), **texts)
     axes.margins(x=0.1)
 
 
@@ -191,11 +191,11 @@ def _solvers(tables):
 
 @drawing
 def min_trace(tables, claims):
-    """Draw where descent ends as α falls, few and many measurements and commuting ones, and both methods against m."""
+    """Draw where descent ends as α falls, from few and from many measurements, and from commuting ones."""
     table, commuting = tables["min_trace"], tables["min_trace_commuting"]
     enough, below = claims["conj-min-nuclear-norm"], claims["conj-min-nuclear-norm-below"]
     descents = table[table["method"] == "descent"]
-    figure, grid = panels(2, 2, height=3.7)
+    figure, grid = two_and_one(height=3.7, sharey=True)
     for axes, claim in zip(grid, (below, enough), strict=False):
         judged = np.min(claim["estimand"]["where"]["m_over_dr"])
         ratio = min(table["m_over_dr"].unique(), key=lambda ratio: abs(ratio - judged))
@@ -203,10 +203,19 @@ def min_trace(tables, claims):
         _path(axes, frame, claim, (_counted if claim is below else _averaged)(frame, f"m = {ratio:g}·dr"))
         if claim is below:
             run = nearest_then_away(frame)
-            axes.plot(run.index, run, color=THIRD, linewidth=1.6, label="one run: comes near, then leaves")
+            axes.plot(run.index, run, color=THIRD, linewidth=1.6, label="one run: comes near that, then leaves")
     diagonal = commuting[commuting["method"] == "descent"]
     _path(grid[2], diagonal, below, _averaged(diagonal, "commuting A_i"))
-    _who_finds_it(grid[3], table)
+    for axes in (grid[0], grid[2]):
+        axes.set_ylabel("distance of descent's end / ‖X*‖")
     said = f"Gaussian: {sizes(table, 'd', 'rank')}; commuting, that is diagonal, A_i: {sizes(commuting, 'd', 'm')}"
-    floor = f"distances below {number(LEAST_DISTANCE)} are drawn there"
-    return finish(figure, f"{RUNS}; {floor}\n{_solvers((table, commuting))}", caption=said)
+    return finish(figure, f"{RUNS}; {FLOOR}\n{_solvers((table, commuting))}", caption=said)
+
+
+@drawing
+def min_trace_found(tables, claims):
+    """Draw how near X* descent and the least nuclear norm end, run by run, over the measurements."""
+    table = tables["min_trace"]
+    figure, (axes,) = panels(width=6.4)
+    _who_finds_it(axes, table)
+    return finish(figure, f"each mark: a run (target × ensemble); {FLOOR}", caption=sizes(table, "d", "rank"))

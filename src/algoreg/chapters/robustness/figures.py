@@ -31,7 +31,7 @@ def _errors(axes, table, claim):
             style = {"linestyle": "--", "markerfacecolor": "white"} if column == "end_error" else {}
             means = law(axes, own, "noise", column, colour, f"width {width}, {label}", marker, **style)
             best |= {width: means.get(noise, np.nan)} if column == "best_error" else {}
-    describe(axes, "xy", table["noise"].unique(), xlabel="noise σ over the labels' size", ylabel="relative error")
+    describe(axes, "xy", table["noise"].unique(), xlabel="noise σ over the observations' size", ylabel="relative error")
     ratio = signed(best[wide] / best[narrow])
     axes.set_title(f"noise {noise:g}: the best error of width {wide}\nis {ratio} times that of width {narrow}")
 
@@ -51,7 +51,11 @@ def _stops(axes, table, claims):
                 worst[label] = np.fmax.reduce([worst.get(label, np.nan), *kept["mean"]])
     margin_level(axes, claims["ding22-holdout"])
     describe(
-        axes, "xy", table["noise"].unique(), xlabel="noise σ over the labels' size", ylabel="error over the best one"
+        axes,
+        "xy",
+        table["noise"].unique(),
+        xlabel="noise σ over the observations' size",
+        ylabel="error over the best one",
     )
     said = ", ".join(f"{label} {rounded(value, 3, 'up')}" for label, value in worst.items())
     axes.set_title(f"error over the best one, on average at most:\n{said}")

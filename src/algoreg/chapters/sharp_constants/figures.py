@@ -12,9 +12,16 @@ WORDS = {"least_squares": "least squares at rank r", "penalised": "penalised tra
 MARKERS = "os^"
 # m/d at which something else has its threshold, as d grows: message passing with truncation to rank r begins where
 # 2s² + 3s⁴ at s² = 1/(2c), its error from X = 0, is 1.
-OTHERS = {"spectral start": 0.5, "degrees of freedom": 1.0, "message passing": 1.5}
+OTHERS = {"spectral initialisation": 0.5, "degrees of freedom": 1.0, "message passing": 1.5}
 # Of a threshold, and of the relative error that counts as found.
 HALF, FOUND = 0.5, 0.1
+
+
+def _smaller(axes, frame, x, y, place, label):
+    """Draw rings at the means of every d but the largest: the predictions are limits as d grows."""
+    for d, own in frame[frame["d"] < frame["d"].max()].groupby("d"):
+        style = {"color": COLOURS[place], "markersize": 9, "markerfacecolor": "none", "linestyle": "none"}
+        axes.plot(own.groupby(x)[y].mean(), MARKERS[place], **style, label=f"{label}, d = {d:g}")
 
 
 def _means(axes, frame, x, y, place, label):
@@ -28,12 +35,14 @@ def _means(axes, frame, x, y, place, label):
 
 
 def _noise(axes, frame):
-    frame = frame[frame["d"] == frame["d"].max()]
+    every, largest = frame, frame["d"].max()
+    frame = frame[frame["d"] == largest]
     ratio = float((frame["m"] / (frame["d"] * frame["rank"])).iloc[0])
     grid, off = np.geomspace(frame["noise"].min(), frame["noise"].max(), 60), []
     for place, method in enumerate(COSTS):
         own = frame[frame["method"] == method]
-        means = _means(axes, own, "noise", "error", place, WORDS[method])
+        means = _means(axes, own, "noise", "error", place, f"{WORDS[method]}, d = {largest:g}")
+        _smaller(axes, every[every["method"] == method], "noise", "error", place, WORDS[method])
         axes.plot(grid, [squared_error(method, noise, ratio) for noise in grid], color=COLOURS[place], linewidth=1)
         found = means / own.groupby("noise")["predicted"].first()
         off.append(np.abs(found[found.index <= 0.3] - 1).max())
@@ -42,12 +51,14 @@ def _noise(axes, frame):
 
 
 def _overlap(axes, frame):
-    frame = frame[frame["d"] == frame["d"].max()]
-    means = _means(axes, frame, "m_over_d", "overlap", 0, "first eigenvector of (1/m) Σ yᵢAᵢ")
+    every, largest, label = frame, frame["d"].max(), "first eigenvector of (1/m) Σ yᵢAᵢ"
+    frame = frame[frame["d"] == largest]
+    means = _means(axes, frame, "m_over_d", "overlap", 0, f"{label}, d = {largest:g}")
+    _smaller(axes, every, "m_over_d", "overlap", 0, label)
     grid = np.array([0.2, *np.linspace(0.5, frame["m_over_d"].max(), 100)])
     axes.plot(grid, [overlap(ratio) for ratio in grid], color=COLOURS[0], linewidth=1)
     off = max(abs(mean - overlap(ratio)) for ratio, mean in means.items() if ratio >= 1)
-    axes.set_title(f"from m = d on the spectral start's overlap lies\nwithin {rounded(off)} of its prediction")
+    axes.set_title(f"from m = d on the spectral initialisation's\noverlap lies within {rounded(off)} of its prediction")
     describe(axes, xlabel="m/d", ylabel="squared overlap")
 
 

@@ -22,7 +22,7 @@ def _errors(axes, table, claims):
     for place, (name, start) in enumerate(groups):
         own = table[(table["network"] == name) & (table["start"] == start)]
         moved = dodged(own, "m_over_dof", place, len(groups), APART)
-        label = NETWORKS[name] + (f", start {start:g}" if start else "")
+        label = NETWORKS[name] + (f", from u₀ = {start:g}" if start else "")
         style = {"linestyle": "-"} if start in (0, small) else {"linestyle": "--", "markerfacecolor": "white"}
         points(axes, moved, "m_over_dof", "test_error", COLOURS[list(NETWORKS).index(name)], label, **style)
     at = claim["estimand"]["where"]["m_over_dof"]
@@ -44,8 +44,8 @@ def _distances(axes, table, claim):
         means = points(axes, own, "start", "distance", COLOURS[place], label, linestyle="-")["mean"]
         said.append(f"{rounded(means.iloc[0])} near {size:g}")
     margin_level(axes, claim)
-    describe(axes, "xy", xlabel="start u₀", ylabel="distance to the fit of least nuclear norm")
-    axes.set_title(f"distances from the smallest start, by\nsingular values: {', '.join(said)}")
+    describe(axes, "xy", xlabel="initialisation u₀", ylabel="distance to the fit of least nuclear norm")
+    axes.set_title(f"distances from the smallest u₀, by\nsingular values: {', '.join(said)}")
 
 
 @drawing

@@ -27,7 +27,7 @@ def spectral_phase(tables, claims):
         own = table[table["width"] == width]
         if own.empty:
             continue
-        label, style = f"width {width}, to the labels' eigenvectors", {"linestyle": "--", "markerfacecolor": "white"}
+        label, style = f"width {width}, to the eigenvectors of Y", {"linestyle": "--", "markerfacecolor": "white"}
         labels = points(left, own, "alpha", "angle_to_labels", colour, label, marker)["mean"]
         label = f"width {width}, to those of X*"
         target = points(left, own, "alpha", "angle_to_target", colour, label, marker, **style)["mean"]
@@ -35,16 +35,16 @@ def spectral_phase(tables, claims):
     margin_level(right, claims["ss21-spectral-phase"])
     right.axhline(1, color="black", linewidth=0.8, label="no preference")
     describe(left, "xy", xlabel=ALPHA, ylabel="sine of the largest angle when X first shows")
-    describe(right, "xy", xlabel=ALPHA, ylabel="angle to the labels' over that to X*'s eigenvectors")
+    describe(right, "xy", xlabel=ALPHA, ylabel="angle to Y's over that to X*'s eigenvectors")
     start = f"from α = {number(table['alpha'].min())}"
     # Of the greatest width, which comes last.
     left.set_title(
-        f"{start}: sine {rounded(labels.iloc[0])} to the labels'\neigenvectors, {rounded(target.iloc[0])} to those of X*"
+        f"{start}: sine {rounded(labels.iloc[0])} to the\neigenvectors of Y, {rounded(target.iloc[0])} to those of X*"
     )
     right.set_title(
-        f"{start}, every width: the angle to the labels' is\n{rounded(max(preferences), towards='up')} times that to X*'s or less, on average"
+        f"{start}, every width: the angle to Y's is\n{rounded(max(preferences), towards='up')} times that to X*'s or less, on average"
     )
-    return finish(figure, SPREAD, caption=sizes(table, "d", "rank", "m_over_dr"))
+    return finish(figure, f"{SPREAD}; Y = (1/m) Σ yᵢAᵢ", caption=sizes(table, "d", "rank", "m_over_dr"))
 
 
 def _errors(axes, table, claims, margin):

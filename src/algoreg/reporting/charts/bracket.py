@@ -4,18 +4,19 @@ import numpy as np
 
 from algoreg.reporting.charts.course import bars
 
-# δ's bracket is drawn as a bar: a ratio to δ lies between that to its upper and that to its lower end.
-BRACKET = "bars: from the ratio to δ's upper end to that to its lower end (mark)"
+# A ratio to δ lies between that to its upper and that to its lower end.
+BRACKET = "bars: where the mean ratio lies, as δ is known to lie between two bounds"
 
 
-def bracketed(axes, frame, x, low, up, colour, marker, label, shift=1.0):
-    """Draw means over runs with a bar down from the ratio to δ's lower end (``low``) to that to its upper one (``up``).
+def bracketed(axes, frame, x, low, up, colour, label, shift=1.0):
+    """Draw bars from the mean ratio to δ's upper end (``up``) to that to its lower one (``low``), which is returned.
 
-    ``shift`` moves points that would hide each other apart, by a factor.
+    ``shift`` moves bars that would hide each other apart, by a factor.
     """
     means = frame.groupby(x)[[low, up]].mean()
     kept = {"mean": means[low], "high": means[low], "low": np.minimum(means[low], means[up])}
-    bars(axes, means.index * shift, kept, colour, label, marker, linestyle="none", markersize=4)
+    style = {"linestyle": "none", "elinewidth": 5, "capsize": 0}
+    bars(axes, means.index * shift, kept, colour, label, marker="", **style)
     return means[low]
 
 

@@ -33,8 +33,8 @@ def _with_losses(label, frame, y):
     return f"{label}\n({lost} of {len(frame)} values not drawn: no value, or diverged)" if lost and label else label
 
 
-def course(axes, frame, x, y, colour, label, geometric=True, **style):
-    """Draw the mean over runs as a line and their range as a band; say how many values are missing.
+def course(axes, frame, x, y, colour, label, geometric=True, band=True, **style):
+    """Draw the mean over runs as a line and, with ``band``, their range; say how many values are missing.
 
     Returns
     -------
@@ -43,7 +43,8 @@ def course(axes, frame, x, y, colour, label, geometric=True, **style):
     """
     kept = summary(frame, x, y, geometric)
     axes.plot(kept.index, kept["mean"], color=colour, label=_with_losses(label, frame, y), **{"markersize": 4, **style})
-    axes.fill_between(kept.index, kept["low"], kept["high"], color=colour, alpha=0.2, linewidth=0)
+    if band:
+        axes.fill_between(kept.index, kept["low"], kept["high"], color=colour, alpha=0.2, linewidth=0)
     return kept
 
 

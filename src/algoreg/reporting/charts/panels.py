@@ -19,6 +19,8 @@ FEWEST_TICKS = 3
 LETTERS_PER_INCH = 19
 # A page's 838 pixels at their usual size, in inches.
 PAGE = 838 / 96
+# Two names beside curves are so far apart at least, in the panel's height.
+APART = 0.075
 THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", "\u2009"))
 PLAIN = FuncFormatter(lambda value, _: number(value))
 # As Matplotlib's own, but those are typeset as formulas, which takes far longer than text.
@@ -36,11 +38,12 @@ def panels(columns=1, rows=1, width=None, height=4.1, **options):
 
 
 def two_abreast(count, height=4.0, **options):
-    """Return a figure and ``count`` panels, two beside each other in a row."""
+    """Return a figure and ``count`` panels, two in a row; the last of an odd number is as wide as two."""
     figure, grid = panels(min(count, 2), -(-count // 2), height=height, **options)
-    for spare in grid[count:]:
-        spare.remove()
-    return figure, grid[:count]
+    if count % 2 and count > 1:
+        grid.pop().remove()
+        _widen(grid[-1])
+    return figure, grid
 
 
 def two_and_one(above=False, height=4.0, **options):
@@ -48,10 +51,15 @@ def two_and_one(above=False, height=4.0, **options):
     each other.
     """
     figure, grid = panels(2, 2, height=height, **options)
-    wide = grid[0 if above else 2]
     grid.pop(1 if above else 3).remove()
-    wide.set_subplotspec(wide.get_gridspec()[0 if above else 1, :])
+    _widen(grid[0 if above else 2])
     return figure, grid
+
+
+def _widen(axes):
+    """Make a panel as wide as its row."""
+    place = axes.get_subplotspec()
+    axes.set_subplotspec(place.get_gridspec()[place.rowspan.start, :])
 
 
 def describe(axes, log="", xticks=None, **texts):
@@ -104,6 +112,36 @@ def share_legend(grid):
         legend_below(axes, handles=[handles[k] for k in part], labels=[labels[k] for k in part])
 
 
+def write_ends(axes, ends):
+    """Write what curves are beside a panel whose limits are final.
+
+    Each name stands at the height of its curve's end or as little above it as leaves the names apart. ``ends`` lists
+    the curves' last values, their names and colours.
+    """
+    edge, height = axes.get_xlim()[1], -np.inf
+    for value, text, colour in sorted(ends):
+        _, there = (axes.transScale + axes.transLimits).transform((edge, value))
+        height = max(there, height + APART)
+        place = {"xytext": (1.03, height), "textcoords": "axes fraction", "va": "center"}
+        axes.annotate(text, (1.0, height), xycoords="axes fraction", color=colour, fontsize=9, **place)
+
+
+def name_ends(axes, names):
+    """Name curves beside their panel (:func:`write_ends`), in place of the legend.
+
+    ``names`` maps their labels to what is written.
+    """
+    ends = []
+    for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+        # Of bars the first part is the line.
+        line = handle[0] if isinstance(handle, tuple) else handle
+        if label in names:
+            values = np.array(line.get_ydata(), float)
+            ends.append((values[np.isfinite(values)][-1], names[label], line.get_color()))
+    write_ends(axes, ends)
+    axes.named_at_ends = set(names)
+
+
 def finish(figure, note="", columns=1, caption=""):
     """Write what all panels share: ticks of log axes, legends (in ``columns``) and a note below them.
 
@@ -115,8 +153,13 @@ def finish(figure, note="", columns=1, caption=""):
         for axis, limits in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
             if axis.get_scale() == "log" and not isinstance(axis.get_minor_locator(), NullLocator):
                 _tick_plainly(axis, sorted(limits))
-        if axes.get_legend() is None and axes.get_legend_handles_labels()[1]:
-            legend_below(axes, ncols=columns)
+        beside = getattr(axes, "named_at_ends", ())
+        named = [
+            (line, text) for line, text in zip(*axes.get_legend_handles_labels(), strict=True) if text not in beside
+        ]
+        if axes.get_legend() is None and named:
+            handles, labels = zip(*named, strict=True)
+            legend_below(axes, handles=handles, labels=labels, ncols=columns)
     if note:
         width = int(LETTERS_PER_INCH * figure.get_figwidth())
         lines = [wrapped for line in note.splitlines() for wrapped in wrap(line, width)]

@@ -194,8 +194,9 @@ def error_at_time(tables, claims):
         last = certified[certified["time"] == certified["time"].max()]
         said.append(_errors_in_alpha(grid[2], last, claims["thm11-error-in-alpha-certified"], None))
     kappa, falls = table["kappa"].min(), []
+    ends = (table["time"].min(), table["time"].max())
     for place, (per, part) in enumerate(table[table["kappa"] == kappa].groupby("m_over_dr")):
-        for style, (time, runs) in zip((":", "--", "-"), part.groupby("time"), strict=False):
+        for style, (time, runs) in zip(":-", part[part["time"].isin(ends)].groupby("time"), strict=False):
             options = {"marker": "osD"[place], "linestyle": style}
             label = f"m = {per:g}dr, time {time:g}"
             means = law(grid[1], runs, "alpha", "squared_error", COLOURS[place], label, **options)
@@ -225,7 +226,7 @@ def window(tables, claims):
         share = (end["test_error"] / end["smallest_error"]).mean()
         ends.append(f"{share:.2f} {f'at noise {noise:g}' if noise else 'without noise'}")
         asked = f"margin: {claim['direction']} {ratio:.3g}"
-        label = f"label noise {noise:g} of the labels" if noise else f"no label noise ({asked})"
+        label = f"noise {noise:g} of the observations" if noise else f"no noise ({asked})"
         course(axes, frame, "iteration", "test_error", colour, f"{label}: error(T₀)/smallest = {share:.3f}", False)
     begin, close = theorem_11_window(first["d"], first["kappa"], first["alpha"], first["step"])
     for place, name in ((begin, "κ log(d/α)/η"), (close, "T₀ = 1/(η√(dκα))")):
@@ -278,7 +279,8 @@ def starts(tables, claims):
     left.set(ylabel=ERROR, title=f"from αI the error {fold(found['identity', 'test_error'])}")
     farthest = rounded(found["orthonormal", "change"].max(), towards="up")
     right.set(
-        ylabel="largest ‖X − X'‖/‖X*‖ so far, X' from αI", title=f"orthonormal starts: X differs by {farthest} at most"
+        ylabel="largest ‖X − X'‖/‖X*‖ so far, X' from αI",
+        title=f"orthonormal initialisation: X differs by {farthest} at most",
     )
     said = f"α = {number(first['alpha'])}, κ = {first['kappa']:g}, {sizes(table, *SIZES)}"
     return finish(figure, BAND, caption=said)

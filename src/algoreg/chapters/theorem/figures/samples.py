@@ -158,8 +158,9 @@ def recovery_law(tables, claims):
     describe(axes, "xy", xlabel="dimension × rank, d·r", ylabel="measurements m* from which X* is found", title=title)
     axes.margins(0.12, 0.08)
     row = tables[SWEEPS[base]].iloc[0]
-    said = f"points: medians (filled: equal eigenvalues, hollow: as the paper draws X*); error {TOLERANCE:g}, α = {power(row['alpha'])}, η·t = {row['time']:g}"
-    return finish(figure, caption=caption(said, draws(tables[SWEEPS[base]])))
+    note = "points: medians; filled: equal eigenvalues of X*, hollow: X* as the paper draws it"
+    said = f"error {TOLERANCE:g}, α = {power(row['alpha'])}, η·t = {row['time']:g}"
+    return finish(figure, note, caption=caption(said, draws(tables[SWEEPS[base]])))
 
 
 def _growths(tables, along):
