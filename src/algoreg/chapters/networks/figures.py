@@ -398,7 +398,14 @@ def _decay_curve(axes, network, gaussian, curve, narrow):
     most = network["m_over_dimension"].max()
     ends = network[network["m_over_dimension"] == most].groupby("teacher")["over"].mean().map(rounded)
     title = f"at m = {most:g}δ errors are {ends['wide']} times the prediction\nwith d/2 teacher units, {ends['narrow']} times with 2"
-    describe(axes, "x", means.index, xlabel="m/δ", ylabel="squared error / prediction", title=title)
+    describe(
+        axes,
+        "x",
+        means.index,
+        xlabel="examples over the statistical dimension, m/δ",
+        ylabel="squared error / prediction",
+        title=title,
+    )
 
 
 def _decay_distance(axes, table, claim):
@@ -410,7 +417,14 @@ def _decay_distance(axes, table, claim):
     most = rounded(table["distance"].max(), towards="up")
     ratios = table["m_over_dimension"].unique()
     title = f"d units end within {most} ‖X*‖\nof the convex minimiser"
-    describe(axes, "xy", ratios, xlabel="m/δ", ylabel="‖UUᵀ − X‖ / ‖X*‖, X the convex minimiser", title=title)
+    describe(
+        axes,
+        "xy",
+        ratios,
+        xlabel="examples over the statistical dimension, m/δ",
+        ylabel="‖UUᵀ − X‖ / ‖X*‖, X the convex minimiser",
+        title=title,
+    )
 
 
 @drawing

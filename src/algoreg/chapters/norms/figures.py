@@ -68,7 +68,7 @@ def _signs(axes, table, claim):
     said = []
     for depth, colour in zip(sorted(table["depth"].unique()), (COLOURS[2], COLOURS[0]), strict=False):
         share = table[table["depth"] == depth].groupby("accuracy")["flipped"].mean()
-        axes.plot(share.index, share, "o-", color=colour, label=f"depth {depth}", clip_on=False)
+        axes.plot(share.index, share, "o", color=colour, label=f"depth {depth}", clip_on=False)
         said.append(f"{share.iloc[-1]:.0%} at depth {depth}")
     label = f"margin: above {claim['margin']:g}"
     axes.axhline(claim["margin"], color="black", linestyle="--", linewidth=0.9, label=label)

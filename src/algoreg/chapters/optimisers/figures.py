@@ -146,16 +146,16 @@ def optimiser_start(tables, claims):
 @drawing
 def optimiser_any_start(tables, claims):
     """Draw the share of runs that recover X* from α = 1 by variant, and over the length of the anneal."""
-    figure, (left, right) = panels(2, height=3.8)
+    figure, (left, right) = panels(2, height=4.4)
     table, lengths = tables["optimiser_any_start"], tables["optimiser_anneal"]
     names = list(dict.fromkeys(table["method"]))
     kinds = sorted(set(zip(table["d"], table["rank"], strict=True)))
     for (d, rank), colour, marker in zip(kinds, COLOURS, MARKERS, strict=False):
         own = table[(table["d"] == d) & (table["rank"] == rank)]
         shares = own.groupby("method")["recovered"].mean().reindex(names)
-        left.plot(
-            shares, range(len(names)), marker, color=colour, markersize=5, alpha=0.8, label=f"d = {d}, r = {rank}"
-        )
+        # Above one another, as shares are often alike.
+        rows = np.arange(len(names)) + 0.13 * (kinds.index((d, rank)) - (len(kinds) - 1) / 2)
+        left.plot(shares, rows, marker, color=colour, markersize=4.5, label=f"d = {d}, r = {rank}")
     left.set_yticks(range(len(names)), [label(name) for name in names])
     left.invert_yaxis()
     for claim in claims.values():

@@ -139,7 +139,8 @@ def geyer_pauli(tables, claims):
         own = table[table["kind"] == kind].assign(n=lambda frame: frame["d"] // 2)
         means = {}
         for (method, name), colour, marker in zip(names.items(), COLOURS, MARKERS, strict=False):
-            means[method] = points(axes, own[own["method"] == method], "n", "distance", colour, name, marker)["mean"]
+            part, style = own[own["method"] == method], {"linestyle": "none"}
+            means[method] = points(axes, part, "n", "distance", colour, name, marker, **style)["mean"]
             rows = published[(published["method"] == method) & published["d"].isin(own["n"])]
             if kind == "pauli_effects" and len(rows):
                 label = f"{name}, published"

@@ -15,7 +15,6 @@ from algoreg.reporting.charts.text import SPREAD, caption, margin_text, number, 
 from algoreg.reporting.figures import drawing
 
 WIDTHS = {"r": COLOURS[1], "2r": COLOURS[0], "d": COLOURS[2]}
-STYLES = ("-", "--", ":")
 
 
 def _last(table, estimand):
@@ -28,7 +27,9 @@ def _errors(axes, table, claims):
     """Draw the error over the iterations, and the slopes at the margins
     of both claims through its means a decade before T.
     """
-    for alpha, line in zip(sorted(table["alpha"].unique(), reverse=True), STYLES, strict=False):
+    # What lies between the largest and the smallest α would fill the panel.
+    ends = {table["alpha"].max(), table["alpha"].min()}
+    for alpha, line in zip(sorted(ends, reverse=True), "-:", strict=False):
         for width, colour in WIDTHS.items():
             own = table[(table["width"] == width) & (table["alpha"] == alpha)]
             # Of a run that has left the last error is drawn once.

@@ -34,7 +34,8 @@ def _ratios(axes, sgd, small, claim):
     for (noise, factor, marker, style), colour in zip(lines, COLOURS, strict=False):
         frame = chosen(sgd, {"alpha": small, "label_noise": noise, "step_factor": factor})
         label = f"noise {noise:.0%} of the observations' rms" if noise else "no noise"
-        options = {"geometric": False, "marker": marker, "linestyle": style}
+        # Four bands would hide one another.
+        options = {"geometric": False, "marker": marker, "linestyle": style, "band": noise == 0}
         kept = course(axes, frame, "batch", "ratio", colour, f"{label}, {_usual(factor)}", **options)
         largest = max(largest, kept["mean"].max())
     margin_level(axes, claim)
@@ -73,7 +74,9 @@ def minibatch(tables, claims):
     _errors(right, table)
     for axes in (left, right):
         describe(axes, "x", sgd["batch"].unique(), xlabel="batch size b (last: m, drawn with replacement)")
-    note = "line: mean of runs; band: smallest to largest run; η is at most gradient descent's step"
+    note = (
+        "line: mean of runs; band (left: without noise): smallest to largest run; η is at most gradient descent's step"
+    )
     said = f"{sizes(table, 'd', 'rank', 'm')}; equal η·t; right: no noise"
     return finish(figure, note, caption=said)
 
