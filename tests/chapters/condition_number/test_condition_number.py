@@ -44,6 +44,18 @@ def test_the_exponent_in_kappa_is_that_of_the_thresholds_that_curves_were_made_o
     assert judged(estimands.condition_exponent, {"x": beyond}, **options) == UNDEFINED
 
 
+def test_a_resample_in_which_every_run_has_found_the_target_has_its_threshold_below_the_grid():
+    frame = conditions({1.0: 140.0, 3.0: 140.0, 9.0: 140.0})
+    # One of the four runs has found X* at every m.
+    found_at_once = frame["target"] == 0
+    frame.loc[found_at_once, "smallest_error"] = 1e-9
+    options = {"along": "kappa", "value": "smallest_error"}
+    curves = estimands.Conditions(frame, "kappa", "smallest_error", 0.1)
+    lowest = curves.thresholds(curves.values[:, :, :1])
+    np.testing.assert_allclose(lowest, np.log(100) - np.log(1.6))
+    assert judged(estimands.condition_exponent, {"x": frame}, **options).value is not None
+
+
 @pytest.mark.witness("condition_runs", "smallest_error", "iterations", "m")
 @pytest.mark.parametrize("method", ["small", "spectral", "scaled"])
 def test_errors_in_units_of_the_smallest_eigenvalue_are_those_of_a_plain_descent(method):

@@ -14,7 +14,8 @@ FLOOR = 0.1
 class Conditions:
     """The mean logs of an error over m, a curve for every value of a column.
 
-    m* of a curve is where the least-squares line of the mean log error against log m has the tolerance.
+    m* of a curve is where the least-squares line of the mean log error against log m has the tolerance. A line that
+    hardly falls has it far away: m* is kept within once the grid's width, in log m, of the grid.
 
     Parameters
     ----------
@@ -41,8 +42,11 @@ class Conditions:
         """Return log m* of every point, of these logs of errors."""
         found = []
         for x, place in zip(self.logs, self.places, strict=True):
-            heights = values[place].mean(axis=(1, 2))
-            found.append(x.mean() + (self.level - heights.mean()) / (slope_weights(np.exp(x)) @ heights))
+            heights, width = values[place].mean(axis=(1, 2)), x[-1] - x[0]
+            # Errors that are all equal, as in a resample of runs that all found X*, lie below the tolerance or above.
+            slope = min(slope_weights(np.exp(x)) @ heights, -np.finfo(float).eps)
+            crossing = x.mean() + (self.level - heights.mean()) / slope
+            found.append(np.clip(crossing, x[0] - width, x[-1] + width))
         return np.array(found)
 
 
