@@ -3,6 +3,7 @@
 import base64
 import functools
 import http.server
+import importlib
 import re
 import runpy
 import shutil
@@ -227,6 +228,18 @@ def test_pages_fit_fetch_nothing_from_elsewhere_and_say_no_error(browser, served
     context.close()
     assert [url for url in asked if not url.startswith((served, "data:"))] == []
     assert said == []
+
+
+@pytest.mark.browser
+@built
+def test_a_newcomer_comes_from_the_front_page_by_the_explorer_to_a_claim_in_three_clicks(browser, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    first_minute = importlib.import_module("first_minute")
+    page = browser.new_page()
+    assert len(list(first_minute.walk(page, (SITE / "index.html").as_uri()))) == 4
+    claim = page.locator(f":target, [id='{page.url.partition('#')[2]}']").first
+    assert "Theorem 1.1" in claim.inner_text()
+    page.close()
 
 
 def test_a_folder_without_pages_is_no_site(tmp_path):

@@ -94,6 +94,17 @@ def link_in_full(chapter, pages):
     return f"\n[Every claim in full](../claims/{chapter.name}.md): criterion, reason of the margin, control, fresh seeds.\n"
 
 
+def link_rows(text, chapters):
+    """Return the list of claims with a link from each row to the claim in full."""
+    for chapter in chapters:
+        for claim in chapter.claims:
+            name = claim["id"]
+            # Of a heading Sphinx makes an anchor in small letters.
+            card = f"claims/{chapter.name}.md#{name.lower()}"
+            text = text.replace(f"\n| `{name}` |", f"\n| [`{name}`]({card}) |")
+    return text
+
+
 def relinked(root, results, name, pages):
     """Return a finished page whose links to documents lead to the site's pages, and what else of the tier it links to.
 
@@ -191,6 +202,7 @@ def gather(root, tier, stage, long_forms):
     chapters = {name: chapter for name, chapter in chapters.items() if name in texts}
     for name, chapter in chapters.items():
         texts[name] = illustrated(texts[name], pictures(root, chapter, texts[name]), link_in_full(chapter, texts))
+    texts["docs/claims.md"] = link_rows(texts["docs/claims.md"], chapters.values())
     extra = stage / "_extra"
     extra.mkdir()
     for name in COMMITTED:

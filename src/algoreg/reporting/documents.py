@@ -218,9 +218,11 @@ def _lines_of_experiments(experiments):
 
 
 def explorer_page(root: Path, table) -> str:
-    """Return the explorer as it is committed, with a table for its map: no report page lies beside it."""
+    """Return the explorer as it is committed, with a table for its map: no report page, but the list of claims lies
+    beside it.
+    """
     parts = root / "workflow" / "report"
-    return explorer.render(parts / "explorer", parts / "page" / "page.css", table, report=None)
+    return explorer.render(parts / "explorer", parts / "page" / "page.css", table, verdicts="claims.md")
 
 
 def essay_page(root: Path, committed, registry) -> str:

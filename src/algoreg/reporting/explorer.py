@@ -98,7 +98,7 @@ def _texts(folder: Path, names: tuple[str, ...]) -> str:
     return "\n".join((folder / name).read_text(encoding="utf-8") for name in names)
 
 
-def render(folder: Path, style: Path, table: pd.DataFrame, report: str | None = "report/index.html") -> str:
+def render(folder: Path, style: Path, table: pd.DataFrame, verdicts: str = "report/index.html") -> str:
     """Return the explorer as HTML.
 
     Parameters
@@ -109,8 +109,8 @@ def render(folder: Path, style: Path, table: pd.DataFrame, report: str | None = 
         The report page's style, on which its own builds.
     table : pandas.DataFrame
         For the map; see :func:`measured`.
-    report : str, optional
-        The address of the report page; None where there is none beside it.
+    verdicts : str, optional
+        The address of a page that says of each claim whether it holds.
     """
     folder = Path(folder)
     script = _texts(folder, SCRIPTS)
@@ -125,7 +125,7 @@ def render(folder: Path, style: Path, table: pd.DataFrame, report: str | None = 
         worker=Markup(_texts(folder, WORKER)),
         presets=known,
         letters=LETTERS,
-        report=report,
+        verdicts=verdicts,
         measured=map_of,
         data={"measured": map_of, "dimensions": dimensions()},
         boxes=boxes(map_of),
