@@ -13,15 +13,16 @@ HEAD = """<!-- Written by benchmarks/peers/write.py. -->
 
 # Beside other methods
 
-Each method solves the same three draws of a problem. The number is the median, with the range; the
-smallest median is in bold. Seconds are the processor's, on one thread of a machine with other work:
-read ratios. Sizes were fixed before the runs, but for the rows of full-rank states, which were added
-because the first states all suited our model. Peers are written in the fewest lines that their papers
-have, or are other packages' own (`benchmarks/peers/`); ranks and weights are chosen on held-out
-entries unless the row says that they are known.
+Each method solves the same three draws of a problem, twelve of ratings, whose errors differ by as
+much between draws as between methods. The number is the median, with the range; the smallest median
+is in bold. Seconds are the processor's, on one thread of a machine with other work: read ratios.
+Sizes were fixed before the runs, but for the rows of full-rank states, which were added because the
+first states all suited our model. Peers are written in the fewest lines that their papers have, or
+are other packages' own (`benchmarks/peers/`); ranks and weights are chosen on held-out entries
+unless the row says that they are known.
 
 Where the last digits of two methods are alike, neither is better. Ours is not best on small tables
-with few gaps (`IterativeImputer`, `KNNImputer`) and on small ratings, where biases alone are as good;
+with few gaps (`IterativeImputer`, `KNNImputer`); on ratings biases alone are as good as any method;
 alternating least squares that knows the rank takes half the time.
 
 """
