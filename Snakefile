@@ -36,7 +36,7 @@ rule notebooks:
 rule report:
     input:
         rules.claims.input,
-        rules.build_page.output.page,
+        rules.build_page.output.pages,
         rules.build_explorer.output.page,
         rules.tabulate_verdicts.output.table,
         rules.figures.input,

@@ -191,6 +191,13 @@ def test_a_folder_whose_name_no_chapter_can_have_is_refused_listed_or_not(own_ch
         chapters.load_chapters(["proof"])
 
 
+@pytest.mark.parametrize("name", ["index", "verdicts"])
+def test_a_chapter_whose_page_would_be_another_of_the_report_is_refused(own_chapter, name):
+    own_chapter(name=name)
+    (line,) = chapters.misnamed()
+    assert line.startswith(f"own/{name}: allowed is a name other than index and verdicts")
+
+
 def test_an_unknown_chapter_is_named_with_those_there_are(own_chapter):
     said = f"chapters = prof: allowed are {', '.join(sorted(plugins.chapters()))}"
     assert refused(chapters=["prof"]) == [f"tier.yaml: {said}", said]

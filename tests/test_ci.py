@@ -116,7 +116,7 @@ def test_workflows_cover_the_pythons_that_are_supported():
 
 
 @pytest.mark.parametrize(("name", "tier"), [("ci", "quick"), ("weekly", "standard")])
-def test_the_report_page_is_kept_with_what_it_links_to(name, tier):
+def test_the_report_is_kept_with_what_it_links_to_and_shows(name, tier):
     kept = [
         step["with"]["path"]
         for step in steps(ROOT / ".github" / "workflows" / f"{name}.yml")
@@ -124,9 +124,11 @@ def test_the_report_page_is_kept_with_what_it_links_to(name, tier):
     ]
     # Links of its templates: from results/<tier>/report to what lies beside it, and those of ledgers to the documents.
     templates = (ROOT / "workflow" / "report" / "page").glob("*.html")
-    links = re.findall(r'href="\.\./([^/"#{]+)', "\n".join(path.read_text(encoding="utf-8") for path in templates))
-    wanted = {"report/index.html", "provenance", *links}
-    assert wanted == {"report/index.html", "explorer.html", "figures", "provenance", "tables"}
+    links = re.findall(
+        r'(?:href|src)="\.\./([^/"#{]+)', "\n".join(path.read_text(encoding="utf-8") for path in templates)
+    )
+    wanted = {"report", "provenance", *links}
+    assert wanted == {"report", "explorer.html", "figures", "provenance", "tables"}
     assert {f"results/{tier}/{one}" for one in wanted} | {"docs/**/*.md"} <= set(kept[0].split())
 
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.any_kernels
 
 PYTHON = ROOT / ".venv" / "crate" / "bin" / "python"
 needs_library = pytest.mark.skipif(not PYTHON.exists(), reason="make crate installs the library and the validator")
-RESULTS = ("claims.json", "controls.json", "tables/one.csv", "figures/one.svg", "report/index.html")
+RESULTS = ("claims.json", "controls.json", "tables/one.csv", "figures/one.svg", "report/index.html", "report/one.html")
 
 
 @pytest.fixture
@@ -89,15 +89,16 @@ def test_what_a_killed_job_was_writing_is_not_packed(repository):
 
 
 @needs_library
-def test_a_page_of_other_verdicts_is_not_packed(repository):
-    path = repository / "results" / "quick" / "provenance" / "report" / "index.html.json"
+@pytest.mark.parametrize("page", ["index.html", "one.html"])
+def test_a_page_of_other_verdicts_is_not_packed(repository, page):
+    path = repository / "results" / "quick" / "provenance" / "report" / f"{page}.json"
     said = json.loads(path.read_text())
     for digest, status in ((hashlib.sha256(b"claims.json").hexdigest(), 0), ("0" * 64, 1)):
         inputs = {"results/quick/claims.json": digest, "references.bib": "1" * 64}
         path.write_text(json.dumps({**said, "inputs": inputs}))
         done = run(repository, "make_crate", "quick")
         assert done.returncode == status, done.stderr[-2000:]
-    assert "report/index.html: it was made from another results/quick/claims.json" in done.stderr
+    assert f"report/{page}: it was made from another results/quick/claims.json" in done.stderr
 
 
 @needs_library

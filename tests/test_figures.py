@@ -344,7 +344,7 @@ def test_the_initialisation_scale_grows_to_the_right_in_every_figure():
     """Also where no table is committed from which a figure would be drawn above."""
     for path in sorted((ROOT / "src" / "algoreg").rglob("*.py")):
         assert "invert_xaxis" not in path.read_text(encoding="utf-8"), path
-    assert "reversed" not in (ROOT / "workflow" / "report" / "page" / "page.js").read_text(encoding="utf-8")
+    assert "reversed" not in (ROOT / "workflow" / "report" / "page" / "plots.js").read_text(encoding="utf-8")
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             text = "".join(cell["source"])

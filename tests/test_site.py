@@ -94,14 +94,21 @@ def test_what_finished_pages_link_to_is_gathered_and_documents_become_the_sites_
     links = ("../figures/a.svg", "../tables/t.csv", "../provenance/", "../provenance/claims/c.json.json")
     documents = ("../../../docs/chapters/../claims.md#a", "../../../CONTRIBUTING.md", "../../../Makefile")
     text = "".join(f'<a href="{link}">x</a>' for link in (*links, *documents, "?verdict=a#claims"))
-    for page in ("report/index.html", "notebooks/00_first_look.html"):
-        (results / page).write_text(text)
+    wanted = (*wanted, "figures/shown.svg")
+    (results / "figures" / "shown.svg").write_text("{}")
+    text += '<img src="../figures/shown.svg">'
+    for page in ("report/index.html", "notebooks/00_first_look.html", "report/theorem.html"):
+        (results / page).write_text(text + ('<a href="theorem.html#a">x</a>' if page == "report/index.html" else ""))
+    (results / "report" / "verdicts.html").write_text("")
     build_site.gather(repository, "quick", stage, long_forms)
     extra = stage / "_extra"
-    for page in ("report/index.html", "notebooks/00_first_look.html"):
+    for page in ("report/index.html", "notebooks/00_first_look.html", "report/theorem.html"):
         found = re.findall(r'href="([^"]*)"', (extra / page).read_text())
         sites = ["../docs/claims.html#a", "../CONTRIBUTING.html", "../../../Makefile"]
-        assert found == [*links, *sites, "?verdict=a#claims"]
+        beside = ["theorem.html#a"] if page == "report/index.html" else []
+        assert found == [*links, *sites, "?verdict=a#claims", *beside]
+    # The front does not lead to the table for Snakemake's own report.
+    assert not (extra / "report" / "verdicts.html").exists()
     assert all((extra / name).exists() for name in wanted)
     assert not (extra / "figures" / "a.png").exists()
     # What is committed as a page is on the site too, where it is in the repository.

@@ -2,7 +2,7 @@
 
 Sphinx (in .venv/site) reads the Markdown of the repository as it is. What is gathered here: the landing page, the
 figures of each chapter, the long forms (every claim, every table, fresh seeds), which are not committed, and, from
-results/<tier>/, the report page, the explorer and the executed notebooks, where they are there. Nothing is fetched, and
+results/<tier>/, the report, the explorer and the executed notebooks, where they are there. Nothing is fetched, and
 the pages fetch nothing.
 """
 
@@ -30,15 +30,17 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "config/README.md", "results/README.md")
 # Pages that are finished as they are, below results/<tier>/, and what the landing page says of them.
 FINISHED = {
-    "report/index.html": "Report page: every verdict with its interval, control, figure and provenance",
+    "report/index.html": "Report: every verdict with its interval, control, figure and provenance, a page per chapter",
     "explorer.html": "Explorer: descent that runs in the browser",
 }
 # Pages that are committed as they are, and on the site stay where they are.
 COMMITTED = ("docs/essay.html", "docs/explorer.html")
 # In them: links to documents that become pages.
 DOCUMENT = re.compile(r'(?<=\shref=")([\w/]+)\.md(?=["#])')
-# Of a page that lies elsewhere: a relative link, up to its place on the page.
-LINK = re.compile(r'(?<=\shref=")\.\./[^"#?]*(?=["#?])')
+# Of a page that lies elsewhere: a relative link, up to its place on the page, or a picture.
+LINK = re.compile(r'(?:(?<=\shref=")|(?<=\ssrc="))\.\./[^"#?]*(?=["#?])')
+# From the front of the report to its other pages, which lie beside it.
+BESIDE = re.compile(r'\shref="([\w-]+\.html)["#]')
 
 
 # The page that shows the executed notebooks, and in one of them a picture.
@@ -106,7 +108,8 @@ def link_rows(text, chapters):
 
 
 def relinked(root, results, name, pages):
-    """Return a finished page whose links to documents lead to the site's pages, and what else of the tier it links to.
+    """Return a finished page whose links to documents lead to the site's pages, and what else of the tier it links to
+    or shows.
 
     ``name`` is the page's path below ``results``, the tier's folder, and on the site; ``pages`` are the documents that
     become pages.
@@ -153,7 +156,7 @@ def finished_pages(root, results, extra, pages):
     """Copy what a tier has as finished pages, and what these link to; return lines of Markdown that link to them."""
     notebooks = {f"notebooks/{path.name}": None for path in notebooks_of(results)}
     lines, others = [], set()
-    for name, said in {**FINISHED, **notebooks}.items():
+    for name, said in {**FINISHED, **report_pages(results), **notebooks}.items():
         if (results / name).exists():
             (extra / name).parent.mkdir(parents=True, exist_ok=True)
             text, linked_to = relinked(root, results, name, pages)
@@ -162,6 +165,13 @@ def finished_pages(root, results, extra, pages):
             lines += [f'- <a href="{name}">{said}</a>'] if said else []
     copy_linked(results, others, extra)
     return [*lines, f"- [Notebooks]({GALLERY}): a question each, with a picture"] if notebooks else lines
+
+
+def report_pages(results):
+    """Return the other pages of a tier's report, which its front leads to; nothing is said of them elsewhere."""
+    front = results / "report" / "index.html"
+    names = BESIDE.findall(front.read_text(encoding="utf-8")) if front.exists() else []
+    return {f"report/{name}": None for name in names}
 
 
 def notebooks_of(results):
@@ -193,7 +203,7 @@ def gallery(root, results, stage):
 
 
 def gather(root, tier, stage, long_forms):
-    """Put everything that Sphinx reads into an empty folder; the report page, explorer and notebooks are the tier's.
+    """Put everything that Sphinx reads into an empty folder; the report, explorer and notebooks are the tier's.
 
     ``long_forms`` are the pages that are not committed, by path.
     """

@@ -32,7 +32,7 @@ MADE = {
     "verdicts": ("What came of every claim, with estimate, interval, margin and control", "claims.json"),
     "tables": ("One row per run", "tables/*.csv"),
     "figures": ("Pictures of the tables", "figures/*"),
-    "pages": ("The report page, and the verdicts as a table", "report/*.html"),
+    "pages": ("The report, and the verdicts as a table", "report/*.html"),
     "explorer": ("Descent that runs in the browser", "explorer.html"),
     "notebooks": ("Notebooks, executed on the tier", "notebooks/*"),
     "controls": ("That every control came out as it must", "controls.json"),
@@ -64,12 +64,12 @@ def sidecars(results):
         found[name] = said
     if "claims.json" not in found or "controls.json" not in found:
         raise SystemExit(f"{results}: no finished tier. Run it first, as make quick does for tier quick.")
-    page = found.get("report/index.html", {})
-    for name, digest in page.get("inputs", {}).items():
-        made = found.get(name.removeprefix(f"results/{results.name}/"), {}) if name.startswith("results/") else {}
-        # A chapter that was verified alone has left its own verdicts.
-        if made.get("sha256", digest) != digest:
-            raise SystemExit(f"{results}/report/index.html: it was made from another {name}. Run its tier again first.")
+    for page in (name for name in found if name.startswith("report/")):
+        for name, digest in found[page].get("inputs", {}).items():
+            made = found.get(name.removeprefix(f"results/{results.name}/"), {}) if name.startswith("results/") else {}
+            # A chapter that was verified alone has left its own verdicts.
+            if made.get("sha256", digest) != digest:
+                raise SystemExit(f"{results}/{page}: it was made from another {name}. Run its tier again first.")
     return found
 
 

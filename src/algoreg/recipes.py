@@ -18,6 +18,7 @@ from algoreg.claims.judging import criterion
 from algoreg.regression import references, replications
 from algoreg.reporting import papers
 from algoreg.reporting.charts.claims import claims_of
+from algoreg.reporting.page import addresses
 from algoreg.results import chain, experiment_tables
 from algoreg.results.provenance import settings_hash
 from algoreg.settings import plan
@@ -286,8 +287,12 @@ class Recipes:
             },
         )
 
+    def pages(self) -> list[str]:
+        """Return the paths of the pages of the report, the front first."""
+        return self.results(f"report/{name}" for name in addresses.pages(self._titles))
+
     def build_page(self, lead: str) -> Recipe:
-        """Return what the report page is made of; it begins with the figure ``lead``, where the tier draws that."""
+        """Return what the report is made of; it begins with the figure ``lead``, where the tier draws that."""
         spectra = jobs.spectra(self.tier)
         return Recipe(
             {

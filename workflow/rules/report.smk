@@ -1,4 +1,4 @@
-# The report page, the table of verdicts, the explorer, executed notebooks, and the comparison with the reference.
+# The report, the table of verdicts, the explorer, executed notebooks, and the comparison with the reference.
 
 
 report: "../report/workflow.rst"
@@ -35,12 +35,9 @@ rule build_page:
     input:
         **PAGE.inputs,
     output:
-        page=report(
-            result("report/index.html"),
-            caption="../report/page.rst",
-            category="Report page",
-        ),
-        sidecar=sidecar(result("report/index.html")),
+        # Not in Snakemake's own report, which holds each file by itself: they link to each other and show figures.
+        pages=RECIPES.pages(),
+        sidecars=[sidecar(page) for page in RECIPES.pages()],
     log:
         log_path("build_page"),
     group:
@@ -51,7 +48,7 @@ rule build_page:
         job=PAGE.params,
         required=lambda wildcards, input: required(input),
     message:
-        f"Building the report page of tier {TIER}"
+        f"Building the report of tier {TIER}"
     script:
         "../../scripts/build_page.py"
 

@@ -24,6 +24,9 @@ from algoreg.settings.files import SettingsError, bibliography, display_path, lo
 from algoreg.settings.messages import beyond_range, in_file, lines, not_allowed, problems, unknown
 from algoreg.settings.tier import TierName, size_of
 
+# Pages of the report that are no chapter's (reporting.page.addresses), without their suffix.
+OTHER_PAGES = ("index", "verdicts")
+
 
 class Curve(Strict):
     """What a published curve does not say itself."""
@@ -259,8 +262,11 @@ def _overlaid(settings, added):
 def misnamed():
     """Return a line for each folder of a chapter whose name cannot be a module's, nor stand in settings."""
     allowed = "allowed is a folder's name of a-z, 0-9 and _, starting with a letter, at most 40 long"
+    taken = f"allowed is a name other than {' and '.join(OTHER_PAGES)}, which other pages of the report have"
     return [
-        f"{display_path(path)}: {allowed}" for path in plugins.chapter_folders() if not re.fullmatch(NAME, path.name)
+        f"{display_path(path)}: {taken if path.name in OTHER_PAGES else allowed}"
+        for path in plugins.chapter_folders()
+        if not re.fullmatch(NAME, path.name) or path.name in OTHER_PAGES
     ]
 
 

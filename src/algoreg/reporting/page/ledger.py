@@ -1,4 +1,4 @@
-"""Markdown of the documents as HTML of the page: escaped, links from where the page lies, tables that scroll."""
+"""Markdown of the documents as HTML of the report: escaped, links from where its pages lie, tables that scroll."""
 
 import re
 from html import escape
@@ -6,9 +6,12 @@ from html import escape
 import mistune
 
 from algoreg.claims.judging import NOT_JUDGED
+from algoreg.reporting.page.addresses import of_chapter
 
-# Where the chapters' pages lie, seen from results/<tier>/report.
+# Where the chapters' pages of the documents lie, seen from results/<tier>/report.
 DOCUMENTS = "../../../docs/chapters/"
+# A link that leads on as it is: to elsewhere, to a place of the page, to a page of the report.
+AS_IT_IS = re.compile(r"[A-Za-z][\w+.-]*:|#|/|\./")
 
 
 class _Ledger(mistune.HTMLRenderer):
@@ -23,8 +26,8 @@ class _Ledger(mistune.HTMLRenderer):
         return f"<h{own}>{text}</h{own}>\n"
 
     def link(self, text, url, title=None):
-        """Return a link; one that is relative to the chapters' pages is made relative to the report page."""
-        return super().link(text, url if re.match(r"[A-Za-z][\w+.-]*:|#|/", url) else DOCUMENTS + url, title)
+        """Return a link; one that is relative to the chapters' documents is made relative to the report."""
+        return super().link(text, url if AS_IT_IS.match(url) else DOCUMENTS + url, title)
 
 
 def html(text, name=""):
@@ -49,13 +52,15 @@ def html(text, name=""):
 
 
 def differences(claims, committed):
-    """Return how verdicts of a run differ from the committed standard run's, by claim, in words, Markdown.
+    """Return how verdicts of a run differ from the committed standard run's, by claim, in words, Markdown that links
+    to the claim's card.
 
     Claims that either of them does not judge are left out.
     """
     known = {claim["id"]: claim["verdict"] for claim in committed}
     return {
-        claim["id"]: f"[`{claim['id']}`](#{claim['id']}) is **{claim['verdict']}** (committed: {known[claim['id']]})"
+        claim["id"]: f"[`{claim['id']}`](./{of_chapter(claim['chapter'])}#{claim['id']}) is **{claim['verdict']}** "
+        f"(committed: {known[claim['id']]})"
         for claim in claims
         if NOT_JUDGED not in (claim["verdict"], known.get(claim["id"], NOT_JUDGED))
         and claim["verdict"] != known[claim["id"]]
@@ -90,3 +95,9 @@ def read_document(text):
     found = re.search(r"^## What was found\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     _, _, ledger = text.partition("\n## Ledger\n")
     return found[1].strip() if found else "", ledger.strip()
+
+
+def first_figure(text):
+    """Return the name of the figure that a chapter's page begins with, None where it has none."""
+    found = re.search(r"^!\[.*?\]\(\.\./figures/(\w+)\.svg\)", text, re.MULTILINE)
+    return found[1] if found else None

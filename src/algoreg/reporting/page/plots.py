@@ -1,5 +1,5 @@
-"""The page's plots as data: eigenvalues and signal along runs, our runs beside the published curves;
-and the figures.
+"""The report's plots as data: eigenvalues and signal along runs, our runs beside the published curves; and what it
+says of figures.
 """
 
 import base64
@@ -31,7 +31,7 @@ LOG_SPAN = 100
 
 
 def picture(path, title):
-    """Return a figure's SVG, packed, with its width, height, title, conclusions and caption.
+    """Return what the report says of a figure that it shows: name, width, height, title, conclusions and caption.
 
     Raises
     ------
@@ -46,11 +46,11 @@ def picture(path, title):
     titles, caption = captions.read(content)
     wide = width > WIDE * height
     shown = {"title": title, "titles": titles, "caption": caption}
-    return {"name": file.stem, "packed": pack(content), "width": width, "height": height, "wide": wide, **shown}
+    return {"name": file.stem, "width": round(width), "height": round(height), "wide": wide, **shown}
 
 
 def pack(text):
-    """Return text compressed (gzip, base64), as the page's script unpacks it: a fifth of a figure's size."""
+    """Return text compressed (gzip, base64), as the page's script unpacks it: a third of plotly.js's size."""
     return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 
 
@@ -154,7 +154,7 @@ def dynamics(tables: dict[str, pd.DataFrame], tier: dict, keys_of: dict[str, lis
                     title = f"{kind}{', ' if label else ''}{label}"
                     curves.append(_trace(title, one, "iteration", columns[0], colour, dash=kind == "error"))
             title = f"Signal and error along the run{': ' if said else ''}{said}"
-            plot = {"id": f"dynamics-{name}-{number}", "title": title, "x": "iteration", "y": "size", "log": "xy"}
+            plot = {"id": f"dynamics_{name}_{number}", "title": title, "x": "iteration", "y": "size", "log": "xy"}
             plots.append({**plot, "curves": curves})
     return plots
 
@@ -219,7 +219,7 @@ def _comparison(tables, tier, name, labels):
     log = "xy" if x != "iteration" and values.max() >= LOG_SPAN * values.min() else "y"
     label = re.split(r"[:(]", meaning(COLUMNS[x]))[0].strip()
     plot = {
-        "id": f"published-{name}",
+        "id": f"published_{name}",
         "title": labels["titles"][name],
         "x": label,
         "y": "relative error",

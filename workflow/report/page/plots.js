@@ -1,145 +1,20 @@
 "use strict";
+// The plots of a page: eigenvalues along runs, signal against error, ours beside the published curves.
 (() => {
-  // A claim may have the name of a part of the page: its card is not that part.
-  const byId = (id) => document.querySelector(`#${CSS.escape(id)}:not(article)`);
-  const data = JSON.parse(byId("data").textContent);
+  const byId = (id) => document.getElementById(id);
+  const data = byId("plot_data") ? JSON.parse(byId("plot_data").textContent) : { spectra: [], plots: [] };
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = (i) => css(`--c${i % 10}`);
 
-  // The claims, a row of the table and a folded card each: searched, filtered by verdict, standing, chapter and source. The address
-  // keeps what is asked for, so that it can be sent; a card that the address names is open.
-  const body = byId("table").tBodies[0], form = document.querySelector(".filters");
-  const groups = [...body.querySelectorAll(".group")];
-  const rows = [...body.rows].filter((row) => !groups.includes(row));
-  const cards = new Map([...document.querySelectorAll("article.claim")].map((card) => [card.id, card]));
-  const filters = ["verdict", "standing", "chapter", "source"], asked = [...filters, "words"];
-  const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-  for (const row of rows) row.words = plain(`${row.cells[0].textContent} ${row.dataset.source}`);
-  let grouped = true;
-  const fold = (card, open) => { card.querySelector("details").open = open; };
-  const remember = () => {
-    const query = new URLSearchParams();
-    for (const name of asked) if (byId(`by-${name}`).value.trim()) query.set(name, byId(`by-${name}`).value.trim());
-    const address = `${location.pathname}${query.size ? `?${query}` : ""}${location.hash}`;
-    // A browser may forbid it to a file; the filter works all the same.
-    try { history.replaceState(null, "", address); } catch { /* the address stays */ }
-  };
-  const recall = () => {
-    const query = new URLSearchParams(location.search);
-    for (const name of asked) {
-      const field = byId(`by-${name}`), value = query.get(name) ?? "";
-      // A select has no value that is not among its options: what an old link asks for is then not asked.
-      field.value = value;
-      if (field.value !== value) field.value = "";
-    }
-  };
-  const filter = () => {
-    const wanted = filters.map((name) => [name, byId(`by-${name}`).value]).filter(([, value]) => value);
-    const words = plain(byId("by-words").value).split(/\s+/).filter(Boolean);
-    const counts = {};
-    let count = 0;
-    for (const row of rows) {
-      row.hidden = !(wanted.every(([name, value]) => row.dataset[name] === value) && words.every((word) => row.words.includes(word)));
-      const card = cards.get(row.dataset.claim);
-      if (card) card.hidden = row.hidden;
-      const [shown, every] = counts[row.dataset.chapter] ?? [0, 0];
-      counts[row.dataset.chapter] = [shown + !row.hidden, every + 1];
-      count += !row.hidden;
-    }
-    for (const group of groups) group.hidden = !grouped || !counts[group.dataset.chapter]?.[0];
-    for (const line of document.querySelectorAll(".filtered")) {
-      const [shown, every] = counts[line.dataset.chapter] ?? [0, 0];
-      line.hidden = shown === every;
-      line.querySelector("span").textContent = `${shown} of ${every} claims of this chapter are shown.`;
-    }
-    byId("shown").textContent = `${count} of ${rows.length} shown`;
-    byId("none").hidden = count > 0;
-  };
-  const ask = () => { filter(); remember(); };
-  const clear = () => { for (const name of asked) byId(`by-${name}`).value = ""; };
-  const everything = () => { clear(); ask(); };
-  // An address that was cut off within a letter's code names nothing.
-  const fragment = () => { try { return decodeURIComponent(location.hash.slice(1)); } catch { return ""; } };
-  const named = () => {
-    const card = cards.get(fragment());
-    if (!card) return;
-    if (card.hidden) everything();
-    fold(card, true);
-    card.scrollIntoView();
-  };
-  for (const card of cards.values()) fold(card, false);
-  form.hidden = false;
-  recall();
-  filter();
-  named();
-  for (const name of asked) byId(`by-${name}`).addEventListener("input", ask);
-  form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(everything));
-  for (const button of document.querySelectorAll(".everything")) {
-    button.addEventListener("click", () => {
-      const chapter = button.closest("section").querySelector("h2");
-      everything();
-      // The button is gone: the next place from which a keyboard goes on.
-      chapter.tabIndex = -1;
-      chapter.focus();
-    });
-  }
-  byId("unfold").addEventListener("click", (event) => {
-    const open = event.currentTarget.getAttribute("aria-pressed") !== "true";
-    event.currentTarget.setAttribute("aria-pressed", String(open));
-    for (const card of cards.values()) fold(card, open);
-  });
-  for (const link of document.querySelectorAll(".tile a")) {
-    link.addEventListener("click", (event) => {
-      event.preventDefault();
-      clear();
-      byId("by-verdict").value = link.closest(".tile").dataset.verdict;
-      byId("by-standing").value = "paper";
-      ask();
-      location.hash = "claims";
-    });
-  }
-  addEventListener("hashchange", named);
-  const key = (row, name) => {
-    const text = name === "verdict" ? row.dataset.sortedVerdict : row.dataset[name];
-    if (name === "control") return text;
-    return text === "" ? Infinity : Number(text);
-  };
-  for (const button of document.querySelectorAll(".sort")) {
-    button.addEventListener("click", () => {
-      const header = button.closest("th"), name = button.dataset.key;
-      const down = header.getAttribute("aria-sort") === "ascending";
-      for (const other of document.querySelectorAll("#table th[aria-sort]")) other.removeAttribute("aria-sort");
-      header.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const sign = down ? -1 : 1;
-      rows.sort((a, b) => {
-        const x = key(a, name), y = key(b, name);
-        // Claims without a number come last either way; ties keep the registry's order.
-        if (x === Infinity || y === Infinity) return (x === Infinity) - (y === Infinity) || a.dataset.order - b.dataset.order;
-        const order = typeof x === "string" ? x.localeCompare(y, "en", { numeric: true }) : x - y;
-        return sign * order || a.dataset.order - b.dataset.order;
-      });
-      grouped = name === "order" && !down;
-      body.append(...rows);
-      if (grouped) for (const group of groups) group.hidden = false, rows.find((row) => row.dataset.chapter === group.dataset.chapter)?.before(group);
-      filter();
-    });
-  }
-
-  // Figures and Plotly are in the page compressed: a fifth and a third of their size.
+  // Plotly is in the page compressed, a third of its size, and unpacked when the first plot comes near the window.
   const unpacked = (packed) => {
     const bytes = Uint8Array.from(atob(packed), (c) => c.charCodeAt(0));
     return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
   };
-  for (const image of document.querySelectorAll("image[data-packed]")) {
-    unpacked(image.dataset.packed).then((text) => image.setAttribute("href", `data:image/svg+xml,${encodeURIComponent(text)}`));
-  }
-
-  // Plotly is unpacked when the first plot comes near the window.
   let library;
   const unpack = async () => {
     const script = document.createElement("script");
-    script.textContent = await unpacked(byId("library").textContent);
+    script.textContent = await unpacked(byId("plot_library").textContent);
     document.head.append(script);
     return window.Plotly;
   };
@@ -235,7 +110,7 @@
     });
   }
   const drawn = new Set();
-  const begin = (id) => { drawn.add(id); drawings.get(id)().catch(() => { byId("no-library").hidden = false; }); };
+  const begin = (id) => { drawn.add(id); drawings.get(id)().catch(() => { byId("no_library").hidden = false; }); };
   const watcher = new IntersectionObserver((entries) => {
     for (const entry of entries) if (entry.isIntersecting) { watcher.unobserve(entry.target); begin(entry.target.id); }
   }, { rootMargin: "600px" });

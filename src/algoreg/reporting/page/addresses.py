@@ -1,0 +1,33 @@
+"""The files of a tier's report, below ``results/<tier>/report``."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from algoreg.results import records
+
+FRONT = "index.html"
+# With a hyphen, which no chapter's name has. Chapters are not called as the others are (settings.chapters).
+RUNS = "see-it-happen.html"
+# By a rule of its own, for Snakemake's report.
+VERDICTS = "verdicts.html"
+
+
+def of_chapter(name: str) -> str:
+    """Return the file of a chapter's page."""
+    return f"{name}.html"
+
+
+def pages(chapters: Iterable[str]) -> list[str]:
+    """Return the files of a report on chapters of these names: the front, the plots of runs, and one per chapter."""
+    return [FRONT, RUNS, *map(of_chapter, chapters)]
+
+
+def remove_left_over(made: Iterable[str | Path]) -> None:
+    """Remove the pages, with their sidecars, of chapters that a tier no longer has; ``made`` are its report's pages."""
+    kept = {Path(path) for path in made}
+    for folder in {path.parent for path in kept}:
+        for path in set(folder.glob("*.html")) - kept - {folder / VERDICTS}:
+            sidecar = records.sidecar_path(path)
+            if sidecar.exists():
+                path.unlink()
+                sidecar.unlink()
