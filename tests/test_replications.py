@@ -107,7 +107,8 @@ def test_estimates_scatter_as_right_intervals_say_and_more_than_narrow_ones():
 def test_words_name_the_claims_whose_intervals_are_too_narrow():
     found = {"quick": seeds_of(0.1, count=2)}
     assert fresh_seeds.scattered(found["quick"]) == (
-        " For 0 of the 2 claims with enough estimates the spread over seeds is as their 95 % intervals predict."
+        " For 2 claims there are enough estimates to judge their spread over seeds: for 0 of them it is no larger than their "
+        "95 % intervals predict."
     )
     assert fresh_seeds.too_scattered(found["quick"]) == " The others: `c0`, `c1`."
     assert fresh_seeds.too_scattered({"c0": {"scatter": None}}) == ""
@@ -161,7 +162,8 @@ def test_words_say_how_many_seeds_gave_which_verdict(replicated):
     assert fresh_seeds.sentence("quick", found) == (
         "Tier quick: 2 of 3 claims keep their verdict on at least 9 of 10 fresh seeds; "
         "20 of 20 estimates lie within the joint 95 % interval. "
-        "For all 2 claims with enough estimates the spread over seeds is as their 95 % intervals predict."
+        "For 2 claims there are enough estimates to judge their spread over seeds: for all it is no larger than their 95 % "
+        "intervals predict."
     )
     assert list(fresh_seeds.changed_verdicts(found)) == ["turns", "holds"]
     assert fresh_seeds.of_chapter({"turns", "empty"}, replicated) == (
@@ -182,7 +184,7 @@ def test_nine_tenths_of_the_seeds_are_enough(seeds, said):
 def test_a_claim_that_fewer_seeds_judged_is_not_said_to_be_judged_by_all():
     both, one = replications.run_summary([judged("one"), judged("two")]), replications.run_summary([judged("one")])
     found = replications.outcomes({"1": both, "2": one, "3": one}, [judged("one"), judged("two")])
-    said = "2 of 2 claims keep their verdict on each of the 1 to 3 fresh seeds that judged them"
+    said = "2 of 2 claims keep their verdict on each of their 1 to 3 fresh seeds"
     assert fresh_seeds.steady(found) == said
 
 

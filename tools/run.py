@@ -18,7 +18,7 @@ BIN = Path(".venv/bin").absolute()
 # Targets that are tiers; the others run standard, unless TIER says another.
 TIERS = ("smoke", "quick", "full")
 NEEDED = {
-    "claim": ("ID", "give the id of a claim (docs/claims.md has them all)"),
+    "claim": ("ID", "give the id of a claim, such as fig1-initialisation (docs/claims.md has all)"),
     "chapter": ("NAME", "give a chapter, a folder of src/algoreg/chapters"),
     "compare": ("METHODS", "give two methods or more, separated by commas"),
     "recover": ("DATA", "give a file of measurements (docs/use_it_on_your_data.md)"),

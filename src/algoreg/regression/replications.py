@@ -1,4 +1,4 @@
-"""The same tier on fresh draws: whether its verdicts and estimates come out as on the committed ones.
+"""The same tier on fresh draws: whether its verdicts and estimates agree with the committed ones.
 
 A run repeated with the committed seed shows that the code is the same. One with another seed shows whether the result
 is. Its numbers differ; what is compared is their law: the verdict of each claim, and whether the two estimates lie as

@@ -68,6 +68,14 @@ ABOUT_CLAIMS = (
 )
 
 
+HOW_TO_READ = wrapped(
+    "What each estimate measures: [all claims](../claims.md). A claim is supported if its whole 95 % interval is as *needed*. "
+    "An interval that is *deterministic to 10⁻²* changes with the random draws by that share of the estimate only. The "
+    "control must not be supported; it is *weak* if it is inconclusive. *Slack* is the distance of the interval's nearer end from the margin, in "
+    'parts of it. After "at most", "at least" and "within" the text rounds estimates outwards.'
+)
+
+
 def code(value):
     """Return a value as code."""
     return f"`{json.dumps(value, ensure_ascii=False)}`"
@@ -230,6 +238,7 @@ def chapter_document(chapter, references, entries, ledgers, fresh):
         ledgers.block(chapter, "found"),
         "## Verdicts",
         report.verdicts(judged, own),
+        HOW_TO_READ,
         _figures(chapter, own, tier),
         wrapped(fresh_seeds.of_chapter(ids, fresh)),
         f"Criterion, margin with its reason, and controls of each claim: [`claims.yaml`](../../{_registry(chapter)}).",

@@ -69,9 +69,9 @@ def steady(outcomes):
     fewest = min(outcome["seeds"] for outcome in outcomes.values())
     if fewest < seeds:
         # Draws of some claims were changed after other seeds had run.
-        share = "each" if enough(seeds) == seeds else "nine tenths"
+        share = "each" if enough(seeds) == seeds else "at least nine tenths"
         among = f"{fewest} {'or' if seeds == fewest + 1 else 'to'} {seeds}"
-        return f"{kept} of {len(outcomes)} claims keep their verdict on {share} of the {among} fresh seeds that judged them"
+        return f"{kept} of {len(outcomes)} claims keep their verdict on {share} of their {among} fresh seeds"
     on = (
         f"on at least {enough(seeds)} of {seeds} fresh seeds"
         if enough(seeds) < seeds
@@ -87,9 +87,10 @@ def scattered(outcomes):
     names, known = too_narrow(outcomes)
     if not known:
         return ""
-    share = f"{known - len(names)} of the" if names else "all"
+    share = f"{known - len(names)} of them" if names else "all"
     return (
-        f" For {share} {known} claims with enough estimates the spread over seeds is as their 95 % intervals predict."
+        f" For {known} claims there are enough estimates to judge their spread over seeds: for {share} it is no larger than "
+        f"their 95 % intervals predict."
     )
 
 

@@ -38,10 +38,11 @@ def completion_headline(errors, unseen):
     left = np.exp(graphs["factors", "path"] - graphs["convex", "path"])
     nearer, draws = _smaller_convex(many)
     return (
-        f"Where few entries are known, the least nuclear norm has {plain(float(times))} times the squared error of "
-        f"three factors, in the geometric mean. At {many['m_over_dof'].iloc[0]:g} times the degrees of freedom it is "
-        f"nearer to X\\* in {nearer} of {draws} draws. Eigenvectors of a graph that rows and columns share do nothing to "
-        f"factors. The graph's energy helps, but hardly needs factors: at {least['share'].iloc[0]:.0%} of the entries they leave {left:.2f} of the error that it leaves without them."
+        f"With {few['m_over_dof'].iloc[0]:g} times as many entries as degrees of freedom the least nuclear norm has {plain(float(times))} times the "
+        f"squared error of three factors (geometric mean); with {many['m_over_dof'].iloc[0]:g} times as many it is nearer to X\\* in "
+        f"{nearer} of {draws} draws. A graph on rows and columns helps by its energy, a penalty on differences between "
+        f"neighbours, and hardly through factors: at {least['share'].iloc[0]:.0%} of the entries factors with that penalty have "
+        f"{left:.2f} times the error of the penalty alone."
     )
 
 
@@ -169,7 +170,7 @@ def completion_published_headline(*frames):
     for label, frame in zip(WAYS.values(), frames, strict=True):
         inside = [there for *_, there in beside_published(frame, load_published("arora_minima")).values()]
         counts.append(f"{sum(inside)} of {len(inside)} with {label}")
-    return f"Minima that the authors print could be one more draw of ours, in tier full: {' and '.join(counts)}."
+    return f"Of the smallest errors that the authors print these could be one more draw of ours (tier full): {' and '.join(counts)}."
 
 
 def _ends(values, digits=3):

@@ -11,8 +11,8 @@ def connectivity_headline(reference):
     away = abs(claim_of(reference, "connectivity-least-norm")["estimate"])
     return (
         f"From α = 10⁻⁴ descent on two factors ends at rank 1 in {estimate_of(reference, 'connectivity-low-rank')} of the "
-        f"runs on connected 4 × 4 masks. On full blocks that are not connected, its nuclear norm differs from the least by "
-        f"{number(away)} of it in the mean."
+        f"runs on connected masks. On separate full blocks its nuclear norm differs from the least by a share of "
+        f"{number(away)} in the mean."
     )
 
 

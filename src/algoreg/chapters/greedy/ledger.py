@@ -88,9 +88,9 @@ def greedy_headline(frame):
     own = own[own["alpha"] == own["alpha"].min()]
     greedy, trace = (geometric_mean(own[name]) for name in ("distance_to_greedy", "distance_to_min_trace"))
     return (
-        f"descent from α = {power(own['alpha'].iloc[0])} ends near the end of greedy low-rank learning, which is X\\* at rank 1: "
-        f"{number(greedy)} away. From the least trace it ends {number(trace)} away (geometric means, over ‖X\\*‖). "
-        f"Of {len(own)} runs {(own['distance_to_greedy'] < THERE).sum()} end within {THERE:g} of the former."
+        f"and rank 1 greedy learning ends at X\\*. Descent from α = {power(own['alpha'].iloc[0])} ends {number(greedy)} away from there, and "
+        f"{number(trace)} away from the least nuclear norm (geometric means, over ‖X\\*‖); {(own['distance_to_greedy'] < THERE).sum()} of "
+        f"{len(own)} runs end within {THERE:g} of X\\*."
     )
 
 

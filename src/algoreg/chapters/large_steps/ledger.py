@@ -7,9 +7,9 @@ from algoreg.reporting.report import estimate_of, geometric, markdown, number, p
 def large_steps_headline(reference):
     """Return the headline: the share of draws in an orbit of period 2, and what is left of the gap."""
     return (
-        f"At steps from 1.02 to 1.23 over λ₁ the share of draws that end in an orbit of period 2 is at least "
-        f"{estimate_of(reference, 'large-steps-period-two')}, and at most {estimate_of(reference, 'large-steps-balancing', 'up')} of the factors' imbalance "
-        f"along the first eigenvector is left."
+        f"At step sizes from 1.02/λ₁ to 1.23/λ₁, with λ₁ the largest eigenvalue of X\\*, X repeats every second iteration (the smallest "
+        f"share of draws in which it does is {estimate_of(reference, 'large-steps-period-two')}), and at most "
+        f"{estimate_of(reference, 'large-steps-balancing', 'up')} of the factors' imbalance along the first eigenvector is left."
     )
 
 

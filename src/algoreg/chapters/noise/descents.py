@@ -40,7 +40,7 @@ class Fitted:
 def drawn(options, context, number, label_noise, excess=EXCESS):
     """Return the Gaussian ensemble of a number and its problems with their fits, one for each target.
 
-    All eigenvalues of X* are 1. Fits start from the spectrum of (1/m) Σ y_iA_i, told nothing but the rank.
+    All eigenvalues of X* are 1. Fits start from the spectrum of (1/m) Σ y_iA_i, and know the rank alone.
     """
     d, rank = options["d"], options["rank"]
     ensemble = context.draw(Ensemble, d, options["m"], number)

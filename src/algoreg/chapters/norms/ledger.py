@@ -60,7 +60,7 @@ def norms_headline(flow, descent):
     ends = deep.groupby("det")["norm"].apply(geometric_mean)
     own = geometric_mean(descent.loc[descent["accuracy"] == descent["accuracy"].max(), "norm"])
     return (
-        f"Where rank one asks for an infinite entry W_11, flow on three factors drives it to {number(ends['positive'])} at a loss "
-        f"of {1 / last:g}, from det W > 0; from det W < 0 it is {number(ends['negative'])}. Descent on two factors stops at "
-        f"{number(own)}. All are geometric means."
+        f"Of a 2 × 2 matrix W three entries are known, with which rank one would need W_11 = ∞. At a loss of {1 / last:g} flow on three "
+        f"factors has W_11 at {number(ends['positive'])} from det W > 0, and at {number(ends['negative'])} from det W < 0; descent on two factors, "
+        f"with the published step, has {number(own)} (geometric means)."
     )

@@ -116,5 +116,6 @@ def practice_headline(frame):
     end = np.log(frame.loc[frame["method"] == "full", "end"])
     return (
         f"From half of the Pauli strings or more, full width stopped at the shot noise has, in the geometric mean, {np.exp(full.mean() - one.mean()):.2g} "
-        f"times the infidelity of width 1; without the stop, at the end of the run, it has {np.exp(end.mean() - one.mean()):.2g} times."
+        f"times the infidelity of width 1, which knows the rank; at the end of the run it has {np.exp(end.mean() - one.mean()):.2g} times that of "
+        f"width 1."
     )

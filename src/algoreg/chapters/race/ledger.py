@@ -145,8 +145,8 @@ def race_noise_headline(noise, tail):
     noisy, long = (", ".join(f"{name} {found[place]}" for name, found in errors.items()) for place in (0, 1))
     full = number(geometric_mean(noise.loc[noise["method"] == "descent_1e-8", "refit_error"]))
     return (
-        f"Relative errors under noise of {noise['label_noise'].iloc[0]:g} (κ = {noise['kappa'].iloc[0]:g}), each method in the "
-        f"form that suits it: {noisy}. Run on all observations, for as many iterations as held-out ones chose, full width "
+        f"Relative errors under noise of {noise['label_noise'].iloc[0]:g} (κ = {noise['kappa'].iloc[0]:g}), each method stopped and "
+        f"given held-out observations in the way that suits it ([Noise](#noise)): {noisy}. Run on all observations, for as many iterations as held-out ones chose, full width "
         f"has {full}. Without noise, on eigenvalues 1/i: {long}."
     )
 

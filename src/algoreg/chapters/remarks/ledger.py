@@ -41,7 +41,7 @@ def fitted_ends(frame):
     """Return in a sentence how many of the runs that fit their labels at the smallest m end at X*."""
     few = chosen(frame, {"method": "descent", "m_over_dr": frame["m_over_dr"].min()})
     fitted = few[(few["alpha"] == few["alpha"].min()) & (few["status"] == "converged")]
-    return f"gradient descent still recovers X\\* in {_share(fitted['distance_to_target'])} runs that fit the observations."
+    return f"Gradient descent still recovers X\\* in {_share(fitted['distance_to_target'])} runs that fit the observations."
 
 
 def _ends_by_m(frame, smallest):

@@ -11,9 +11,9 @@ def sharp_headline(reference):
     """Return the headline's numbers: how far means are from their predictions, in words."""
     noise = max(float(estimate_of(reference, f"sharp-noise-{name}", "up")) for name in ("least-squares", "penalised"))
     return (
-        f"At r = 2, m = 6dr and x up to 0.3 mean squared errors are within {100 * noise:.2g} % of the prediction; squared "
-        f"overlaps at r = 1 and m ≥ d are within "
-        f"{estimate_of(reference, 'sharp-overlap', 'up')}, and the first m of the least trace within "
+        f"At rank 2, m = 6dr and noise up to x = σ√(d/(2m)) = 0.3 mean squared errors are within {100 * noise:.2g} % of the prediction; "
+        f"squared overlaps with X\\*'s eigenvector at rank 1 and m ≥ d are within {estimate_of(reference, 'sharp-overlap', 'up')}, and the "
+        f"mean of the first m at which the least trace finds X\\* is within "
         f"{100 * float(estimate_of(reference, 'sharp-least-trace', 'up')):.2g} %."
     )
 

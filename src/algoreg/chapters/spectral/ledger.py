@@ -20,9 +20,9 @@ def spectral_headline(errors, margins):
     means = {name: geometric_mean(own.loc[own["network"] == name, "test_error"]) for name in ("plain", "spectral")}
     fourier = margins.loc[margins["network"] == "convolutional", "fourier_margin"].mean()
     return (
-        f"A function on singular values and a trained weight do not help a single block. At {FEW:g} times the degrees of freedom "
-        f"two plain factors have {means['plain'] / means['spectral']:.2f} times the error from an equal initialisation, in the geometric "
-        f"mean. Linear convolutional networks end at {fourier:.3g} of the largest Fourier margin."
+        f"With {FEW:g} times as many measurements as degrees of freedom, and from an equal initialisation, they have "
+        f"{means['plain'] / means['spectral']:.2f} times its error (geometric mean). Linear convolutional networks end at {fourier:.3g} of the "
+        f"largest margin in the Fourier domain."
     )
 
 

@@ -7,9 +7,9 @@ from algoreg.reporting.report import estimate_of, geometric, markdown, number, p
 def subspace_headline(reference):
     """Return the headline's numbers: what changes outside the subspace, and the distance of the paths, in words."""
     return (
-        f"In the geometric mean over draws at most {estimate_of(reference, 'subspace-invariant', 'up')} of a layer changes "
-        f"elsewhere, but for one common factor, and X of both networks differs by at most "
-        f"{estimate_of(reference, 'subspace-compressed', 'up')} ‖X\\*‖."
+        f"Along all other directions a layer is only multiplied by a number: beyond that at most "
+        f"{estimate_of(reference, 'subspace-invariant', 'up')} of it changes, and the X of both networks differ by at most "
+        f"{estimate_of(reference, 'subspace-compressed', 'up')} ‖X\\*‖ (geometric means over draws)."
     )
 
 

@@ -80,7 +80,7 @@ def measure(options, context, number):
     planted = draw_targets(spectrum_target(rank, 1), d, rank, context, options["targets"])
     rows = []
     for method in ("frank-wolfe", "algorithm-1", "descent"):
-        # Descent is told nothing: it runs once.
+        # Descent needs no prior knowledge: it runs once.
         factors = options["trace_factor"] if method != "descent" else [1.0]
         errors = _errors(options, context, ensemble, planted, method, list(product(counts, factors, targets)))
         for m, factor, target in product(counts, options["trace_factor"], targets):

@@ -1,4 +1,4 @@
-"""What a wrong trace costs: Frank–Wolfe of low rank told θ, beside descent that is told nothing."""
+"""What a wrong trace costs: Frank–Wolfe of low rank, given θ, beside descent without prior knowledge."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Whether a network whose weight decay is next to nothing finds its teacher, by the number of examples."""
+"""Whether a network with a vanishing weight decay finds its teacher, by the number of examples."""
 
 import math
 from typing import Annotated, Literal

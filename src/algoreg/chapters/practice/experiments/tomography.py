@@ -1,5 +1,5 @@
 """Quantum states from some of their Pauli expectations with shot noise:
-full width told nothing beside methods that are told.
+full width without prior knowledge beside methods that have some.
 """
 
 import math

@@ -19,7 +19,7 @@ class Options(race.Options):
     """What the experiment can be told."""
 
     m_over_dr: PositiveFloat = 4
-    # Beyond what is known: of what no run knows.
+    # Additional measurements, held out from every run.
     held_out_over_dr: PositiveFloat = 1
     label_noise: NonNegativeFloat = 0.1
     # X* has all d eigenvalues, the i-th i^−tail; the rank is what methods are told, and what m is counted by.

@@ -88,14 +88,14 @@ def figure_2_nearest(reference):
         best = part.loc[part["both"].idxmin()]
         factor = max(best["train_error"], best["test_error"])
         near.append(
-            f"The curve for α = {label:g} is closest to our runs from α = {best['alpha']:g} with {best['stretch']:g} times the "
-            f"step: within a mean factor of {number(outwards(factor, 'up', 3))}."
+            f"The curve labelled α = {label:g} is closest to our runs from α = {best['alpha']:g} at {best['stretch']:g} times the "
+            f"stated step: within a mean factor of {number(outwards(factor, 'up', 3))}."
         )
     curve = load_published("figure_2").query("error == 'test_error'").groupby("alpha").size()
     first = rows.iloc[0]
     return (
-        f"{' '.join(near)} Only the {first['points']:g} of {curve.iloc[0]} published iterations up to {first['last']:g} are "
-        f"compared, because runs with every step that was tried reach them."
+        f"{' '.join(near)} Of the {curve.iloc[0]} published iterations only the {first['points']:g} up to {first['last']:g} are compared, "
+        f"because runs reach these at every step that was tried."
     )
 
 

@@ -85,7 +85,7 @@ VALUES = {
     "least_constant": "least c for which Theorem 1.1's hypothesis holds, at `delta_up` or else at `delta_low`",
 }
 
-# Of the largest step at which X* does not repel: the curvature along the way is not that at its end.
+# Of the largest step at which X* is stable: the curvature along the way is not that at its end.
 LARGEST_SHARE = 0.9
 
 

@@ -159,8 +159,8 @@ def window_of_alpha(frame):
         )
     table = markdown(["d", *(f"κ = {kappa:g}" for kappa in (1, 1.5, 3, 6)), "1/d"], rows)
     return (
-        f"{table}\n\nEach cell: the window is not empty below the first α, and four times its lower end fits into it below the "
-        f"second, all constants 1. Figure 1's α run from {FIGURE_1_ALPHAS[0]:g} to {FIGURE_1_ALPHAS[1]:g}. Along the window from "
+        f"{table}\n\nEach cell has two values of α. The window is not empty if α is below the first; it contains four times its lower "
+        f"end, the T at which errors are judged, if α is below the second. All constants are 1. Figure 1's α run from {FIGURE_1_ALPHAS[0]:g} to {FIGURE_1_ALPHAS[1]:g}. Along the window from "
         f"α = d⁻⁵ = {first['alpha']:.2g} (d = {first['d']:g}, κ = {first['kappa']:g}, m = {first['m']:g}):\n\n"
         + "\n".join(f"- {sentence}" for sentence in sentences)
     )

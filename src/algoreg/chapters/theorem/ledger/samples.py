@@ -36,7 +36,7 @@ def samples_thresholds(*frames):
         "d",
         "r",
         "m*/dr, equal eigenvalues: median (smallest … largest)",
-        "m*/dr, the paper's columns",
+        "m*/dr, X* as the paper draws it",
         "degrees of freedom / dr",
         "statistical dimension of least trace / dr",
     ]
@@ -56,9 +56,10 @@ def samples_between(*frames):
     sentences = []
     for tolerance in TOLERANCES:
         between, above, whole = _sides_of_dimensions(frames, tolerance)
-        beyond = f", and above least trace's in {above}" if above else ""
+        beyond = f", and above both in {above}" if above else ""
         sentences.append(
-            f"At the tolerance {tolerance:g} the median m\\* lies between the two dimensions in {between} of {whole} cases{beyond}."
+            f"At the tolerance {tolerance:g} the median m\\* is between the degrees of freedom and the statistical dimension in "
+            f"{between} of {whole} cases{beyond}."
         )
     first, *others = ({*zip(frame["d"], frame["rank"], strict=True)} for frame in frames)
     twice = sorted(first.intersection(*others))
@@ -125,7 +126,7 @@ def samples_sensitivity(*frames):
                 here = [one for one in found if (one.name, one.along, one.spectrum) == (name, along, spectrum)]
                 cells += [_exponent(*here), _factor(*here, found)] if here else ["", ""]
         rows.append([name, *cells])
-    kinds = ("equal eigenvalues", "the paper's columns")
+    kinds = ("equal eigenvalues", "X* as the paper draws it")
     header = [
         "how m* is read",
         *(text for along in ("r", "d") for kind in kinds for text in (f"exponent in {along}, {kind}", "factor in m*")),
