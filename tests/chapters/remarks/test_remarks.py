@@ -276,7 +276,7 @@ def test_passages_say_what_the_tables_say(tables):
     there = int((fits["distance_to_target"] < 0.01).sum())
     assert (
         passages.fitted_ends(table)
-        == f"gradient descent still recovers X\\* in {there} of {len(fits)} runs that fit the observations."
+        == f"Gradient descent still recovers X\\* in {there} of {len(fits)} runs that fit the observations."
     )
     rows = [line.split(" | ") for line in passages.minibatch_ratios(tables["minibatch"]).splitlines()[2:]]
     # Every start, noise and step; 0.1·√(5/12) is what noise leaves at d = 5, r = 1, m = 12.
