@@ -89,7 +89,7 @@ def test_numbers_in_sentences_are_those_of_the_tables(references):
     few = ends[np.isclose(ends["m_over_dr"], 1.4) & (ends["distance_to_target"] < 0.01)]
     descents, programme = few.query("method == 'descent' and alpha < 2e-12"), few.query("method == 'clarabel'")
     assert f" in {len(descents)} of 24 runs, least trace in {len(programme)} of 24." in said["found_below"]()
-    assert "Only the 6 of 96 published iterations up to " in said["figure_2_nearest"]()
+    assert "Of the 96 published iterations only the 6 up to " in said["figure_2_nearest"]()
     assert "the threshold at d = 100 is 26.4, not 25.9" in said["figure_4_threshold_step"]()
 
 

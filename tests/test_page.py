@@ -341,7 +341,7 @@ def test_fresh_seeds_are_counted_in_the_overview_and_beside_each_claim(tmp_path)
     assert "Tier quick: 9 of 10 fresh seeds as committed (supported), else 1 inconclusive; estimates 0.4" in parts[1]
     assert "fresh seeds" not in parts[2]
     assert "fresh seeds" not in whole(tmp_path / "none", claims)
-    assert "spread over seeds is as their 95 % intervals predict." in text
+    assert "it is no larger than their 95 % intervals predict." in text
     fresh["quick"]["claim-1"]["scatter"] = 1e-9
     front = rendered(tmp_path / "wide", claims, fresh=fresh)["index.html"]
     scattered = re.search(r"<p>Tier quick.*?</p>", front, re.DOTALL)[0]
