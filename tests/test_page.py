@@ -18,7 +18,6 @@ from algoreg.regression import replications
 from algoreg.reporting.charts.comparison import agreement
 from algoreg.reporting.page import addresses, ledger, plots, provenance, render, verdicts
 from algoreg.results import records
-from algoreg.settings.chapters import load_chapters
 
 pytestmark = pytest.mark.any_kernels
 
@@ -721,8 +720,10 @@ def test_the_papers_figures_are_those_that_chapters_compare():
 @pytest.mark.workflow
 def test_the_rule_names_a_damaged_figure(repository):
     results = repository / "results" / "smoke"
-    for name in addresses.pages(chapter.name for chapter in load_chapters()):
-        records.check(results / "report" / name)
+    pages = [path for path in (results / "report").glob("*.html") if path.name != "verdicts.html"]
+    assert {"index.html", "see-it-happen.html", "theorem.html"} <= {path.name for path in pages}
+    for page in pages:
+        records.check(page)
     (results / "report" / "index.html").unlink()
     with open(results / "figures" / "figure_2.svg", "a") as picture:
         picture.write("x")

@@ -39,7 +39,9 @@ def test_every_chapters_reference_has_that_chapters_tables_and_claims_alone():
             content = references.read(chapter, tier)
             own = _tables(chapter)
             assert {*content["tables"], *content["comparisons"]} == own & {*plan.tables(settings)}
-            assert [claim["id"] for claim in content["claims"]] == [entry["id"] for entry in chapter.claims]
+            judged, named = ([entry["id"] for entry in entries] for entries in (content["claims"], chapter.claims))
+            # A new claim has a verdict of standard once somebody has run that, as `make verify` says.
+            assert judged == ([name for name in named if name in judged] if tier == "standard" else named)
         whole = references.read_tier(tier)
         named = {entry for chapter in load_chapters() if chapter.name in found for entry in _tables(chapter)}
         assert {*whole["tables"], *whole["comparisons"]} == named & {*plan.tables(settings)}

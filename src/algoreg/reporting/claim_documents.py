@@ -70,7 +70,7 @@ ABOUT_CLAIMS = (
 
 HOW_TO_READ = wrapped(
     "What each estimate measures: [all claims](../claims.md). A claim is supported if its whole 95 % interval is as *needed*. "
-    "An interval that is *deterministic to 10⁻²* changes with the random draws by that share of the estimate only. The "
+    'An interval that is "deterministic to 10⁻²" changes with the random draws by that share of the estimate only. The '
     "control must not be supported; it is *weak* if it is inconclusive. *Slack* is the distance of the interval's nearer end from the margin, in "
     'parts of it. After "at most", "at least" and "within" the text rounds estimates outwards.'
 )
@@ -333,9 +333,16 @@ def _claim_rows(entry, said, full, fresh, runs, sharpness=""):
     return [
         *rows,
         ("reads", ", ".join(f"`{name}`" + runs.get(name, "") for name in entry["experiments"])),
-        ("figure", f"[`{entry['figure']}`](../figures/{entry['figure']}.svg)" if entry["figure"] else "–"),
+        ("figure", _linked_figure(entry["figure"])),
         ("alone", f"`make claim ID={entry['id']} TIER={(entry['tiers'] or ['standard'])[0]}`"),
     ]
+
+
+def _linked_figure(name):
+    """Return a figure's name as Markdown, a link where it is committed; a dash where a claim has none."""
+    if not name:
+        return "–"
+    return f"[`{name}`](../figures/{name}.svg)" if (ROOT / f"docs/figures/{name}.svg").exists() else f"`{name}`"
 
 
 def _texts_of_verdicts(claims, entries):
