@@ -1,11 +1,15 @@
 """What descent passes, against a plain loop; what is refused."""
 
+from itertools import product
+
 import numpy as np
+import pandas as pd
 import plain
 import pytest
 from conftest import gaussian_matrices, measured, refused
 
 from algoreg.algorithms.factored import start_matrix
+from algoreg.chapters.incremental import ledger
 from algoreg.chapters.incremental.experiments.incremental import FITTING
 from algoreg.numerics.problems import draw_factor
 
@@ -72,3 +76,25 @@ def test_bad_options_are_named():
     refused("incremental_course", "equal ones are learned together", eigenvalues=[1.0, 0.9])
     refused("incremental_course", "m below d(d+1)/2", m_over_dr=4)
     refused("incremental_course", "width = [\"r\"]: Input should be 'd'", width=["r"])
+
+
+def test_powers_stand_beside_the_ratio_of_eigenvalues():
+    """Tables whose distances are powers of α that differ by table and by s."""
+    tables = []
+    for power in (0.5, 0.25, 0.125):
+        names = product(("d", "r"), (1, 2), (1e-2, 1e-4, 1e-6))
+        rows = [
+            {"width": width, "s": s, "alpha": alpha, "d": 40, "nearest_to_fit": 3 * alpha ** (power / s)}
+            # The rank's width is not asked for.
+            if width == "d"
+            else {"width": width, "s": s, "alpha": alpha, "d": 40, "nearest_to_fit": 1.0}
+            for width, s, alpha in names
+        ]
+        tables.append(pd.DataFrame(rows))
+    lines = ledger.powers_by_spectrum(*tables).splitlines()[2:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert cells == [
+        ["0.35", "40", "0.5", "0.25"],
+        ["0.5", "40", "0.25", "0.125"],
+        ["0.7", "40", "0.125", "0.0625"],
+    ]

@@ -15,7 +15,7 @@ from scipy.optimize import brentq, minimize
 from scipy.optimize import least_squares as minimise
 from scipy.stats import chi2
 
-from algoreg.chapters.noise import estimands, fits
+from algoreg.chapters.noise import estimands, fits, ledger
 from algoreg.chapters.noise.experiments import noisy_plateau
 from algoreg.chapters.noise.experiments.noisy_plateau import rates
 from algoreg.chapters.noise.fits import NoisyProblem, fitted_factor, noisy_problems, residual_sum, spectral_factor
@@ -370,3 +370,15 @@ def test_noise_ranks_shows_what_fits_leave_which_ranks_are_rejected_and_what_is_
     np.testing.assert_allclose(means, mean(degrees, "alpha", "degrees"))
     assert set(curve(third, "dr/dim").index) == {12 / 11}
     assert_spans(third, 1, margin("noisy-descent-degrees-of-freedom"))
+
+
+def test_powers_below_the_dimension_are_those_of_the_last_time():
+    tables = []
+    for m, power in ((240, 0.9), (163, 0.6)):
+        rows = [
+            {"d": 24, "rank": 2, "m": m, "alpha": alpha, "time": time, "closest": alpha**power if time == 600 else 1.0}
+            for alpha in (1e-2, 1e-4, 1e-6)
+            for time in (10, 600)
+        ]
+        tables.append(pd.DataFrame(rows))
+    assert ledger.nearest_points_below(*tables) == "0.9 at m = 5dr and 0.6 at m = 3.4dr"

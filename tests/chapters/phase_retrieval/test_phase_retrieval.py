@@ -298,3 +298,19 @@ def test_phase_incoherence_shows_both_laws_and_every_row():
         same(curve(second, label), geometric(where(steps, rule=rule), "d", "to_end"))
     shown = curve(third, "one row of length 1").to_numpy()
     assert sorted(shown) == pytest.approx(sorted(where(rows, start="spiky")["longest"]))
+
+
+def test_slow_starts_are_those_above_the_limit_and_those_that_never_arrive():
+    times = {50: [20.0, 30.0, 40.0, 101.0], 100: [20.0, 100.0, 500.0, np.nan]}
+    rows = [
+        {"d": d, "m_ratio": 10, "target": ensemble, "ensemble": ensemble, "stage_one": time}
+        for d, own in times.items()
+        for ensemble, time in enumerate(own)
+    ]
+    lines = ledger.slow_starts(pd.DataFrame(rows)).splitlines()[2:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert [row[0] for row in cells] == ["50", "100"]
+    # Of the two in the middle the larger.
+    assert [row[1] for row in cells] == ["40", "500"]
+    assert [row[2].split(" ")[0] for row in cells] == ["25%", "50%"]
+    assert [row[3] for row in cells] == ["4", "4"]

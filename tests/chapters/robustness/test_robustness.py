@@ -8,7 +8,7 @@ from conftest import gaussian_matrices, measured, refused
 from drawn import RUNS, crossed, curve, where
 
 from algoreg.algorithms.factored import start_matrix
-from algoreg.chapters.robustness import estimands
+from algoreg.chapters.robustness import estimands, ledger
 from algoreg.chapters.robustness.experiments import flat_minima
 from algoreg.chapters.robustness.experiments.early_stopping import STRIDE
 from algoreg.claims import estimands as shared
@@ -178,3 +178,14 @@ def test_flat_minima_shows_the_shares_that_recover():
     np.testing.assert_allclose(drawn.to_numpy(), share.to_numpy())
     assert axes.get_title().endswith("within a factor of 1")
     assert "a factor below 1.15" in axes.get_legend().get_texts()[-1].get_text()
+
+
+def test_schedules_are_listed_by_the_sum_of_their_steps():
+    rows = [
+        {"loss": loss, "end_error": error} for loss, error in (("absolute", 0.1), ("absolute", 0.4), ("squared", 3.0))
+    ]
+    table = ledger.outlier_schedules(*(pd.DataFrame(rows) for _ in ledger.SCHEDULES))
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+    # η/(1 − ρ) with η = 0.4.
+    assert [row[0] for row in cells] == ["40", "67", "133", "267"]
+    assert {tuple(row[2:]) for row in cells} == {("0.2", "3")}

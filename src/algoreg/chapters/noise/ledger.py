@@ -6,6 +6,7 @@ from algoreg.chapters.noise.estimands import share_of_right_rank
 from algoreg.claims.cells import chosen
 from algoreg.numerics.seeds import stream
 from algoreg.numerics.theory import degrees_of_freedom
+from algoreg.reporting.charts.law import exponent_of
 from algoreg.reporting.charts.text import number as power
 from algoreg.reporting.report import geometric, markdown, number, passage
 
@@ -37,6 +38,17 @@ def nearest_points(frame):
     ]
     header = ["α", "nearest to X̂_r", "to X̂_{r+1}", "to X̂_{r−1}", f"error at η·t = {last['time'].iloc[0]:g} / smallest"]
     return markdown(header, rows)
+
+
+@passage("noisy_descent_below", "noisy_descent_far_below")
+def nearest_points_below(*frames):
+    """Return the exponents in α of the smallest distance to the rank-r fit with m below d(d+1)/2, in words."""
+    said = []
+    for frame in frames:
+        last = frame[frame["time"] == frame["time"].max()]
+        ratio = last["m"].iloc[0] / (last["d"].iloc[0] * last["rank"].iloc[0])
+        said.append(f"{number(exponent_of(last, 'alpha', 'closest'))} at m = {number(ratio)}dr")
+    return " and ".join(said)
 
 
 @passage("noisy_plateau")

@@ -35,6 +35,25 @@ def log_beside(frame):
     )
 
 
+# Iterations of the first stage beyond which a start is slow.
+SLOW = 100
+
+
+@passage("phase_tail")
+def slow_starts(frame):
+    """Return the share of random starts whose first stage is slow, or never ends, by d, as Markdown."""
+    rows = []
+    for d, part in frame.groupby("d"):
+        # A start that has not arrived takes longer than any.
+        slow = (part["stage_one"].fillna(np.inf) > SLOW).astype(float)
+        share = shares_by_ratio(part.assign(slow=slow), "slow")[part["m_ratio"].iloc[0]]
+        median = medians_by(part, "d", "stage_one")[d]
+        rows.append(
+            [f"{d:g}", f"{median:.0f}", f"{share.value:.0%} [{share.low:.0%}, {share.high:.0%}]", f"{len(part)}"]
+        )
+    return markdown(["d", "median to 0.1", f"share above {SLOW}", "runs"], rows)
+
+
 @passage("phase_incoherence")
 def incoherence_of_starts(frame):
     """Return how often a spectral run's largest incoherence is its start's,

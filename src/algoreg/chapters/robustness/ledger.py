@@ -4,6 +4,8 @@ import numpy as np
 
 from algoreg.claims.thresholds import find_thresholds
 from algoreg.reporting.report import geometric, markdown, number, passage
+from algoreg.settings.chapters import load_chapters
+from algoreg.settings.plan import experiment_options
 
 # The relative error below which a programme has found X*.
 FOUND = 0.01
@@ -39,6 +41,21 @@ def outlier_errors(frame):
         means = [geometric(own.loc[own["loss"] == loss, "end_error"]) for loss in ("squared", "absolute")]
         rows.append([f"{share:g}", *means])
     return markdown(["share of outliers", "squared loss", "absolute loss"], rows)
+
+
+SCHEDULES = ("outliers_short", "outliers_medium", "outliers_long", "outliers_longest")
+
+
+@passage(*SCHEDULES)
+def outlier_schedules(*frames):
+    """Return the errors at the end by the sum of the absolute loss's steps, as Markdown."""
+    entries, rows = load_chapters(["robustness"])[0].entries["experiments"], []
+    for name, frame in zip(SCHEDULES, frames, strict=True):
+        chosen = experiment_options(entries[name])
+        total = chosen["absolute_step"] / (1 - chosen["decay"])
+        means = [geometric(frame.loc[frame["loss"] == loss, "end_error"]) for loss in ("absolute", "squared")]
+        rows.append([f"{total:.0f}", f"{chosen['iterations']}", *means])
+    return markdown(["sum of the steps", "T", "absolute loss", "squared loss"], rows)
 
 
 @passage("flat_minima")
