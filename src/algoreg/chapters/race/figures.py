@@ -6,7 +6,7 @@ import numpy as np
 
 from algoreg.chapters.race import by_rank
 from algoreg.chapters.race.estimands import log_passes
-from algoreg.chapters.race.words import NAMES, SAMPLES, SHORT
+from algoreg.chapters.race.words import ERRORS, EXACT_ERROR, NAMES, SAMPLES, SHORT, sampled
 from algoreg.claims.cells import geometric_mean
 from algoreg.claims.thresholds import find_thresholds
 from algoreg.numerics.theory import degrees_of_freedom, psd_statistical_dimension, trace_statistical_dimension
@@ -16,8 +16,6 @@ from algoreg.reporting.charts.style import COLOURS
 from algoreg.reporting.charts.text import SPREAD, caption, margin_text, number, rounded, sizes
 from algoreg.reporting.figures import drawing
 
-# The errors at which m* is read; claims read the first two.
-THRESHOLDS = (0.1, 0.01, 0.001)
 # The two panels: methods without prior knowledge, and those that know something of X*.
 GROUPS = {
     "no prior knowledge": (
@@ -27,6 +25,7 @@ GROUPS = {
         "momentum_r", "scaled_r", "thresholding_momentum", "thresholding_2r", "frank_wolfe_d", "trace_projected",
     ),
 }  # fmt: skip
+LARGEST_ERROR = max(ERRORS)
 PREDICTED = {
     "degrees of freedom": degrees_of_freedom,
     "statistical dimension of least trace": trace_statistical_dimension,
@@ -109,30 +108,33 @@ def _margin_marks(axes, names, medians, claims):
 def _measurements_title(medians):
     """Return the title of the thresholds: who takes the fewest at the largest and at the smallest error."""
     found = []
-    for tolerance in (THRESHOLDS[0], THRESHOLDS[-1]):
+    for tolerance in (LARGEST_ERROR, EXACT_ERROR):
         there = {name: m for (name, own), m in medians.items() if own == tolerance and 0 < m < np.inf}
         if there:
             least = min(there, key=there.get)
-            found.append(f"to an error of {tolerance:g} {SAMPLES[least]} takes the fewest, {there[least]:.2f}·dr")
+            found.append(f"to an error of {ERRORS[tolerance]} {SAMPLES[least]} takes the fewest, {there[least]:.2f}·dr")
     return "\n".join(found) or "no threshold lies on the grid"
 
 
 @drawing
 def race_thresholds(tables, claims):
-    """Draw the m* of every method at three errors: the median, and the range of runs at the largest of them."""
+    """Draw the m* of every method at four errors: the median, and the range of runs at the largest of them."""
     names = [name for name in SAMPLES if name in tables]
     figure, (axes,) = panels(width=7.4, height=0.3 * len(names) + 1.3)
     first = tables[names[0]].iloc[0]
     scale, medians = first["d"] * first["rank"], {}
-    for (tolerance, marker), colour in zip(zip(THRESHOLDS, "os^", strict=True), COLOURS, strict=False):
+    for ((tolerance, shown), marker), colour in zip(zip(ERRORS.items(), "os^D", strict=True), COLOURS, strict=False):
         for place, name in enumerate(names):
-            found = find_thresholds(tables[name], "rank", tolerance)
+            frame = sampled(tables, name, tolerance)
+            if frame is None:
+                continue
+            found = find_thresholds(frame, "rank", tolerance)
             median = medians[name, tolerance] = float(found.medians()[0]) / scale
             low, high = np.exp([found.logs.min(), found.logs.max()]) / scale
-            if tolerance == THRESHOLDS[0]:
+            if tolerance == LARGEST_ERROR:
                 axes.plot([low, high], [place, place], color=colour, linewidth=1.5)
             axes.plot(median if 0 < median < np.inf else np.nan, place, marker, color=colour, markersize=5)
-        axes.plot([], [], marker, color=colour, markersize=5, label=f"error {tolerance:g}")
+        axes.plot([], [], marker, color=colour, markersize=5, label=f"error {shown}")
     for (label, function), style in zip(PREDICTED.items(), ("-", "--", ":"), strict=True):
         value = function(int(first["d"]), int(first["rank"])) / scale
         axes.axvline(value, color="black", linewidth=0.8, linestyle=style, label=label)
@@ -143,7 +145,7 @@ def race_thresholds(tables, claims):
     axes.set_title(_measurements_title(medians))
     note = (
         "medians over runs; bars: range of runs at an error of 0.1; a method whose median lies off its grid of m at a "
-        "level has no mark there"
+        "level has no mark there; six methods were run on to 10⁻⁶"
     )
     return finish(figure, note, columns=2, caption=caption("κ = 1", sizes(tables[names[0]], "d", "rank")))
 
@@ -177,8 +179,8 @@ def _searched(axes, tables):
     """Draw m* of the search over that of descent from the smallest initialisation, by rank, at three errors; return the
     largest mean at the smallest error.
     """
-    ranks = list(by_rank.thresholds(tables, "search", THRESHOLDS[0]))
-    for place, (error, marker) in enumerate(zip(THRESHOLDS, "os^", strict=True)):
+    ranks = list(by_rank.thresholds(tables, "search", by_rank.ERRORS[0]))
+    for place, (error, marker) in enumerate(zip(by_rank.ERRORS, "os^", strict=True)):
         found = {rank: by_rank.ratio(tables, "search", "descent_1e-12", rank, error) for rank in ranks}
         there = {rank: one.numbers() for rank, one in found.items() if one.value is not None}
         means, low, high = np.array(list(there.values())).reshape(-1, 3).T
@@ -196,14 +198,14 @@ def race_rank_thresholds(tables, claims):
     """
     figure, (left, right, wide) = two_and_one(height=3.4)
     right.sharey(left)
-    _by_rank(left, tables, THRESHOLDS[0])
-    ends = _by_rank(right, tables, THRESHOLDS[-1])
+    _by_rank(left, tables, by_rank.ERRORS[0])
+    ends = _by_rank(right, tables, by_rank.ERRORS[-1])
     left.set_ylabel("m*/(dr)")
     write_ends(right, ends)
     largest = _searched(wide, tables)
     margin_level(wide, claims["race-ranks-search"])
     wide.set_title(
-        f"to an error of {THRESHOLDS[-1]:g} a search for the rank takes at most\n"
+        f"to an error of {by_rank.ERRORS[-1]:g} a search for the rank takes at most\n"
         f"{rounded(largest, 3, 'up')} times the measurements of descent from α = 10⁻¹²"
     )
     note = "above: geometric means over runs; one off its grid of m is left out; below: 95 % intervals"

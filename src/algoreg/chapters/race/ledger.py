@@ -2,10 +2,20 @@
 
 import numpy as np
 
-from algoreg.chapters.race import by_rank, which_method
+from algoreg.chapters.race import by_rank, by_size, which_method
 from algoreg.chapters.race.estimands import log_passes, threshold_ratio
 from algoreg.chapters.race.methods import METHODS
-from algoreg.chapters.race.words import NAMES, OVERPARAMETRISED, SAMPLES, TOLD, mean_error, span
+from algoreg.chapters.race.words import (
+    ERRORS,
+    EXACT_TABLES,
+    NAMES,
+    OVERPARAMETRISED,
+    SAMPLES,
+    TOLD,
+    mean_error,
+    sampled,
+    span,
+)  # fmt: skip
 from algoreg.claims.cells import geometric_mean
 from algoreg.claims.judging import SIGNS, verdict
 from algoreg.claims.thresholds import find_thresholds
@@ -211,27 +221,28 @@ def _by(table, along, tolerances):
     return markdown(header, rows)
 
 
-@passage("race", *SAMPLES)
+@passage("race", *SAMPLES, *EXACT_TABLES)
 def race_by_method(race, *frames):
     """Return what every method is told, its measurements and its passes, as one table in Markdown."""
-    sampled = {name: _medians(frame) for name, frame in zip(SAMPLES, frames, strict=True)}
+    tables = dict(zip((*SAMPLES, *EXACT_TABLES), frames, strict=True))
+    measured = {name: [_median(sampled(tables, name, error), error) for error in ERRORS] for name in SAMPLES}
     kappas = sorted(set(race["kappa"]))
     shown = {method: table for table, method in ALSO_SAMPLED.items()}
-    blank = ["–"] * len(TOLERANCES)
+    blank = [which_method.MISSING] * len(ERRORS)
     rows = []
     for method in (name for name in NAMES if name in set(race["method"])):
         own = race[race["method"] == method]
         passes = [_passes(own[own["kappa"] == kappa], SHOWN[-1]) for kappa in kappas]
-        few = sampled[shown[method]] if shown.get(method) in sampled else blank
+        few = measured.get(shown.get(method), blank)
         rows.append([NAMES[method], TOLD[own["told"].iloc[0]], *few, *passes])
-    for name, few in sampled.items():
+    for name, few in measured.items():
         if name not in ALSO_SAMPLED:
             told = which_method.told_of_samples(name).replace("decomposition", "nothing")
             rows.append([SAMPLES[name], TOLD[told], *few, *["–"] * len(kappas)])
     order = list(TOLD.values())
     rows.sort(key=lambda row: order.index(row[1]))
-    measured = [f"m\\*/(dr), error {tolerance:g}" for tolerance in TOLERANCES]
-    header = ["method", "prior knowledge", *measured, *(f"passes to 10⁻⁶, κ = {kappa:g}" for kappa in kappas)]
+    errors = [f"m\\*/(dr), error {shown}" for shown in ERRORS.values()]
+    header = ["method", "prior knowledge", *errors, *(f"passes to 10⁻⁶, κ = {kappa:g}" for kappa in kappas)]
     first = frames[0].iloc[0]
     said = (
         f"Passes: {_sizes(race.iloc[0])}. Measurements: medians at κ = 1, d = {first['d']:g}, r = {first['rank']:g}, "
@@ -272,11 +283,12 @@ def race_ratios_by_rank(*frames):
     return markdown(["m* of", "r", *(f"error {error:g}" for error in by_rank.ERRORS)], rows)
 
 
-def _medians(frame):
-    """Return the median m*/(dr) at the errors of the tables, as text."""
-    scale = frame["d"].iloc[0] * frame["rank"].iloc[0]
-    medians = [float(find_thresholds(frame, "rank", tolerance).medians()[0]) / scale for tolerance in TOLERANCES]
-    return [number(median) if 0 < median < np.inf else "off the grid" for median in medians]
+def _median(frame, error):
+    """Return the median m*/(dr) to an error as text; of no rows, a dash."""
+    if frame is None:
+        return which_method.MISSING
+    median = float(find_thresholds(frame, "rank", error).medians()[0]) / (frame["d"].iloc[0] * frame["rank"].iloc[0])
+    return number(median) if 0 < median < np.inf else "off the grid"
 
 
 @passage(*SAMPLES)
@@ -343,6 +355,14 @@ def which_by_rank(tier, reference):
     first = tables[by_rank.PREFIX + "search"].iloc[0]
     said = f"Fewest m\\*/(dr) by rank, the {tier} tier, d = {first['d']:g}, κ = 1:"
     return f"{said}\n\n{markdown(*which_method.needed_by_rank(tables))}"
+
+
+@passage(tiers=("quick", "standard"))
+def which_by_size(quick, standard):
+    """Return how the lead of one method over another differs between two sizes, as Markdown."""
+    entries = {entry["id"]: entry for chapter in load_chapters() for entry in chapter.claims}
+    header = ["first / second", "smaller size", "larger size", "the lead", "claim"]
+    return markdown(header, by_size.rows(entries, quick, standard))
 
 
 @passage("race", tiers=BEST)

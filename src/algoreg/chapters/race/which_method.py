@@ -10,7 +10,7 @@ import numpy as np
 from algoreg import plugins
 from algoreg.chapters.race import by_rank
 from algoreg.chapters.race.estimands import log_passes
-from algoreg.chapters.race.words import NAMES, SAMPLES, mean_error
+from algoreg.chapters.race.words import ERRORS, NAMES, SAMPLES, mean_error, sampled
 from algoreg.claims.thresholds import find_thresholds
 from algoreg.reporting.report import literal, number
 from algoreg.settings import options
@@ -42,7 +42,6 @@ WITHIN = {
 # Geometric means this near to the least are named with it: too near to choose by.
 TIE = 1.02
 GOAL = 1e-6
-THRESHOLDS = (0.1, 0.01, 0.001)
 MISSING = "–"
 CHAPTER = "race"
 
@@ -100,8 +99,8 @@ def needed(reference, tolerance):
     """
     means = {told: {} for told in KNOWN}
     for table, name in SAMPLES.items():
-        if table in reference["tables"]:
-            frame = reference["tables"][table]
+        frame = sampled(reference["tables"], table, tolerance)
+        if frame is not None:
             found = find_thresholds(frame, "rank", tolerance)
             if found.on_grid:
                 scale = frame["d"].iloc[0] * frame["rank"].iloc[0]
@@ -121,9 +120,9 @@ def by_knowledge(reference):
     """Return the header and rows of what to take by what is known; numbers are dashes where there is no reference."""
     has = reference and "race" in reference["tables"]
     passes = best_by_passes(reference["tables"]["race"]) if has else {}
-    ratios = [needed(reference, tolerance) if reference else {} for tolerance in THRESHOLDS]
+    ratios = [needed(reference, tolerance) if reference else {} for tolerance in ERRORS]
     kappas = sorted(next(iter(passes.values()))) if passes else []
-    measured = [f"fewest m\\*/(dr), error {tolerance:g}" for tolerance in THRESHOLDS]
+    measured = [f"fewest m\\*/(dr), error {shown}" for shown in ERRORS.values()]
     header = ["you know", *(f"fewest passes to 10⁻⁶, κ = {kappa:g}" for kappa in kappas), *measured]
     alike = {}
     for told, said in KNOWN.items():

@@ -2,6 +2,7 @@
 their mean errors are written.
 """
 
+from algoreg.claims.cells import chosen
 from algoreg.reporting.report import geometric
 
 NAMES = {
@@ -71,6 +72,33 @@ SAMPLES = {
     "race_samples_large": "descent from α = 0.1",
     "race_samples_projected": "accelerated projected descent",
 }
+# The errors at which m* is read, as text.
+ERRORS = {0.1: "0.1", 0.01: "0.01", 0.001: "0.001", 1e-6: "10⁻⁶"}
+# Where the m* of these methods to the last of them stand: the runs of the tables above end at 10⁻⁴.
+EXACT_ERROR = 1e-6
+EXACT = {
+    "race_samples_thresholding": ("race_exact_samples_thresholding", {}),
+    "race_samples_search": ("race_exact_samples_search", {}),
+    "race_samples_momentum_r": ("race_exact_samples_momentum_r", {}),
+    "race_samples_full": ("race_exact_samples_descent", {"alpha": 1e-6}),
+    "race_samples_small": ("race_exact_samples_descent", {"alpha": 1e-12}),
+    "race_samples_least_trace": ("race_exact_samples_least_trace", {}),
+}
+EXACT_TABLES = tuple(dict.fromkeys(table for table, _ in EXACT.values()))
+
+
+def sampled(tables, name, error):
+    """Return the rows from which a method's m* to an error is read; None where they are not measured.
+
+    Parameters
+    ----------
+    tables : mapping of str to pandas.DataFrame
+    name : str
+        One of ``SAMPLES``.
+    error : float
+    """
+    table, where = EXACT.get(name, (None, {})) if error == EXACT_ERROR else (name, {})
+    return chosen(tables[table], where) if table in tables else None
 
 
 def span(numbers):
