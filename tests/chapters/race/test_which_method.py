@@ -59,15 +59,15 @@ def test_the_best_method_of_each_that_is_told_is_read_from_the_table():
     assert best["trace"] == best["rank bound"] == best["nothing"]
     header, rows = which_method.by_knowledge(REFERENCE)
     assert header[:3] == ["you know", "fewest passes to 10⁻⁶, κ = 1", "fewest passes to 10⁻⁶, κ = 100"]
-    assert header[3:] == [rf"fewest m\*/(dr), error {error}" for error in ("0.1", "0.01", "0.001")]
+    assert header[3:] == [rf"fewest m\*/(dr), error {error}" for error in ("0.1", "0.01", "0.001", "10⁻⁶")]
     # Knowledge that helps no method stands in the row of those who know less.
     cells = {known: row[1:] for row in rows for known in row[0].split("; or ")}
     assert cells["the rank r"] == [
         "descent, width r, spectral initialisation: 28",
         "descent, width r, spectral initialisation: 2828",
-        *["–"] * 3,
+        *["–"] * 4,
     ]
-    assert cells["the trace"] == ["product of three factors: 57", "product of three factors: 5657", *["–"] * 3]
+    assert cells["the trace"] == ["product of three factors: 57", "product of three factors: 5657", *["–"] * 4]
 
 
 def test_who_knows_more_may_take_what_is_told_less_and_ties_are_named_together():
@@ -139,6 +139,20 @@ def test_the_fewest_measurements_are_named_by_rank_and_error():
     # Of a rank that one side has not, there is no ratio.
     assert by_rank.ratio(tables, "search", "descent_1e-12", 2, 0.1).value is None
     assert "yet" in ledger.which_by_rank(None, None)
+
+
+def test_measurements_to_the_smallest_error_are_those_of_the_longer_runs():
+    tables = {
+        "race_samples_search": sampled({2: 1.5}),
+        "race_samples_2r": sampled({2: 1.0}),
+        "race_exact_samples_search": sampled({2: 3.0}).replace({"test_error": {1e-4: 1e-7}}),
+    }
+    least = which_method.needed({"tables": tables}, 1e-6)
+    # The curve falls to a tenth of the level: half way to it 0.1 is passed, as above, and 10⁻⁶ near its end.
+    at = 4 ** ((6 / 7) - 1 / 2)
+    assert least["nothing"] == {"thresholding with a rank search": pytest.approx(3.0 * at)}
+    assert "descent, width 2r" not in least["rank bound"]
+    assert list(which_method.needed({"tables": tables}, 0.1)["rank bound"]) == ["descent, width 2r"]
 
 
 def test_tables_by_rank_have_the_options_of_those_at_rank_2():

@@ -291,7 +291,7 @@ def _median(frame, error):
     return number(median) if 0 < median < np.inf else "off the grid"
 
 
-@passage(*SAMPLES)
+@passage(*SAMPLES, *EXACT_TABLES)
 def race_tolerances(reference):
     """Return the ratio of m* of every claim on thresholds at several errors,
     and what the verdict would be there, as Markdown.
