@@ -1,7 +1,7 @@
-"""Set the article: python tools/build_article.py, to article.pdf.
+"""Typeset the article: python tools/build_article.py, to article.pdf.
 
 The text is docs/article/article.typ. Its numbers come from reference/standard, its figures from docs/figures.
-Typst lies in .venv/site; it has its fonts with it and fetches nothing.
+Typst is in .venv/site, brings its fonts and fetches nothing.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 """Build the site of a finished tier: python tools/build_site.py TIER, to site/.
 
-Sphinx (in .venv/site) reads the Markdown of the repository as it is. What is gathered here: the landing page, the
-figures of each chapter, the long forms (every claim, every table, fresh seeds), which are not committed, and, from
-results/<tier>/, the report, the explorer and the executed notebooks, where they are there. Nothing is fetched, and
-the pages fetch nothing.
+Sphinx (in .venv/site) reads the Markdown of the repository as it is. This script adds the landing page, the
+figures of each chapter, the long forms (every claim, every table, fresh seeds), which are not committed, and from
+results/<tier>/ the report, the explorer and the executed notebooks, if they exist. Neither the script nor the pages
+use a network.
 """
 
 import argparse
@@ -260,7 +260,7 @@ def build(root, tier, target):
 def main():
     """Build the site and say where it is."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tier", help="a finished tier's name")
+    parser.add_argument("tier", help="name of a finished tier")
     target = ROOT / "site"
     status = build(ROOT, parser.parse_args().tier, target)
     found = problems(target) if status == 0 else []

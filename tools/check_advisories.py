@@ -1,8 +1,8 @@
 """Look up every installed package in the public advisory databases: python tools/check_advisories.py.
 
-Exit status 0: looked up, none known. 1: there are some, named. 3: could not look (no network, or the database did not
-answer); then nothing is known either way, and the script says so. Runs pip-audit of .venv/tools, outside the
-environment.
+Exit status 0: no advisory is known. 1: there are advisories, which are printed. 3: the look-up failed (no network, or
+the database did not answer), so that nothing is known either way, which the script prints. Runs pip-audit of
+.venv/tools, outside the environment.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Check a crate by the validator of its community: .venv/crate/bin/python tools/check_crate.py CRATE.
 
-What its profiles require must hold; what they recommend is printed. The profiles come with the validator, the
-definitions of terms with the library that wrote the crate: nothing is fetched.
+Fails if the crate lacks something that the validator's profiles require, and prints what they recommend. The profiles
+come with the validator, the definitions of terms with the library that wrote the crate: nothing is fetched.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def problems(path):
 def main():
     """Print what is wrong; exit 1 where something is that must not be."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("crate", help="a zip, or its folder")
+    parser.add_argument("crate", help="the crate: a zip file or a folder")
     found = problems(parser.parse_args().crate)
     print("\n".join(dict.fromkeys(found)))
     required = [line for line in found if line.startswith("required")]

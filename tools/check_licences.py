@@ -1,7 +1,7 @@
 """Check the licences of all installed packages against docs/licences.yaml: python tools/check_licences.py.
 
-Reads the packages' own metadata, no network. Exit status 1 if a package has a licence that is not allowed, or says
-none.
+Reads the packages' metadata and needs no network. Exit status 1 if a package has a licence that is not allowed, or
+names none.
 """
 
 import argparse

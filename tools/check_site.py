@@ -1,5 +1,5 @@
-"""Look at a built site: python tools/check_site.py site. Every link leads somewhere,
-and no page asks another machine for anything.
+"""Check a built site: python tools/check_site.py site. Fails if a link has no target,
+or if a page fetches anything from another machine.
 """
 
 import argparse
@@ -92,7 +92,7 @@ def problems(root):
 def main():
     """Print what is wrong; exit 1 where something is."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("site", type=Path, help="its folder")
+    parser.add_argument("site", type=Path, help="folder of the site")
     root = parser.parse_args().site
     found = problems(root)
     print(

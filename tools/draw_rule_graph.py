@@ -1,7 +1,7 @@
 """Draw how the workflow's rules follow from each other: python tools/draw_rule_graph.py, to docs/rule_graph.svg.
 
 The rules of all claims are one node, and so are those of all figures. Targets are left out, and so is an arrow that a
-longer way says too.
+longer path implies.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """Fetch a published tier and unpack its results: python tools/fetch_results.py TIER.
 
-What it needs is an entry of ``reference/releases.json``: ``{"<tier>": {"url": "https://…/crate.zip", "sha256": "…"}}``,
-the crate that `make crate` wrote and somebody published as an asset of a release. URL and SHA256 of the environment go
-before it.
+The crate is one that `make crate` wrote and somebody published as an asset of a release. Its address and checksum are
+read from ``reference/releases.json``: ``{"<tier>": {"url": "https://…/crate.zip", "sha256": "…"}}``. The environment
+variables URL and SHA256 take precedence.
 """
 
 import argparse
@@ -94,7 +94,7 @@ def unpack(archive, names, tier, root):
 def main():
     """Fetch the tier that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tier", help="its name")
+    parser.add_argument("tier", help="name of the tier")
     fetch(parser.parse_args().tier)
 
 

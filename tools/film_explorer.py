@@ -1,4 +1,4 @@
-"""Film the explorer: a short moving picture of one of its presets, from headless Chromium (`make chromium`).
+"""Record one of the explorer's presets as a short moving picture, in headless Chromium (`make chromium`).
 
     python tools/film_explorer.py docs/explorer.html docs/figures/explorer.gif
 

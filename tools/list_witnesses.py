@@ -1,16 +1,15 @@
 """List the measured columns that claims are judged by, and the tests that compute each in another way.
 
-A committed table guards a number against change, not against having been wrong from the start. So a test that computes
-a column by a plain loop or a closed form, without the code that measures it, says so by its mark::
+A committed table guards a number against change, not against having been wrong from the start. A test that computes
+a column by a plain loop or a closed form, without the code that measures it, is therefore marked::
 
     @pytest.mark.witness("race", "passes")
 
 names an experiment's module and its columns. ``tests/test_witnesses.py`` demands a witness of every column that an
 estimand reads.
-
-Usage: list_witnesses.py
 """
 
+import argparse
 import ast
 from collections import defaultdict
 from functools import cache
@@ -142,4 +141,5 @@ def main():
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter).parse_args()
     main()

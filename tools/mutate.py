@@ -1,11 +1,11 @@
-"""Put random faults into a copy of the code, one at a time, and say which share of them the tests notice.
+"""Put random faults into a copy of the code, one at a time, and print which share of them the tests detect.
 
-Faults are cosmic-ray's: another operator, comparison, number or constant. They are drawn by a seed, as many of each
-package. Of each, at most ``--files`` test files run: those of its chapter, those that import or name its module, then
-those that import what imports it; of these first what takes most of the module, and least beside it. So the share is a
-lower bound on what the whole suite notices. What survives is printed: it is either no fault (an equivalent form), or a
-number without a second witness nearby. A test that fails without the fault, too, kills nothing: such a fault is
-``unclear``.
+Faults are those of cosmic-ray: another operator, comparison, number or constant. They are drawn from a seed, equally
+many in each package. For each fault at most ``--files`` test files run: those of its chapter, those that import or name
+its module, then those that import a module which imports it; among these, first the files that use most of the module
+and least beside it. The share is therefore a lower bound on what the whole suite detects. Faults that survive are
+printed: each is either no fault (an equivalent form), or a number without a second witness nearby. If a test also
+fails without the fault, its failure detects nothing, and the fault is ``unclear``.
 Known faults, one for each judged number, are in ``tests/test_mutants.py``.
 
 Usage: mutate.py [--count 40] [--seed 1] [--package claims ...] [--files 4] [--limit 600]
@@ -198,11 +198,11 @@ def difference(path, fault):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--count", type=int, default=40, help="faults, as many of each package")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=40, help="number of faults, equally many in each package")
+    parser.add_argument("--seed", type=int, default=1, help="seed by which the faults are drawn")
     parser.add_argument("--package", nargs="+", choices=PACKAGES, default=list(PACKAGES))
-    parser.add_argument("--files", type=int, default=4, help="test files of a fault, the nearest")
-    parser.add_argument("--limit", type=float, default=600, help="seconds for the tests of a fault")
+    parser.add_argument("--files", type=int, default=4, help="number of test files that run for a fault, nearest first")
+    parser.add_argument("--limit", type=float, default=600, help="seconds that the tests of a fault may take")
     asked = parser.parse_args()
     each = -(-asked.count // len(asked.package))
     counts = {package: Counter() for package in asked.package}

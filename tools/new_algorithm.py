@@ -1,4 +1,4 @@
-"""Make an algorithm of one's own, and its test, that run at once: python tools/new_algorithm.py NAME."""
+"""Create an algorithm of your own and its test, which run at once: python tools/new_algorithm.py NAME."""
 
 import argparse
 import os
@@ -47,7 +47,7 @@ def make(name, root):
 def main():
     """Make the algorithm, or say why not."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", help="the algorithm's: a-z, 0-9 and _")
+    parser.add_argument("name", help="name of the algorithm: a-z, 0-9 and _")
     parser.add_argument("root", nargs="?", type=Path, default=ROOT, help="a checkout (default: this one)")
     options = parser.parse_args()
     problem = refusal(options.name, options.root)

@@ -1,4 +1,4 @@
-"""Make a chapter of one's own that runs at once: python tools/new_chapter.py NAME [FOLDER]."""
+"""Create a chapter of your own that runs at once: python tools/new_chapter.py NAME [FOLDER]."""
 
 import argparse
 import keyword
@@ -87,8 +87,8 @@ def make_test(name):
 def main():
     """Make the chapter, or say why not."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", help="the chapter's: a-z, 0-9 and _")
-    parser.add_argument("folder", nargs="?", help="where chapters of your own lie (default: with this package's)")
+    parser.add_argument("name", help="name of the chapter: a-z, 0-9 and _")
+    parser.add_argument("folder", nargs="?", help="folder of your chapters (default: that of this package's chapters)")
     options = parser.parse_args()
     folder = Path(options.folder) if options.folder else plugins.PACKAGE / "chapters"
     problem = refusal(options.name, folder)

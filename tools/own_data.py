@@ -1,6 +1,6 @@
-"""Make a chapter of one's own measurements, if it is not there yet: python tools/own_data.py DATA FOLDER [TARGET].
+"""Create a chapter of your own measurements, unless it exists: python tools/own_data.py DATA FOLDER [TARGET].
 
-Prints the chapter's name. It runs by make chapter NAME=… CHAPTER_PATH=FOLDER, or at once by make recover DATA=….
+Prints the chapter's name. `make chapter NAME=… CHAPTER_PATH=FOLDER` runs it; `make recover DATA=…` creates and runs it.
 """
 
 import argparse
@@ -156,10 +156,10 @@ def main():
     """Make the chapter, or say why not; print its name."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", help="an npz, npy, CSV or Parquet file; see docs/use_it_on_your_data.md")
-    parser.add_argument("folder", help="where chapters of your own lie")
-    parser.add_argument("target", nargs="?", help="the column of a table that the others explain")
-    parser.add_argument("--table", help="what a table is: features (if none is said), vectors or matrix")
-    parser.add_argument("--shape", help="of the matrix, such as 20x30, where the data do not say it")
+    parser.add_argument("folder", help="folder of your chapters")
+    parser.add_argument("target", nargs="?", help="the column of a table that is predicted from the others")
+    parser.add_argument("--table", help="how a table is read: features (the default), vectors or matrix")
+    parser.add_argument("--shape", help="shape of the matrix, such as 20x30, if the data do not determine it")
     options = parser.parse_args()
     torch.set_num_threads(1)
     try:

@@ -1,9 +1,9 @@
-"""Run a tier on fresh seeds and compare its verdicts in law with the committed ones:
+"""Run a tier on fresh seeds and compare verdicts and estimates with the committed ones:
 python tools/replicate.py SEED … --tier TIER.
 
-When the run of a seed is through, what it gave is kept in results/<tier>-seed-<seed>/replication.json. With --commit
-it is also added to reference/replications/<tier>.json, which is committed: `make docs` then counts it. A control that
-fails is recorded as the claim's verdict, `invalid`.
+The verdicts of each seed are written to results/<tier>-seed-<seed>/replication.json after its run. With --commit they
+are also added to reference/replications/<tier>.json, which is committed and counted by `make docs`. If a control
+fails, the verdict of its claim is recorded as `invalid`.
 """
 
 import argparse
@@ -88,14 +88,14 @@ def keep(path, seed, new, whole=True):
 def main():
     """Run, compare, keep: one seed after the other."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("seeds", metavar="seed", nargs="+", type=int, help="a whole number other than the tier's")
+    parser.add_argument("seeds", metavar="seed", nargs="+", type=int, help="a whole number other than the tier's seed")
     parser.add_argument("--tier", default="quick", choices=("quick", "standard"))
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument(
-        "--claims", metavar="ID", nargs="+", default=[], help="judge these alone, such as those with new draws"
+        "--claims", metavar="ID", nargs="+", default=[], help="judge only these claims, such as those with new draws"
     )
     parser.add_argument(
-        "--commit", action="store_true", help="also add what the seeds gave to reference/replications/<tier>.json"
+        "--commit", action="store_true", help="also add the verdicts to reference/replications/<tier>.json"
     )
     options = parser.parse_args()
     if options.cores < 1:

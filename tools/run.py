@@ -1,7 +1,7 @@
-"""Run the workflow for a target of the Makefile: python tools/run.py TARGET. With --check only look at what was given.
+"""Run the workflow for a target of the Makefile: python tools/run.py TARGET. With --check only validate the variables.
 
-make hands over its variables (TIER, ID, NAME, CORES, ARGS …) through the environment, so that no shell reads one as
-text. This file needs Python's own library alone: a wrong value is refused before anything is installed.
+make passes its variables (TIER, ID, NAME, CORES, ARGS …) through the environment, so that no shell reads one as text.
+This file needs only Python's standard library, so that a wrong value is rejected before anything is installed.
 """
 
 import argparse
@@ -122,7 +122,9 @@ def run(target):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target", help="reproduce, quick, smoke, full, claim, chapter, verify or reference")
-    parser.add_argument("--check", action="store_true", help="stop there; any target of the Makefile may be named")
+    parser.add_argument(
+        "--check", action="store_true", help="only validate the variables; TARGET may be any target of the Makefile"
+    )
     arguments = parser.parse_args()
     check(arguments.target)
     sys.exit(0 if arguments.check else run(arguments.target))

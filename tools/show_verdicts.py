@@ -1,4 +1,4 @@
-"""Print the verdict table of a tier, from what is finished:
+"""Print the verdict table of a tier, from its finished results:
 python tools/show_verdicts.py TIER-OR-FILE [ID | --chapter NAME].
 """
 
@@ -37,10 +37,12 @@ def judging(shown):
 def main():
     """Read the verdicts and print them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tier", help="a tier's name, that of its folder in results/, or its file")
-    parser.add_argument("id", nargs="?", help="show this claim alone")
-    parser.add_argument("--chapter", help="show this chapter's claims alone")
-    parser.add_argument("--status", type=int, default=0, help="how the run ended: unless 0, what to do is said")
+    parser.add_argument("tier", help="name of a tier, name of its folder in results/, or its file")
+    parser.add_argument("id", nargs="?", help="show only this claim")
+    parser.add_argument("--chapter", help="show only the claims of this chapter")
+    parser.add_argument(
+        "--status", type=int, default=0, help="exit status of the run; if it is not 0, print what to do"
+    )
     arguments = parser.parse_args()
     try:
         if arguments.tier.endswith(".yaml"):

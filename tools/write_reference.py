@@ -97,16 +97,16 @@ def read_options():
     parser.add_argument(
         "--partial",
         action="store_true",
-        help="of the tables and claims that are there, not of a whole tier: those committed before stay, and make verify "
+        help="write only the tables and claims that exist, not a whole tier; other committed ones stay, and make verify "
         "asks for these parts",
     )
     parser.add_argument(
         "--rejudge",
         action="store_true",
-        help="run nothing: comparisons and verdicts anew from the tables that are committed",
+        help="run nothing; compute comparisons and verdicts anew from the committed tables",
     )
-    parser.add_argument("--chapter", help="of this chapter only: the other references stay as they are")
-    parser.add_argument("--results", type=Path, help="the tier's results (default: results/<tier>)")
+    parser.add_argument("--chapter", help="write only this chapter; the references of the others stay as they are")
+    parser.add_argument("--results", type=Path, help="folder of the tier's results (default: results/<tier>)")
     options = parser.parse_args()
     if options.partial and options.tier != "full":
         parser.error(f"--partial: a reference of tier {options.tier} is of all of it, as documents are made of it")

@@ -53,7 +53,7 @@ def _facts(estimator: Any, X: Any, y: np.ndarray) -> str:
         **(
             {}
             if estimator.step_ is None
-            else {"start scale α": f"{estimator.alpha_:g}", "step": f"{estimator.step_:.3g}"}
+            else {"scale α of the initialisation": f"{estimator.alpha_:g}", "step": f"{estimator.step_:.3g}"}
         ),
         "effective rank": f"{estimator.effective_rank_:.2f}",
         "R² on all measurements, those held out included": f"{estimator.score(X, y):.4f}",
@@ -87,7 +87,7 @@ def _methods(fits: Sequence[Fit]) -> str:
             numbers += [f"{fit.estimator.effective_rank_:.2f}", str(kept), f"{fit.seconds:.1f}"]
             cells = "".join(f"<td class=number>{number}</td>" for number in numbers)
         rows += f"<tr><td class=name>{html.escape(fit.method)}</td>{cells}</tr>"
-    return f"<div class=wide><table>{rows}</table></div><p>Errors are relative; all saw the same measurements.</p>"
+    return f"<div class=wide><table>{rows}</table></div><p>Errors are relative; all methods were given the same measurements.</p>"
 
 
 def spectrum(estimator: Any) -> tuple[np.ndarray, np.ndarray, str]:

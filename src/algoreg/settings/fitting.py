@@ -92,8 +92,9 @@ def _experiment_starts(block, settled, tier, path):
         largest = max(as_list(settled["d"]))
         power = -math.log(options.SMALLEST_NORMAL[dtype]) / math.log(largest) if largest > 1 else math.inf
         if settled["alpha_power"] > power:
-            allowed = f"at most {math.floor(power * 100) / 100:g} at d = {settled['d']} in {dtype}; beyond it the start becomes 0"
-            yield (*path, "alpha_power"), not_allowed(settled["alpha_power"], allowed)
+            allowed = f"at most {math.floor(power * 100) / 100:g} at d = {settled['d']} in {dtype}"
+            beyond = "beyond it the initialisation becomes 0"
+            yield (*path, "alpha_power"), not_allowed(settled["alpha_power"], f"{allowed}; {beyond}")
 
 
 def _selections(tier):

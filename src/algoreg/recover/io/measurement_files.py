@@ -115,7 +115,7 @@ def read(
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"{path}: {'no file but a folder' if path.is_dir() else 'no such file'}")
+        raise ValueError(f"{path}: {'is a folder, not a file' if path.is_dir() else 'no such file'}")
     suffix = path.suffix.removeprefix(".").lower()
     form = form or ("csv" if suffix == "tsv" else suffix)
     if form not in FORMATS:
