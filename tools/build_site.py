@@ -22,6 +22,7 @@ from algoreg import plugins
 from algoreg.reporting import captions
 from algoreg.reporting import documents as generated
 from algoreg.reporting.claim_documents import IN_FULL
+from algoreg.reporting.page import addresses
 from algoreg.reporting.report import literal
 from algoreg.settings.chapters import load_chapters
 from check_site import problems
@@ -39,9 +40,6 @@ COMMITTED = ("docs/essay.html", "docs/explorer.html")
 DOCUMENT = re.compile(r'(?<=\shref=")([\w/]+)\.md(?=["#])')
 # Of a page that lies elsewhere: a relative link, up to its place on the page, or a picture.
 LINK = re.compile(r'(?:(?<=\shref=")|(?<=\ssrc="))\.\./[^"#?]*(?=["#?])')
-# From the front of the report to its other pages, which lie beside it.
-BESIDE = re.compile(r'\shref="([\w-]+\.html)["#]')
-
 
 # The page that shows the executed notebooks, and in one of them a picture.
 GALLERY = "docs/site/notebooks.md"
@@ -156,7 +154,7 @@ def finished_pages(root, results, extra, pages):
     """Copy what a tier has as finished pages, and what these link to; return lines of Markdown that link to them."""
     notebooks = {f"notebooks/{path.name}": None for path in notebooks_of(results)}
     lines, others = [], set()
-    for name, said in {**FINISHED, **report_pages(results), **notebooks}.items():
+    for name, said in {**report_pages(), **FINISHED, **notebooks}.items():
         if (results / name).exists():
             (extra / name).parent.mkdir(parents=True, exist_ok=True)
             text, linked_to = relinked(root, results, name, pages)
@@ -167,11 +165,9 @@ def finished_pages(root, results, extra, pages):
     return [*lines, f"- [Notebooks]({GALLERY}): a question each, with a picture"] if notebooks else lines
 
 
-def report_pages(results):
-    """Return the other pages of a tier's report, which its front leads to; nothing is said of them elsewhere."""
-    front = results / "report" / "index.html"
-    names = BESIDE.findall(front.read_text(encoding="utf-8")) if front.exists() else []
-    return {f"report/{name}": None for name in names}
+def report_pages():
+    """Return the pages that a report may have; of those that its front leads to, the landing page says nothing."""
+    return {f"report/{name}": None for name in addresses.pages(chapter.name for chapter in load_chapters())}
 
 
 def notebooks_of(results):

@@ -24,7 +24,7 @@ from algoreg.settings.files import SettingsError, bibliography, display_path, lo
 from algoreg.settings.messages import beyond_range, in_file, lines, not_allowed, problems, unknown
 from algoreg.settings.tier import TierName, size_of
 
-# Pages of the report that are no chapter's (reporting.page.addresses), without their suffix.
+# Pages of the report that are no chapter's, without their suffix: its front, and the table of verdicts.
 OTHER_PAGES = ("index", "verdicts")
 
 

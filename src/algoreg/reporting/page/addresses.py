@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from algoreg.results import records
+from algoreg.settings.chapters import OTHER_PAGES
 
-FRONT = "index.html"
-# With a hyphen, which no chapter's name has. Chapters are not called as the others are (settings.chapters).
+# No chapter is called as these are. The second is made by a rule of its own, for Snakemake's report.
+FRONT, VERDICTS = (f"{name}.html" for name in OTHER_PAGES)
+# With a hyphen, which no chapter's name has.
 RUNS = "see-it-happen.html"
-# By a rule of its own, for Snakemake's report.
-VERDICTS = "verdicts.html"
 
 
 def of_chapter(name: str) -> str:
