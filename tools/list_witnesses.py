@@ -133,6 +133,8 @@ def columns_read(claims):
 
 
 def main():
+    """Print a line for each column."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     known = witnesses()
     for chapter in load_chapters():
         for (experiment, column), claims in sorted(columns_read(chapter.claims).items()):
