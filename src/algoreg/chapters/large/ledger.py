@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from algoreg.chapters.large.by_method import METHODS, sweep
 from algoreg.chapters.large.estimands import Curves
 from algoreg.chapters.large.leak import log_leak, predicted
 from algoreg.claims.cells import geometric_mean
@@ -83,6 +84,24 @@ def large_exponents(*frames):
     d, rank = np.array(curves.sizes, float).T
     slope = slope_weights(rank) @ (curves.thresholds(curves.values) + np.log(d * rank))
     return f"exponents in d of {', '.join(said)}, and {slope:.2f} in r"
+
+
+@passage(*METHODS)
+def large_by_method(*frames):
+    """Return how the measurements that every method takes grow with d and r, as Markdown."""
+    rng, rows = np.random.default_rng(0), []
+    for name, frame in zip(METHODS.values(), frames, strict=True):
+        cells = []
+        for along, sign in (("d", "d"), ("rank", "r")):
+            sizes, found, exponent = sweep(frame, along, TOLERANCE, rng)
+            shown = ", ".join(f"{number(place)} ({sign} = {size})" for size, place in zip(sizes, found, strict=True))
+            cells += [shown, with_interval(exponent)]
+        rows.append([name, *cells])
+    d = frames[0].loc[frames[0]["rank"] > 1, "d"].iloc[0]
+    return markdown(
+        ["method", "m\\*/(dr) at r = 1", "exponent of m\\* in d", f"m\\*/(dr) at d = {d}", "exponent of m\\* in r"],
+        rows,
+    )
 
 
 @passage("large_basis")
