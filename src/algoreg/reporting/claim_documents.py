@@ -61,7 +61,8 @@ ABOUT_CLAIMS = (
     "that judged it. *Fresh seeds* counts, tier by tier, on how many other seeds the claim kept its verdict; it is bold if "
     "the verdict changed on some. *Standing* says whose claim it is: `paper`, a paper says it; `reading`, our reading of a paper; `ours`, our "
     "own finding; `check`, true by theorem or construction. Only `paper` counts for or against a paper. The brackets after a "
-    "statement have the settings on which it depends. The chapter's `claims.yaml`, and the site (`make site`), have the reason "
+    "statement have the settings on which it depends; a range of them spans the tiers, of which full has other or larger sizes "
+    "and committed results for a few chapters only. The chapter's `claims.yaml`, and the site (`make site`), have the reason "
     "for each margin and the control. Most margins were written down before the runs that they judge. Where an estimand, with "
     "its margin, or a control was changed after numbers were known, the [chapter's ledger](chapters/README.md) says so. How "
     "to add a claim: [CONTRIBUTING](../CONTRIBUTING.md)."
@@ -72,7 +73,8 @@ HOW_TO_READ = wrapped(
     "What each estimate measures: [all claims](../claims.md). A claim is supported if its whole 95 % interval is as *needed*. "
     'An interval that is "deterministic to 10⁻²" changes with the random draws by that share of the estimate only. The '
     "control must not be supported; it is *weak* if it is inconclusive. *Slack* is the distance of the interval's nearer end from the margin, in "
-    'parts of it. After "at most", "at least" and "within" the text rounds estimates outwards.'
+    'parts of it. After "at most", "at least" and "within" the text rounds estimates outwards. A range such as r = 2 to 4 in a '
+    "statement's brackets spans the tiers; the sizes behind a number are in the committed tables."
 )
 
 
