@@ -37,6 +37,7 @@ def bench(monkeypatch):
         sys.modules.pop(name, None)
 
 
+@pytest.mark.any_kernels
 def test_the_quick_benchmark_writes_complete_rows_and_a_picture(bench, tmp_path):
     done = quick(tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]

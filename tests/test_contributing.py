@@ -8,7 +8,10 @@ import shutil
 import subprocess
 import sys
 
+import pytest
 from conftest import NOT_COPIED, ROOT
+
+pytestmark = pytest.mark.any_kernels
 
 # What additions change is copied; the rest is only read.
 COPIED = ("src", "tests", "tools")

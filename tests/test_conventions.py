@@ -13,6 +13,8 @@ from algoreg.reporting import verdict_page
 sys.path.insert(0, str(ROOT / "tools"))
 import draw_rule_graph as rules
 
+pytestmark = pytest.mark.any_kernels
+
 IMPORT = """configfile: "config/imported.yaml"
 
 module algoreg:

@@ -12,6 +12,8 @@ from algoreg.regression import references
 from algoreg.reporting import documents, essay
 from algoreg.settings.tier import TIERS
 
+pytestmark = pytest.mark.any_kernels
+
 PARTS = ROOT / "workflow" / "report"
 # In the page: what a run of a link's settings is given, as plain lists.
 DRAWN = """(link) => {

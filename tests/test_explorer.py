@@ -89,6 +89,7 @@ def page_file(tmp_path_factory):
     return path
 
 
+@pytest.mark.any_kernels
 def test_it_is_one_small_file_whose_policy_lets_nothing_else_in(page_file):
     text = page_file.read_text(encoding="utf-8")
     assert len(text.encode()) < 200_000

@@ -181,6 +181,7 @@ def test_a_claim_judged_without_one_ensemble_is_red(evidence, name):
     assert not green(evidence, [name], tables=fewer)
 
 
+@pytest.mark.any_kernels
 def test_tolerances_lie_above_twice_what_was_measured_and_name_tables_that_exist():
     tolerances, measured = Tolerances.load(), set()
     for path in sorted((ROOT / "reference" / "spread").glob("*/*.json")):

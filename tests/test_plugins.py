@@ -15,6 +15,8 @@ from algoreg.settings import options, workflow
 from algoreg.settings.files import SettingsError
 from algoreg.settings.plugin_checks import plugin_problems
 
+pytestmark = pytest.mark.any_kernels
+
 SMOKE = load_yaml(ROOT / "config" / "smoke.yaml")
 HALVED = '''"""Factored descent at half the step."""
 

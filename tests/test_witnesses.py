@@ -12,6 +12,7 @@ from algoreg.settings.plan import estimands
 sys.path.insert(0, str(ROOT / "tools"))
 import list_witnesses
 
+pytestmark = pytest.mark.any_kernels
 KNOWN = list_witnesses.witnesses()
 
 
