@@ -76,7 +76,12 @@ def test_what_workflows_call_are_targets():
 
 def test_the_workflow_says_which_of_its_commands_the_local_checks_leave_out():
     path = ROOT / ".github" / "workflows" / "ci.yml"
-    local = set(re.findall(r"\bmake .*", (ROOT / ".ci" / "run").read_text()))
+    local = set()
+    for words in re.findall(r"\bmake (.*)", (ROOT / ".ci" / "run").read_text()):
+        # Several targets of one call count as calls of each.
+        given = re.sub(r"--jobs \d+|--[\w-]+", "", words).split()
+        variables = [word for word in given if "=" in word]
+        local |= {" ".join(["make", word, *variables]) for word in given if "=" not in word}
     commands = {line for step in steps(path) for line in step.get("run", "").splitlines() if line.startswith("make ")}
     head = " ".join(line.lstrip("# ") for line in path.read_text().splitlines()[:10])
     said = re.search(r"Its commands run in \.ci/run, but for (.*?)\.( |$)", head)[1]
