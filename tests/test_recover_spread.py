@@ -119,3 +119,15 @@ def test_the_noise_must_be_told_where_nothing_is_left_to_judge_it_by():
 def test_an_interval_has_a_level_between_0_and_1():
     with pytest.raises(ValueError, match=r"level = 1: allowed is a number between 0 and 1"):
         StateRegressor().fit(["X", "Z"], [0.1, 0.2], shots=10).error_bars(["X"], level=1)
+
+
+def test_a_table_fitted_again_on_its_own_labels_is_the_same_table():
+    rng = np.random.default_rng(1)
+    table = rng.standard_normal((20, 2)) @ rng.standard_normal((2, 16))
+    positions = np.argwhere(rng.random(table.shape) < 0.7)
+    labels = table[tuple(positions.T)] + 0.01 * rng.standard_normal(len(positions))
+    found = MatrixCompleter(shape=table.shape, ids="positions").fit(positions, labels)
+    again = found._again(positions, labels, np.ones(len(labels)))
+    assert len(found.eigenvalues_) >= 2
+    np.testing.assert_allclose(again.eigenvalues_, found.eigenvalues_, rtol=1e-8)
+    np.testing.assert_allclose(again.matrix_, found.matrix_, atol=1e-8)
