@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from algoreg.regression import references, replications
+from algoreg.reporting import report
 from algoreg.reporting.page import addresses
 from algoreg.reporting.page.render import render
 from algoreg.results import chain, records
@@ -27,6 +28,7 @@ pages = render(
     snakemake.params.job["labels"],
     references.read_claims("standard"),
     snakemake.params.job["lead"],
+    "".join(report.filled(Path(path).read_text(encoding="utf-8"))["found"] for path in snakemake.input.readme),
 )
 for path in snakemake.output.pages:
     records.write_text(path, pages[Path(path).name])

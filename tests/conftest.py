@@ -192,6 +192,7 @@ def copy_repository(folder, chapters=SCRATCH_CHAPTERS):
     folder.mkdir()
     for name in (
         "Snakefile",
+        "README.md",
         "config",
         "references.bib",
         "workflow",

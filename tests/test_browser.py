@@ -165,6 +165,10 @@ def rows_of(page):
     return page.locator("#table tbody tr:not(.group):visible")
 
 
+def folds(page):
+    return page.locator("#table .fold:visible")
+
+
 def by_chapter(claims):
     """Return the names of claims in the page's order: chapter by chapter."""
     return [claim["id"] for chapter in CHAPTERS for claim in claims if claim["chapter"] == chapter.name]
@@ -173,7 +177,6 @@ def by_chapter(claims):
 def test_filters_and_sort_work_by_keyboard(opened, fake):
     page = opened(fake / "index.html")
     claims = many_claims()
-    assert rows_of(page).count() == len(claims)
     page.locator("#by-verdict").select_option("refuted")
     wanted = by_chapter([claim for claim in claims if claim["verdict"] == "refuted"])
     assert rows_of(page).locator("th code").all_inner_texts() == wanted
@@ -185,6 +188,7 @@ def test_filters_and_sort_work_by_keyboard(opened, fake):
     assert page.locator("#none").is_visible()
     page.get_by_role("button", name="Show all").click()
     wait_until(page, "document.getElementById('shown').textContent.startsWith('45 ')")
+    assert rows_of(page).count() == 0
     page.locator("#by-paper").select_option("li2018")
     assert rows_of(page).count() == len(claims)
     button = page.get_by_role("button", name="Estimate")
@@ -202,10 +206,24 @@ def test_filters_and_sort_work_by_keyboard(opened, fake):
     assert [float(number) for number in numbers if number] == known[::-1]
     page.get_by_role("button", name="Claim", exact=True).click()
     assert rows_of(page).locator("th code").all_inner_texts() == by_chapter(claims)
-    assert page.locator("#table .group:visible").all_inner_texts() == [chapter.title for chapter in CHAPTERS]
+    assert folds(page).all_inner_texts() == [chapter.title for chapter in CHAPTERS]
     page.locator("#by-chapter").select_option("second")
     assert rows_of(page).locator("th code").all_inner_texts() == by_chapter(claims)[23:]
-    assert page.locator("#table .group:visible").all_inner_texts() == ["The second"]
+    assert folds(page).all_inner_texts() == ["The second"]
+
+
+def test_the_table_is_folded_to_its_chapters_and_opens_by_key(opened, fake):
+    page = opened(fake / "index.html")
+    assert rows_of(page).count() == 0
+    assert folds(page).count() == len(CHAPTERS)
+    folds(page).nth(1).focus()
+    page.keyboard.press("Enter")
+    assert rows_of(page).locator("th code").all_inner_texts() == by_chapter(many_claims())[23:]
+    assert folds(page).nth(1).get_attribute("aria-expanded") == "true"
+    page.get_by_role("button", name="Unfold chapters").click()
+    assert rows_of(page).count() == 45
+    page.get_by_role("button", name="Fold chapters").click()
+    assert rows_of(page).count() == 0
 
 
 def opened_cards(page):
@@ -231,6 +249,7 @@ def test_cards_are_folded_and_open_by_key_and_by_address(opened, fake):
 
 def test_the_table_leads_to_a_claims_card_and_the_card_back(opened, fake):
     page = opened(fake / "index.html")
+    folds(page).first.click()
     page.locator("#table").get_by_text("claim-8", exact=True).click()
     page.wait_for_url("**/first.html#claim-8")
     assert opened_cards(page) == ["claim-8"]

@@ -154,12 +154,13 @@ def rendered(
     results = fake_results(folder, claims)
     tables = {"figure_1": records.read_table(results / "tables" / "figure_1.csv")}
     entries = registry_of(claims) if registry is None else registry
-    documents = {"first": document, "README": document}
+    documents = {"first": document}
     made = ["claims.json", "tables/figure_1.csv", *(f"claims/{one['id']}.json" for one in claims)]
     parts = (TEMPLATES, chapters, documents, made)
     settings = {"experiments": {}, "seed": 0, **(tier or fake_tier())}
     labels = jobs.page_labels(settings)
-    return render.render(results, entries, claims, settings, tables, *parts, fresh, labels, committed)
+    found = document.partition("## What was found\n")[2]
+    return render.render(results, entries, claims, settings, tables, *parts, fresh, labels, committed, findings=found)
 
 
 def whole(folder, *given, **more):

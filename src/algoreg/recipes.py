@@ -304,6 +304,7 @@ class Recipes:
                 "templates": self._matching("workflow/report/page/*.*"),
                 "presets": self.from_root("workflow", "report", "explorer", "presets.json"),
                 "chapters": self._matching("docs/chapters/*.md"),
+                "readme": self._matching("README.md"),
                 "fresh": list(map(os.path.relpath, replications.files())),
                 "committed": list(map(os.path.relpath, references.paths("standard").values())),
                 "papers": list(map(os.path.relpath, papers.files())),

@@ -1,6 +1,6 @@
 "use strict";
-// The table of claims: searched, filtered by verdict, standing, chapter and paper, sorted. The address keeps what is asked
-// for, so that it can be sent.
+// The table of claims: folded to its chapters until something is asked for; searched, filtered by verdict, standing,
+// chapter and paper, sorted. The address keeps what is asked for, so that it can be sent.
 (() => {
   const byId = (id) => document.getElementById(id);
   const body = byId("table").tBodies[0], form = document.querySelector(".filters");
@@ -9,6 +9,8 @@
   const filters = ["verdict", "standing", "chapter", "paper"], asked = [...filters, "words"];
   const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
   for (const row of rows) row.words = plain(row.cells[0].textContent);
+  // Chapters whose rows are folded away: all of them until something is asked for.
+  const names = groups.map((group) => group.dataset.chapter), folded = new Set();
   let grouped = true;
   const remember = () => {
     const query = new URLSearchParams();
@@ -30,18 +32,35 @@
     const wanted = filters.map((name) => [name, byId(`by-${name}`).value]).filter(([, value]) => value);
     const words = plain(byId("by-words").value).split(/\s+/).filter(Boolean);
     for (const row of rows) {
+      row.classList.toggle("folded", grouped && folded.has(row.dataset.chapter));
       row.hidden = !(wanted.every(([name, value]) => row.dataset[name] === value) && words.every((word) => row.words.includes(word)));
     }
     const shown = rows.filter((row) => !row.hidden);
-    for (const group of groups) group.hidden = !grouped || !shown.some((row) => row.dataset.chapter === group.dataset.chapter);
-    byId("shown").textContent = `${shown.length} of ${rows.length} shown`;
+    for (const group of groups) {
+      group.hidden = !grouped || !shown.some((row) => row.dataset.chapter === group.dataset.chapter);
+      group.querySelector(".fold").setAttribute("aria-expanded", String(!folded.has(group.dataset.chapter)));
+    }
+    const open = folded.size === 0;
+    byId("unfold").textContent = open ? "Fold chapters" : "Unfold chapters";
+    byId("unfold").hidden = !grouped;
+    byId("shown").textContent = `${shown.length} of ${rows.length} ${open || !grouped ? "shown" : "claims, folded by chapter"}`;
     byId("none").hidden = shown.length > 0;
   };
-  const ask = () => { filter(); remember(); };
+  const fold = (all) => { for (const name of names) all ? folded.add(name) : folded.delete(name); };
+  const ask = () => { fold(!asked.some((name) => byId(`by-${name}`).value.trim())); filter(); remember(); };
   const clear = () => { for (const name of asked) byId(`by-${name}`).value = ""; };
   form.hidden = false;
   recall();
+  fold(!asked.some((name) => byId(`by-${name}`).value));
   filter();
+  for (const group of groups) {
+    group.querySelector(".fold").addEventListener("click", () => {
+      const name = group.dataset.chapter;
+      if (!folded.delete(name)) folded.add(name);
+      filter();
+    });
+  }
+  byId("unfold").addEventListener("click", () => { fold(folded.size === 0); filter(); });
   for (const name of asked) byId(`by-${name}`).addEventListener("input", ask);
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", () => setTimeout(() => { clear(); ask(); }));

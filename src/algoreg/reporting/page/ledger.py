@@ -101,3 +101,14 @@ def first_figure(text):
     """Return the name of the figure that a chapter's page begins with, None where it has none."""
     found = re.search(r"^!\[.*?\]\(\.\./figures/(\w+)\.svg\)", text, re.MULTILINE)
     return found[1] if found else None
+
+
+def first_finding(found):
+    """Return the first sentence in bold of what was found as text, empty where there is none."""
+    bold = re.search(r"\*\*(.+?)\*\*(?!\*)", found, re.DOTALL)
+    return re.sub(r"\\(.)", r"\1", " ".join(bold[1].split())) if bold else ""
+
+
+def most(items, count):
+    """Return the first ``count`` items of a Markdown list, and nothing after it."""
+    return "".join(re.findall(r"^- .*\n?(?:^ .*\n?)*", items, re.MULTILINE)[:count])

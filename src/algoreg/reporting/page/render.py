@@ -11,13 +11,25 @@ from algoreg.reporting.explorer import presets
 from algoreg.reporting.fresh_seeds import of_claim
 from algoreg.reporting.page import addresses
 from algoreg.reporting.page.fresh import overview
-from algoreg.reporting.page.ledger import begun, begun_by_passage, differences, first_figure, html, read_document
+from algoreg.reporting.page.ledger import (
+    begun,
+    begun_by_passage,
+    differences,
+    first_figure,
+    first_finding,
+    html,
+    most,
+    read_document,
+)
 from algoreg.reporting.page.plots import comparisons, dynamics, pack, picture, spectra
 from algoreg.reporting.page.policy import security_policy
 from algoreg.reporting.page.provenance import machine, provenance, seconds
 from algoreg.reporting.page.verdicts import VERDICTS, headline, interval_axis, show, texts
 from algoreg.reporting.papers import paper
 from algoreg.reporting.wording import STANDINGS, format_regime, format_turning_point, slack, verdicts_of
+
+# Findings on the front; the others are a sentence each, with their chapter.
+MOST_FINDINGS = 5
 
 
 def _amended(said, entries):
@@ -89,6 +101,7 @@ def _chapter(chapter, claims, missing, document, differing):
         "missing": lacking,
         "counts": [row for row in headline(own, lacking) if row[-1]],
         "turned": sum(bool(claim["turned"]) for claim in own),
+        "finding": first_finding(found),
         # Findings do not name their claims: they begin with all that differ.
         "found": Markup(html(begun(found, differs))),
         "ledger": Markup(html(begun_by_passage(ledger, differing), chapter.title)),
@@ -168,7 +181,20 @@ def _chapter_pages(environment, folder, common, chapters, figures):
 
 
 def render(
-    results, registry, claims, tier, tables, templates, chapters, documents, files, fresh, labels, committed, lead=None
+    results,
+    registry,
+    claims,
+    tier,
+    tables,
+    templates,
+    chapters,
+    documents,
+    files,
+    fresh,
+    labels,
+    committed,
+    lead=None,
+    findings="",
 ):
     """Return the pages of a tier's report as HTML, by file (:mod:`algoreg.reporting.page.addresses`).
 
@@ -189,7 +215,7 @@ def render(
     chapters : list of algoreg.settings.chapters.Chapter
         Those of the tier, in their order.
     documents : mapping of str to str
-        The chapters' pages of the documents by chapter, and their overview (``README``), Markdown.
+        The chapters' pages of the documents by chapter, Markdown.
     files : iterable of str
         The results that the report is made of, and what these are made of, as paths below ``results``.
     fresh : mapping
@@ -200,6 +226,8 @@ def render(
         The claims of the committed standard run, whose documents these are.
     lead : str, optional
         The figure that the front begins with, where the tier draws it.
+    findings : str, optional
+        What was found, a Markdown list, the first things first.
 
     Raises
     ------
@@ -224,7 +252,7 @@ def render(
         **_outcomes(claims, shown, missing, fresh),
         "live": presets(folder.parent / "explorer"),
         "standings": STANDINGS,
-        "found": Markup(html(begun(read_document(documents.get("README", ""))[0], differing))),
+        "found": Markup(html(begun(most(findings, MOST_FINDINGS), differing))),
         "chapters": of_chapters,
         "papers": sorted({(paper(one["paper"]).short(), one["paper"]) for one in [*claims, *missing]}),
         "lead": pictures.get(lead),
