@@ -44,21 +44,21 @@ reference: check-reference .venv/ready  ## rewrite a tier's committed reference 
 	@"$$PYTHON" tools/run.py $@
 	@$(BIN)/python tools/write_reference.py "$${TIER:-standard}" $${NAME:+--chapter "$$NAME"}
 
-replicate: check-replicate .venv/ready  ## a tier (quick) on fresh seeds, beside the committed run: make replicate SEED="11 12 13" (ARGS=--commit keeps them)
+replicate: check-replicate .venv/ready  ## judge a tier (quick) on fresh seeds and compare with the committed run: make replicate SEED="11 12 13" (ARGS=--commit keeps them)
 	@$(RUN) python tools/replicate.py $$SEED --tier "$${TIER:-quick}" --cores "$$CORES" $$ARGS
 
 compare: check-compare .venv/ready  ## compare methods on the axes of the race, as one page: make compare METHODS='descent_r,mine.py' TIER=quick
 	@$(BIN)/python tools/compare.py "$${TIER:-quick}" "$$METHODS"
 
-recover: check-recover .venv/ready  ## a chapter of your own measurements, made and run: make recover DATA=data.npz TIER=quick (TARGET=column, TABLE=features|vectors|matrix, SHAPE=20x30)
+recover: check-recover .venv/ready  ## create a chapter of your own measurements and run it: make recover DATA=data.npz TIER=quick (TARGET=column, TABLE=features|vectors|matrix, SHAPE=20x30)
 	@export CHAPTER_PATH="$${CHAPTER_PATH:-own}"; \
 	NAME=$$($(BIN)/python tools/own_data.py "$$DATA" "$$CHAPTER_PATH" "$$TARGET" --table="$$TABLE" --shape="$$SHAPE") && \
 	NAME="$$NAME" "$$PYTHON" tools/run.py chapter
 
-new-chapter: .venv/ready  ## a chapter of your own that runs at once: make new-chapter NAME=mine (CHAPTER_PATH=../elsewhere)
+new-chapter: .venv/ready  ## create a chapter of your own that runs at once: make new-chapter NAME=mine (CHAPTER_PATH=../elsewhere)
 	@$(BIN)/python tools/new_chapter.py "$$NAME" "$$CHAPTER_PATH"
 
-new-algorithm: .venv/ready  ## an algorithm of your own with its test, which run at once: make new-algorithm NAME=mine
+new-algorithm: .venv/ready  ## create an algorithm of your own and its test, which run at once: make new-algorithm NAME=mine
 	@$(BIN)/python tools/new_algorithm.py "$$NAME"
 
 clean: check-clean  ## delete a tier's results: make clean TIER=quick
@@ -109,14 +109,14 @@ mutants: check-mutants .venv/ready  ## put known faults into copies of the packa
 mutation: check-mutation .venv/ready .venv/mutation/ready  ## put random faults into a copy of the code, and print which share the tests detect: ARGS="--count 40 --seed 1"
 	@$(RUN) PYTHONPATH="$$(echo .venv/mutation/lib/python*/site-packages)" python tools/mutate.py $$ARGS
 
-test-slurm: .venv/ready slurm  ## two chapters of the smoke tier on a Slurm cluster of one node, started for it
+test-slurm: .venv/ready slurm  ## run two chapters of the smoke tier on a Slurm cluster of one node, started for it
 	@$(RUN) ALGOREG_TEST_SLURM=1 pytest -rs tests/slurm
 
-test-browser: check-test-browser .venv/ready .venv/browser/ready  ## the page of a finished tier (quick) and the site in a headless Chromium
+test-browser: check-test-browser .venv/ready .venv/browser/ready  ## test the page of a finished tier (quick) and the site in a headless Chromium
 	@$(RUN) PYTHONPATH="$$(echo .venv/browser/lib/python*/site-packages)" ALGOREG_TIER="$${TIER:-quick}" ALGOREG_TEST_BROWSER=1 \
 	pytest -m browser -rs -n "$$CORES" tests/test_browser.py tests/test_essay.py tests/test_explorer.py tests/test_site.py
 
-test-kernels: check-test-kernels .venv/ready  ## the tests of the numerics with the libraries' oldest kernels
+test-kernels: check-test-kernels .venv/ready  ## run the tests of the numerics with the libraries' oldest kernels
 	@$(RUN) python benchmarks/kernels.py SSE pytest -rs -n "$$CORES" --dist worksteal -m "not workflow and not browser and not mutants and not any_kernels"
 
 verify-kernels: check-verify-kernels .venv/ready  ## compute a tier (quick) anew from the last commit with the libraries' oldest kernels, and verify it
@@ -125,7 +125,7 @@ verify-kernels: check-verify-kernels .venv/ready  ## compute a tier (quick) anew
 	snakemake --logger algoreg --cores "$$CORES" verify --configfile "config/$${TIER:-quick}.yaml" && cat "results/$${TIER:-quick}/verify.txt"
 
 # In an environment of its own: the lock has the newest releases, so that nothing else tests the lower bounds.
-test-oldest: check-test-oldest tools  ## the tests with the oldest releases that pyproject.toml admits (Python 3.11 to 3.13; 4 GB on Linux)
+test-oldest: check-test-oldest tools  ## run the tests with the oldest releases that pyproject.toml admits (Python 3.11 to 3.13; 4 GB on Linux)
 	@"$$PYTHON" -P -m venv --clear .venv/oldest
 	.venv/tools/bin/uv pip compile --quiet --generate-hashes --resolution lowest-direct --python .venv/oldest/bin/python pyproject.toml \
 	--extra workflow --extra slurm --group dev --group build -o .venv/oldest/requirements.txt
@@ -145,7 +145,7 @@ slurm chromium:  ## install Debian's Slurm, or its Chromium
 
 # What of Snakemake and of the interpreter nothing here may replace, set or wrap: it breaks with a minor release.
 REPLACED := _build_dag|update_needrun|forcefiles|PythonScript|OutputIndex|RuleCache|(scheduling|group)_settings|gc\.(disable|freeze)|sys\.modules(\.setdefault|\[[^]]*\] = None)|GLIBC_TUNABLES
-lint: .venv/ready tools  ## ruff, mypy, snakefmt, snakemake --lint
+lint: .venv/ready tools  ## check the code: ruff, mypy, snakefmt, snakemake --lint
 	@! grep -rnE '$(REPLACED)' Snakefile workflow scripts src tests --include=*.py --include=*.smk --include=Snakefile
 	$(BIN)/ruff check src scripts tools tests benchmarks examples notebooks
 	$(BIN)/ruff format --check src scripts tools tests benchmarks examples
@@ -158,7 +158,7 @@ lint-ci: tools  ## lint the files for GitHub Actions and Docker (fetches the lin
 	.venv/tools/bin/zizmor --offline --quiet .github/workflows
 	.venv/tools/bin/hadolint Dockerfile
 
-licences: .venv/ready .venv/site/ready .venv/crate/ready .venv/browser/ready .venv/mutation/ready  ## the licences of everything installed, against the list of those allowed
+licences: .venv/ready .venv/site/ready .venv/crate/ready .venv/browser/ready .venv/mutation/ready  ## compare the licences of all installed packages with the list of those allowed
 	$(BIN)/python tools/check_licences.py
 	@for name in site crate browser mutation; do echo "with .venv/$$name:"; \
 	PYTHONPATH="$$(echo .venv/$$name/lib/python*/site-packages)" $(BIN)/python tools/check_licences.py || exit 1; done
@@ -177,13 +177,13 @@ lock: tools  ## renew the hashed locks, requirements*, from pyproject.toml and r
 docs: .venv/ready  ## rewrite what is generated in README and docs/ from the chapters, the code and the references
 	@$(BIN)/python tools/write_docs.py
 
-site: check-site .venv/ready .venv/site/ready  ## site/: documents, chapters, API, and a finished tier's page and notebooks: make site TIER=quick
+site: check-site .venv/ready .venv/site/ready  ## build site/: documents, chapters, API, and a finished tier's page and notebooks: make site TIER=quick
 	@$(BIN)/python tools/build_site.py "$${TIER:-standard}"
 
-article: .venv/ready .venv/site/ready  ## article.pdf: every number and figure from the committed references
+article: .venv/ready .venv/site/ready  ## build article.pdf: every number and figure from the committed references
 	@$(BIN)/python tools/build_article.py
 
-crate: check-crate .venv/crate/ready  ## a finished tier as a Workflow Run RO-Crate, checked by that community's validator
+crate: check-crate .venv/crate/ready  ## pack a finished tier as a Workflow Run RO-Crate, and check it by that community's validator
 	@.venv/crate/bin/python tools/make_crate.py "$${TIER:-standard}"
 	@.venv/crate/bin/python tools/check_crate.py "results/$${TIER:-standard}/crate.zip"
 
@@ -193,5 +193,5 @@ fetch-results: check-fetch-results .venv/ready  ## unpack a published tier after
 bench: .venv/ready  ## time the descent engine beside plain code and the machine's limits: six minutes (less: ARGS='--d 100')
 	@$(BIN)/python benchmarks/engine.py $$ARGS
 
-estimate: check-estimate .venv/ready  ## how long a tier's descents take here, from measured steps: TIER=full
+estimate: check-estimate .venv/ready  ## estimate how long a tier's descents take here, from measured steps: TIER=full
 	@$(RUN) python benchmarks/estimate.py --tier "$${TIER:-full}" --jobs "$$CORES" $$ARGS

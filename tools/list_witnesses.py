@@ -134,7 +134,7 @@ def columns_read(claims):
 
 def main():
     """Print a line for each column."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter).parse_args()
     known = witnesses()
     for chapter in load_chapters():
         for (experiment, column), claims in sorted(columns_read(chapter.claims).items()):
@@ -143,5 +143,4 @@ def main():
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter).parse_args()
     main()

@@ -15,14 +15,14 @@ HEAD = """<!-- Written by benchmarks/peers/write.py. -->
 
 Each method solves the same three draws of a problem, twelve of ratings, whose errors differ by as
 much between draws as between methods. The number is the median, with the range; the smallest median
-is in bold. Seconds are the processor's, on one thread of a machine with other work: read ratios.
-Sizes were fixed before the runs, but for the rows of full-rank states, which were added because the
-first states all suited our model. Peers are written in the fewest lines that their papers have, or
-are other packages' own (`benchmarks/peers/`); ranks and weights are chosen on held-out entries
-unless the row says that they are known. Ratings had three draws at first, too, on which ours was behind
-on the smaller table; the others were drawn after that was seen.
+is in bold. Seconds are CPU seconds, on one thread of a machine that had other work; only their ratios should be
+compared. Sizes were fixed before the runs, except those of the rows of full-rank states, which were added
+because the first states all suited our model. Peers are written in as few lines as their papers need, or
+come from other packages (`benchmarks/peers/`); ranks and weights are chosen on held-out entries unless
+the row says that they are known. Ratings also had three draws at first, on which ours was behind on the
+smaller table; the others were drawn after that was seen.
 
-Where the last digits of two methods are alike, neither is better. Ours is not best on small tables
+Where two methods differ only in the last digits, neither is better. Ours is not best on small tables
 with few gaps (`IterativeImputer`, `KNNImputer`); on ratings biases alone are as good as any method;
 alternating least squares that knows the rank takes half the time.
 

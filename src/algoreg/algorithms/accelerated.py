@@ -1,7 +1,7 @@
 """Factored gradient descent with Nesterov's momentum: U_{t+1} = Z_t − ηM(Z_t)Z_t, Z_{t+1} = U_{t+1} + μ(U_{t+1} − U_t).
 
 M(Z) = (1/m) Σ (⟨A_i, ZZᵀ⟩ − y_i) A_i, and η multiplies it ("M-form"); Z_0 = U_0. The momentum of factors is that of
-[kim2023], here at any start and width. μ = 0 is plain descent, with the same bits.
+[kim2023], here at any initialisation and width. μ = 0 is plain descent, with the same bits.
 """
 
 from pydantic import Field

@@ -2,7 +2,8 @@
 
 With M = (1/m) Σ (⟨A_i, LRᵀ⟩ − y_i) A_i, ``rule: simultaneous`` is L ← L − ηMR, R ← R − ηMᵀL, both from the old factors.
 ``alternating`` is L ← L − ηMR(RᵀR + λI)⁻¹ and then, with M at the new L, R ← R − ηMᵀL(LᵀL + λI)⁻¹; λ = 0 takes the
-pseudoinverse [jia2024], which forgets how small the start was. L_0 = αG_1 and R_0 = αβG_2 with iid N(0, 1/d) entries;
+pseudoinverse [jia2024], which forgets how small the
+initialisation was. L_0 = αG_1 and R_0 = αβG_2 with iid N(0, 1/d) entries;
 away from β = 1 the factors stay out of balance, and simultaneous descent of too many columns is linear [xiong2024].
 """
 

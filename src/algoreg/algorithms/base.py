@@ -1,9 +1,8 @@
-"""What every algorithm is: named tensors that it starts and advances, and an estimate that is read from them.
+"""What every algorithm is: named tensors that it initialises and advances, and an estimate that is read from them.
 
 A module of this folder, or of a chapter's folder ``algorithms``, has a class ``Algorithm`` with attributes that the
-settings are checked by: ``requires``, ``prior_knowledge`` and ``error`` (below) and ``estimates``, the space its
-estimates lie in
-(``spec.options.WITHIN``).
+settings are checked by: ``requires``, ``prior_knowledge`` and ``error`` (below) and ``estimates``, the space of its
+estimates (``settings.options.WITHIN``).
 """
 
 from abc import ABC, abstractmethod
@@ -54,11 +53,11 @@ class Algorithm(ABC):
         self.steps = self.numbers("step")
 
     def numbers(self, option: str) -> torch.Tensor:
-        """Return a number that every run is told, shape (B, 1, 1)."""
+        """Return an option's number in every run, shape (B, 1, 1)."""
         return torch.tensor([run[option] for run in self.runs], dtype=torch.float64).to(self.labels)[:, None, None]
 
     def runs_with(self, option: str, value: Any) -> torch.Tensor:
-        """Return which runs are told this value of an option, a mask of shape (B,)."""
+        """Return which runs have this value of an option, a mask of shape (B,)."""
         return torch.tensor([run[option] == value for run in self.runs], device=self.labels.device)
 
     def zeros(self) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 X_{t+1} = P(Z_t − η(M(Z_t) + λ_tI)), Z_{t+1} = X_{t+1} + μ(X_{t+1} − X_t), from X_0 = 0; P is the projection on the PSD
 cone. λ_0 is the largest eigenvalue of −M(0), above which 0 is the minimiser, and λ_{t+1} = ``decay``·λ_t: a run follows
-the minimisers from large penalties to small ones. Held-out labels that say where to stop choose λ.
+the minimisers from large penalties to small ones. If held-out observations decide when to stop, they choose λ.
 """
 
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,8 @@
 [xu2023]; ``residual`` has λ_t = c·√((1/m) Σ (⟨A_i, X_t⟩ − y_i)²), PrecGD [zhang2021]: its loss is (1/m) Σ (·)², whose
 gradient in U is 4MU, so its step is η/4 here, and λ_t = c·√loss. As λ → ∞ with η = λη' it is plain descent of step η'.
 
-The undamped step divides by the square of the factor: from a small start the first step is of size 1/α, whatever U_0
-was. It takes a factor of X*'s rank, and the spectral start, unscaled.
+The undamped step divides by the square of the factor: from a small initialisation the first step is of size 1/α,
+whatever U_0 was. It needs a factor of X*'s rank, and the spectral initialisation, unscaled.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,7 +2,8 @@
 
 X_{t+1} = P_k(Z_t − ηM(Z_t)), Z_{t+1} = X_{t+1} + μ(X_{t+1} − X_t), from X_0 = 0 with k = 1; P_k keeps the k largest
 positive eigenvalues. Let ρ_t be the root mean square residual at Z_t. Where ρ_t is above ``stall``·ρ_{t−1}, k grows by
-one before step t is taken; the step after a growth is not compared. It is told neither the rank nor a bound on it.
+one before step t is taken; the step after a growth is not compared. It has neither the rank nor a bound
+on it as prior knowledge.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,8 +1,9 @@
 """Factored descent with a sign per column: X = U·diag(s)·Uᵀ and U_{t+1} = U_t − ηM_tU_t·diag(s),
 for X that is not definite.
 
-With columns of both signs this is X = VVᵀ − WWᵀ, the matrix form of u∘u − v∘v [woodworth2020]. Half of the columns have
-the sign − unless a run is told otherwise, and both halves start alike, from αB: X_0 = 0. η multiplies M ("M-form").
+With columns of both signs this is X = VVᵀ − WWᵀ, the matrix form of u∘u − v∘v [woodworth2020]. Half of the columns
+have the sign − unless a run's options say otherwise, and both halves are initialised alike, at αB, so that X_0 = 0. η
+multiplies M ("M-form").
 """
 
 from typing import ClassVar, Literal

@@ -1,9 +1,9 @@
 """Subgradient descent of the absolute loss on the factor:
 U_{t+1} = U_t − η_t·(1/m) Σ sign(⟨A_i, U_tU_tᵀ⟩ − y_i) A_iU_t [ma2023].
 
-η_t = ηρ^t. Half the subgradient of (1/m) Σ |⟨A_i, UUᵀ⟩ − y_i|; labels that are far off pull no harder than others.
-Steps of constant size do not come to rest, and the steps' sum η/(1 − ρ) has to reach from the start to the end:
-log(1/α) times a few.
+η_t = ηρ^t. The step is half the subgradient of (1/m) Σ |⟨A_i, UUᵀ⟩ − y_i|; outliers pull no harder than other
+observations. Steps of constant size do not converge, and the sum η/(1 − ρ) of the steps has to reach from the
+initialisation to X*: a few times log(1/α).
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,8 @@
 """Projected gradient descent on {X ⪰ 0, tr X = θ} with momentum: X_{t+1} = P(Z_t − ηM(Z_t)), from X_0 = 0.
 
-Z_{t+1} = X_{t+1} + μ(X_{t+1} − X_t). P projects the eigenvalues on the simplex of sum θ. It is told the trace and no
-rank: among what fits, the trace alone picks X*, as least trace does without being told it.
+Z_{t+1} = X_{t+1} + μ(X_{t+1} − X_t). P projects the eigenvalues on the simplex of sum θ. Its prior
+knowledge is the trace, not the rank: among the matrices that fit, the trace alone selects X*, as least trace does
+without that knowledge.
 """
 
 from collections.abc import Mapping, Sequence

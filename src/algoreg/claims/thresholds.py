@@ -81,7 +81,7 @@ class Thresholds:
 
     @property
     def on_grid(self) -> bool:
-        """Whether at least half of them lie on the grid; what is made of others would be one of the grid."""
+        """Whether at least half of them lie inside the grid; otherwise a statistic would mostly reflect its limits."""
         return np.mean(self.sides == INSIDE) >= LEAST_INSIDE
 
     @property

@@ -1,6 +1,6 @@
-"""Batches of runs that share an ensemble, what is seen of one at an iteration, and what an observer is.
+"""Batches of runs that share an ensemble, snapshots of a batch at an iteration, and observers.
 
-An observer's memory is named arrays, so that a killed batch continues with what had been seen.
+An observer's memory is named arrays, so that a killed batch continues with what had been recorded.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ def _rank(targets: torch.Tensor) -> torch.Tensor:
     return torch.linalg.matrix_rank(targets, rtol=10 * max(targets.shape[1:]) * torch.finfo(targets.dtype).eps)
 
 
-# What algorithms may be told of targets (B, d, d), unless a run says it itself.
+# What algorithms may know of targets (B, d, d) as prior knowledge, unless a run gives it itself.
 PLANTED = {"trace": lambda targets: targets.diagonal(dim1=1, dim2=2).sum(1), "rank": _rank}
 
 
@@ -47,8 +47,8 @@ class Batch:
     algorithm : type
         A subclass of :class:`algoreg.algorithms.base.Algorithm`.
     runs : sequence of mapping
-        Each with ``m``, ``step``, ``target``, ``iterations`` (its budget) and the algorithm's options; what of the
-        target its algorithm is told is added.
+        Each with ``m``, ``step``, ``target``, ``iterations`` (its budget) and the algorithm's options; the
+        prior knowledge of the target that its algorithm asks for is added.
     targets : torch.Tensor, shape (B, d, d)
         X* of every run.
     labels : torch.Tensor, a row per run
@@ -181,15 +181,15 @@ class Observer:
         What it remembers of every run, shape (B,), and of every run at each of its K ``iterations``, shape (K, B), by
         what an array has before anything is seen. What has another shape is made in :meth:`prepare`.
     sees_steps : bool
-        Whether looks show the state before the last step (``Snapshot.before``).
+        Whether snapshots show the state before the last step (``Snapshot.before``).
     reads_train_error : bool
         Whether it reads ``Snapshot.train_error``; divergence is then judged by that instead of the test error.
     stride : int
-        Iterations between two looks; 0 for none but those at ``iterations``.
+        Iterations between two snapshots; 0 for none but those at ``iterations``.
     from_start : bool
-        Whether the first of a stride's looks is at the start.
+        Whether the first snapshot of a stride is at the initialisation.
     iterations : sequence of int
-        Those at which it looks, whatever its stride.
+        Those of its snapshots, whatever its stride.
     """
 
     per_run = begins()
@@ -201,21 +201,21 @@ class Observer:
     iterations: Sequence[int] = ()
 
     def prepare(self, batch: Batch) -> None:
-        """Make ``memory`` for a batch at its start."""
+        """Make ``memory`` for a batch at its initialisation."""
         runs = len(batch.runs)
         self.memory: dict[str, Any] = {name: np.full(runs, value) for name, value in self.per_run.items()}
         shape = len(self.iterations), runs
         self.memory |= {name: np.full(shape, value) for name, value in self.per_snapshot.items()}
 
     def observed_iterations(self, last: int) -> Iterable[int]:
-        """Return the iterations, of 0 to ``last``, at which it looks;
+        """Return the iterations, from 0 to ``last``, of its snapshots;
         it also sees every run at the end of its budget.
         """
         strides = range(0 if self.from_start else self.stride, last + 1, self.stride) if self.stride else ()
         return {*self.iterations, *strides}
 
     def observe(self, snapshot: Snapshot) -> np.ndarray | None:
-        """Take in an :class:`Snapshot`.
+        """Take in a :class:`Snapshot`.
 
         Returns
         -------
@@ -225,7 +225,7 @@ class Observer:
         raise NotImplementedError
 
     def stop_runs(self, snapshot: Snapshot, leaving: np.ndarray) -> None:
-        """Take in which of a look's runs leave with it, a mask, whatever the reason."""
+        """Take in which of a snapshot's runs leave with it, a mask, whatever the reason."""
 
     def save(self) -> dict[str, np.ndarray]:
         """Return the memory as arrays."""

@@ -1,19 +1,16 @@
-"""Experiments: measurements that have a shape of their own, from their settings to one tidy table.
+"""Experiments: measurements that need code of their own, from their settings to one tidy table.
 
 A module of a chapter's folder ``experiments`` has ``measure``, which returns rows, the class ``Options`` (see
 :mod:`algoreg.settings.options`), ``KEYS`` (the columns that name a row) and ``VALUES`` (what is measured), each with
-its
-meaning (see :mod:`algoreg.settings.columns`).
+its meaning (see :mod:`algoreg.settings.columns`).
 
-An experiment is dealt out to parts, and whatever descends in a part is a batch with observers
-(:meth:`Context.descend`). A
-killed job keeps the rows of its finished parts and what the running one has reached.
-``measure(options, context, number)`` returns the rows of one ensemble, which is a part. Where it has the names of
-options as further parameters, every combination of their values is. ``measure(options, context)`` deals its work out
-itself, by :meth:`Context.part` or :meth:`Context.by_ensemble`. An experiment may have ``generate(options, seed,
-number)``,
-which returns named arrays: what is drawn for an ensemble, made by jobs of their own before it is measured
-(``Context.data``). It is given the options that ``GENERATED_FROM`` names, if it names some.
+An experiment is divided into parts, and descents in a part are batches with observers (:meth:`Context.descend`). A
+killed job keeps the rows of its finished parts and the state that the running one has reached.
+``measure(options, context, number)`` returns the rows of one ensemble, which is a part. If it has names of options as
+further parameters, every combination of their values is a part. ``measure(options, context)`` divides its work itself,
+by :meth:`Context.part` or :meth:`Context.by_ensemble`. An experiment may have ``generate(options, seed, number)``,
+which returns named arrays: what is drawn for an ensemble, by jobs that run before it is measured (``Context.data``). It
+is given the options that ``GENERATED_FROM`` names, if any.
 """
 
 import inspect
@@ -51,7 +48,7 @@ Drawn = TypeVar("Drawn", bound=Ensemble)
 
 @dataclass(frozen=True)
 class Context:
-    """What an experiment is told beside its options, and how its work is kept.
+    """What an experiment is given beside its options, and how its work is kept.
 
     Attributes
     ----------

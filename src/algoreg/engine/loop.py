@@ -1,8 +1,8 @@
-"""The engine's loop: advances a batch of runs that share an ensemble, from look to look, until every run has left.
+"""The engine's loop: advances runs that share an ensemble from snapshot to snapshot, until every run has left.
 
-A look is an iteration that an observer asks for or at which a run's budget ends. Runs leave as ``budget``,
-``converged`` (an observer says so) or ``diverged``. What lies between two looks is a few named arrays; continuing from
-saved ones gives the same bits as never having stopped.
+A snapshot is taken at an iteration that an observer asks for, or at which a run's budget ends. Runs leave as
+``budget``, ``converged`` (an observer decides) or ``diverged``. The state between two snapshots is a few named arrays;
+continuing from saved ones gives the same bits as never having stopped.
 """
 
 from collections.abc import Callable, Mapping
@@ -95,8 +95,8 @@ class Descent:
         self._norms = torch.linalg.matrix_norm(self._targets)
 
     def run(self, until: int | None = None, after: Callable[[], object] | None = None) -> Self:
-        """Advance until every run has left, or to the last look not after iteration ``until``;
-        call ``after`` after every look.
+        """Advance until every run has left, or to the last snapshot not after iteration ``until``;
+        call ``after`` after every snapshot.
         """
         progress = Progress(self.batch.budgets, self.log)
         for event in self.events:

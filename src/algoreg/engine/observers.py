@@ -1,4 +1,4 @@
-"""Observers that several experiments use; :class:`algoreg.engine.batch.Observer` says what one is."""
+"""Observers that several experiments use; :class:`algoreg.engine.batch.Observer` defines them."""
 
 from collections.abc import Iterable, Sequence
 from typing import cast
@@ -9,12 +9,12 @@ import torch
 from algoreg.engine.batch import Batch, Observer, Snapshot, begins
 from algoreg.ensembles.base import Measurements
 
-# Every iteration is looked at up to here, then every hundredth of the way.
+# Every iteration up to here has a snapshot, then one every hundredth of the way.
 EVERY = 100
 
 
 def spaced_iterations(last: int) -> set[int]:
-    """Return the iterations of what looks more seldom as a run goes on: all of the first ones,
+    """Return iterations of snapshots that become rarer as a run goes on: all of the first ones,
     then a hundredth of the way apart.
     """
     found, moment = {last}, 0
@@ -60,7 +60,7 @@ class ErrorsByTime(Observer):
     iterations : list of int
         K of them, rising.
     stride : int
-        Iterations between two further looks.
+        Iterations between two further snapshots.
     recovered : float
         The error below which a run leaves.
     """
@@ -94,7 +94,7 @@ class HeldOut(Observer):
     fitted_count : int
         So many measurements are known; the others are held out.
     stride : int
-        Iterations between two looks.
+        Iterations between two snapshots.
     """
 
     per_run = begins(best=np.inf, held=np.inf, stopped=np.nan, last=np.nan)
@@ -116,9 +116,10 @@ class HeldOut(Observer):
 
 
 class FirstBelow(Observer):
-    """When errors first fall below tolerances, log-linear between looks; the smallest and the last error.
+    """When errors first fall below tolerances, log-linear between snapshots; the smallest and the last error.
 
-    Memory: ``times`` (B, K), NaN where a run did not get there; ``smallest``, ``last`` and ``at`` (B,), the last look.
+    Memory: ``times`` (B, K), NaN where a run did not get there; ``smallest``, ``last`` and ``at`` (B,), the last
+    snapshot.
 
     Parameters
     ----------
@@ -154,7 +155,7 @@ class FirstBelow(Observer):
         reached = np.maximum(errors, np.finfo(float).tiny)
         with np.errstate(divide="ignore", invalid="ignore"):
             shares = np.log(self.tolerances / reached[:, None]) / np.log(before / reached)[:, None]
-        # The first look has nothing before it.
+        # The first snapshot has none before it.
         shares = np.where(before[:, None] > self.tolerances, shares, 0.0)
         crossed = snapshot.iteration - (snapshot.iteration - since)[:, None] * shares
         self.memory["times"][runs] = np.where(np.isnan(times) & (errors[:, None] < self.tolerances), crossed, times)

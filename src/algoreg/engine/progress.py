@@ -1,4 +1,4 @@
-"""What a job's log says while a batch descends."""
+"""The lines of a job's log while a batch descends."""
 
 import time
 from collections.abc import Callable

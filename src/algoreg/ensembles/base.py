@@ -2,7 +2,7 @@
 
 A module of this folder, or of a chapter's folder ``ensembles``, has a class ``Ensemble`` with two attributes that the
 settings are checked by: ``provides`` (below) and ``acts_on``, the kind of space it measures
-(``spec.options.WITHIN``).
+(``settings.options.WITHIN``).
 """
 
 import copy

@@ -1,7 +1,7 @@
 """Entries of a rectangular matrix, no one twice: √(d1·d2)·X_ij at m different positions [candes2009].
 
 In the settings d1 = d2 = d; :meth:`Ensemble.draw` takes any number of columns. Matrices are not
-symmetric, and so M is not: what descends on UUᵀ does not fit.
+symmetric, and so M is not: algorithms on UUᵀ do not fit.
 """
 
 import numpy as np

@@ -1,9 +1,9 @@
 """Measurements of one's own, from a file, in a random order that the ensemble's number names.
 
-So different numbers hold out different measurements, and a run that knows m of them knows m at random. The labels are
-the file's: nothing is planted. Measurements that read rectangular matrices A (d1 × d2) are held as [[0, A], [Aᵀ, 0]]/2
-of size d1 + d2, which reads the block LRᵀ of UUᵀ for U = [L; R]. A pair of vectors is held as xzᵀ is. A table's row x
-is held as x̃x̃ᵀ, x̃ = (1, x) with standardised columns. A Pauli string is held as
+Different numbers therefore hold out different measurements, and a run that knows m of them knows m at random. The
+observations are those of the file: no target is planted. Measurements that read rectangular matrices A (d1 × d2) are
+held as [[0, A], [Aᵀ, 0]]/2 of size d1 + d2, which reads the block LRᵀ of UUᵀ for U = [L; R]. A pair of vectors is
+held as xzᵀ is. A table's row x is held as x̃x̃ᵀ, x̃ = (1, x) with standardised columns. A Pauli string is held as
 :mod:`algoreg.ensembles.pauli_hermitian` holds it, d = 2ⁿ⁺¹.
 
 Matrices and labels are scaled: the mean of ‖A_i‖_F² is d², the labels' root mean square is 1. So a target has norm

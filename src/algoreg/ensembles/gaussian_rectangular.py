@@ -1,7 +1,7 @@
 """Gaussian measurements of rectangular matrices: A_i of d1 × d2 iid N(0, 1) entries, not symmetric, whole.
 
 In the settings d1 = d2 = d; :meth:`Ensemble.draw` takes any number of columns. Matrices are not
-symmetric, and so M is not: what descends on UUᵀ does not fit.
+symmetric, and so M is not: algorithms on UUᵀ do not fit.
 """
 
 from collections.abc import Iterator, Sequence

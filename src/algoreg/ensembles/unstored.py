@@ -1,8 +1,8 @@
-"""Gaussian measurements that are never stored: drawn as they are asked for, exactly in law [lu2021].
+"""Gaussian measurements that are never stored: drawn when they are needed, exactly in law [lu2021].
 
 The packed ensemble Q is an m × D matrix of iid N(0, 1) numbers, D = d(d+1)/2 (:mod:`algoreg.ensembles.gaussian`).
-Descent asks only for products Qx and Qᵀr. What these leave open of Q is Gaussian and independent of what they have
-shown, so that each new direction can be drawn when it is asked for. With orthonormal rows R of the x asked so far and
+Descent needs only products Qx and Qᵀr. What these leave open of Q is Gaussian and independent of what they have
+shown, so that each new direction can be drawn when it is needed. With orthonormal rows R of the x asked so far and
 L of the r, the products QRᵀ and LQ are known, and for a unit p ⊥ R
 
     Qp = Lᵀ(LQ p) + (I − LᵀL) g,    g ~ N(0, I_m) fresh,

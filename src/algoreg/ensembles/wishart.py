@@ -1,5 +1,5 @@
 """Gaussian measurements by the law of their Gram matrix: G = W/m with W ~ Wishart_D(m, I),
-at a cost that does not know m.
+at a cost that does not depend on m.
 
 The packed rows of a Gaussian ensemble are iid N(0, I_D) (see :mod:`algoreg.ensembles.gaussian`), so AᵀA is a Wishart
 matrix exactly. Its Bartlett factor L = Rᵀ, where A = QR, has independent entries: the squares of its diagonal are

@@ -306,7 +306,7 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If there are too few measurements to tell the noise by, and it was not told.
+            If no noise was given and there are too few measurements to estimate it.
         """
         check_is_fitted(self)
         if self._label_noise is None:

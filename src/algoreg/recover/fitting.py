@@ -273,8 +273,8 @@ class Descending:
         return watches
 
     def best_by_folds(self, folds: list[Watch]) -> tuple[int, int, np.ndarray]:
-        """Return the run and the iteration that are best for all labels, each held out once,
-        and that run's error by look.
+        """Return the run and the iteration that are best for all observations, each held out once,
+        and that run's error by snapshot.
         """
         # Errors of labels that are all 0 are no share of them.
         sizes = [float(self.labels[held].norm()) or 1.0 for _, held in self.parts]
@@ -285,7 +285,7 @@ class Descending:
 
 
 def filled(errors: np.ndarray) -> np.ndarray:
-    """Return errors by look and run with those of runs that have left: their last."""
+    """Return errors by snapshot and run; runs that have left keep their last error."""
     filled_ = errors.copy()
     for row in range(1, len(filled_)):
         gone = np.isnan(filled_[row])
@@ -336,7 +336,7 @@ def _recovered(measurements: Measurements, labels: np.ndarray, plan: Plan) -> Fi
 
 
 def _path(watch: Watch, run: int, fit: Descending) -> dict[str, np.ndarray]:
-    """Return errors and eigenvalues of a run by look, the eigenvalues in units of the labels."""
+    """Return errors and eigenvalues of a run by snapshot, the eigenvalues in units of the observations."""
     seen = np.isfinite(watch.memory["train"][:, run])
     path = {
         "iteration": np.array(watch.iterations)[seen],
@@ -387,6 +387,6 @@ def _unfinished(fit: Descending, watch: Watch, run: int, iteration: int, error: 
 
 
 def _still_falling(errors: np.ndarray) -> bool:
-    """Return whether errors by look, NaN after the last, were still falling at the end."""
+    """Return whether errors by snapshot, NaN after the last, were still falling at the end."""
     known = errors[np.isfinite(errors)]
     return known[-1] < 0.98 * known[max(0, len(known) - 15)]

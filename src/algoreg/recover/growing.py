@@ -1,7 +1,7 @@
 """Narrow factors that grow: a direction is added while the data ask for it, and each rank is fitted by L-BFGS.
 
-Whether the data ask is decided as for descents of full width: by the noise where it is known, and else by what is held
-out. A rank is never told.
+Whether the data ask for it is decided as for descents of full width: by the noise where it is known, and otherwise by
+held-out observations. The rank is never prior knowledge.
 """
 
 from abc import ABC, abstractmethod
@@ -111,7 +111,7 @@ class Grown(Generic[M]):
         return max(1, sum(stage.iterations for stage in self.stages))
 
     def path(self) -> dict[str, np.ndarray]:
-        """Return iteration, relative errors, values and effective rank by stage, as descents keep them by look."""
+        """Return iteration, relative errors, values and effective rank by stage, as descents keep them by snapshot."""
         values = [self.model.values(stage.x, stage.rank) for stage in self.stages]
         table = np.zeros((len(values), max(1, *map(len, values))))
         for row, found in zip(table, values, strict=True):

@@ -38,13 +38,12 @@ class LowRankMatrixRegressor(MatrixEstimator):
         An algorithm of the package whose estimates are of the kind; "auto": ``factored``, ``signed`` for symmetric
         ones.
     method_options : dict, optional
-        Further options of the algorithm, and facts that it must be told. A trace, θ and τ are in the units of the
+        Further options of the algorithm, and prior knowledge that it needs. A trace, θ and τ are in the units of the
         matrix (a rectangular one's trace is its nuclear norm), a truncation in those of the labels; all else is in
         those of ``alpha``.
     alpha : float or "auto"
-        Size of the start, U_0 = αI in units in which the largest eigenvalue of (1/m) Σ y_i A_i is 1. "auto" compares
-        0.1,
-        0.01, 0.001 and 1e-6 by what is held out; where nothing is, it is 1e-6.
+        Size of the initialisation, U_0 = αI in units in which the largest eigenvalue of (1/m) Σ y_i A_i is 1. "auto"
+        compares 0.1, 0.01, 0.001 and 1e-6 by what is held out; where nothing is, it is 1e-6.
     stop : {"auto", "hold-out", "folds", "noise", "budget"}
         Which iterate is kept: that with the least error on held-out measurements; that many iterations on all of them
         as were best on average over folds; the first whose residual is as small as a fit of its effective rank leaves
@@ -79,8 +78,8 @@ class LowRankMatrixRegressor(MatrixEstimator):
     effective_rank_ : float
         exp(entropy) of the normalised sizes of the eigenvalues.
     path_ : dict
-        ``iteration``, ``train_error``, ``holdout_error``, ``eigenvalues``, ``effective_rank`` by look; the last two are
-        NaN at most looks where the matrix is larger than 200.
+        ``iteration``, ``train_error``, ``holdout_error``, ``eigenvalues``, ``effective_rank`` by snapshot; the last two
+        are NaN at most snapshots where the matrix is larger than 200.
     n_iter_, alpha_, step_, stop_, method_
         What was chosen.
     rank_test_ : dict or None

@@ -1,4 +1,4 @@
-"""What is asked of a fit: the plan, the algorithm that it names, and what that is told, each checked."""
+"""What is asked of a fit: the plan, the algorithm that it names, and its prior knowledge, each checked."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -73,8 +73,8 @@ def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type[Algorit
     Raises
     ------
     ValueError
-        If there is none of this name, its estimates are not of the kind, it needs what these data do not provide, it
-        must be told what nobody knows of a target that is not planted, or it is told what is not allowed.
+        If there is none of this name, its estimates are not of the kind, it needs what these data do not provide, its
+        prior knowledge is not known of these data, or it is given what is not allowed.
     """
     name = DEFAULT_METHODS[plan.kind] if plan.method == "auto" else plan.method
     refuse_unknown(plan.method)
@@ -147,7 +147,7 @@ def _refuse_options(name: str, told: Iterable[str], given: Mapping[str, Any], d:
 
 
 def needing_nothing(kind: str) -> list[str]:
-    """Return the algorithms that recover matrices of a kind of ``DEFAULT_METHODS`` and need not be told anything,
+    """Return the algorithms that recover matrices of a kind of ``DEFAULT_METHODS`` and need no prior knowledge,
     the default first.
     """
     default = DEFAULT_METHODS[kind]

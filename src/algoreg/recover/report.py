@@ -91,10 +91,10 @@ def _methods(fits: Sequence[Fit]) -> str:
 
 
 def spectrum(estimator: Any) -> tuple[np.ndarray, np.ndarray, str]:
-    """Return the looks at a fit at which its eigenvalues are known, those in falling order,
-    shape (looks, k), and their name.
+    """Return the snapshots of a fit at which its eigenvalues are known, the eigenvalues in falling order,
+    shape (snapshots, k), and their name.
     """
-    # Of large matrices they are not kept at every look.
+    # Eigenvalues of large matrices are not kept at every snapshot.
     seen = np.isfinite(estimator.path_["eigenvalues"]).all(axis=1)
     values = estimator.path_["eigenvalues"][seen]
     what = "Singular values" if estimator.get_params().get("kind") == "rectangular" else "Eigenvalues"

@@ -11,14 +11,14 @@ from algoreg.engine.batch import Batch, Observer, Snapshot, begins
 from algoreg.ensembles import gram
 from algoreg.ensembles.base import Measurements
 
-# Eigenvalues that are kept of every look, those of largest size.
+# Number of eigenvalues that are kept at every snapshot, those of largest size.
 KEPT_VALUES = 20
-# Iterations between looks grow by this share.
+# Iterations between snapshots grow by this factor.
 GROWTH = 1.05
 # An error that has grown by this factor since it was least: the step is too long. Descents of the squared loss do not
 # rise.
 RISES_BY = 1.2
-# Below this the labels are met to rounding, and rises are rounding's.
+# Below this the observations are met to rounding, and rises are due to rounding.
 ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}
 # So is it in a Gram matrix, in which no smaller errors can be told from 0.
 GRAM_ROUNDING = 1e-7
@@ -27,10 +27,10 @@ IMPROVES_BY, WAITS = 1e-4, 3.0
 # A training error that has risen by this factor over what a fit leaves of the noise has passed it. Less would stop too
 # soon: a direction that grows counts in the effective rank before the error falls.
 PASSED = 1.5
-# A run whose training error has not fallen by this share has not left its start, from which deep ones grow late.
+# A run whose training error has not fallen by this share has not left its initialisation; deep factors leave it late.
 LEAVES_START = 1e-3
 SAYS_EVERY = 5.0
-# Eigenvalues of larger matrices than this are kept at every so many looks: they cost more than the steps between.
+# Eigenvalues of larger matrices than this are kept at every so many snapshots: they cost more than the steps between.
 LARGE, EVERY_SO_MANY = 200, 10
 
 
@@ -51,7 +51,7 @@ class Held:
 
 
 def moments(last: int) -> list[int]:
-    """Return the iterations of looks: every one at first, then ever fewer."""
+    """Return the iterations of snapshots: every one at first, then ever fewer."""
     found, at = [0], 1.0
     while at < last:
         found.append(int(at))
@@ -119,7 +119,7 @@ class Watch(Observer):
         self.freedom, self.lacks, self.as_sought, self.log = freedom, lacks, as_sought, log
 
     def prepare(self, batch: Batch) -> None:
-        """Make room for all looks."""
+        """Make room for all snapshots."""
         self.iterations = moments(int(batch.budgets.max()))
         super().prepare(batch)
         shape = len(self.iterations), len(batch.runs), min(KEPT_VALUES, batch.targets.shape[1])

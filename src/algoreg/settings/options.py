@@ -16,7 +16,7 @@ from algoreg.settings.messages import not_allowed
 # What every algorithm takes in a run.
 COMMON = tuple(base.RunOptions.model_fields)
 
-# The options that stand in for a fact that an algorithm is otherwise told.
+# The options that replace a fact which is otherwise an algorithm's prior knowledge.
 INSTEAD = {"rank": "keep", "trace": "theta"}
 # The option of an algorithm, and its value, without which it does not read a fact.
 READ_ONLY_WITH = {("frank_wolfe", "rank"): ("rule", "rank-k")}

@@ -13,7 +13,7 @@ from algoreg.settings.files import display_path
 from algoreg.settings.messages import unknown
 from algoreg.settings.options import WITHIN
 
-# What an algorithm can be told of the target or the noise.
+# What an algorithm's prior knowledge of the target or the noise can be.
 FACTS = ("rank", "trace", "noise")
 # How an algorithm's training error may go; see :class:`algoreg.algorithms.base.Algorithm`.
 ERRORS = ("falls", "ripples", "anyhow")

@@ -45,4 +45,6 @@ def connectivity_depths(frame):
     for (depth, start), group in frame.groupby(["depth", "start"]):
         means = [number(group[name].mean()) for name in ("low_rank", "second", "off_diagonal")]
         rows.append([depth, start, len(group), *means])
-    return markdown(["N", "factors", "runs", "share of rank 1", "mean σ₂/σ₁", "off the diagonal over on it"], rows)
+    return markdown(
+        ["N", "factors", "runs", "share of rank 1", "mean σ₂/σ₁", "‖X‖ off the diagonal over that on it"], rows
+    )
