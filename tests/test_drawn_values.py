@@ -310,7 +310,8 @@ def shows_a_sweep(name, along, laws):
     sizes = {"rank": [1, 2, 4], "d": [10, 20, 40]}[along]
     thresholds = dict(zip(sizes, (60, 110, 230), strict=True))
     table = recovering(along, thresholds)
-    axes, exponents = figures.draw(name, {name: table}).axes[:2]
+    axes = figures.draw(name, {name: table}).axes[0]
+    (exponents,) = figures.draw(name.replace("samples", "exponents"), {name: table}).axes
     # The middle of nine runs is the one without a change.
     same(curve(axes, "threshold m*"), pd.Series(thresholds))
     low, high = (pd.Series({size: by * m for size, m in thresholds.items()}) for by in (0.93, 1.07))
@@ -882,7 +883,8 @@ def test_preconditioning_costs_shows_thresholds_iterations_and_ratios():
     table = pd.concat([table[table["method"] != "residual"], doubled[doubled["method"] == "residual"]])
     table = table[table["m"] <= 120]
     table = pd.concat([table, table[(table["method"] == "residual") & (table["m"] == 120)].assign(m=100)])
-    left, middle, right = figures.draw("preconditioning_costs", {"conditioning_samples": table}).axes
+    left, right = figures.draw("preconditioning_costs", {"conditioning_samples": table}).axes
+    (middle,) = figures.draw("preconditioning_exchange", {"conditioning_samples": table}).axes
     same(curve(left, "plain, width d"), pd.Series([0, 0, 1, 1], np.array(list(errors)) / 20))
     crossing = np.exp(np.interp(np.log(100), -np.log([0.3, 0.001]), np.log([60, 100]))) / 20
     own = where(table, method="damped_1", m=120, tolerance=0.01)["passes"]

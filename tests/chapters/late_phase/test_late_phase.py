@@ -206,7 +206,8 @@ def test_late_noise_shows_iterations_and_what_is_left():
         pairs, left_on="place", right_index=True
     )
     flat = flat_table()
-    left, right, below, nearer = draw("late_noise", {"late_clock": clock.assign(d=10, m=25), "late_flat": flat}).axes
+    left, right = draw("late_noise", {"late_clock": clock.assign(d=10, m=25)}).axes
+    below, nearer = draw("late_flat", {"late_flat": flat}).axes
     same(curve(left, "half of the excess"), geometric(clock[clock["step"] == 0.1], "noise", "halved"))
     same(curve(right, "half of the excess"), geometric(clock[clock["noise"] == 1.0], "step", "halved"))
     for axes, claim in ((below, "late-flattest"), (nearer, "late-flat-not-trace")):

@@ -312,7 +312,9 @@ def test_noisy_descent_shows_distances_to_fits_and_when_they_are_left():
     course = crossed(values, label_noise=[0.0, 0.1], alpha=[1e-2, 1e-4], time=[1.0, 10.0, 100.0], **RUNS)
     course = course.assign(d=6, rank=2, m=40)
     plateau = crossed(("left", "predicted", "predicted_by_rate"), alpha=[1e-2, 1e-4], **RUNS)
-    along, nearest, leaving, stopping = draw("noisy_descent", {"noisy_descent": course, "noisy_plateau": plateau}).axes
+    along, nearest = draw("noisy_descent", {"noisy_descent": course}).axes
+    (leaving,) = draw("noisy_plateau", {"noisy_plateau": plateau.assign(d=6, rank=2, m=40)}).axes
+    (stopping,) = draw("noisy_stopping", {"noisy_descent": course}).axes
     noisy = where(course, label_noise=0.1)
     for alpha, label in ((1e-2, "α = 0.01"), (1e-4, "α = 10⁻⁴")):
         same(curve(along, label), geometric(where(noisy, alpha=alpha), "time", "to_fit"))

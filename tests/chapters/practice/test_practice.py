@@ -369,14 +369,14 @@ def test_magnitudes_shows_the_error_by_method_and_conclude_with_its_numbers():
     table["recovered"] = (table["error"] < 0.25).astype(int)
     shown = {"method": ["picture", "full", "width 1, large start", "spectral"], "ensemble": [0]}
     pixels = crossed(("value",), **shown, row=[0, 1], column=[0, 1]).assign(m_over_n=3)
-    figure = draw("magnitudes", {"magnitudes": table, "magnitudes_pictures": pixels})
-    *pictures, bottom = figure.axes
+    pictures = draw("magnitudes_pictures", {"magnitudes_pictures": pixels}).axes
+    (bottom,) = draw("magnitudes", {"magnitudes": table}).axes
     star = where(pixels, method="picture")["value"].to_numpy()
     for axes, method in zip(pictures, shown["method"], strict=True):
         values = where(pixels, method=method)["value"].to_numpy()
         np.testing.assert_allclose(axes.images[0].get_array(), values.reshape(2, 2))
         error = f"{np.linalg.norm(values - star) / np.linalg.norm(star):.2g}"
-        assert method == "picture" or axes.get_xlabel().endswith(error)
+        assert method == "picture" or axes.get_title().endswith(f"error {error}")
     labels = ["full width (no prior knowledge)", "full width, initialisation", "width 1 (knows r)"]
     labels += ["width 1, initialisation", "spectral"]
     for method, label in zip(methods, [*labels, "least trace"], strict=True):

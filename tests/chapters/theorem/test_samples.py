@@ -345,8 +345,8 @@ def test_figures_show_every_reading_and_what_lies_off_the_grid():
     settings_table = pd.concat(
         [table_of(logs, (1, 2, 4, 8)), table_of(logs + 3, (1, 2, 4, 8), alpha=1e-3)], ignore_index=True
     )
-    figure = draw("samples_r", {"samples_r": judged, "samples_settings_r": settings_table})
-    labels = [text.get_text() for text in figure.axes[1].get_yticklabels()]
+    (exponents,) = draw("exponents_r", {"samples_r": judged, "samples_settings_r": settings_table}).axes
+    labels = [text.get_text() for text in exponents.get_yticklabels()]
     assert labels == [
         "judged: error 0.1",
         "error 0.3",
@@ -358,8 +358,9 @@ def test_figures_show_every_reading_and_what_lies_off_the_grid():
         "degrees of freedom",
         "statistical dimension\nof least trace",
     ]
-    assert "0 of 16 m* on the grid" in figure.axes[1].texts[-1].get_text()
-    assert any("beyond the grid" in text.get_text() for text in figure.axes[0].get_legend().get_texts())
+    assert "0 of 16 m* on the grid" in exponents.texts[-1].get_text()
+    (heat, _) = draw("samples_r", {"samples_r": judged}).axes
+    assert any("beyond the grid" in text.get_text() for text in heat.get_legend().get_texts())
     assert readings.power(3e-12) == "3·10⁻¹²"
 
 

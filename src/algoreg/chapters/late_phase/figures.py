@@ -6,9 +6,9 @@ from algoreg.claims.cells import geometric_mean
 from algoreg.claims.exponents import slope_weights
 from algoreg.reporting.charts.course import points, summary
 from algoreg.reporting.charts.law import exponent, law, margin_level
-from algoreg.reporting.charts.panels import describe, finish, two_abreast, two_and_one
+from algoreg.reporting.charts.panels import describe, finish, panels, two_and_one
 from algoreg.reporting.charts.style import COLOURS
-from algoreg.reporting.charts.text import SPREAD, caption, margin_text, raised, rounded, signed, sizes
+from algoreg.reporting.charts.text import SPREAD, margin_text, raised, rounded, signed, sizes
 from algoreg.reporting.figures import drawing
 
 WORDS = {
@@ -87,9 +87,9 @@ def _margin(axes, claim):
 
 @drawing
 def late_noise(tables, claims):
-    """Draw the iterations of label noise that halve the excess over σ and η, and what methods leave of it."""
-    clock, flat = tables["late_clock"], tables["late_flat"]
-    figure, (left, right, below, nearer) = two_abreast(4, height=3.6)
+    """Draw the iterations of label noise that halve the excess over σ and η."""
+    clock = tables["late_clock"]
+    figure, (left, right) = panels(2, height=3.6)
     common = {name: clock.groupby(name)["ensemble"].count().idxmax() for name in ("noise", "step")}
     for axes, along, other, letter in ((left, "noise", "step", "σ"), (right, "step", "noise", "η")):
         own = clock[np.isclose(clock[other], common[other])]
@@ -98,6 +98,14 @@ def late_noise(tables, claims):
         axes.set_title(f"label noise takes iterations as {raised(letter, signed(exponent(times)))}")
         words = {"noise": "standard deviation σ of the noise", "step": "step size η"}
         describe(axes, "xy", sorted(own[along].unique()), xlabel=words[along], ylabel="iterations")
+    return finish(figure, SPREAD, caption=sizes(clock, "d", "m"))
+
+
+@drawing
+def late_flat(tables, claims):
+    """Draw what methods leave of the excess, and how near to the flattest fit they end."""
+    flat = tables["late_flat"]
+    figure, (below, nearer) = panels(2, height=3.6)
     names = [name for name in WORDS if name in set(flat["method"])]
     least = flat["m_over_d"].min()
     for place, (ratio, own) in enumerate(flat.groupby("m_over_d")):
@@ -115,5 +123,4 @@ def late_noise(tables, claims):
         f"label noise ends {rounded(own['label_noise'])} times as far from\nthe flattest fit as from that of least trace"
     )
     describe(nearer, "x", xlabel="distance from the flattest fit over the other")
-    note = f"{SPREAD}; below on the left: arithmetic means"
-    return finish(figure, note, caption=caption(f"above: {sizes(clock, 'd', 'm')}", f"below: {sizes(flat, 'd')}"))
+    return finish(figure, f"{SPREAD}; on the left: arithmetic means", caption=sizes(flat, "d"))

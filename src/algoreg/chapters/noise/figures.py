@@ -88,22 +88,43 @@ def _stopping(axes, table, claim):
     describe(axes, "x", xlabel="time η·t", ylabel="test error over the smallest so far", title=title)
 
 
+def _noisy(table):
+    """Return the runs of the largest noise, and what was run."""
+    noisy = table[table["label_noise"] == table["label_noise"].max()]
+    return noisy, f"noise {noisy['label_noise'].iloc[0]:g} of the observations' rms: {sizes(table, 'd', 'rank', 'm')}"
+
+
 @drawing
 def noisy_descent(tables, claims):
-    """Draw descent's distance to the fits along its run and over α, when it leaves them, and what a late stop costs."""
-    table, plateau = tables["noisy_descent"], tables["noisy_plateau"]
-    noisy = table[table["label_noise"] == table["label_noise"].max()]
-    figure, (first, second, third, fourth) = panels(2, 2, height=3.9)
+    """Draw descent's distance to the least-squares fits, along its run and the smallest over α."""
+    noisy, said = _noisy(tables["noisy_descent"])
+    figure, (first, second) = panels(2, height=3.9)
     _along_the_run(first, noisy)
     _closest(second, noisy, claims["noisy-descent-is-rank-r-fit"])
-    _leaving(third, plateau, claims["noisy-plateau-length"])
-    _stopping(fourth, table, claims["early-stopping-needed"])
-    said = f"Noise {noisy['label_noise'].iloc[0]:g} of the observations' rms: {sizes(table, 'd', 'rank', 'm')}"
     note = (
-        "X̂ₖ: least-squares fit of rank k; the fit's error: ‖X̂ᵣ − X*‖; left: when descent, which does not know r, is half of it "
-        "away. Above: geometric means, below: means; bars and bands (above: of the smallest α): smallest to largest run"
+        "X̂ₖ: least-squares fit of rank k; the fit's error: ‖X̂ᵣ − X*‖. Geometric means; bars, and the band of the smallest α: "
+        "smallest to largest run"
     )
     return finish(figure, note, caption=said)
+
+
+@drawing
+def noisy_plateau(tables, claims):
+    """Draw when descent with noise leaves the least-squares fit of rank r."""
+    table = tables["noisy_plateau"]
+    figure, (axes,) = panels(width=6.0)
+    _leaving(axes, table, claims["noisy-plateau-length"])
+    note = "X̂ᵣ: least-squares fit of rank r; a run has left it where it is half of ‖X̂ᵣ − X*‖ away"
+    return finish(figure, note, caption=sizes(table, "d", "rank", "m"))
+
+
+@drawing
+def noisy_stopping(tables, claims):
+    """Draw what a late stop costs with noise."""
+    table = tables["noisy_descent"]
+    figure, (axes,) = panels(width=5.6)
+    _stopping(axes, table, claims["early-stopping-needed"])
+    return finish(figure, "line: mean of runs; band: smallest to largest run", caption=_noisy(table)[1])
 
 
 def _distribution(axes, frame, claim):

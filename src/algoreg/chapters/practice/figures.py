@@ -158,24 +158,24 @@ def regression(tables, claims):
     return finish(figure, note, caption=caption(*shapes, f"{table['ensemble'].nunique()} splits (ensembles)"))
 
 
-# What is written below a picture.
+# What is written above a picture.
 SHOWN = {
     "picture": "the picture",
-    "full": "full width\n(knows nothing)",
-    "width 1, large start": "width 1 from its\nsize (knows r)",
-    "spectral": "spectral\n(knows r)",
+    "full": "full width (knows nothing)",
+    "width 1, large start": "width 1 from its size",
+    "spectral": "spectral (knows r)",
 }
 
 
 def _pixels(axes, frame, method, star):
-    """Draw a picture, with its error below it."""
+    """Draw a picture, with its error above it."""
     image = frame[frame["method"] == method].pivot_table(index="row", columns="column", values="value").to_numpy()
     # The range of the true one: what lies outside is cut off.
     axes.imshow(image, cmap="gray_r", vmin=0, vmax=star.max())
     axes.grid(False)
     axes.set(xticks=[], yticks=[])
     error = np.linalg.norm(image - star) / np.linalg.norm(star)
-    axes.set_xlabel(SHOWN[method] if method == "picture" else f"{SHOWN[method]}: {rounded(error)}")
+    axes.set_title(SHOWN[method] if method == "picture" else f"{SHOWN[method]}:\nerror {rounded(error)}")
 
 
 def _conclusion(table, ratio):
@@ -191,28 +191,32 @@ def _conclusion(table, ratio):
 
 @drawing
 def magnitudes(tables, claims):
-    """Draw a picture as methods find it, and the error over m/n below."""
-    table, pictures = tables["magnitudes"], tables["magnitudes_pictures"]
-    figure, grid = panels(len(SHOWN), 2, width=PAGE / len(SHOWN), height=3.1, height_ratios=[2, 4])
-    places = pictures.groupby("ensemble").ngroup() == 0
-    star = pictures[places & (pictures["method"] == "picture")].sort_values(["row", "column"])["value"].to_numpy()
-    for axes, method in zip(grid, SHOWN, strict=False):
-        _pixels(axes, pictures[places], method, star.reshape(pictures["row"].max() + 1, -1))
-    bottom = grid[len(SHOWN)]
-    for spare in grid[len(SHOWN) + 1 :]:
-        spare.remove()
-    bottom.set_subplotspec(bottom.get_gridspec()[1, :])
+    """Draw the error of pictures over the squared magnitudes for each pixel."""
+    table, claim = tables["magnitudes"], claims["magnitudes-full-width"]
+    figure, (axes,) = panels(width=7.2, height=4.4)
     for place, (method, label) in enumerate(MAGNITUDES.items()):
         part = table[table["method"] == method]
         if len(part):
             moved = dodged(part, "m_over_n", place, len(MAGNITUDES), APART)
             style = "--" if method.endswith("large start") else "-"
-            points(bottom, moved, "m_over_n", "error", COLOURS[place], label, linestyle=style)
-    claim = claims["magnitudes-full-width"]
-    margin_level(bottom, claim, "full width,")
+            points(axes, moved, "m_over_n", "error", COLOURS[place], label, linestyle=style)
+    margin_level(axes, claim, "full width,")
     ratio = claim["estimand"]["where"]["m_over_n"]
     texts = {"xlabel": "squared magnitudes per pixel, m/n", "ylabel": "error, up to the sign"}
-    describe(bottom, "xy", sorted(table["m_over_n"].unique()), title=_conclusion(table, ratio), **texts)
-    shown = f"the pictures: from m/n = {pictures['m_over_n'].iloc[0]:g}, with their errors"
-    what = caption("pictures of 8 × 8 pixels, Gaussian measurements", draws(table), shown)
+    describe(axes, "xy", sorted(table["m_over_n"].unique()), title=_conclusion(table, ratio), **texts)
+    what = caption("pictures of 8 × 8 pixels, Gaussian measurements", draws(table))
     return finish(figure, SPREAD, columns=2, caption=what)
+
+
+@drawing
+def magnitudes_pictures(tables, claims):
+    """Draw a picture as methods recover it from its squared magnitudes."""
+    pictures = tables["magnitudes_pictures"]
+    figure, grid = panels(len(SHOWN), width=PAGE / len(SHOWN), height=2.9)
+    places = pictures.groupby("ensemble").ngroup() == 0
+    star = pictures[places & (pictures["method"] == "picture")].sort_values(["row", "column"])["value"].to_numpy()
+    for axes, method in zip(grid, SHOWN, strict=False):
+        _pixels(axes, pictures[places], method, star.reshape(pictures["row"].max() + 1, -1))
+    ratio = pictures["m_over_n"].iloc[0]
+    said = f"pictures of 8 × 8 pixels, {ratio:g} squared magnitudes a pixel, Gaussian measurements"
+    return finish(figure, caption=said)

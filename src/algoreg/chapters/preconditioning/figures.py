@@ -11,7 +11,7 @@ from algoreg.claims.censoring import INSIDE
 from algoreg.claims.thresholds import find_thresholds
 from algoreg.reporting.charts.course import bars, spread_of, summary
 from algoreg.reporting.charts.law import grows, law, margin_slope, with_exponent
-from algoreg.reporting.charts.panels import describe, finish, name_ends, panels, two_and_one
+from algoreg.reporting.charts.panels import describe, finish, name_ends, panels
 from algoreg.reporting.charts.style import COLOURS
 from algoreg.reporting.charts.text import SPREAD, margin_text, number, rounded, sizes
 from algoreg.reporting.figures import drawing
@@ -54,7 +54,10 @@ def _shares(axes, table, tolerance, looks):
     """Draw the share of runs that recover over m."""
     scale = table["d"].iloc[0] * table["rank"].iloc[0]
     own = table[table["tolerance"] == table["tolerance"].min()]
+    # The width of the rank has a row of its own in the panel of ratios.
     for name, (colour, marker) in looks.items():
+        if name in RANKS_WIDTH:
+            continue
         part = own[own["method"] == name]
         share = (part["test_error"] < tolerance).groupby(part["m"]).mean()
         style = {"marker": marker, "markersize": 4, "linewidth": 1.2}
@@ -78,7 +81,7 @@ def _exchange(axes, table, tolerance, looks):
         bars(axes, across["mean"], {key: np.array(value) for key, value in up.items()}, colour, None, marker)
         beside = {"xytext": (5, 5), **BESIDES.get(name, {})}
         said = NAMES[name].replace(", spectral initialisation", "").replace(", width d", "")
-        axes.annotate(said, middles[name], textcoords="offset points", fontsize=7, **beside)
+        axes.annotate(said, middles[name], textcoords="offset points", fontsize=8, **beside)
     axes.margins(x=0.22)
     line = np.array([middles[name] for name in DAMPINGS if name in middles])
     axes.plot(*line.T, color="0.6", linewidth=3, alpha=0.5, zorder=0, label="width d: from plain to λ = σ_r")
@@ -103,28 +106,37 @@ def _ratios(axes, table, tolerance, looks, claims):
     claim = claims["preconditioning-costs-samples"]
     axes.axvline(1, color="black", linewidth=0.8, label="no difference")
     axes.axvline(claim["margin"], color="black", linewidth=0.9, linestyle="--", label=margin_text(claim))
-    axes.set_yticks(range(len(shown)), [NAMES[name] for name in shown], fontsize=7.5)
+    names = [NAMES[name].replace(", spectral", ",\nspectral") for name in shown]
+    axes.set_yticks(range(len(shown)), names, fontsize=7.5)
     axes.invert_yaxis()
     describe(axes, "x", xlabel="m* over that of plain descent of the same width")
 
 
 @drawing
 def preconditioning_costs(tables, claims):
-    """Draw shares of recovered runs over m, the exchange of iterations for measurements, and the ratios of m*."""
+    """Draw shares of recovered runs over m, and the m* of preconditioned methods over plain descent's."""
     table = tables["conditioning_samples"]
     tolerance, looks = claims["preconditioning-costs-samples"]["estimand"]["tolerance"], _looks(table)
-    figure, (left, middle, right) = two_and_one(height=4.2)
+    figure, (left, right) = panels(2, height=4.2)
     _shares(left, table, tolerance, looks)
-    _exchange(middle, table, tolerance, looks)
     _ratios(right, table, tolerance, looks, claims)
     scale = table["d"].iloc[0] * table["rank"].iloc[0]
     plain, judged = (_mean(table, name, tolerance) for name in ("descent", "residual"))
     left.set_title(
         f"width d: m* = {rounded(plain / scale, 3)}·dr for plain descent,\n{rounded(judged / scale, 3)}·dr preconditioned"
     )
-    right.set_title(f"{NAMES['residual']}: {rounded(judged / plain, 3)} times plain descent's m*")
+    right.set_title(f"{NAMES['residual']}:\n{rounded(judged / plain, 3)} times plain descent's m*")
     said = sizes(table, "kappa", "d", "rank")
-    return finish(figure, "colours and marks as above left; geometric mean and range of runs", 1, caption=said)
+    return finish(figure, "colours and marks as on the left; right: geometric mean and range of runs", caption=said)
+
+
+@drawing
+def preconditioning_exchange(tables, claims):
+    """Draw the iterations that preconditioning saves over the measurements that it takes."""
+    table = tables["conditioning_samples"]
+    figure, (axes,) = panels(width=6.4, height=4.4)
+    _exchange(axes, table, table["tolerance"].max(), _looks(table))
+    return finish(figure, SPREAD, caption=sizes(table, "kappa", "d", "rank"))
 
 
 @drawing

@@ -11,7 +11,7 @@ from algoreg.claims.thresholds import find_thresholds
 from algoreg.numerics.theory import degrees_of_freedom, trace_statistical_dimension
 from algoreg.reporting.charts.heat import colour_bar, edges, heat, threshold
 from algoreg.reporting.charts.law import exponent
-from algoreg.reporting.charts.panels import describe, finish, legend_below, panels, two_and_one
+from algoreg.reporting.charts.panels import describe, finish, legend_below, panels
 from algoreg.reporting.charts.style import COLOURS
 from algoreg.reporting.charts.text import caption, draws, margin_text, raised
 from algoreg.reporting.figures import drawing
@@ -95,31 +95,38 @@ def _exponents(axes, tables, along, claims, found):
     values = [each.exponent.value for each in found if each.kind != "control" and each.exponent.value is not None]
     span = f"however it is read: exponent {min(values):.2f} to {max(values):.2f}" if values else "exponents of m*"
     axes.set(xlabel=xlabel, title=span)
-    axes.set_yticks(range(len(labels)), labels, fontsize=7)
+    axes.set_yticks(range(len(labels)), labels, fontsize=8)
     axes.invert_yaxis()
 
 
-def _sweep(tables, along, claims):
-    table, claims = tables[SWEEPS[along]], sorted(claims.values(), key=lambda claim: claim["margin"])
+def _sweep(tables, along):
+    table = tables[SWEEPS[along]]
     spectra = [name for name in SPECTRA if (table["spectrum"] == name).any()]
     found = list(readings(tables, along))
-    figure, grid = panels(2, height=4.6) if len(spectra) == 1 else two_and_one(height=4.2)
+    figure, grid = panels(len(spectra), height=4.4, width=None if len(spectra) > 1 else 5.8)
     for axes, spectrum in zip(grid, spectra, strict=False):
         frame = table[table["spectrum"] == spectrum]
-        mesh = _thresholds(axes, frame, along, claims[0]["estimand"]["tolerance"], _growth(found, spectrum))
-    known = {
-        label: handle for axes in grid[:-1] for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
+        mesh = _thresholds(axes, frame, along, TOLERANCE, _growth(found, spectrum))
+    known = {label: handle for axes in grid for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     known["no runs"] = Patch(facecolor="white", edgecolor="grey", label="no runs")
     # One legend for all spectra, shared out among their panels.
     parts = np.array_split(list(known), len(spectra))
     for axes, labels in zip(grid, parts, strict=False):
         legend_below(axes, handles=[known[label] for label in labels])
-    colour_bar(figure, mesh, grid[len(spectra) - 1])
-    _exponents(grid[-1], tables, along, claims, found)
+    colour_bar(figure, mesh, grid[-1])
     row, other = table.iloc[0], OTHER[along]
     setting = f"{LETTERS[other]} = {row[other]}, α = {power(row['alpha'])}, η·t = {row['time']:g}, {draws(table)}"
-    return finish(figure, caption=caption(setting, _fewer(found)))
+    return finish(figure, caption=setting)
+
+
+def _spread_of_exponents(tables, along, claims):
+    """Return the figure of the exponents of a sweep, however its thresholds are read."""
+    found = list(readings(tables, along))
+    figure, (axes,) = panels(width=7.2, height=5.2)
+    _exponents(axes, tables, along, sorted(claims.values(), key=lambda claim: claim["margin"]), found)
+    row, other = tables[SWEEPS[along]].iloc[0], OTHER[along]
+    setting = f"{LETTERS[other]} = {row[other]}, α = {power(row['alpha'])}, η·t = {row['time']:g}"
+    return finish(figure, caption=caption(setting, draws(tables[SWEEPS[along]]), _fewer(found)))
 
 
 @drawing
@@ -180,14 +187,26 @@ def _name(axes, text, x, y, colour, shift, side):
 
 @drawing
 def samples_r(tables, claims):
-    """Draw the test error over m and r with its threshold, and the threshold's exponents in r [LMZ18, Theorem 1.1]."""
-    return _sweep(tables, "rank", claims)
+    """Draw the test error over m and r with its threshold [LMZ18, Theorem 1.1]."""
+    return _sweep(tables, "rank")
 
 
 @drawing
 def samples_d(tables, claims):
-    """Draw the test error over m and d with its threshold, and the threshold's exponents in d [LMZ18, Theorem 1.1]."""
-    return _sweep(tables, "d", claims)
+    """Draw the test error over m and d with its threshold [LMZ18, Theorem 1.1]."""
+    return _sweep(tables, "d")
+
+
+@drawing
+def exponents_r(tables, claims):
+    """Draw the exponents of the thresholds in r, however they are read [LMZ18, Theorem 1.1]."""
+    return _spread_of_exponents(tables, "rank", claims)
+
+
+@drawing
+def exponents_d(tables, claims):
+    """Draw the exponents of the thresholds in d, however they are read [LMZ18, Theorem 1.1]."""
+    return _spread_of_exponents(tables, "d", claims)
 
 
 def _fewer(found):
