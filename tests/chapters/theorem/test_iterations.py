@@ -1,6 +1,6 @@
 """The experiments of Theorem 1.1 against a plain implementation, their bad input, what is read from their tables."""
 
-from itertools import islice
+from itertools import islice, product
 
 import conftest
 import numpy as np
@@ -509,6 +509,19 @@ def test_every_figure_is_drawn_from_its_tables(tables):
         alone = tables[name].copy()
         alone.loc[alone["target"] == 0, value] = np.nan
         figures.draw(name, {name: alone})
+
+
+def test_the_growth_of_the_error_is_read_at_the_last_time_and_at_the_smallest_condition_number():
+    # Elsewhere the errors grow by other powers; at κ = 4 the largest α is beyond the window.
+    frame = pd.DataFrame(
+        {"time": time, "m_over_dr": per, "alpha": alpha, "kappa": kappa, "in_window": int(kappa * alpha < 0.03),
+         "squared_error": alpha * (kappa**3 if (time, per, alpha) == (2, 20, 1e-3) else kappa)}
+        for time, per, alpha, kappa in product((1, 2), (10, 20), (1e-2, 1e-3), (1, 2, 4))
+    )  # fmt: skip
+    sizes = pd.DataFrame(
+        {"d": d, "kappa": kappa, "squared_error": d**1.5 if kappa == 1 else d} for d in (10, 20, 40) for kappa in (1, 2)
+    )
+    assert passages.error_growth(frame, sizes) == "d^1.50 and κ^3.00"
 
 
 def test_every_passage_is_filled_from_its_tables(tables):

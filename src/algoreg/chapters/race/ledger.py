@@ -237,8 +237,8 @@ def race_by_method(race, *frames):
         rows.append([NAMES[method], TOLD[own["told"].iloc[0]], *few, *passes])
     for name, few in measured.items():
         if name not in ALSO_SAMPLED:
-            told = which_method.told_of_samples(name).replace("decomposition", "nothing")
-            rows.append([SAMPLES[name], TOLD[told], *few, *["–"] * len(kappas)])
+            told = which_method.IN_A_CELL[which_method.told_of_samples(name)]
+            rows.append([SAMPLES[name], told, *few, *["–"] * len(kappas)])
     order = list(TOLD.values())
     rows.sort(key=lambda row: order.index(row[1]))
     errors = [f"m\\*/(dr), error {shown}" for shown in ERRORS.values()]
@@ -264,7 +264,7 @@ def race_by_rank(*frames):
             for rank in ranks
         ]
         method = by_rank.METHODS[name]
-        rows.append([method.name, TOLD[method.told.replace("decomposition", "nothing")], *cells])
+        rows.append([method.name, which_method.IN_A_CELL[method.told], *cells])
     rows = [[cell.replace("nan", "off the grid") for cell in row] for row in rows]
     return markdown(["method", "prior knowledge", *(f"r = {rank}" for rank in ranks)], rows)
 

@@ -10,7 +10,7 @@ import numpy as np
 from algoreg import plugins
 from algoreg.chapters.race import by_rank
 from algoreg.chapters.race.estimands import log_passes
-from algoreg.chapters.race.words import ERRORS, NAMES, SAMPLES, mean_error, sampled
+from algoreg.chapters.race.words import ERRORS, NAMES, SAMPLES, TOLD, mean_error, sampled
 from algoreg.claims.thresholds import find_thresholds
 from algoreg.reporting.report import literal, number
 from algoreg.settings import options
@@ -27,6 +27,8 @@ KNOWN = {
     "trace": "the trace",
     "rank and trace": "the rank and the trace",
 }
+# The same in a cell. AAᵀ is known to everybody; that it can be decomposed is a matter of size.
+IN_A_CELL = {**TOLD, "decomposition": TOLD["nothing"]}
 DECOMPOSES = "least_trace"
 # The prior knowledge of the methods that are open to somebody who knows this: the rank is a bound of itself, the trace
 # is not.
