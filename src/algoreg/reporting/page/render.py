@@ -168,6 +168,14 @@ def _parts(folder, scripts, data=None):
     }
 
 
+def _runs_page(environment, folder, common, results, tier, tables, labels):
+    """Return the page of the plots of runs."""
+    panels, signal = spectra(results, tier["seed"], labels["spectra"]), dynamics(tables, tier, labels["keys"])
+    data = {"spectra": panels, "plots": signal} if panels or signal else None
+    shown = {"panels": panels, "signal": signal}
+    return environment.get_template("runs.html").render(**common, **shown, **_parts(folder, ["plots.js"], data))
+
+
 def _chapter_pages(environment, folder, common, chapters, figures):
     """Return the page of each chapter by its file, with links to those before and after it."""
     template, pages = environment.get_template("chapter.html"), {}
@@ -249,6 +257,7 @@ def render(
     ]
     common = {"tier": tier["tier"], "pictures": pictures, "runs": addresses.RUNS, "front": addresses.FRONT}
     front = {
+        **common,
         **_outcomes(claims, shown, missing, fresh),
         "live": presets(folder.parent / "explorer"),
         "standings": STANDINGS,
@@ -258,15 +267,8 @@ def render(
         "lead": pictures.get(lead),
         "computed": {"machine": machine(results), "facts": provenance(results, sorted(files))},
     }
-    panels, signal = spectra(results, tier["seed"], labels["spectra"]), dynamics(tables, tier, labels["keys"])
-    data = {"spectra": panels, "plots": signal} if panels or signal else None
-    runs = {"panels": panels, "signal": signal}
     return {
-        addresses.FRONT: environment.get_template("front.html").render(
-            **common, **front, **_parts(folder, ["table.js"])
-        ),
-        addresses.RUNS: environment.get_template("runs.html").render(
-            **common, **runs, **_parts(folder, ["plots.js"], data)
-        ),
+        addresses.FRONT: environment.get_template("front.html").render(**front, **_parts(folder, ["table.js"])),
+        addresses.RUNS: _runs_page(environment, folder, common, results, tier, tables, labels),
         **_chapter_pages(environment, folder, common, of_chapters, figures),
     }
