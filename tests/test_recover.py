@@ -444,6 +444,7 @@ def test_a_table_may_be_separated_as_spreadsheets_do(tmp_path, text):
     ("text", "target", "said"),
     [
         ("row,value\n0,1\n", None, "has row, value, and lacks column; allowed are columns row, column and value"),
+        ("userId,movieId,rating\n1,2,3\n", None, "as in --columns user=userId,item=movieId,value=rating"),
         ("row;column;value\n0;1;1.234,5\n", None, "column value is not of numbers, the first '1.234,5' in measurement 1"),
         ("a;b;y\n0,5;1.5;1\n1;2;1\n", "y", "column b is not of numbers, the first '1.5' in measurement 1; others have a decimal comma"),
         ("row,column,value\n0,1,1\n1,1,\n", None, "value has missing or infinite numbers in 1 of 2 measurements, the first in number 2"),

@@ -49,6 +49,7 @@ ALLOWED_COLUMNS = (
     "row, column and value (entries); pauli, expectation and perhaps shots; setting, outcome and perhaps count; or any of "
     "numbers, if one is named as target"
 )
+OTHER_NAMES = "columns of other names with --columns, as in --columns user=userId,item=movieId,value=rating"
 # Returns the content of arrays or columns that are known by name and size.
 Read = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -445,7 +446,7 @@ def _kind(columns: Mapping[str, Any], form: str) -> tuple[str, tuple[str, ...]]:
         raise ValueError(table_files.NUMBERS_FIRST)
     lacking = [set(names) - set(columns) for _, names in forms if set(names) & set(columns)]
     lacks = f", and lacks {min(lacking[0])}" if lacking and len(lacking[0]) == 1 else ""
-    allowed = ALLOWED_ARRAYS if form == "npz" else f"columns {ALLOWED_COLUMNS}"
+    allowed = ALLOWED_ARRAYS if form == "npz" else f"columns {ALLOWED_COLUMNS}; {OTHER_NAMES}"
     raise ValueError(f"has {_listed(sorted(columns))}{lacks}; allowed are {allowed}")
 
 
