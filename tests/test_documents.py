@@ -194,7 +194,7 @@ def test_chapters_show_a_figure_first_and_lead_from_each_to_its_tables_code_and_
         assert shown == names[:1]
         assert re.findall(r"^\| \[`(\w+)`\]\(\.\./figures/\1\.svg\) \|", page, re.M) == names
     (row,) = (
-        line for line in generated()["docs/chapters/theorem.md"].splitlines() if line.startswith("| [`samples_d`]")
+        line for line in generated()["docs/chapters/theorem.md"].splitlines() if line.startswith("| [`exponents_d`]")
     )
     links = re.findall(r"\]\((.*?)\)", row)
     assert "../../reference/standard/theorem/samples_d.csv" in links
