@@ -47,7 +47,7 @@ UNSEEN = {
     *("race-told-the-rank", "race-kappa-factored", "race-kappa-momentum", "race-kappa-thresholding"),
     *("race-kappa-preconditioned", "race-threshold-known-rank", "race-threshold-small-start"),
     *("race-threshold-positivity", "race-threshold-preconditioning", "race-threshold-momentum"),
-    "race-ranks-least-trace",
+    *("race-ranks-least-trace", "race-exact-search", "race-exact-least-trace"),
     *("race-threshold-search", "race-rank-search", "race-width-passes", "race-noise-rank", "race-noise-width"),
     # Drawn once, with the margin of another claim.
     *("less-damping-costs-more", "xu23-does-not-hurt-at-sigma-r"),

@@ -329,7 +329,7 @@ def test_figures_conclude_with_a_number_and_can_be_read(name):
     assert all(left < right for left, right in (axes.get_xlim() for axes in figure.axes))
     assert covered(figure) == []
     # Small multiples share their axes, and are there to be compared along a row.
-    readable(figure, abreast=4 if name == "optimiser_course" else 2)
+    readable(figure, abreast=4 if name in ("optimiser_course", "magnitudes_pictures") else 2)
 
 
 @pytest.mark.workflow

@@ -218,5 +218,5 @@ def magnitudes_pictures(tables, claims):
     for axes, method in zip(grid, SHOWN, strict=False):
         _pixels(axes, pictures[places], method, star.reshape(pictures["row"].max() + 1, -1))
     ratio = pictures["m_over_n"].iloc[0]
-    said = f"pictures of 8 × 8 pixels, {ratio:g} squared magnitudes a pixel, Gaussian measurements"
+    said = f"a picture of 8 × 8 pixels, {ratio:g} squared magnitudes a pixel, Gaussian measurements, one ensemble"
     return finish(figure, caption=said)
