@@ -14,9 +14,9 @@ RATIOS = (1.0, 1.3, 1.6, 2.0, 2.5, 3.2, 4.0)
 
 
 def test_a_curve_crosses_between_two_points_and_otherwise_at_an_end():
-    assert by_method.crossing([1.0, 2.0, 4.0], [0.0, -1.0, -3.0], -2.0) == pytest.approx(math.log(2 * 2**0.5))
-    assert by_method.crossing([1.0, 2.0, 4.0], [0.0, -1.0, -3.0], -4.0) == math.log(4)
-    assert by_method.crossing([1.0, 2.0, 4.0], [0.0, -1.0, -3.0], 0.5) == 0
+    assert by_method.crossing(np.log([1.0, 2.0, 4.0]), [0.0, -1.0, -3.0], -2.0) == pytest.approx(math.log(2 * 2**0.5))
+    assert by_method.crossing(np.log([1.0, 2.0, 4.0]), [0.0, -1.0, -3.0], -4.0) == math.log(4)
+    assert by_method.crossing(np.log([1.0, 2.0, 4.0]), [0.0, -1.0, -3.0], 0.5) == 0
 
 
 def table(power_of_d, power_of_r):
@@ -24,7 +24,7 @@ def table(power_of_d, power_of_r):
     sizes = [*((d, 1) for d in (50, 100, 200)), *((80, rank) for rank in (1, 2, 4))]
     return pd.DataFrame(
         {
-            "d": d, "rank": rank, "m_over_dr": ratio, "ensemble": ensemble, "status": "budget",
+            "d": d, "rank": rank, "alpha": 1e-6, "m_over_dr": ratio, "ensemble": ensemble, "status": "budget",
             "test_error": 0.1 * (1.8 * (d / 80) ** power_of_d * rank**power_of_r / ratio) ** 3,
         }
         for d, rank in sizes

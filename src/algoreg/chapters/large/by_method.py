@@ -2,12 +2,10 @@
 
 import numpy as np
 
-from algoreg.claims.cells import cells
+from algoreg.chapters.large.estimands import Curves
 from algoreg.claims.exponents import slope_weights
 from algoreg.claims.intervals import UNDEFINED, interval_of
 
-# Errors count as no less than this part of the tolerance, near which runs stop, and as no more than 1, that of X = 0.
-FLOOR = 0.1
 # The table of each method, and what a reader calls it.
 METHODS = {
     "large_methods_plain": "plain descent, full width",
@@ -18,19 +16,20 @@ METHODS = {
 }
 
 
-def crossing(ratios, heights, level):
-    """Return the log of the ratio at which a curve first falls through a level, between two points.
+def crossing(logs, heights, level):
+    """Return the log of m/(dr) at which a curve first falls through a level, between two of its points.
 
-    Of a curve that lies below it from the first point on, or above it to the last, that is the point.
+    A curve that begins below the level has its first point, one that never falls to it its last.
 
     Parameters
     ----------
-    ratios : array_like, rising
+    logs : array_like
+        Of m/(dr), rising.
     heights : array_like
         Of the curve, in logarithms.
     level : float
     """
-    logs, below = np.log(ratios), np.flatnonzero(np.asarray(heights) <= level)
+    below = np.flatnonzero(np.asarray(heights) <= level)
     if not len(below) or below[0] == 0:
         return float(logs[0] if len(below) else logs[-1])
     after = below[0]
@@ -59,21 +58,18 @@ def sweep(frame, along, tolerance, rng):
     """
     wide = frame.loc[frame["rank"] > 1, "d"]
     own = frame[frame["rank"] == 1] if along == "d" else frame[frame["d"].isin(set(wide))]
-    points, errors = cells(own, [along, "m_over_dr"], "test_error")
-    values = np.log(np.clip(np.where(np.isfinite(errors), errors, 1.0), FLOOR * tolerance, 1.0))
-    sizes = sorted({size for size, _ in points})
-    places = [[i for i, (own_size, _) in enumerate(points) if own_size == size] for size in sizes]
-    grids = [[points[i][1] for i in place] for place in places]
+    curves = Curves(own, tolerance)
+    sizes = [d if along == "d" else rank for d, rank in curves.sizes]
 
     def logs(part):
         heights = part.mean(axis=(1, 2))
         return np.array(
-            [crossing(grid, heights[place], np.log(tolerance)) for grid, place in zip(grids, places, strict=True)]
+            [crossing(x, heights[i], np.log(tolerance)) for x, i in zip(curves.logs, curves.places, strict=True)]
         )
 
-    found = logs(values)
-    if any(place in np.log([grid[0], grid[-1]]) for grid, place in zip(grids, found, strict=True)):
+    found = logs(curves.values)
+    if any(place in (x[0], x[-1]) for x, place in zip(curves.logs, found, strict=True)):
         return sizes, np.exp(found).tolist(), UNDEFINED
     weights = slope_weights(np.array(sizes, float))
-    estimate = interval_of(lambda part: 1 + weights @ logs(part), values, rng)
+    estimate = interval_of(lambda part: 1 + weights @ logs(part), curves.values, rng)
     return sizes, np.exp(found).tolist(), estimate
