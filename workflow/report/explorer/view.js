@@ -216,9 +216,8 @@
   const words = ({ name, d, m, unit, target }) => `${name}: m = ${Charts.grouped(m)} measurements of a symmetric X of size d = ${d}. ${target
     ? "The file has X*: test errors are of it." : "No X* in the file: a tenth of the measurements, chosen by the seed, is held out, and test errors are of it. The rank set is how many eigenvalues are drawn in colour."} α² and η are in the scale of the data: α² = 1 is X = ${small(unit)}·I.`;
   const taken = ({ problem }) => {
-    own = problem;
     if (State.OF_DATA.includes(state.vary)) Object.assign(state, { vary: "", to: [] });
-    change([`${problem.name} is read. It stays on your machine.`]);
+    exchange(problem, [`${problem.name} is read. It stays on your machine.`]);
   };
   const refused = (answer) => { warn([`${answer.words} Everything is as before.`]); };
   const take = (files) => {
@@ -370,6 +369,13 @@
     clearTimeout(change.timer);
     change.timer = setTimeout(() => begin(true), 120);
   };
+  // Other measurements, at once: a run of those before would be told as one of these.
+  const exchange = (problem, said) => {
+    own = problem;
+    change(said);
+    clearTimeout(change.timer);
+    begin(true);
+  };
   const warn = (said) => {
     byId("said").hidden = said.length === 0;
     byId("said").textContent = said.join(" ");
@@ -434,7 +440,7 @@
     byId("picture").addEventListener("click", picture);
     byId("numbers").addEventListener("click", numbers);
     byId("file").addEventListener("change", ({ target }) => { take(target.files); target.value = ""; });
-    byId("forget").addEventListener("click", () => { own = null; change(); });
+    byId("forget").addEventListener("click", () => exchange(null));
     addEventListener("dragover", (event) => event.preventDefault());
     addEventListener("drop", (event) => { event.preventDefault(); take(event.dataTransfer.files); });
     byId("map").addEventListener("click", (event) => {

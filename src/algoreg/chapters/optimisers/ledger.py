@@ -12,7 +12,8 @@ from algoreg.reporting.report import estimate_of, markdown, number, passage
 def _slope(frame, method, along, value):
     """Return an exponent of a method's geometric means as text; a dash where a method was not run."""
     own = frame[frame["method"] == method]
-    return number(exponent_of(own, along, value)) if len(own) else "–"
+    # An exponent of 0 comes out as the rounding of a sum, which differs by the processor.
+    return number(round(exponent_of(own, along, value), 9)) if len(own) else "–"
 
 
 def _off_the_grid(end, least, most):
