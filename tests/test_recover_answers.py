@@ -213,6 +213,12 @@ def test_a_noise_far_below_the_residual_has_an_infinite_statistic():
     assert found.rank_test_["accepted"] is None
 
 
+def test_weights_that_are_no_numbers_are_refused_by_name():
+    for weights in (["heavy"] * 20, [{}] * 20):
+        with pytest.raises(ValueError, match="sample_weight: allowed is one finite number of at least 0"):
+            QuadraticRegressor().fit(np.arange(20.0)[:, None], np.arange(20.0), sample_weight=weights)
+
+
 def test_weights_of_one_size_ask_for_no_shorter_step_and_a_fit_worse_than_nothing_is_said():
     target, matrices, labels = spread(0.5)
     told = {"rule": "rank-k", "rank": 1, "theta": 10 * float(np.trace(target))}

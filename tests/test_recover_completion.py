@@ -165,6 +165,14 @@ def test_a_sparse_matrix_and_a_table_with_gaps_are_their_known_entries():
         MatrixCompleter().fit(np.full((3, 3), np.nan))
 
 
+def test_a_frame_whose_names_repeat_is_refused():
+    frame = pd.DataFrame(np.arange(6.0).reshape(2, 3), columns=["a", "b", "a"])
+    with pytest.raises(ValueError, match="X: two columns are named a"):
+        MatrixCompleter().fit(frame)
+    with pytest.raises(ValueError, match="X: two rows are named 7"):
+        MatrixCompleter().fit(pd.DataFrame(np.arange(6.0).reshape(2, 3), index=[7, 7]))
+
+
 def test_an_entry_of_weight_0_counts_for_nothing_and_weights_are_those_of_repeated_entries():
     target, places, y = planted(12, 10, 1, 90)
     wrong = y + 100 * (np.arange(90) == 5)

@@ -62,8 +62,8 @@ def test_a_fit_beyond_the_memory_is_refused_before_it_begins(monkeypatch, estima
 
 @pytest.mark.filterwarnings("ignore")
 def test_fewer_starts_need_less(monkeypatch):
-    x, y = RNG.standard_normal((20, 50)), RNG.standard_normal(20)
-    has(monkeypatch, 8 * 36 * 51**2)
+    x, y = RNG.standard_normal((60, 50)), RNG.standard_normal(60)
+    has(monkeypatch, 8 * 50 * 51**2)
     with pytest.raises(ValueError, match="a fit needs some"):
         QuadraticRegressor().fit(x, y)
     for one in (QuadraticRegressor(alpha=1e-3, max_iter=2), QuadraticRegressor(noise=1.0, max_iter=2)):

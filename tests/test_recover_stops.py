@@ -1,11 +1,12 @@
 """When fits stop, and that a warning means that something is wrong."""
 
 import warnings
+from itertools import product
 
 import numpy as np
 import pytest
 
-from algoreg.recover import LowRankMatrixRegressor, QuadraticRegressor
+from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor, StateRegressor, quadratic
 from algoreg.recover.plan import Plan
 
 
@@ -94,6 +95,17 @@ def test_labels_of_pure_noise_are_recognised_and_no_advice_is_given():
         assert said[0].startswith("the labels can hardly be told from noise: held-out ones are predicted")
 
 
+def test_a_grown_fit_of_pure_noise_says_that_it_found_no_direction():
+    rng = np.random.default_rng(0)
+    positions = np.argwhere(rng.random((40, 30)) < 0.5)
+    found = fitted(MatrixCompleter(shape=(40, 30)), positions, rng.standard_normal(len(positions)))
+    assert found.warnings_[0].startswith("no direction predicts held-out entries better than their mean")
+    strings = ["".join(one) for one in product("IXYZ", repeat=3)][1:]
+    state = fitted(StateRegressor(), strings, 0.05 * rng.standard_normal(len(strings)))
+    assert state.warnings_[0].startswith("no direction predicts held-out expectations better than I/d")
+    assert np.allclose(state.matrix_, np.eye(8) / 8)
+
+
 def test_a_fit_that_is_right_says_nothing_and_no_line_twice():
     _, matrices, labels, _ = sensing([1], 200)
     with warnings.catch_warnings(record=True) as seen:
@@ -150,3 +162,20 @@ def test_a_factor_of_one_column_from_a_spectral_start_ends_at_rounding():
     )
     assert np.linalg.norm(found.matrix_ - np.outer(u, u)) < 1e-8 * (u @ u)
     assert found.path_["train_error"][-1] < 1e-10
+
+
+@pytest.mark.parametrize("kind", ["symmetric", "psd"])
+def test_a_table_of_few_rows_is_fitted_in_their_span_as_it_is_whole(kind, monkeypatch):
+    rng = np.random.default_rng(0)
+    table = rng.standard_normal((20, 30))
+    y = table[:, 0] ** 2 - (kind == "symmetric") * table[:, 1] * table[:, 2]
+    told = {"kind": kind, "alpha": 1e-3, "step": 0.2, "stop": "budget", "max_iter": 200}
+    small = fitted(QuadraticRegressor(**told), table, y)
+    monkeypatch.setattr(quadratic, "_span", lambda vectors: np.eye(vectors.shape[1]))
+    whole = fitted(QuadraticRegressor(**told), table, y)
+    # Directions that no row has keep the initialisation: α² in units of the label matrix, or 0 of two signs.
+    off = np.linalg.eigvalsh(whole.network_ - small.network_)
+    assert np.abs(off[:20]).max() < 1e-12
+    assert np.ptp(off[20:]) < 1e-12
+    assert (off[20] > 1e-12) == (kind == "psd")
+    assert off[20] < 1e-3 * np.abs(whole.network_).max()

@@ -90,7 +90,10 @@ def checked_weights(sample_weight: Any, m: int) -> np.ndarray:
     if sample_weight is None:
         return np.ones(m)
     refuse_complex_or_masked(sample_weight=sample_weight)
-    weights = np.asarray(sample_weight, np.float64)
+    try:
+        weights = np.asarray(sample_weight, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError("sample_weight: allowed is one finite number of at least 0 per measurement") from None
     if weights.shape != (m,):
         raise ValueError(f"sample_weight has shape {weights.shape}: allowed is one number per measurement, ({m},)")
     bad = weights[~(np.isfinite(weights) & (weights >= 0))]

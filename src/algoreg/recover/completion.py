@@ -38,6 +38,10 @@ NEW_DIRECTION, POWER_ROUNDS = 0.1, 15
 DAMPINGS, BIAS_ROUNDS = (0.5, 2.0, 8.0, 32.0), 10
 # Biases are worth it if they lower the error of held-out entries by this share; of fewer entries all are held out once.
 BIASES_LOWER_BY, SMALL = 0.02, 1000
+NO_DIRECTION = (
+    "no direction predicts held-out entries better than their mean, which is what was fitted: more entries, or a matrix "
+    "that is no noise"
+)
 # Vectors of all parameters that L-BFGS keeps, at a rank that is usual; numbers that are kept of an entry.
 KEPT_NUMBERS, NUMBERS_OF_AN_ENTRY = 25 * 10, 16
 
@@ -340,13 +344,9 @@ class MatrixCompleter(MatrixEstimator):
             positions = np.stack([found.row, found.col], axis=1).astype(np.int64)
             values = found.data
         else:
-            for name in ("index", "columns"):
-                if hasattr(X, "iloc"):
-                    setattr(
-                        self,
-                        f"{'row' if name == 'index' else 'column'}_names_",
-                        np.asarray(getattr(X, name)).astype(str),
-                    )
+            if hasattr(X, "iloc"):
+                self.row_names_ = _unrepeated("row", X.index)
+                self.column_names_ = _unrepeated("column", X.columns)
             found = check_array(X, dtype=np.float64, ensure_all_finite="allow-nan", input_name="X")
             positions = np.argwhere(~np.isnan(found))
             values = found[tuple(positions.T)]
@@ -387,6 +387,8 @@ class MatrixCompleter(MatrixEstimator):
         self.path_["eigenvalues"] = size * self.path_["eigenvalues"]
         self.held_out_, self.rank_test_, self.warnings_ = found.held, found.rank_test(noise), found.warnings
         self.__dict__.pop("_matrix", None)
+        if not last.rank and damping is None and found.stop in ("hold-out", "folds"):
+            self.warnings_.append(NO_DIRECTION)
         if found.stop == "noise" and not found.reached:
             left_over = np.sqrt(last.train) * size
             self.warnings_.append(
@@ -541,6 +543,20 @@ def _are_numbers(given: np.ndarray) -> bool:
     except (TypeError, ValueError):
         return False
     return True
+
+
+def _unrepeated(what: str, names: Any) -> np.ndarray:
+    """Return the names of a frame's rows or columns as text.
+
+    Raises
+    ------
+    ValueError
+        If two are alike: predictions by name could mean either.
+    """
+    found, counts = np.unique(np.asarray(names).astype(str), return_counts=True)
+    if (repeated := found[counts > 1]).size:
+        raise ValueError(f"X: two {what}s are named {repeated[0]}")
+    return np.asarray(names).astype(str)
 
 
 def _found(names: np.ndarray, asked: np.ndarray) -> np.ndarray:

@@ -24,6 +24,8 @@ from algoreg.recover.plan import refuse_unlisted
 KINDS = ("symmetric", "psd")
 # Rows that a prediction handles together.
 BLOCK_ROWS = 4096
+# Matrices of Z's size that are made of a fit in the span of the rows.
+MATRICES = 8
 
 
 @dataclass(eq=False, repr=False)
@@ -86,7 +88,9 @@ class QuadraticRegressor(MatrixEstimator):
         if self.kind == "psd" and y.min() < 0:
             raise ValueError(f"y: label {y.min():.6g} is negative; a psd network has none. kind = symmetric fits any")
         device, dtype, seed = self._prepare()
-        self._refuse_beyond_memory(f"X: {len(y)} rows of {X.shape[1]} columns", X.shape[1] + 1, 7 * X.size)
+        numbers = 7 * X.size + MATRICES * (X.shape[1] + 1) ** 2
+        descends = min(len(y), X.shape[1] + 1)
+        self._refuse_beyond_memory(f"X: {len(y)} rows of {X.shape[1]} columns", descends, numbers)
         unit_labels(y)
         refuse_constant(y)
         self._centre, self._unit = _mean_and_size(X, self.standardize)
@@ -102,10 +106,11 @@ class QuadraticRegressor(MatrixEstimator):
         unit = 1.0 if self.standardize else root_mean_square(vectors)
         np.divide(vectors, unit, out=vectors)
         vectors *= np.sqrt(roots)[:, None]
-        ensemble = products(vectors, device, dtype)
+        basis = _span(vectors)
+        ensemble = products(vectors @ basis, device, dtype)
         noise = None if self.noise is None else self.noise / size
         fitted = recover(ensemble, roots * (y - offset) / size, self._plan(self.kind, seed, noise, trace_unit=unit**-2))
-        self._keep(fitted, self.kind, fitted.matrix * unit**-2, unit**-2)
+        self._keep(fitted, self.kind, basis @ fitted.matrix @ basis.T * unit**-2, unit**-2)
         self.network_ = self.matrix_
         # See LowRankMatrixRegressor: not of measurements by vectors.
         self.rank_test_ = None
@@ -149,6 +154,16 @@ class QuadraticRegressor(MatrixEstimator):
             x = self._augmented(X[start : start + BLOCK_ROWS])
             found[start : start + BLOCK_ROWS] = np.einsum("ij,ij->i", x @ self.network_, x)
         return self._with_spread(X, found * self._label_size + self._label_offset, return_std)
+
+
+def _span(vectors: np.ndarray) -> np.ndarray:
+    """Return an orthonormal basis of what few rows span, or the identity where there are as many as columns.
+
+    M(t) = (1/m) Σ r_i x_i x_iᵀ lies in the span, so descent from αI never leaves it but for α²I: 60 rows of 500 columns
+    are a fit of size 60.
+    """
+    rows, columns = vectors.shape
+    return np.eye(columns) if rows >= columns else np.linalg.qr(vectors.T)[0]
 
 
 def _mean_and_size(X: np.ndarray, standardize: bool) -> tuple[np.ndarray, np.ndarray]:

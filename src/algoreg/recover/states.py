@@ -31,6 +31,7 @@ MOST_QUBITS = 9
 NO_CHANCE = 1e-4
 # A fit that leaves more than this share of expectations that are not noisy is none of a state.
 NO_STATE = 0.01
+NO_DIRECTION = "no direction predicts held-out expectations better than I/d, which is what was fitted: more strings, or the shots of each"
 # Of what there is already, the size with which a new direction and the identity begin.
 NEW_DIRECTION, NEW_IDENTITY = 0.3, 0.1
 
@@ -256,6 +257,8 @@ class StateRegressor(MatrixEstimator):
         left = np.sqrt(last.train) / (model.size or 1.0)
         free = max(1, model.m - last.degrees_of_freedom)
         excess = 0.0 if noise is None else growing.in_units(model.m * last.train, noise) / free
+        if not last.rank and found.stop in ("hold-out", "folds"):
+            self.warnings_.append(NO_DIRECTION)
         if found.stop == "noise" and chi2.sf(excess * free, free) < NO_CHANCE:
             self.warnings_.append(
                 f"no state fits to the noise: what is left is {np.sqrt(excess):.3g} times as large; shots that vary by more "
