@@ -124,10 +124,10 @@ def test_numbers_of_any_size_are_scaled(tmp_path, kind, size):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("row,column,value\n0,1,2\n0,0,1\n1,0,2\n0,1,3\n", "entry (0, 1) stands 2 times; give it once, as the mean"),
+        ("row,column,value\n0,1,2\n0,0,1\n1,0,2\n0,1,3\n", "entry (0, 1) appears 2 times; give it once, as the mean"),
         (
             "pauli,expectation\nXX,0.5\nYY,0.4\nXX,0.6\n",
-            "XX stands 2 times; give it once, as the mean over all of its shots",
+            "XX appears 2 times; give it once, as the mean over all of its shots",
         ),
         ("pauli,expectation\nXX,0.5\nYY,-1.5\n", "an expectation is from -1 to 1, not -1.5"),
         ("pauli,expectation\nII,0.9\nYY,0.5\n", "II has expectation 1, not 0.9"),
@@ -202,12 +202,12 @@ def test_a_method_that_must_be_told_what_nobody_knows_is_refused(tmp_path):
     content = tier_settings("smoke")
     run = {"step": 0.01, "iterations": 10}
     content["experiments"]["mine"] = recorded_descents(**block_of(data, d), algorithm="frank_wolfe", runs=[run])
-    assert any("must be told trace" in line for line in setting_problems(content))
+    assert any("needs prior knowledge of the trace" in line for line in setting_problems(content))
     # θ stands in for it.
     run["theta"] = [0.5, 1.0]
     assert setting_problems(content) == []
     run["theta"] = [0.5, None]
-    assert any("must be told trace" in line for line in setting_problems(content))
+    assert any("needs prior knowledge of the trace" in line for line in setting_problems(content))
 
 
 def test_a_matrix_of_which_entries_are_known_may_be_square(tmp_path):

@@ -42,7 +42,7 @@ def said(**change):
         ({"d": True}, "d = true: Input should be a valid integer"),
         ({"d": None}, "d = null: Input should be a valid integer"),
         ({"ranks": []}, "ranks = []: Value should have at least 1 item"),
-        ({"ranks": [1, 1]}, "ranks = [1, 1]: a value stands twice"),
+        ({"ranks": [1, 1]}, "ranks = [1, 1]: a value is given twice"),
         ({"ranks": [1, 2.0]}, "ranks[1] = 2.0: Input should be a valid integer"),
         ({"ranks": 3}, "ranks = 3: Input should be a valid list"),
         ({"ranks": [9]}, "d = 4, ranks = [9]: allowed is ranks at most d"),

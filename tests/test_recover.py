@@ -152,7 +152,7 @@ def test_fewer_measurements_than_degrees_of_freedom_are_said_and_as_many_are_not
 def test_labels_that_are_nothing_but_noise_are_said_to_be():
     _, matrices, labels = planted()
     found = LowRankMatrixRegressor(noise=2 * np.abs(labels).max(), max_iter=20).fit(matrices, labels)
-    assert "the labels are no larger than their noise: what was kept is the start" in found.warnings_
+    assert "the observations are no larger than the given noise: the initialisation was kept" in found.warnings_
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_labels_that_are_nothing_but_noise_are_said_to_be():
     ],
 )
 def test_a_fit_that_was_refused_leaves_nothing_fitted(estimator, measurements):
-    with pytest.raises(ValueError, match=r"nothing to fit|stands 2 times|Σ y_i A_i = 0"):
+    with pytest.raises(ValueError, match=r"nothing to fit|appears 2 times|Σ y_i A_i = 0"):
         estimator.fit(measurements, np.ones(6))
     with pytest.raises(NotFittedError):
         estimator.predict(measurements)
@@ -207,7 +207,7 @@ def test_a_frame_of_places_keeps_the_order_of_its_columns():
         (lambda A, y: (tuple(A[:, :, 1:]), y), "a psd matrix has d.d"),
         (
             lambda A, y: (A, np.where(y == y.max(), -1e300, y)),
-            "y: a label has size 1e.300; allowed are sizes up to 1e.150",
+            "y: an observation has size 1e.300; allowed are sizes up to 1e.150",
         ),
     ],
 )
@@ -314,11 +314,11 @@ def test_places_with_gaps_that_no_memory_holds_are_refused(kind):
 def test_labels_that_say_nothing_are_refused_and_zeros_may_be_held_out():
     _, matrices, labels = planted()
     lonely = np.where(np.arange(M) == 7, labels, 0)
-    with pytest.raises(ValueError, match="stop = folds: without what is held out all labels are 0"):
+    with pytest.raises(ValueError, match="stop = folds: all observations that are not held out are 0"):
         LowRankMatrixRegressor(stop="folds", max_iter=20).fit(matrices, lonely)
     # Mean-free labels say nothing through columns that do not vary.
     for dtype in ("float32", "float64"):
-        with pytest.raises(ValueError, match="say nothing about a matrix"):
+        with pytest.raises(ValueError, match="determine no matrix"):
             QuadraticRegressor(dtype=dtype, max_iter=20).fit(np.ones((M, 2)), labels)
     seen = {}
     for dtype in ("float32", "float64"):
@@ -342,7 +342,7 @@ def test_duplicate_entries_and_negative_labels_are_refused():
     places = [[3, 1], [0, 1], [3, 1], [0, 0], [0, 1], [0, 1]]
     for kind in ("rectangular", "symmetric", "psd"):
         # The first in the file's order, not the one that stands most often.
-        with pytest.raises(ValueError, match=re.escape("X: entry (3, 1) stands 2 times; give it once, as the mean")):
+        with pytest.raises(ValueError, match=re.escape("X: entry (3, 1) appears 2 times; give it once, as the mean")):
             MatrixCompleter(kind).fit(places, np.arange(6.0))
     for kind, places, said in (
         (
@@ -460,7 +460,7 @@ def test_a_table_may_be_separated_as_spreadsheets_do(tmp_path, text):
         (",0,1\n0,0.1,\n1,,0.4\n", None, "A matrix with gaps needs --table matrix"),
         (",".join("abcdefghijklmn") + "\n" + ",".join("1" * 14) + "\n", None, "k, l and 2 more; allowed are"),
         ("a,b\n1,2\n3,n/a?\n", "a", "column b is not of numbers, the first 'n/a?' in measurement 2"),
-        ("string,value\nXY,1\n", None, "'XY' in measurement 1; Pauli strings stand in a column named pauli"),
+        ("string,value\nXY,1\n", None, "'XY' in measurement 1; Pauli strings belong in a column named pauli"),
         ("", "a", "no measurements"),
         ("A,X\n", "X", "no measurements"),
         (",a,b\n0,1,2\n1,2,3\n", "b", "the first column has no name; leave it out"),
@@ -653,7 +653,7 @@ def test_a_path_of_a_state_has_its_own_eigenvalues_and_effective_ranks():
         (["XQ", "ZZ"], [0.1, 0.2], None, "I, X, Y, Z"),
         (["XX", "Z"], [0.1, 0.2], None, "different lengths"),
         (["Z" * 10, "X" * 10], [0.1, 0.2], None, "X: strings of 10 letters; at most 9 qubits"),
-        (["XX", "XX"], [0.1, 0.2], None, "stands 2 times"),
+        (["XX", "XX"], [0.1, 0.2], None, "appears 2 times"),
         (["XX", "ZZ"], [0.1, 1.2], None, "from -1 to 1"),
         (["XX", "ZZ"], [0.1, 0.2], [0, 10], "above 0"),
         (["XX", "ZZ"], [0.1, 0.2], [10, np.inf], "shots: allowed are finite numbers above 0, not inf"),
@@ -677,7 +677,9 @@ def test_a_stabiliser_state_is_found_from_expectations_that_are_all_one():
 
 def test_a_method_is_told_what_it_must_be_told_or_refused():
     target, matrices, labels = planted()
-    with pytest.raises(ValueError, match=r"hard_thresholding: it must be told rank; in Python: method_options"):
+    with pytest.raises(
+        ValueError, match=r"hard_thresholding: it needs prior knowledge of the rank; in Python: method_options"
+    ):
         LowRankMatrixRegressor(method="hard_thresholding").fit(matrices, labels)
     told = LowRankMatrixRegressor(method="hard_thresholding", method_options={"rank": 1}, max_iter=300)
     assert np.allclose(told.fit(matrices, labels).matrix_, target, atol=0.01)
@@ -756,7 +758,7 @@ def test_a_deep_run_is_waited_for_until_it_leaves_its_start():
     target, matrices, labels = planted()
     found = LowRankMatrixRegressor("symmetric", method="deep", max_iter=1000).fit(matrices, labels)
     assert np.allclose(found.matrix_, target, atol=0.05 * np.abs(target).max())
-    with pytest.warns(ConvergenceWarning, match="what was kept is still about the start"):
+    with pytest.warns(ConvergenceWarning, match="the estimate has hardly left its initialisation"):
         LowRankMatrixRegressor("symmetric", method="deep", max_iter=50).fit(matrices, labels)
 
 
@@ -848,8 +850,8 @@ def test_the_command_reads_expectations_and_puts_methods_side_by_side(tmp_path, 
     text = (tmp_path / "found/report.html").read_text()
     assert "Methods side by side" in text
     assert "<td class=name>projected</td><td class=number>" in text
-    assert "it must be told rank" in text
-    said = "note: hard_thresholding did not run: it must be told rank; in Python: method_options = {'rank': …}"
+    assert "it needs prior knowledge of the rank" in text
+    said = "note: hard_thresholding did not run: it needs prior knowledge of the rank; in Python: method_options = {'rank': …}"
     assert said in done.stderr.splitlines()
     assert {path.name for path in tmp_path.iterdir()} == {"found", "state.csv"}
     assert records.load_arrays("found/matrix.npz")["matrix_projected"].shape == (8, 8)
@@ -884,7 +886,7 @@ def test_a_noise_that_no_fit_comes_down_to_asks_for_a_larger_one():
     _, matrices, labels = planted()
     noisy = labels + 0.1 * labels.std() * np.random.default_rng(0).standard_normal(len(labels))
     found = LowRankMatrixRegressor(noise=1e-9 * labels.std(), max_iter=50).fit(matrices, noisy)
-    assert any(line.endswith("more max_iter, or a larger noise") for line in found.warnings_)
+    assert any(line.endswith("use a larger max_iter, or a larger noise") for line in found.warnings_)
 
 
 def test_matrices_that_are_not_square_are_told_their_kind_alone():
@@ -953,7 +955,7 @@ def test_a_matrix_with_negative_eigenvalues_is_not_taken_for_a_psd_one_without_a
     rng = np.random.default_rng(0)
     matrices, u = rng.standard_normal((150, 6, 6)), rng.standard_normal(6)
     matrices += matrices.transpose(0, 2, 1)
-    said = "the labels show a negative direction, which a psd matrix lacks; kind = symmetric has both signs"
+    said = "the observations show a negative direction, which a psd matrix cannot have; use kind = symmetric"
     # A fit that is cut off wants more steps.
     for sign, kind, steps, poor in ((1, "psd", 200, 0), (1, "psd", 20, 0), (-1, "psd", 2000, 1)):
         labels = np.einsum("mij,ij->m", matrices, sign * np.outer(u, u))

@@ -42,7 +42,7 @@ def test_a_budget_that_ends_on_a_plateau_is_said():
     target, matrices, labels = spread(1 / 30, noise=0.02)
     short, long = (LowRankMatrixRegressor(stop="budget", max_iter=count).fit(matrices, labels) for count in (200, 1500))
     assert np.linalg.norm(short.matrix_ - target) > 0.9 / 30
-    assert "a plateau: the training error stood still" in " ".join(short.warnings_)
+    assert "a plateau: the training error stopped falling" in " ".join(short.warnings_)
     assert np.linalg.norm(long.matrix_ - target) < 0.3 / 30
     assert not said_plateau(long)
 
@@ -118,7 +118,7 @@ def test_entries_that_are_all_the_same_are_completed_where_no_mean_is_taken_off(
     places = np.argwhere(~np.eye(6, dtype=bool))
     found = MatrixCompleter(center=False, max_iter=500).fit(places, np.full(len(places), 3.0))
     assert np.allclose(found.matrix_, 3, atol=0.01)
-    with pytest.raises(ValueError, match="all 30 labels are 3; less their mean there is nothing to fit"):
+    with pytest.raises(ValueError, match="all 30 labels are 3; after their mean is subtracted there is nothing to fit"):
         MatrixCompleter().fit(places, np.full(len(places), 3.0))
 
 
@@ -141,7 +141,7 @@ def test_frank_wolfe_is_told_a_rank_only_where_its_rule_reads_it():
     facts = {"trace": float(np.trace(target))}
     found = LowRankMatrixRegressor(method="frank_wolfe", method_options=facts, max_iter=500).fit(matrices, labels)
     assert np.linalg.norm(found.matrix_ - target) < 0.05
-    with pytest.raises(ValueError, match="frank_wolfe: it must be told rank"):
+    with pytest.raises(ValueError, match="frank_wolfe: it needs prior knowledge of the rank"):
         LowRankMatrixRegressor(method="frank_wolfe", method_options={**facts, "rule": "rank-k"}).fit(matrices, labels)
 
 
@@ -169,7 +169,7 @@ def test_columns_that_are_not_standardised_may_be_of_any_size():
 def test_measurements_that_are_all_0_without_what_is_held_out_are_refused(others, dtype):
     matrices, labels = np.full((20, 2, 2), others), np.arange(1.0, 21)
     matrices[0] = 1
-    said = "stop = hold-out: without what is held out all measurements are 0, or next to it; use stop = budget"
+    said = "stop = hold-out: all measurements that are not held out are 0, or almost; use stop = budget"
     with pytest.raises(ValueError, match=said):
         LowRankMatrixRegressor(hold_out=0.9, stop="hold-out", dtype=dtype).fit(matrices, labels)
 
@@ -178,13 +178,13 @@ def test_measurements_that_are_all_0_without_what_is_held_out_are_refused(others
 def test_a_matrix_beyond_the_numbers_is_refused(of_matrices, of_labels):
     _, matrices, labels = spread(0.5)
     told = {"method": "frank_wolfe", "method_options": {"trace": 1.0}}
-    with pytest.raises(ValueError, match=r"labels over measurements are of size .*; scale one of them"):
+    with pytest.raises(ValueError, match=r"observations over measurements are of size .*; scale one of them"):
         LowRankMatrixRegressor(**told).fit(of_matrices * matrices, of_labels * labels)
 
 
 def test_a_quadratic_function_beyond_the_numbers_is_refused():
     table = 1e-151 * np.random.default_rng(0).standard_normal((20, 1))
-    with pytest.raises(ValueError, match="labels over measurements are of size inf"):
+    with pytest.raises(ValueError, match="observations over measurements are of size inf"):
         QuadraticRegressor(max_iter=1).fit(table, 1e140 * np.arange(20))
 
 
@@ -194,14 +194,14 @@ def test_labels_that_are_0_where_they_are_held_out_are_said_to_be():
     held = LowRankMatrixRegressor(**told).fit(matrices, labels).held_out_
     labels[held] = 0
     found = LowRankMatrixRegressor(**told).fit(matrices, labels)
-    assert any(line.startswith("the labels that are held out are all 0") for line in found.warnings_)
+    assert any(line.startswith("the held-out observations are all 0") for line in found.warnings_)
 
 
 def test_labels_whose_squares_are_0_are_fitted_as_poorly_as_others():
     vectors = np.random.default_rng(0).standard_normal((60, 3))
     matrices, labels = vectors[:, :, None] * vectors[:, None, :], -np.square(vectors).sum(axis=1)
     found = LowRankMatrixRegressor(max_iter=10).fit(matrices, 1e-200 * labels)
-    assert any("the labels show a negative direction" in line for line in found.warnings_)
+    assert any("the observations show a negative direction" in line for line in found.warnings_)
 
 
 def test_a_noise_far_below_the_residual_has_an_infinite_statistic():
@@ -225,7 +225,7 @@ def test_weights_of_one_size_ask_for_no_shorter_step_and_a_fit_worse_than_nothin
     found = LowRankMatrixRegressor(method="frank_wolfe", method_options=told, stop="budget", max_iter=50)
     found.fit(matrices, labels)
     assert np.linalg.norm(labels - found.predict(matrices)) > np.linalg.norm(labels)
-    assert any(line.startswith("a poor fit: what was kept leaves") for line in found.warnings_)
+    assert any(line.startswith("a poor fit: its residual is") for line in found.warnings_)
 
 
 def test_the_iterations_of_folds_are_those_that_ran_on_all_measurements(monkeypatch):

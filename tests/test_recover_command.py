@@ -199,7 +199,7 @@ def test_outcomes_of_settings_are_read_as_a_plain_loop_counts_them(tmp_path, mon
         ("setting,outcome,count\nXZ,01,-1\n", "setting XZ, outcome 01: count -1"),
         ("setting,outcome,count\nXZ,01,many\n", "column count is not of numbers, the first 'many' in measurement 1"),
         ("setting,outcome,count\nXZ,01,3\nXZ,10,\n", "count has missing or infinite numbers in 1 of 2 measurements"),
-        ("setting,outcome,count\nXZ,01,3\nXZ,01,4\n", "setting XZ, outcome 01 stands twice; give it once, as the sum of its counts"),
+        ("setting,outcome,count\nXZ,01,3\nXZ,01,4\n", "setting XZ, outcome 01 appears twice; give it once, as the sum of its counts"),
         ("setting,outcome,count\nXZ,01,0\n", "counts: no shots"),
         ("setting,result\nXZ,01\n", "column setting is not of numbers"),
     ],
@@ -229,4 +229,4 @@ def test_out_may_be_anywhere_that_does_not_exist_yet(tmp_path, monkeypatch):
     assert "is no folder that can be written" in refused.stderr
     Path("r.csv").write_text("user,item,value\nann,a,1\nbob,a,2\nann,a,2\n")
     refused = CliRunner().invoke(app, [*asked, "other"])
-    assert refused.stderr.endswith("entry ('ann', 'a') stands 2 times; give it once, as the mean\n")
+    assert refused.stderr.endswith("entry ('ann', 'a') appears 2 times; give it once, as the mean\n")

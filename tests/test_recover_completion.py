@@ -87,7 +87,7 @@ def test_the_rank_is_found_where_the_noise_is_told():
     assert found.rank_test_["accepted"] == 2
     assert found.rank_test_["p_value"][:2] == pytest.approx([0, 0])
     assert found.factors_[0].shape == (60, 2)
-    with pytest.warns(UserWarning, match=r"no rank fits to the noise|not converged|too few"):
+    with pytest.warns(UserWarning, match=r"no rank fits within the given noise|not converged|too few"):
         MatrixCompleter(noise=1e-3 * target.std()).fit(places, y)
 
 
@@ -159,7 +159,7 @@ def test_a_sparse_matrix_and_a_table_with_gaps_are_their_known_entries():
     stored = sparse.csr_array((y, places.T), shape=target.shape)
     for given in (stored, sparse.coo_array(stored), table, pd.DataFrame(table)):
         assert np.allclose(MatrixCompleter().fit(given).matrix_, plain.matrix_)
-    with pytest.raises(ValueError, match="a sparse X has its values in it; leave y out"):
+    with pytest.raises(ValueError, match="a sparse X holds the values already; leave y out"):
         MatrixCompleter().fit(stored, y)
     with pytest.raises(ValueError, match="no entry is known"):
         MatrixCompleter().fit(np.full((3, 3), np.nan))
@@ -201,5 +201,5 @@ def test_a_row_without_an_entry_and_an_entry_that_repeats_are_called_by_their_na
     with pytest.warns(UserWarning, match=r"no entry is known of 1 row \(the first is bob\)$"):
         found = MatrixCompleter().fit(table)
     assert found.matrix_[1] == pytest.approx(found.mean_ + found.column_bias_)
-    with pytest.raises(ValueError, match=r"X: entry \('ann', 'a'\) stands 2 times"):
+    with pytest.raises(ValueError, match=r"X: entry \('ann', 'a'\) appears 2 times"):
         MatrixCompleter().fit([["ann", "a"], ["bob", "a"], ["ann", "a"]], [1.0, 2.0, 3.0])

@@ -53,7 +53,7 @@ def test_vectors_of_any_size_find_the_same_matrix(size):
 
 def test_vectors_whose_products_are_0_are_refused():
     _, _, _, rows, labels = bilinear("psd", 60, 1e-200)
-    with pytest.raises(ValueError, match="labels over measurements are of size inf, and so is the matrix"):
+    with pytest.raises(ValueError, match="observations over measurements are of size inf, and so is the matrix"):
         LowRankMatrixRegressor(vectors=True).fit(rows, labels)
 
 

@@ -184,7 +184,7 @@ def test_labels_may_be_written_as_others_write_them():
     for other in (signed, turned, last_first):
         assert np.allclose(other.matrix_, plain.matrix_)
     assert np.allclose(last_first.predict(["-ZII"]), -plain.predict(["IIZ"]))
-    with pytest.raises(ValueError, match="XX stands 2 times"):
+    with pytest.raises(ValueError, match="XX appears 2 times"):
         StateRegressor().fit(["XX", "+xx"], [0.1, 0.1])
 
 
@@ -261,7 +261,7 @@ def test_fidelity_of_mixed_states_is_uhlmanns():
 def test_expectations_beyond_their_noise_are_said():
     strings = every_string(2)
     y = np.where(np.arange(len(strings)) % 2, 0.9, -0.9)
-    with pytest.warns(UserWarning, match="no state fits to the noise: what is left is .* times as large"):
+    with pytest.warns(UserWarning, match="no state fits within the noise: the residual is .* times as large"):
         StateRegressor().fit(strings, y, shots=1000)
 
 

@@ -78,7 +78,7 @@ def test_telling_the_noise_is_no_worse_than_folds():
 def test_a_negative_direction_is_said_and_the_other_kind_finds_it(negative):
     target, matrices, labels, _ = sensing([1, negative], 200)
     found = fitted(LowRankMatrixRegressor(max_iter=800), matrices, labels)
-    assert any(line.startswith("the labels show a negative direction") for line in found.warnings_)
+    assert any(line.startswith("the observations show a negative direction") for line in found.warnings_)
     assert not any("not converged" in line for line in found.warnings_)
     other = fitted(LowRankMatrixRegressor("symmetric"), matrices, labels)
     assert np.linalg.norm(other.matrix_ - target) < 0.02
@@ -92,7 +92,7 @@ def test_labels_of_pure_noise_are_recognised_and_no_advice_is_given():
         found = fitted(LowRankMatrixRegressor(max_iter=500), matrices, labels)
         said = [line for line in found.warnings_ if not line.startswith("too few")]
         assert len(said) == 1
-        assert said[0].startswith("the labels can hardly be told from noise: held-out ones are predicted")
+        assert said[0].startswith("the observations look like noise: held-out ones are predicted")
 
 
 def test_a_grown_fit_of_pure_noise_says_that_it_found_no_direction():

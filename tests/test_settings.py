@@ -105,7 +105,7 @@ def edit(path, value):
         (("experiments", "gaussian", "options", "m"), 50.0, "m = 50.0: Input should be a valid integer"),
         (("experiments", "sgd", "options", "runs", 0, "batch_size"), 2.0, "batch_size = 2.0: Input should be a valid integer"),
         (("step_factor",), 10.0, "step_factor = 10.0: Input should be a valid integer"),
-        (("experiments", "figure_1", "paper_iterations"), [2000, 2000], "paper_iterations = [2000, 2000]: a value stands twice"),
+        (("experiments", "figure_1", "paper_iterations"), [2000, 2000], "paper_iterations = [2000, 2000]: a value is given twice"),
         (("__use_yte__",), True, "unknown key"),
     ],
 )  # fmt: skip

@@ -114,23 +114,27 @@ def unit_labels(y: np.ndarray) -> float:
     """
     if (largest := np.abs(y).max()) > LARGEST_LABEL:
         raise ValueError(
-            f"y: a label has size {largest:.6g}; allowed are sizes up to {LARGEST_LABEL:g}, scale them down"
+            f"y: an observation has size {largest:.6g}; allowed are sizes up to {LARGEST_LABEL:g}, scale them down"
         )
     if largest == 0:
-        raise ValueError(f"y: all {len(y)} labels are 0; there is nothing to fit")
+        raise ValueError(f"y: all {len(y)} observations are 0; there is nothing to fit")
     return root_mean_square(y)
 
 
 def refuse_constant(y: np.ndarray) -> None:
     """Raise a ValueError if labels are all the same, where their mean is taken off first."""
     if np.ptp(y) == 0:
-        raise ValueError(f"y: all {len(y)} labels are {y[0]:.6g}; less their mean there is nothing to fit")
+        raise ValueError(
+            f"y: all {len(y)} labels are {y[0]:.6g}; after their mean is subtracted there is nothing to fit"
+        )
 
 
 def refuse_units(unit: float) -> None:
     """Raise a ValueError if a matrix in these units, labels over measurements, is beyond the numbers."""
     if not UNITS[0] < unit < UNITS[1]:
-        raise ValueError(f"labels over measurements are of size {unit:.3g}, and so is the matrix; scale one of them")
+        raise ValueError(
+            f"observations over measurements are of size {unit:.3g}, and so is the matrix; scale one of them"
+        )
 
 
 def root_mean_square(y: np.ndarray) -> float:

@@ -227,7 +227,7 @@ def _mapping(text: str | None) -> dict[str, Any] | None:
 def _new_folder(out: Path) -> Path:
     place = out.resolve()
     if place.exists():
-        raise ValueError(f"--out {out}: exists already; nothing is overwritten")
+        raise ValueError(f"--out {out}: exists already, and nothing is overwritten")
     # Before a fit of hours.
     there = next(parent for parent in place.parents if parent.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):

@@ -30,19 +30,19 @@ from algoreg.recover.watching import entropy
 
 KINDS = ("rectangular", "symmetric", "psd")
 IDS = ("auto", "positions", "names")
-# Entries that are predicted together, so that memory does not grow as entries times rank.
+# Entries that are predicted together; without blocks memory would grow as entries times rank.
 BLOCK = 2**18
-# Of the residual's estimated largest singular value, the size with which a new direction begins; rounds that find it.
+# Initial size of a new direction, relative to the residual's largest singular value; power iterations that estimate it.
 NEW_DIRECTION, POWER_ROUNDS = 0.1, 15
-# As how many entries of the mean a row's or column's bias is shrunk: the best on held-out entries is taken.
+# A bias is shrunk as if its row or column had so many more entries equal to the mean; held-out entries decide.
 DAMPINGS, BIAS_ROUNDS = (0.5, 2.0, 8.0, 32.0), 10
-# Biases are worth it if they lower the error of held-out entries by this share; of fewer entries all are held out once.
+# Biases are kept if they lower the held-out error by this share. Below SMALL entries five folds decide.
 BIASES_LOWER_BY, SMALL = 0.02, 1000
 NO_DIRECTION = (
-    "no direction predicts held-out entries better than their mean, which is what was fitted: more entries, or a matrix "
-    "that is no noise"
+    "no direction predicts held-out entries better than their mean, so the mean was fitted; use more entries, if they "
+    "are not noise alone"
 )
-# Vectors of all parameters that L-BFGS keeps, at a rank that is usual; numbers that are kept of an entry.
+# Numbers that L-BFGS keeps for a row or column at a usual rank, and numbers kept for an entry.
 KEPT_NUMBERS, NUMBERS_OF_AN_ENTRY = 25 * 10, 16
 
 
@@ -68,7 +68,7 @@ class EntriesModel(growing.Model):
         shape: tuple[int, int],
         damping: float | None,
     ) -> None:
-        # By rows, so that their residuals are a sparse matrix as they stand.
+        # Sorted by rows, the order in which a sparse matrix stores its residuals.
         order = np.lexsort(positions.T[::-1])
         self.rows, self.columns = positions[order].T
         self.y, self.weights, self.shape, self.damping = y[order], weights[order], shape, damping
@@ -211,23 +211,23 @@ class MatrixCompleter(MatrixEstimator):
     """Complete a matrix of which some entries are known; no rank is chosen.
 
     A rectangular matrix is μ + b_i + c_j + LRᵀ, whose factors grow by a column while held-out entries ask for it (or
-    until the residual is as small as the noise that was told). A pass touches known entries alone; memory is that of
-    entries and factors. Symmetric and psd ones are fitted by descent of full width.
+    until the residual is as small as the given noise). A pass reads only the known entries; memory grows with the
+    entries and the factors. Symmetric and psd ones are fitted by descent of full width.
 
     Parameters
     ----------
     kind : {"rectangular", "symmetric", "psd"}
-        What the matrix is. Of a symmetric one an entry counts for its mirror, too, which may stand beside it if it is
-        the same.
+        What the matrix is. An entry of a symmetric matrix also determines its mirror image, which may be given too if
+        it is equal.
     shape : (int, int), optional
-        Otherwise as many rows and columns as the entries show.
+        By default up to the last row and column that have a known entry.
     center : bool
-        Whether the mean of the known entries is taken off first; never for a psd matrix.
+        Whether to subtract the mean of the known entries first; never done for a psd matrix.
     biases : bool
-        Whether a grown matrix may have biases of rows and columns. They are left out where they hardly predict held-out
-        entries. None without ``center``.
+        Whether a grown matrix may have biases of rows and columns. They are left out if they hardly predict held-out
+        entries, and without ``center``.
     ids : {"auto", "positions", "names"}
-        What stands in X: rows and columns from 0, or their names. "auto": names where they are not whole numbers.
+        What X contains: rows and columns counted from 0, or their names. "auto": names unless they are whole numbers.
     method : str
         "auto" is ``grown`` for rectangular matrices. Any other algorithm of the kind descends at full width.
     others
@@ -237,11 +237,11 @@ class MatrixCompleter(MatrixEstimator):
     Attributes
     ----------
     matrix_ : numpy.ndarray, shape (d1, d2)
-        The completed matrix, made when it is asked for. ``factors_`` and ``eigenvalues_`` are those of it less mean
-        and biases.
+        The completed matrix, computed on access. ``factors_`` and ``eigenvalues_`` are of the matrix without mean and
+        biases.
     mean_ : float
     row_bias_, column_bias_ : numpy.ndarray
-        Zero where there are none.
+        Zero if no biases were fitted.
     row_names_, column_names_ : numpy.ndarray or None
         The names of rows and columns, in order.
     others
@@ -280,8 +280,8 @@ class MatrixCompleter(MatrixEstimator):
         Raises
         ------
         ValueError
-            If an entry stands twice or outside the shape, a value is not finite, all are 0 (or equal, where their mean
-            is taken off), weights are negative or all 0, or a parameter is not allowed.
+            If an entry appears twice or lies outside the shape, a value is not finite, all are 0 (or equal, if their
+            mean is subtracted), weights are negative or all 0, or a parameter is not allowed.
         """
         refuse_unlisted("kind", self.kind, KINDS)
         refuse_unlisted("ids", self.ids, IDS)
@@ -316,12 +316,12 @@ class MatrixCompleter(MatrixEstimator):
         return self
 
     def _entries(self, X: Any, y: Any) -> tuple[np.ndarray, Any, tuple[int, int] | None]:
-        """Return positions, values, and the shape that X says, None if it does not."""
+        """Return positions, values, and the shape if X determines it, else None."""
         self.row_names_ = self.column_names_ = None
         if y is None:
             return self._whole(X)
         if sparse.issparse(X):
-            raise ValueError("y: a sparse X has its values in it; leave y out")
+            raise ValueError("y: a sparse X holds the values already; leave y out")
         given = np.asarray(X)
         if given.ndim == 2 and given.shape[1] == 2 and self._has_names(given):
             found = [np.unique(given[:, side].astype(str), return_inverse=True) for side in (0, 1)]
@@ -330,7 +330,7 @@ class MatrixCompleter(MatrixEstimator):
             positions = np.stack([rows, columns], axis=1)
             return positions, y, (len(self.row_names_), len(self.column_names_))
         positions = _places(X)
-        # A frame's names, so that predict takes its columns in no other order.
+        # Remembers a frame's column names, so that predict refuses another order.
         validate_data(self, X, skip_check_array=True)
         return positions, y, None
 
@@ -392,8 +392,8 @@ class MatrixCompleter(MatrixEstimator):
         if found.stop == "noise" and not found.reached:
             left_over = np.sqrt(last.train) * size
             self.warnings_.append(
-                f"no rank fits to the noise: rank {last.rank} leaves {left_over:.3g}, and further directions take off no more "
-                "than noise does; a larger noise, or entries that are no low-rank matrix"
+                f"no rank fits within the given noise: the residual at rank {last.rank} is {left_over:.3g}, and further directions lower it "
+                "no more than noise would; the noise is larger, or the matrix is not of low rank"
             )
 
     def _take(self, model: EntriesModel, x: np.ndarray, rank: int, size: float) -> None:
@@ -581,7 +581,7 @@ def _places(X: Any) -> np.ndarray:
 def _unknown(
     positions: np.ndarray, shape: tuple[int, int], symmetric: bool, called: Sequence[np.ndarray | None]
 ) -> list[str]:
-    """Return what is to be said of rows and columns without a known entry; a symmetric matrix has them once."""
+    """Return a warning about rows and columns without a known entry; for a symmetric matrix both are the same."""
     seen = (np.unique(positions),) if symmetric else map(np.unique, positions.T)
     said = []
     for what, known, size, names in zip(("row", "column"), seen, shape, called, strict=False):
@@ -593,7 +593,7 @@ def _unknown(
 
 
 def _without_mirrors(positions: np.ndarray, y: np.ndarray, kind: str) -> np.ndarray:
-    """Return the indices of entries of a symmetric matrix: of (i, j) and (j, i), where both stand, the first.
+    """Return the indices of entries of a symmetric matrix: of (i, j) and (j, i), if both are given, the first.
 
     Raises
     ------

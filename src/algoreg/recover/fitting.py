@@ -21,35 +21,35 @@ from algoreg.recover.plan import Plan, algorithm_for, run_options
 from algoreg.recover.stopping import chosen_stop, split
 from algoreg.recover.watching import LEAVES_START, Held, Watch, entropy, leading
 
-# Start scales that "auto" compares, and the one without anything to compare by: overfitting punishes large ones.
+# Initialisation scales that "auto" compares, and the one used if nothing is held out; large ones overfit.
 ALPHAS, SMALL_ALPHA = (1e-1, 1e-2, 1e-3, 1e-6), 1e-6
 # The step is this share of 1/(L·λ), beyond which a descent near X* diverges: L is the largest ⟨X, 𝒢X⟩ found over unit
 # matrices of rank 2, λ the largest eigenvalue of the label matrix. It is halved and the fit repeated where errors rise.
 STEP_SHARE, HALVINGS, CURVATURE_ROUNDS = 0.5, 12, 12
-# A label matrix below so many units of rounding of what labels of one sign would make is 0.
+# The label matrix counts as 0 below so many units of rounding of the one that labels of a single sign would give.
 ROUNDINGS = 64
 # Least trace is a splitting, no descent: its step is the trace's weight, in units of the label matrix.
 OWN_STEPS = {"least_trace": 0.3}
-# A residual that is noise has about the same label matrix in any order: it is not, where its largest eigenvalue is
-# larger by this factor than in each of so many random orders.
+# If a residual is noise, its label matrix is about the same in any order. It is not noise if the largest eigenvalue
+# exceeds that of each of so many random orders by this factor.
 ABOVE_SHUFFLED, SHUFFLES = 1.5, 5
-# A residual below this share of the labels' size is left of the start, or not worth a word.
+# A residual below this share of the labels' size comes from the initialisation, or is not worth a warning.
 WORTH_A_WORD = 1e-3
-PLATEAU = "a plateau: the {} error stood still, but what is left of the labels is not noise alone; more max_iter"
-NEGATIVE = "the labels show a negative direction, which a psd matrix lacks; kind = symmetric has both signs"
-# Beyond this share of their size held-out labels are hardly predicted.
+PLATEAU = "a plateau: the {} error stopped falling, but the residual is not noise alone; use a larger max_iter"
+NEGATIVE = "the observations show a negative direction, which a psd matrix cannot have; use kind = symmetric"
+# Held-out labels count as hardly predicted above this relative error.
 HARDLY = 0.9
 NOISE_ALONE = (
-    "the labels can hardly be told from noise: held-out ones are predicted with a relative error of {:.2g}, and they show no "
+    "the observations look like noise: held-out ones are predicted with a relative error of {:.2g}, and they show no "
     "direction that they do not show in random order"
 )
 TOO_HIGH_A_RANK = "method = preconditioned ends at too high a rank where M is rectangular; method = factored does not"
-NOTHING_HELD = "the labels that are held out are all 0, which says little of when to stop; stop = folds, or budget"
+NOTHING_HELD = "the held-out observations are all 0 and cannot decide when to stop; use stop = folds, or budget"
 
 
 @dataclass
 class Fitted:
-    """What a fit found, in the labels' units; the path is that of the chosen start scale.
+    """The result of a fit, in the labels' units; the path is that of the chosen initialisation scale.
 
     Grown factors have neither a start scale nor a step.
     """
@@ -91,7 +91,7 @@ class Descending:
     Parameters
     ----------
     measurements : Measurements
-        All of them.
+        All measurements.
     labels : numpy.ndarray, shape (m,)
     plan : Plan
 
@@ -112,7 +112,7 @@ class Descending:
         self.scale = label_matrix_size(measurements, rows[None])
         nothing = ROUNDINGS * torch.finfo(rows.dtype).eps * label_matrix_size(measurements, rows.abs()[None])
         if not self.scale > nothing:
-            raise ValueError("the labels say nothing about a matrix: Σ y_i A_i = 0")
+            raise ValueError("the observations determine no matrix: Σ y_i A_i = 0")
         self.labels = rows / self.scale
         self.noise = None
         if self.stop == "noise" and plan.noise is not None:
@@ -121,14 +121,14 @@ class Descending:
         self.alphas = auto if plan.alpha == "auto" else (float(plan.alpha),)
         self.parts = split(self.stop, measurements.m, plan)
         if not all(labels.any() if seen is None else labels[seen].any() for seen, _ in self.parts):
-            raise ValueError(f"stop = {self.stop}: without what is held out all labels are 0; use stop = budget")
+            raise ValueError(f"stop = {self.stop}: all observations that are not held out are 0; use stop = budget")
         if self.stop == "hold-out" and not self.labels[self.parts[0][1]].any():
             self.warnings.append(NOTHING_HELD)
         self._first = self._read(self.parts[0][0])
         self.curvature = curvature(self._first[0], plan.seed)
         if not self.curvature > 0:
             raise ValueError(
-                f"stop = {self.stop}: without what is held out all measurements are 0, or next to it; use stop = budget"
+                f"stop = {self.stop}: all measurements that are not held out are 0, or almost; use stop = budget"
             )
         own = OWN_STEPS.get(self.name, STEP_SHARE / self.curvature)
         self.step = own if plan.step is None else plan.step
@@ -301,7 +301,7 @@ def recover(measurements: Measurements, labels: np.ndarray, plan: Plan) -> Fitte
     ValueError
         See :class:`Descending`.
     """
-    # Of a small problem every product would wait for a second thread, long where other programs keep the cores busy.
+    # On a small problem each product would wait for a second thread, for long if other programs keep the cores busy.
     with devices.at_most(lanes_for(measurements.m * symmetric_dimension(measurements.d))):
         return _recovered(measurements, labels, plan)
 
@@ -322,8 +322,8 @@ def _recovered(measurements: Measurements, labels: np.ndarray, plan: Plan) -> Fi
     seen, kept = fit.parts[0][0] if fit.stop == "hold-out" else None, watch.memory["estimates"][run]
     left = watch.memory["train"][watch.iterations.index(iteration), run]
     if left > 1 + LEAVES_START and not (fit.stop == "noise" and iteration == 0):
-        # What such a fit leaves shows directions of its own, not the labels'.
-        poor = f"a poor fit: what was kept leaves {left:.3g} of the labels' size, a matrix of 0 would leave 1"
+        # The residual of such a fit has directions that are not in the observations.
+        poor = f"a poor fit: its residual is {left:.3g} times the size of the observations; a matrix of 0 has 1"
         said = [*fit.warnings, poor]
     elif plan.kind == "psd" and not plan.hermitian and fit.lacks(seen, kept, negative=True, signs=True):
         # More steps would not help.
@@ -350,7 +350,7 @@ def _path(watch: Watch, run: int, fit: Descending) -> dict[str, np.ndarray]:
 
 
 def _only_noise(fit: Descending, error: float) -> list[str]:
-    """Return what is to be said where held-out labels are hardly predicted, and no labels show a direction."""
+    """Return a warning if held-out labels are hardly predicted and no direction stands out in the labels."""
     if fit.stop not in ("hold-out", "folds") or error < HARDLY:
         return []
     nothing = torch.zeros(fit.measurements.d, fit.measurements.d).to(fit.labels)
@@ -359,29 +359,31 @@ def _only_noise(fit: Descending, error: float) -> list[str]:
 
 
 def _unfinished(fit: Descending, watch: Watch, run: int, iteration: int, error: float) -> list[str]:
-    """Return what is to be said of a run that was cut off by its budget, or has not left its start."""
+    """Return a warning if a run was cut off by its budget, or has not left its initialisation."""
     if fit.stop == "noise" and iteration == 0:
-        return ["the labels are no larger than their noise: what was kept is the start"]
+        return ["the observations are no larger than the given noise: the initialisation was kept"]
     train = watch.memory["train"][:, run]
     kept = train[watch.iterations.index(iteration)]
     if watch.memory["reached"][run]:
         return []
     if kept > (1 - LEAVES_START) * train[0]:
-        return ["not converged: what was kept is still about the start; a larger alpha, or more max_iter"]
+        return [
+            "not converged: the estimate has hardly left its initialisation; use a larger alpha, or a larger max_iter"
+        ]
     if max(kept, error) < WORTH_A_WORD:
         return []
     if fit.noise is not None and kept <= fit.noise:
-        # It came no nearer to what a fit leaves of the noise.
+        # The residual is below the noise already.
         return []
     if fit.stop == "noise":
         return [
-            "not converged: the training error has not fallen to the noise that was told; more max_iter, or a larger noise"
+            "not converged: the training error has not fallen to the given noise; use a larger max_iter, or a larger noise"
         ]
     of_training = fit.stop == "budget"
     name = "training" if of_training else "hold-out"
     falling = _still_falling(train) if of_training else iteration > 0.95 * fit.plan.max_iter
     if falling:
-        return [f"not converged: the {name} error was still falling at the end of max_iter; more of it"]
+        return [f"not converged: the {name} error was still falling after max_iter iterations; use a larger max_iter"]
     seen = fit.parts[0][0] if fit.stop == "hold-out" else None
     return [PLATEAU.format(name)] if fit.lacks(seen, watch.memory["estimates"][run]) else []
 

@@ -17,11 +17,11 @@ from algoreg.recover.plan import Plan
 from algoreg.recover.stopping import chosen_stop, split
 
 NAME = "grown"
-# A direction is kept if it lowers the error of what is held out by this share.
+# A direction is kept if it lowers the held-out error by this share.
 IMPROVES_BY = 2e-3
-# Iterations for which a fit waits until the error of what is held out falls again.
+# Iterations for which a fit waits for the held-out error to fall again.
 WAITS = 30
-# By how many standard deviations of χ² a fit's may exceed its mean, so that a true rank is rejected in some 2 %.
+# A fit reaches the noise if its χ² is at most so many standard deviations above the mean: a true rank fails in 2 %.
 DEVIATIONS = 2.0
 # By how much χ² must fall for each further degree of freedom: Akaike's criterion.
 AKAIKE = 2.0
@@ -39,7 +39,7 @@ class Model(ABC):
         Root of the weighted mean square of the labels.
     largest_rank : int
     variants : int
-        In how many ways a rank is fitted, each nested in the next.
+        Number of nested models that are fitted at each rank.
     """
 
     m: int
@@ -77,7 +77,7 @@ M = TypeVar("M", bound=Model)
 
 @dataclass
 class Stage:
-    """A rank that was fitted: parameters, iterations, mean squares, and of how many free parameters it is."""
+    """A fitted rank: parameters, iterations, mean squares, and the number of free parameters."""
 
     x: np.ndarray
     rank: int
@@ -90,7 +90,7 @@ class Stage:
 
 @dataclass
 class Grown(Generic[M]):
-    """What has grown: the last stage that was kept, all of them, how it stopped, and what is to be said."""
+    """A grown matrix: its stages, of which the last was kept, how it stopped, and its warnings."""
 
     model: M
     stages: list[Stage]
@@ -172,7 +172,7 @@ def grow(build: Callable[[np.ndarray | None], M], m: int, plan: Plan) -> Grown[M
         found = _by_what_is_held_out(build, parts, plan)
     found.stop, found.warnings = stop, warnings + found.warnings
     if found.iterations >= plan.max_iter:
-        found.warnings.append(f"not converged: {plan.max_iter} iterations did not end the fit; more max_iter")
+        found.warnings.append(f"not converged: {plan.max_iter} iterations did not end the fit; use a larger max_iter")
     return found
 
 
@@ -196,7 +196,7 @@ def _by_the_noise(model: M, plan: Plan, noise: float | None) -> Grown[M]:
         last = stages[-1]
         if last.rank == model.largest_rank:
             break
-        # Of a rank with as many free parameters as there are measurements χ² says nothing.
+        # With as many free parameters as measurements, χ² cannot reject anything.
         if last.rank and model.degrees_of_freedom(last.rank + 1, 0) >= model.m and noise is not None:
             break
         tried = []
@@ -228,7 +228,7 @@ def _is_reached(model: Model, stage: Stage, plan: Plan, noise: float | None) -> 
 
 
 def _is_better(model: Model, last: Stage, tried: Stage, noise: float | None) -> bool:
-    """Return whether further free parameters are worth what they take off the residual."""
+    """Return whether further free parameters lower the residual by enough."""
     if noise is None:
         return tried.train < last.train * (1 - IMPROVES_BY)
     more = tried.degrees_of_freedom - last.degrees_of_freedom
@@ -251,7 +251,7 @@ def _by_what_is_held_out(
     best = mean(np.array([one.mean_square(x, 0) for one, x in zip(held, xs, strict=True)]))
     first, kept, said = best, [], []
     while rank < models[0].largest_rank and left > 0:
-        # As many free parameters as measurements fit anything.
+        # As many free parameters as measurements would fit anything.
         if rank and models[0].degrees_of_freedom(rank + 1, 0) >= models[0].m:
             break
         taken = None

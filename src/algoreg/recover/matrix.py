@@ -23,50 +23,50 @@ def most_square(features: int) -> tuple[int, int]:
 
 @dataclass(eq=False, repr=False)
 class LowRankMatrixRegressor(MatrixEstimator):
-    """Recover M from labels y ≈ ⟨A, M⟩ by factored descent of full width from a small start: no rank is chosen.
+    """Recover M from observations y ≈ ⟨A, M⟩ by factored gradient descent of full width; the rank need not be known.
 
     Parameters
     ----------
     kind : {"psd", "symmetric", "rectangular"}
         What M is: positive semidefinite, symmetric of any sign, or any matrix.
     shape : (int, int), optional
-        Of M, where X has a row of numbers per measurement; otherwise the most square one.
+        Shape of M, if X has a row of numbers per measurement; by default the most square one.
     vectors : bool
-        Whether X has vectors in place of matrices: a row x measures xᵀMx, and a row (x, z) of d1 + d2 numbers xᵀMz. The
-        second is meant where ``shape`` says so, and a rectangular M needs it. No matrix xzᵀ is formed.
+        Whether X has vectors instead of matrices: a row x measures xᵀMx, and a row (x, z) of d1 + d2 numbers measures
+        xᵀMz. ``shape`` decides between the two; a rectangular M needs pairs. No matrix xzᵀ is formed.
     method : str
         An algorithm of the package whose estimates are of the kind; "auto": ``factored``, ``signed`` for symmetric
         ones.
     method_options : dict, optional
-        Further options of the algorithm, and prior knowledge that it needs. A trace, θ and τ are in the units of the
-        matrix (a rectangular one's trace is its nuclear norm), a truncation in those of the labels; all else is in
-        those of ``alpha``.
+        Further options of the algorithm, and prior knowledge that it needs. A trace, θ and τ are in the units of M (for
+        a rectangular M the trace is the nuclear norm), a truncation in those of y; all others are in those of
+        ``alpha``.
     alpha : float or "auto"
         Size of the initialisation, U_0 = αI in units in which the largest eigenvalue of (1/m) Σ y_i A_i is 1. "auto"
-        compares 0.1, 0.01, 0.001 and 1e-6 by what is held out; where nothing is, it is 1e-6.
+        compares 0.1, 0.01, 0.001 and 1e-6 by the held-out error; if nothing is held out, it is 1e-6.
     stop : {"auto", "hold-out", "folds", "noise", "budget"}
-        Which iterate is kept: that with the least error on held-out measurements; that many iterations on all of them
-        as were best on average over folds; the first whose residual is as small as a fit of its effective rank leaves
-        of the noise, σ√(1 − df/m); the last. "auto" is noise where it is given, else hold-out where that is 30
-        measurements or more, else folds. Fewer measurements than twice the folds are fitted to the end of the budget,
-        which is said.
+        Which iterate is kept. "hold-out": the one with the least error on held-out measurements. "folds": all
+        measurements are fitted for the number of iterations that was best on average over the folds. "noise": the first
+        iterate whose residual is at most σ√(1 − df/m), what a fit of its effective rank leaves of the noise. "budget":
+        the last. "auto" is "noise" if ``noise`` is given, else "hold-out" if at least 30 measurements are held out,
+        else "folds"; with fewer measurements than twice the folds it is "budget", with a warning.
     noise : float, optional
-        Standard deviation of the labels' noise, their root mean square where it differs.
+        Standard deviation of the noise in y; the root mean square if it differs between measurements.
     hold_out : float
-        Share of the measurements that is held out.
+        Share of the measurements to hold out.
     folds : int
     max_iter : int
     tol : float
         Relative error at which a fit ends early.
     step : float, optional
-        η in the units of ``alpha``; otherwise half of the largest stable one, estimated by power iterations, and halved
-        where errors rise.
+        η in the units of ``alpha``; by default half of the largest stable step, estimated by power iterations, and
+        halved if errors rise.
     dtype : {"float64", "float32"}
     device : {"cpu", "cuda", "auto"}
     random_state : int, RandomState or None
-        Which measurements are held out.
+        Decides which measurements are held out.
     verbose : bool or callable
-        Print progress, or a function that takes its lines.
+        Whether to print progress, or a function that is called with each line.
 
     Attributes
     ----------
@@ -74,21 +74,21 @@ class LowRankMatrixRegressor(MatrixEstimator):
     factors_ : tuple of numpy.ndarray
         (V, W) with M = VVᵀ − WWᵀ, or (L, R) with M = LRᵀ for a rectangular M; one column per eigenvalue.
     eigenvalues_ : numpy.ndarray
-        Of largest size first; singular values for a rectangular M.
+        The largest in absolute value first; singular values for a rectangular M.
     effective_rank_ : float
-        exp(entropy) of the normalised sizes of the eigenvalues.
+        exp(entropy) of the absolute eigenvalues divided by their sum.
     path_ : dict
         ``iteration``, ``train_error``, ``holdout_error``, ``eigenvalues``, ``effective_rank`` by snapshot; the last two
         are NaN at most snapshots where the matrix is larger than 200.
     n_iter_, alpha_, step_, stop_, method_
-        What was chosen.
+        The iterations, initialisation, step, stop and method that were chosen.
     rank_test_ : dict or None
-        Where ``noise`` is given: χ² of the best fit within the r leading directions, for r = 1, 2, …, its degrees of
-        freedom and p-value, and the least rank ``accepted`` at 5 %. Noise is taken as normal: outliers make p-values
-        too small. Directions are taken as known, which makes them too large. None of ``vectors``, where true ranks are
-        often rejected.
+        If ``noise`` is given: χ² of the best fit within the r leading directions, for r = 1, 2, …, its degrees of
+        freedom and p-value, and the least rank ``accepted`` at 5 %. The noise is assumed to be normal, so outliers make
+        p-values too small; the directions are treated as known, which makes p-values too large. None with ``vectors``,
+        because the test often rejects the true rank there.
     warnings_ : list of str
-        What was said; docs/use_it_on_your_data.md has a table of what each means.
+        The warnings issued; docs/use_it_on_your_data.md explains each of them.
     """
 
     kind: str = "psd"
@@ -99,14 +99,14 @@ class LowRankMatrixRegressor(MatrixEstimator):
     max_iter: int = 5000
 
     def __sklearn_tags__(self) -> Tags:
-        """Return scikit-learn's tags: xᵀMz is no linear function of a row, which its checks ask for."""
+        """Return scikit-learn's tags: its checks assume a linear function of a row, which xᵀMz is not."""
         tags = super().__sklearn_tags__()
         tags.regressor_tags.poor_score = self.vectors
         tags.input_tags.three_d_array = not self.vectors
         return tags
 
     def _table(self, X: Any) -> tuple[Any, tuple[int, int] | None]:
-        """Return X with a row per measurement, and the shape that it says M has, None if it does not."""
+        """Return X with a row per measurement, and the shape of M if X determines it, else None."""
         refuse_complex_or_masked(X=X)
         if getattr(X, "ndim", 2) != 3 and not (isinstance(X, list | tuple) and np.ndim(X) == 3):
             return X, None
@@ -127,7 +127,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
             ``vectors`` those, shape (m, d) or (m, d1 + d2).
         y : array, shape (m,)
         sample_weight : array, shape (m,), optional
-            Weights of the squared residuals; ``noise`` is then that of a label of the mean weight.
+            Weights of the squared residuals; ``noise`` is then that of an observation of mean weight.
 
         Returns
         -------
@@ -136,7 +136,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
         Raises
         ------
         ValueError
-            If numbers are not finite, shapes disagree, all labels are 0, or a parameter is not allowed.
+            If numbers are not finite, shapes disagree, all observations are 0, or a parameter is not allowed.
         """
         refuse_unlisted("kind", self.kind, KINDS)
         X, shape = self._table(X)
@@ -156,13 +156,13 @@ class LowRankMatrixRegressor(MatrixEstimator):
         ensemble, scale = design.ensemble(self.kind == "rectangular", device, dtype)
         noise = None if self.noise is None else self.noise / unit
         rows = shape[0] if self.kind == "rectangular" else None
-        # Products of two small vectors are 0.
+        # Products of two very small vectors underflow to 0.
         size = unit / scale if scale else np.inf
         units = {"trace_unit": size / (2 if rows else 1), "label_unit": unit}
         fitted = recover(ensemble, y / unit, self._plan(self.kind, seed, noise, rows=rows, **units))
         matrix = fitted.matrix if rows is None else fitted.matrix[:rows, rows:]
         self._keep(fitted, self.kind, matrix * size, size)
-        # Of xᵀMz the directions that are found miss the true ones by too much: a true rank is often rejected.
+        # For xᵀMz the estimated directions are too far from the true ones: the test often rejects the true rank.
         noise = None if self.vectors else self.noise
         self._test_ranks(design.between, y, noise, self.kind != "rectangular")
         self._warn(self.kind, len(y), self.matrix_.shape)

@@ -97,7 +97,9 @@ def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type[Algorit
     untold = [fact for fact in found.prior_knowledge if _is_missing(name, fact, given)]
     if untold:
         facts, wanted = ", ".join(untold), ", ".join(f"'{fact}': …" for fact in untold)
-        raise ValueError(f"method = {name}: it must be told {facts}; in Python: method_options = {{{wanted}}}")
+        raise ValueError(
+            f"method = {name}: it needs prior knowledge of the {facts}; in Python: method_options = {{{wanted}}}"
+        )
     return name, found
 
 

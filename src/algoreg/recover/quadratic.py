@@ -32,15 +32,15 @@ MATRICES = 8
 class QuadraticRegressor(MatrixEstimator):
     """Fit y ≈ xᵀMx + wᵀx + c as ⟨x̃x̃ᵀ, Z⟩ with x̃ = (1, x), by factored descent of full width: no rank is chosen.
 
-    The columns of x are standardised first, and so are the labels. Memory is that of the table: no products of columns
-    are stored but their (p + 1)(p + 2)/2 mean squares, where the rows are many more.
+    The columns of x and the labels are standardised first. Products of columns are not stored, except for their
+    (p + 1)(p + 2)/2 mean squares if there are many more rows than that.
 
     Parameters
     ----------
     kind : {"symmetric", "psd"}
-        What Z is. A psd one is a network with positive output weights; labels are then neither negative nor centred.
+        What Z is. A psd Z is a network with positive output weights: labels may not be negative, and are not centred.
     standardize : bool
-        Whether columns are brought to mean 0 and variance 1.
+        Whether to scale the columns to mean 0 and variance 1.
     others
         See :class:`algoreg.recover.LowRankMatrixRegressor`.
 
@@ -98,11 +98,10 @@ class QuadraticRegressor(MatrixEstimator):
         roots = np.sqrt(weights)
         offset = float(np.average(y, weights=roots**2)) if self.kind == "symmetric" else 0.0
         size = unit_labels(y - offset)
-        # Of large columns M may be 0 to the last digit: Z, which predicts, is not.
+        # With very large columns M may underflow to 0, but Z, which predicts, does not.
         refuse_units(max(1.0, size / float(self._unit.min()) / float(self._unit.min())))
         vectors = self._augmented(X)
-        # A unit for all of x̃ changes nothing but the numbers that the descent sees, which steps and starts are made
-        # for.
+        # One unit for all of x̃ brings the numbers to the scale for which steps and initialisations are made.
         unit = 1.0 if self.standardize else root_mean_square(vectors)
         np.divide(vectors, unit, out=vectors)
         vectors *= np.sqrt(roots)[:, None]
@@ -112,7 +111,7 @@ class QuadraticRegressor(MatrixEstimator):
         fitted = recover(ensemble, roots * (y - offset) / size, self._plan(self.kind, seed, noise, trace_unit=unit**-2))
         self._keep(fitted, self.kind, basis @ fitted.matrix @ basis.T * unit**-2, unit**-2)
         self.network_ = self.matrix_
-        # See LowRankMatrixRegressor: not of measurements by vectors.
+        # See LowRankMatrixRegressor: there is no test for measurements by vectors.
         self.rank_test_ = None
         self._warn(self.kind, len(y), self.matrix_.shape)
         self._in_units_of_data(offset, size)
@@ -149,7 +148,7 @@ class QuadraticRegressor(MatrixEstimator):
         refuse_complex_or_masked(X=X)
         X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
         found = np.empty(len(X))
-        # In standardised columns: the terms of M, w and c may cancel.
+        # In standardised columns, because the terms of M, w and c may cancel.
         for start in range(0, len(X), BLOCK_ROWS):
             x = self._augmented(X[start : start + BLOCK_ROWS])
             found[start : start + BLOCK_ROWS] = np.einsum("ij,ij->i", x @ self.network_, x)
@@ -167,7 +166,7 @@ def _span(vectors: np.ndarray) -> np.ndarray:
 
 
 def _mean_and_size(X: np.ndarray, standardize: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return by what columns are shifted and divided: mean and standard deviation, 1 where a column is constant."""
+    """Return the mean and the standard deviation of every column; the latter is 1 where a column is constant."""
     if not standardize:
         return np.zeros(X.shape[1]), np.ones(X.shape[1])
     largest = np.abs(X).max(axis=0)

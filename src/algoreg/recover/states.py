@@ -27,26 +27,26 @@ from algoreg.recover.io import refusals
 from algoreg.recover.io.pauli_data import plain_strings
 
 MOST_QUBITS = 9
-# Of χ² a p-value below this is no chance.
+# Below this p-value of χ² a misfit is not put down to chance.
 NO_CHANCE = 1e-4
-# A fit that leaves more than this share of expectations that are not noisy is none of a state.
+# Above this relative residual, exact expectations are those of no state.
 NO_STATE = 0.01
-NO_DIRECTION = "no direction predicts held-out expectations better than I/d, which is what was fitted: more strings, or the shots of each"
-# Of what there is already, the size with which a new direction and the identity begin.
+NO_DIRECTION = "no direction predicts held-out expectations better than I/d, so I/d was fitted; give more strings, or the shots of each"
+# Initial sizes of a new direction and of the identity, relative to the present factor.
 NEW_DIRECTION, NEW_IDENTITY = 0.3, 0.1
 
 
 class StateModel(growing.Model):
     """ρ = (UUᴴ + s²·I/d)/(‖U‖² + s²), of trace 1, with a complex d × r U: a state of rank r and white noise.
 
-    Parameters are U's real and imaginary parts and s. Of variant 0, s is 0: there it stays, as its gradient is 0.
+    The parameters are U's real and imaginary parts and s. In variant 0, s stays 0, because its gradient is 0.
 
     Parameters
     ----------
     ensemble : pauli.Ensemble
         Of the strings without the identity, each times the root of its weight.
     size : float
-        By what ⟨A, R(ρ)⟩ is tr Pρ.
+        The factor by which ⟨A, R(ρ)⟩ is multiplied to give tr Pρ.
     labels : numpy.ndarray, shape (m,)
         Expectations times the roots of the weights.
     """
@@ -90,7 +90,7 @@ class StateModel(growing.Model):
         rho = self.state(x, rank)
         residual = self._residual(rho)
         gradient = self._gradient(residual)
-        # Along ρ itself nothing changes: the trace is 1.
+        # The trace is fixed at 1, so the component along ρ drops out.
         gradient -= np.vdot(rho, gradient).real * np.eye(self.d)
         of_factor = 2 / total * (gradient @ factor)
         of_root = 2 / total * root * np.trace(gradient).real / self.d
@@ -99,7 +99,7 @@ class StateModel(growing.Model):
         )
 
     def widened(self, x: np.ndarray, rank: int, variant: int) -> np.ndarray:
-        """Return parameters with a further direction: that in which the loss falls fastest."""
+        """Return parameters with a further direction: the one along which the loss falls fastest."""
         factor, root = self.factor(x, rank)
         total = np.sqrt(np.square(np.abs(factor)).sum() + root**2)
         _, vectors = np.linalg.eigh(self._gradient(self._residual(self.state(x, rank))))
@@ -108,7 +108,7 @@ class StateModel(growing.Model):
         return np.concatenate([factor.real.ravel(), factor.imag.ravel(), [root]])
 
     def degrees_of_freedom(self, rank: int, variant: int) -> int:
-        """Return those of a state of a rank, and one more of white noise."""
+        """Return the number of free parameters of a state of a rank, and one more with white noise."""
         return min(rank * (2 * self.d - rank) - 1 + variant, self.d**2 - 1) if rank else 0
 
     def values(self, x: np.ndarray, rank: int) -> np.ndarray:
@@ -122,15 +122,15 @@ class StateRegressor(MatrixEstimator):
 
     X has a Pauli string per measurement, and y its expectation. The fit is a state of trace 1: UUᴴ of a rank that grows
     until the residual is as small as the shots' noise (without shots: while the error of held-out expectations falls),
-    and white noise I/d where the data show it. Expectations weigh as their shots say.
+    plus white noise I/d where the data show it. Each expectation has the weight that its number of shots implies.
 
     Parameters
     ----------
     method : str
-        "auto" is ``grown``, as above. Any other algorithm of psd matrices descends at full width with the trace as one
-        more measurement; what its trace lacks of 1 is filled with I/d.
+        "auto" is ``grown``, as above. Any other algorithm for psd matrices descends at full width with the trace as one
+        more measurement; if its trace ends below 1, the rest is filled with I/d.
     reverse : bool
-        Whether strings name the last qubit first, as qiskit's labels do. ρ has the first qubit as its first factor.
+        Whether strings name the last qubit first, as qiskit's labels do. The first qubit is ρ's first tensor factor.
     others
         See :class:`algoreg.recover.LowRankMatrixRegressor`; ``alpha`` and ``step`` are those of other methods.
 
@@ -139,13 +139,13 @@ class StateRegressor(MatrixEstimator):
     matrix_ : numpy.ndarray, shape (2ⁿ, 2ⁿ), complex
         ρ, of trace 1.
     white_noise_ : float
-        The share of I/d in it.
+        The share of I/d in ρ.
     trace_ : float
-        Of another method's estimate before it was made 1.
+        The trace of another method's estimate before it was set to 1.
     noise_ : float or None
-        The standard deviation that the shots have on average.
+        The mean standard deviation of an expectation, from the shots.
     rank_test_ : dict or None
-        Where the noise is known: χ² of the fit of each rank that was tried, its degrees of freedom and p-value.
+        If the noise is known: χ² of the fit at each rank tried, with its degrees of freedom and p-value.
     others
         See :class:`algoreg.recover.LowRankMatrixRegressor`.
     """
@@ -170,7 +170,7 @@ class StateRegressor(MatrixEstimator):
         shots : array, shape (m,), or int, optional
             How often each string was measured.
         sample_weight : array, shape (m,), optional
-            Weights of the squared residuals, in place of those that shots give.
+            Weights of the squared residuals, instead of those computed from the shots.
 
         Returns
         -------
@@ -179,8 +179,8 @@ class StateRegressor(MatrixEstimator):
         Raises
         ------
         ValueError
-            If a letter is unknown, lengths disagree, a string stands twice, an expectation is not in [−1, 1], shots are
-            not above 0, weights are negative or all 0, or a parameter is not allowed.
+            If a letter is unknown, lengths disagree, a string appears twice, an expectation is not in [−1, 1], shots
+            are not above 0, weights are negative or all 0, or a parameter is not allowed.
         """
         strings, signs = _strings(X, self.reverse)
         refuse_complex_or_masked(y=y, shots=shots)
@@ -190,7 +190,7 @@ class StateRegressor(MatrixEstimator):
         refusals.refuse_impossible_expectations(strings, y, "y: ")
         y = y.clip(-1, 1)
         if shots is not None and sample_weight is not None:
-            raise ValueError("shots and sample_weight: allowed is one of them; shots say the weights")
+            raise ValueError("shots and sample_weight: allowed is one of them; shots determine the weights")
         shots, self.noise_ = _shot_noise(y, shots)
         self.noise_ = self.noise_ if self.noise is None else self.noise
         weights, noise = self._weights(y, shots, checked_weights(sample_weight, len(y)))
@@ -216,7 +216,7 @@ class StateRegressor(MatrixEstimator):
         """Return weights of mean 1 and the standard deviation of a label of weight 1."""
         if shots is None:
             return given, self.noise
-        # A string that came out the same each time has been seen too rarely to have no variance at all.
+        # Equal outcomes in all shots do not mean that the variance is 0: y is shrunk as by one further shot of value 0.
         variance = (1 - np.square(y * shots / (shots + 1))) / shots
         precision = 1 / variance
         if self.noise is not None:
@@ -261,8 +261,8 @@ class StateRegressor(MatrixEstimator):
             self.warnings_.append(NO_DIRECTION)
         if found.stop == "noise" and chi2.sf(excess * free, free) < NO_CHANCE:
             self.warnings_.append(
-                f"no state fits to the noise: what is left is {np.sqrt(excess):.3g} times as large; shots that vary by more "
-                "than their number says, or strings in another order of the qubits (reverse)"
+                f"no state fits within the noise: the residual is {np.sqrt(excess):.3g} times as large; the shots vary by more "
+                "than their number implies, or the strings list the qubits in reverse order (reverse)"
             )
         elif found.stop == "budget" and not found.reached and left > NO_STATE:
             self.warnings_.append(f"no state has these expectations: the best fit leaves {left:.2g} of their size")
@@ -274,7 +274,7 @@ class StateRegressor(MatrixEstimator):
         ensemble, size = measured(strings, device, dtype, np.append(roots, 1.0))
         # Labels may all be 1: those of a stabiliser state are.
         unit = root_mean_square(labels)
-        # A trace stands twice in a real matrix, too.
+        # The real matrix of twice the size has twice the trace.
         plan = self._plan(
             "psd", seed, None if noise is None else noise / unit, trace_unit=unit / size / 2, hermitian=True
         )
@@ -282,13 +282,13 @@ class StateRegressor(MatrixEstimator):
         found = pauli_hermitian.as_complex(torch.from_numpy(fitted.matrix)).numpy() * size * unit
         trace = float(np.trace(found).real)
         if not trace > 0:
-            raise ValueError("nothing was found: the estimate's trace is 0; more max_iter, or a larger alpha")
+            raise ValueError("nothing was found: the estimate's trace is 0; use a larger max_iter, or a larger alpha")
         # tr Pρ is size·⟨A, R(ρ)⟩, so that ρ is the fit's matrix over size, and what was found size² times ρ.
         self.trace_ = trace / size**2
         self.white_noise_ = max(0.0, 1 - self.trace_)
         filled = found / size**2 / max(1.0, self.trace_) + self.white_noise_ * np.eye(len(found)) / len(found)
         self._keep(fitted, "psd", filled, size * unit / trace)
-        # Every eigenvalue of a Hermitian matrix stands twice in its real one.
+        # The real matrix has every eigenvalue of the Hermitian one twice.
         self.path_["eigenvalues"] = self.path_["eigenvalues"][:, ::2]
         self.path_["effective_rank"] = self.path_["effective_rank"] / 2
         self.rank_test_ = None

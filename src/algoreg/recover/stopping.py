@@ -10,7 +10,7 @@ STOPS = ("auto", "hold-out", "folds", "noise", "budget")
 
 
 def chosen_stop(plan: Plan, m: int) -> tuple[str, list[str]]:
-    """Return how a fit of m measurements stops, and what is to be said of that.
+    """Return how a fit of m measurements stops, and warnings about that.
 
     Raises
     ------
@@ -19,7 +19,7 @@ def chosen_stop(plan: Plan, m: int) -> tuple[str, list[str]]:
     """
     refuse_unlisted("stop", plan.stop, STOPS)
     if plan.stop == "noise" and plan.noise is None:
-        raise ValueError("stop = noise needs the labels' standard deviation as noise")
+        raise ValueError("stop = noise needs noise, the standard deviation of the observations")
     if plan.stop == "folds" and not 2 <= plan.folds <= m:
         raise ValueError(f"folds = {plan.folds}: allowed is a whole number from 2 to the {m} measurements")
     if plan.stop == "auto" and plan.noise is not None:

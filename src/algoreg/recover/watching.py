@@ -1,4 +1,4 @@
-"""What a fit sees of its descents: errors and eigenvalues along the path, the estimate to keep, and when to stop."""
+"""The observer of a fit: keeps errors and eigenvalues along the path, the best estimate, and decides when to stop."""
 
 import time
 from collections.abc import Callable
@@ -11,26 +11,25 @@ from algoreg.engine.batch import Batch, Observer, Snapshot, begins
 from algoreg.ensembles import gram
 from algoreg.ensembles.base import Measurements
 
-# Number of eigenvalues that are kept at every snapshot, those of largest size.
+# Number of eigenvalues kept at every snapshot, the largest in absolute value.
 KEPT_VALUES = 20
 # Iterations between snapshots grow by this factor.
 GROWTH = 1.05
-# An error that has grown by this factor since it was least: the step is too long. Descents of the squared loss do not
-# rise.
+# If an error exceeds its least value by this factor, the step is too long: the squared loss does not rise otherwise.
 RISES_BY = 1.2
-# Below this the observations are met to rounding, and rises are due to rounding.
+# Below this error the observations are fitted to rounding, and any rise is rounding.
 ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}
-# So is it in a Gram matrix, in which no smaller errors can be told from 0.
+# The same with a Gram matrix, which cannot distinguish smaller errors from 0.
 GRAM_ROUNDING = 1e-7
-# How much less an error must be to count as an improvement, and how many times as long a run waits for one.
+# An error must fall by this share to count as an improvement; a run waits this many times as long as it took so far.
 IMPROVES_BY, WAITS = 1e-4, 3.0
-# A training error that has risen by this factor over what a fit leaves of the noise has passed it. Less would stop too
-# soon: a direction that grows counts in the effective rank before the error falls.
+# A run has passed the noise level if its error relative to it has risen by this factor. A smaller factor would stop too
+# soon: a growing direction adds to the effective rank before it lowers the error.
 PASSED = 1.5
 # A run whose training error has not fallen by this share has not left its initialisation; deep factors leave it late.
 LEAVES_START = 1e-3
 SAYS_EVERY = 5.0
-# Eigenvalues of larger matrices than this are kept at every so many snapshots: they cost more than the steps between.
+# Above this size eigenvalues are kept only at every tenth snapshot: they cost more than the steps in between.
 LARGE, EVERY_SO_MANY = 200, 10
 
 
@@ -74,7 +73,7 @@ def entropy(values: np.ndarray) -> np.ndarray:
 
 
 class Watch(Observer):
-    """Keeps of every run the estimate with the least error on what is held out, or without that the last.
+    """Keeps the estimate of every run with the least held-out error, or the last one if nothing is held out.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ def misfit(options, allowed, *keys):
 
 def _different(values):
     if len(set(values)) < len(values):
-        raise ValueError("a value stands twice")
+        raise ValueError("a value is given twice")
     return values
 
 

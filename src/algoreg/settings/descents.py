@@ -356,7 +356,7 @@ def _pairing(options: Mapping[str, Any], dtype: str) -> Problems:
         if not all(None not in as_list(run.get(declared.INSTEAD.get(fact))) for run in options["runs"])
     }
     if options["data"] and unknown_facts:
-        text = f" = {show(algorithm)}: it must be told {', '.join(sorted(unknown_facts))}, which nobody knows of data"
+        text = f" = {show(algorithm)}: it needs prior knowledge of the {', '.join(sorted(unknown_facts))}, which is unknown for measured data"
         yield ("algorithm",), text
     for i, run in enumerate(options["runs"]):
         known = run.get("m", known_measurements(options))

@@ -241,7 +241,7 @@ def _counted(columns: Mapping[str, Any]) -> Measured:
         of_setting = counts.setdefault(setting.strip().upper(), {})
         if len(names) == 3 and outcome in of_setting:
             raise ValueError(
-                f"setting {setting}, outcome {outcome} stands twice; give it once, as the sum of its counts"
+                f"setting {setting}, outcome {outcome} appears twice; give it once, as the sum of its counts"
             )
         of_setting[outcome] = of_setting.get(outcome, 0) + number
     strings, y, shots = expectations_from_counts(counts)

@@ -38,8 +38,8 @@ def refuse_repeated(X: np.ndarray, name: str = "", called: Sequence[np.ndarray |
         start, times = min(zip(first[counts > 1], counts[counts > 1], strict=True))
         if X.ndim == 2:
             entry = (int(at) if names is None else str(names[at]) for at, names in zip(X[start], called, strict=True))
-            raise ValueError(f"{name}entry {tuple(entry)} stands {times} times; give it once, as the mean")
-        raise ValueError(f"{name}{X[start]} stands {times} times; give it once, as the mean over all of its shots")
+            raise ValueError(f"{name}entry {tuple(entry)} appears {times} times; give it once, as the mean")
+        raise ValueError(f"{name}{X[start]} appears {times} times; give it once, as the mean over all of its shots")
 
 
 def refuse_impossible_expectations(strings: Iterable[str], expectations: np.ndarray, name: str = "") -> None:

@@ -158,5 +158,5 @@ def not_of_numbers(name: str, column: Iterable[Any], row_name: str = "measuremen
     number, value = next((one for one in odd if not _is_number(one[1].replace(",", "."))), odd[0])
     hint = "; others have a decimal comma" if _is_number(value) and "." in value else ""
     if name != "pauli" and set(value) <= set("IXYZ"):
-        hint = "; Pauli strings stand in a column named pauli"
+        hint = "; Pauli strings belong in a column named pauli"
     return f"{said}, the first {value[:40]!r} in {row_name} {number}{hint}"
