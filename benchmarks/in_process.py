@@ -64,7 +64,7 @@ def _in_batches(options, context, number, batches):
 
 
 def _as_text(table):
-    """Return the rows of a table as they stand in its file."""
+    """Return the rows of a table as in its file."""
     columns = list(table)
     return [{name: records.format_cell(row[name]) for name in columns} for row in table.to_dict("records")]
 

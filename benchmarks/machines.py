@@ -22,7 +22,7 @@ def keep(rows):
 
 
 def machine(rows):
-    """Return the row that says what the others were measured on."""
+    """Return the row that describes the machine of the others."""
     (found,) = (row for row in rows if row["name"] == "machine")
     return found
 

@@ -117,7 +117,7 @@ def test_the_validator_can_say_no_and_a_damaged_result_is_not_packed(repository)
     (repository / "results" / "quick" / "tables" / "one.csv").write_text("other")
     done = run(repository, "make_crate", "quick")
     assert done.returncode != 0
-    assert "it is not what its sidecar says" in done.stderr
+    assert "it differs from its sidecar" in done.stderr
     assert "config/smoke.yaml" in run(repository, "make_crate", "smoke").stderr
     shutil.copyfile(ROOT / "config" / "smoke.yaml", repository / "config" / "smoke.yaml")
     assert "no finished tier" in run(repository, "make_crate", "smoke").stderr

@@ -256,7 +256,7 @@ def test_licences_in_other_words_are_understood_or_refused():
     assert "GPLv3" in problem(package("one", Classifier=[f"{osi} :: MIT License", f"{osi} :: (GPLv3)"]), POLICY)
     assert problem(package("one", License="BSD-3-Clause"), POLICY) is None
     assert problem(package("one", License="Do what you like"), POLICY) == "one: Do what you like"
-    assert problem(package("one"), POLICY) == "one: says no licence"
+    assert problem(package("one"), POLICY) == "one: names no licence"
     assert problem(package("one", License="MIT License\nbut GPL really"), POLICY) == "one: MIT License but GPL really"
     assert problem(package("NVIDIA_cublas.cu12", License="NVIDIA Proprietary"), POLICY) is None
 
@@ -274,7 +274,7 @@ def test_a_licence_file_is_known_by_all_of_its_text(tmp_path):
 
     assert told(mit) is None
     for texts in ([mit + "\nbut GPL really"], ["GPL\n" + mit], [mit, "GPL"], [mit[:300]], []):
-        assert told(*texts) == "one: says no licence"
+        assert told(*texts) == "one: names no licence"
 
 
 def test_the_reason_for_every_package_is_there():

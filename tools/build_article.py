@@ -29,7 +29,7 @@ TEXT = ROOT / "docs" / "article" / "article.typ"
 TIER = "standard"
 # The article is of the paper; other chapters' claims are not in it.
 CHAPTERS = ["simulations", "theorem", "remarks", "proof", "networks"]
-# Its own fonts, and matplotlib's for what stands in figures: the same on every machine.
+# Its own fonts, and matplotlib's for the text in figures: the same on every machine.
 COMPILE = """
 import sys, typst
 text, target, root, fonts = sys.argv[1:]
@@ -95,7 +95,7 @@ def build(target):
 
 
 def main():
-    """Build the article and say where it is."""
+    """Build the article and print its location."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     target = ROOT / "article.pdf"
     status = build(target)

@@ -1,6 +1,6 @@
 """Build the site of a finished tier: python tools/build_site.py TIER, to site/.
 
-Sphinx (in .venv/site) reads the Markdown of the repository as it is. This script adds the landing page, the
+Sphinx (in .venv/site) reads the repository's Markdown unchanged. This script adds the landing page, the
 figures of each chapter, the long forms (every claim, every table, fresh seeds), which are not committed, and from
 results/<tier>/ the report, the explorer and the executed notebooks, if they exist. Neither the script nor the pages
 use a network.
@@ -254,7 +254,7 @@ def build(root, tier, target):
 
 
 def main():
-    """Build the site and say where it is."""
+    """Build the site and print its location."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tier", help="name of a finished tier")
     target = ROOT / "site"

@@ -17,13 +17,13 @@ from license_expression import ExpressionError, ParseError, get_spdx_licensing
 SPDX = get_spdx_licensing()
 ROOT = Path(__file__).resolve().parents[1]
 ALLOWED = ROOT / "docs" / "licences.yaml"
-# What may stand above the MIT licence's own words, which are those of this repository's LICENSE.
+# Lines that may precede the MIT licence's own words, which are those of this repository's LICENSE.
 MIT_HEAD = r"((The )?MIT License( \(MIT\))? )?(Copyright .{1,200} )?"
 MIT_BODY = "Permission is hereby granted"
 
 
 def stated(distribution):
-    """Return what a package says of its licence: (an SPDX expression or None, other words for it)."""
+    """Return a package's statement of its licence: (an SPDX expression or None, other words for it)."""
     meta = distribution.metadata
     if meta.get("License-Expression"):
         return meta["License-Expression"], []
@@ -77,7 +77,7 @@ def problem(distribution, policy):
     if expression is None:
         spelled = {**{licence: licence for licence in licences}, **policy["spelled"]}
         if not words:
-            return f"{name}: says no licence"
+            return f"{name}: names no licence"
         if all(spelled.get(word) in licences for word in words):
             return None
         return f"{name}: {', '.join(words):.200}"

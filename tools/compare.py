@@ -123,7 +123,7 @@ def measured(chosen, kept, sizes, context):
 
 
 def main():
-    """Compare the methods and write their page, or say what cannot be."""
+    """Compare the methods and write their page, or report what is impossible."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tier", help="a tier's name, or its file")
     parser.add_argument("methods", help=contenders.FORM)

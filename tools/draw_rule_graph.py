@@ -58,7 +58,7 @@ def ahead(arrows, name):
 
 
 def reduced(arrows):
-    """Return the arrows that no longer way says too."""
+    """Return the arrows that no longer path implies."""
     return {
         (a, b)
         for a, b in arrows
@@ -111,7 +111,7 @@ def drawn(arrows):
 
 
 def rule_graph(folder):
-    """Return what Snakemake says of the rules of tier standard, all of them: dot."""
+    """Return Snakemake's graph of all rules of tier standard, in dot."""
     command = [sys.executable, "-P", "-m", "snakemake", "replication", "verify", "--forceall", "--rulegraph"]
     command += ["--configfile", "config/standard.yaml"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout

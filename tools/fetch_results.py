@@ -21,7 +21,7 @@ RELEASES = Path("reference") / "releases.json"
 
 
 def source(tier, root, environment):
-    """Return the address and the checksum of a tier's crate, or stop and say what is needed."""
+    """Return the address and the checksum of a tier's crate, or stop with a message about what is needed."""
     path = root / RELEASES
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     entry = known.get(tier, {})

@@ -49,7 +49,7 @@ def frames(page_file, preset):
 
 
 def main():
-    """Film what the command line says."""
+    """Film the preset named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("page", help="the explorer's HTML file")
     parser.add_argument("film", help="the GIF to write")

@@ -28,7 +28,7 @@ TIERS = ("smoke", "quick", "standard", "full")
 
 
 def witnesses():
-    """Return the tests that witness a column, by experiment and column, as the marks in the tests' files say."""
+    """Return the tests that witness a column, by experiment and column, read from the marks in the tests' files."""
     found = defaultdict(list)
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -43,13 +43,13 @@ def witnesses():
 
 @cache
 def entry_of(table):
-    """Return the chapter and the entry of what stands in a table of this name."""
+    """Return the chapter and the entry of the table of this name."""
     (chapter,) = (one for one in load_chapters() if table in one.tables)
     return chapter, chapter.entries["experiments"][table]
 
 
 def experiment_of(table):
-    """Return the module that measures what stands in a table of this name."""
+    """Return the module that measures the table of this name."""
     # Selected tables are made of recorded descents.
     return entry_of(table)[1].get("experiment", "descents")
 
@@ -105,7 +105,7 @@ def estimable(claim):
 
 
 def without(frames, dropped):
-    """Return tables without the columns of which ``dropped`` says so, given an experiment and a column."""
+    """Return tables without the columns for which ``dropped(experiment, column)`` is true."""
     return {
         name: frame.drop(columns=[c for c in measured_columns(frame) if dropped(experiment_of(name), c)])
         for name, frame in frames.items()
@@ -113,7 +113,7 @@ def without(frames, dropped):
 
 
 def reads(entry, frames, found, dropped):
-    """Return whether an estimand has another value, or none, without the columns of which ``dropped`` says so."""
+    """Return whether an estimand has another value, or none, without the columns for which ``dropped`` is true."""
     try:
         return estimate(entry, without(frames, dropped)) != found
     except (ValueError, LookupError, AttributeError):

@@ -54,13 +54,13 @@ TYPES = {
 
 
 def sidecars(results):
-    """Return what each result of a tier's folder says of itself, by its path there, having looked at its bytes."""
+    """Return the sidecar of each result in a tier's folder, by path, after checking the bytes."""
     found = {}
     for path in sorted((results / "provenance").rglob("*.json")):
         name = path.relative_to(results / "provenance").as_posix().removesuffix(".json")
         said = json.loads(path.read_text(encoding="utf-8"))
         if not (results / name).exists() or hashlib.sha256((results / name).read_bytes()).hexdigest() != said["sha256"]:
-            raise SystemExit(f"{results / name}: it is not what its sidecar says. Run its tier again first.")
+            raise SystemExit(f"{results / name}: it differs from its sidecar. Run its tier again first.")
         found[name] = said
     if "claims.json" not in found or "controls.json" not in found:
         raise SystemExit(f"{results}: no finished tier. Run it first, as make quick does for tier quick.")
@@ -195,7 +195,7 @@ def crate_of(tier, root=ROOT):
 
 
 def main():
-    """Write the crate and say its checksum."""
+    """Write the crate and print its checksum."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tier", help="a finished tier's name")
     tier = parser.parse_args().tier

@@ -143,7 +143,7 @@ def changed(path, fault):
 
 
 def is_code(text):
-    """Return whether a text is Python: a star may stand for another thing than a product."""
+    """Return whether a text is Python: a star need not be a product."""
     try:
         ast.parse(text)
     except SyntaxError:
@@ -165,7 +165,7 @@ def draw(package, count, chance):
 
 
 def outcome(copy, path, fault, tests, limit):
-    """Return ``killed``, ``survived``, ``late``, ``unclear`` or ``untested``: what test files say of a fault in a copy.
+    """Return ``killed``, ``survived``, ``late``, ``unclear`` or ``untested``: how test files treat a fault in a copy.
 
     A run that takes longer than ``limit`` seconds is late.
     """

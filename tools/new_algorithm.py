@@ -10,7 +10,7 @@ from new_chapter import NAMES, is_name
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "tools" / "template_algorithm"
-# What stands in the template for the algorithm's name.
+# The placeholder of the algorithm's name in the template.
 PLACE = "myalgorithm"
 
 
@@ -45,7 +45,7 @@ def make(name, root):
 
 
 def main():
-    """Make the algorithm, or say why not."""
+    """Make the algorithm, or report why it cannot be made."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", help="name of the algorithm: a-z, 0-9 and _")
     parser.add_argument("root", nargs="?", type=Path, default=ROOT, help="a checkout (default: this one)")

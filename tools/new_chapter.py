@@ -15,7 +15,7 @@ from algoreg.settings.chapters import load_chapter
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "tools" / "template_chapter"
 TEST = ROOT / "tools" / "template_chapter_test.py"
-# What stands in the template, in names of files' contents, for the chapter's name.
+# The placeholder of the chapter's name in the template's files.
 PLACE = "mychapter"
 SCHEMAS = ROOT / "workflow" / "schemas"
 NAMES = "a name of a-z, 0-9 and _ that starts with a letter and is no word of Python's"
@@ -69,7 +69,7 @@ def fill(made, name, template, more):
     words = {f"{PLACE}-": f"{name.replace('_', '-')}-", PLACE: name, "SCHEMAS": schemas, **(more or {})}
     for path in sorted(path for path in template.rglob("*") if path.is_file() and path.suffix != ".pyc"):
         text = path.read_text(encoding="utf-8")
-        # All at once: what a word stands for, a path perhaps, may hold another word.
+        # All at once: a replacement, such as a path, may contain another placeholder.
         text = re.sub("|".join(map(re.escape, words)), lambda found: words[found[0]], text)
         file = made / path.relative_to(template).with_stem(path.stem.replace(PLACE, name))
         file.parent.mkdir(exist_ok=True)
@@ -85,7 +85,7 @@ def make_test(name):
 
 
 def main():
-    """Make the chapter, or say why not."""
+    """Make the chapter, or report why it cannot be made."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", help="name of the chapter: a-z, 0-9 and _")
     parser.add_argument("folder", nargs="?", help="folder of your chapters (default: that of this package's chapters)")

@@ -33,7 +33,7 @@ def chapter_name(path):
 
 
 def described(data, found):
-    """Return what stands in the template for the facts of a file: data, sizes, the algorithm and a stable step."""
+    """Return the template's placeholders with the facts of a file: data, sizes, the algorithm and a stable step."""
     data = {**data, "path": os.path.relpath(data["path"])}
     if found.kind == "entries" or found.shape:
         data["shape"] = list(file.lifted(found)[1])
@@ -153,7 +153,7 @@ def command(data, found):
 
 
 def main():
-    """Make the chapter, or say why not; print its name."""
+    """Make the chapter and print its name, or report why it cannot be made."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", help="an npz, npy, CSV or Parquet file; see docs/use_it_on_your_data.md")
     parser.add_argument("folder", help="folder of your chapters")

@@ -43,7 +43,7 @@ def fresh_tier(tier, seed):
 
 
 def run(file, cores, claims=()):
-    """Judge claims of a tier file with Snakemake, all or some, whatever their controls say; return its exit status."""
+    """Judge some or all claims of a tier file with Snakemake, whatever their controls; return its exit status."""
     folder = file.parent.relative_to(ROOT)
     wanted = [f"{folder}/claims/{name}.json" for name in claims] or [f"{folder}/claims.json"]
     command = [sys.executable, "-P", "-m", "snakemake", "--logger", "algoreg", "--cores", str(cores)]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 GIVEN = os.environ
 BIN = Path(".venv/bin").absolute()
-# Targets that are tiers; the others run standard, unless TIER says another.
+# Targets that are tiers; the others run standard, unless TIER names another.
 TIERS = ("smoke", "quick", "full")
 NEEDED = {
     "claim": ("ID", "give the id of a claim, such as fig1-initialisation (docs/claims.md has all)"),

@@ -1,4 +1,4 @@
-"""What the workflow's jobs take of a tier's settings, beyond what stands in them word by word; the rules ask here."""
+"""What the workflow's jobs need of a tier's settings beyond their literal content; the rules call these functions."""
 
 import ast
 import contextlib
@@ -151,7 +151,7 @@ def modules_of_notebook(path: Path) -> list[str]:
 
 
 def page_labels(tier: dict) -> dict[str, Any]:
-    """Return what the page says of plugins, which its job does not import.
+    """Return the page's labels of plugins, which its job does not import.
 
     Returns
     -------

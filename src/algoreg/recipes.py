@@ -85,7 +85,7 @@ class Recipes:
         self.judged = [entry for entry in self.claims if plan.is_judged(entry, tier)]
         self.skipped = [entry for entry in self.claims if entry not in self.judged]
         self.published = {path.stem: os.path.relpath(path) for path in jobs.published_files()}
-        # What the files of published curves do not say themselves.
+        # What is to be known of published curves beside their files.
         self._facts = {name: dict(facts) for one in load_chapters() for name, facts in one.published.items()}
         self.notebooks = jobs.notebooks(tier, claims, root / "notebooks")
         self.references = references.paths(tier["tier"], [chapter.name for chapter in self.chapters])
@@ -125,7 +125,7 @@ class Recipes:
         return sorted(map(os.path.relpath, self.root.glob(pattern)))
 
     def _code(self, script: str, found: Iterable[str] = ()) -> dict[str, str]:
-        """Return the hashes of a script, of every module that it imports, and of the plugins that it is told:
+        """Return the hashes of a script, of every module that it imports, and of the plugins that it is given:
         ``module`` or ``module:name``.
         """
         modules = {reference.partition(":")[0] for reference in found}

@@ -104,7 +104,7 @@ def crossed_interval(
     over_targets = _replicates(lambda units: statistic(units, every_ensemble), targets, rng)
     over_ensembles = _replicates(lambda units: statistic(every_target, units), ensembles, rng)
     variances = np.array([np.var(over_targets), np.var(over_ensembles)])
-    # One target alone has no variance to scale: 1 stands for the zero that it would divide by.
+    # One target alone has no variance to scale: 1 replaces the zero that it would divide by.
     degrees = np.maximum([targets - 1, ensembles - 1], 1)
     variances *= np.array([targets, ensembles]) / degrees
     total = variances.sum()

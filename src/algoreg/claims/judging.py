@@ -17,7 +17,7 @@ SIGNS = {"above": ">", "below": "<"}
 
 
 class NotMeasured(Exception):
-    """What an estimand raises where the machine did not allow the runs that it needs; its text says why."""
+    """What an estimand raises where the machine did not allow the runs that it needs; its text gives the reason."""
 
 
 class CannotJudge(ValueError):

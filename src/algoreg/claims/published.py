@@ -21,7 +21,7 @@ STRETCHES = (1, 2, 4, 5, 10)
 
 @cache
 def curves() -> dict[str, tuple[Path, Mapping[str, Any]]]:
-    """Return ``{name: (file, what it does not say itself)}`` of every published curve of the chapters."""
+    """Return ``{name: (file, what is to be known beside it)}`` of every published curve of the chapters."""
     # To read all chapters takes longer than to judge a claim.
     having = [name for name, folder in plugins.chapters().items() if any(folder.glob("published/*.csv"))]
     return {
@@ -37,7 +37,7 @@ def load_published(name: str) -> pd.DataFrame:
 
 
 def read_curves(files: Iterable[str | Path], facts: Mapping[str, Mapping[str, Any]]) -> dict[str, pd.DataFrame]:
-    """Return published curves by name: their files, and what each does not say itself, as a job has them."""
+    """Return published curves by name: their files, and what is to be known beside each, as a job has them."""
     return {Path(file).stem: read_curve(file, facts[Path(file).stem]) for file in files}
 
 

@@ -171,7 +171,7 @@ def begins(**values: float) -> Mapping[str, float]:
 
 
 class Observer:
-    """Sees a batch at the iterations that it asks for, remembers, and may say that runs are done.
+    """Observes a batch at the iterations that it asks for, keeps a memory, and may end runs.
 
     Attributes
     ----------

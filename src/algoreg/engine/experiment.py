@@ -178,7 +178,7 @@ def measure(name: str, options: Mapping[str, Any], context: Context) -> list[dic
     Raises
     ------
     ValueError
-        If there are no rows, or one is not as the module's ``KEYS`` and ``VALUES`` say.
+        If there are no rows, or one has other columns than the module's ``KEYS`` and ``VALUES``.
     """
     module = plugins.experiment(name)
     if hasattr(module, "generate") and not context.data:

@@ -15,13 +15,13 @@ from algoreg.settings.descents import Options as Options
 from algoreg.settings.descents import expand_runs, facts, held_out, record_as_run, recorded_iterations
 from algoreg.settings.descents import unfit as unfit
 
-# What the tier's file says where an entry does not.
+# The tier's defaults for entries that lack them.
 FROM_TIER = ("dtype", "step_factor")
 # Which option names a module of which folder; see algoreg.plugins.
 FINDS = {"ensemble": "ensembles", "algorithm": "algorithms"}
 # The options that name a file of the user's own, by its path.
 READS = ("data",)
-# The options that say what is drawn, which generate is given; the others are the runs'.
+# The options that determine what is drawn, which generate gets; the others are the runs'.
 GENERATED_FROM = (
     "ensemble",
     "d",
@@ -151,7 +151,7 @@ def generate(options, seed, number):
 
 
 def problem_of(options):
-    """Return the options that say what is drawn."""
+    """Return the options that determine what is drawn."""
     return {key: options[key] for key in GENERATED_FROM}
 
 

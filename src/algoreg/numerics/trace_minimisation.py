@@ -16,7 +16,7 @@ SOLVERS = {
     "clarabel": {"tol_gap_abs": 1e-7, "tol_gap_rel": 1e-7, "tol_feas": 1e-7},
     "scs": {"eps_abs": 1e-9, "eps_rel": 1e-9, "max_iters": 50_000},
 }
-# An experiment's statuses for what a solver says; all else gives no solution.
+# An experiment's statuses for those of a solver; with any other there is no solution.
 STATUSES = {"optimal": "converged", "optimal_inaccurate": "budget"}
 FAILED = "diverged"
 
@@ -26,7 +26,7 @@ def _solve(problem, variable, solver):
     import cvxpy
 
     with warnings.catch_warnings():
-        # The status says it, and the table keeps it.
+        # The status records this, and the table keeps it.
         warnings.filterwarnings("ignore", "Solution may be inaccurate")
         try:
             problem.solve(solver=solver.upper(), **SOLVERS[solver])

@@ -58,7 +58,7 @@ def read_claims(tier, names=None):
 
 
 def claim_of(content, identity):
-    """Return what a reference says of a claim."""
+    """Return a reference's entry on a claim."""
     (claim,) = (claim for claim in content["claims"] if claim["id"] == identity)
     return claim
 
@@ -123,7 +123,7 @@ def costs():
 
 
 def cost_of(folder, results):
-    """Return what the sidecars in a folder say: CPU seconds summed over results, and the largest job's memory in MiB.
+    """Return totals of the sidecars in a folder: CPU seconds summed over results, and the largest job's memory in MiB.
 
     Parameters
     ----------

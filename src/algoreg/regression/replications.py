@@ -2,7 +2,7 @@
 
 A run repeated with the committed seed shows that the code is the same. One with another seed shows whether the result
 is. Its numbers differ; what is compared is their law: the verdict of each claim, and whether the two estimates lie as
-close together as their 95 % intervals say.
+close together as their 95 % intervals predict.
 """
 
 import json
@@ -20,7 +20,7 @@ from algoreg.regression import references
 FOLDER = references.FOLDER / "replications"
 SUMMARY_KEYS = ("verdict", "estimate", "ci_low", "ci_high")
 # From so many estimates of a claim on, the committed one among them, it is asked whether they scatter as their
-# intervals say.
+# intervals predict.
 LEAST_ESTIMATES = 3
 
 

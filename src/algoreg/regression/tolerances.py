@@ -106,7 +106,7 @@ class Tolerances:
         return relative * np.maximum(sizes, least)
 
     def allowed_over(self, table, column, rows):
-        """Return how many of a column's cells may lie further off than :meth:`allowed` says."""
+        """Return how many of a column's cells may differ by more than :meth:`allowed`."""
         return int(self.of(table, column)["share"] * rows)
 
     def close(self, a, b, scale=0.0, claim=None):

@@ -1,4 +1,4 @@
-"""Badges: small pictures in README that say what is true of the project, drawn from its own files."""
+"""Badges: small pictures in README with facts about the project, drawn from its own files."""
 
 import tomllib
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What figures say in words: their panels' titles and what was run,
+"""The words of figures: their panels' titles and what was run,
 written into their files and read back from an SVG.
 """
 
@@ -10,7 +10,7 @@ KEYS = {"svg": ("Title", "Description"), "pdf": ("Title", "Subject"), "png": ("T
 
 
 def metadata(figure, kind):
-    """Return what a file of a figure says of itself, by the format's own keys; nothing of a figure without a caption.
+    """Return the metadata for a figure's file, by the format's own keys; empty for a figure without a caption.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def metadata(figure, kind):
 
 def read(svg):
     """Return what the panels of an SVG, given as text, conclude and what was run,
-    as (titles, caption); empty where it says nothing.
+    as (titles, caption); empty where there is none.
     """
     found = (re.search(rf"<{name}>(.*?)</{name}>", svg, re.DOTALL) for name in ("title", "dc:description"))
     titles, caption = (unescape(one[1]).strip() if one else "" for one in found)

@@ -84,7 +84,7 @@ def code(value):
 
 
 def cited(entry):
-    """Return where a claim stands: authors and year of its paper, and the place in it."""
+    """Return the source of a claim: authors and year of its paper, and the place in it."""
     return f"{paper(entry['paper']).short()}, {entry['source']}"
 
 
@@ -301,7 +301,7 @@ def _sharpness(entry, claims):
 
 
 def _claim_rows(entry, said, full, fresh, runs, sharpness=""):
-    """Return what the site says of a claim, as pairs;
+    """Return the site's entries on a claim, as pairs;
     its texts are those of the standard and of the full tier.
     """
     estimand = dict(entry["estimand"])
@@ -419,7 +419,7 @@ def claims_in_full(entries, judged, fresh, full, runs, quick=()):
     runs : mapping
         See :func:`run_counts`: those of the committed standard reference.
     quick : list of mapping
-        The claims of the committed quick reference, of which the smallest change is said that would turn a verdict.
+        The claims of the committed quick reference, for which the smallest change that would turn a verdict is named.
     """
     in_standard, in_full = _texts_of_verdicts(judged, entries), _texts_of_verdicts(full, entries)
     tiers = {"quick": quick, "standard": judged, "full": full}

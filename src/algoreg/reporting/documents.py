@@ -112,7 +112,7 @@ def _named(tiers):
     return runs, compared, scanned, experiments
 
 
-# How JSON schemas say bounds, and how a table of options does.
+# The bounds of JSON schemas, and how a table of options writes them.
 BOUNDS = {"exclusiveMinimum": ">", "minimum": "≥", "exclusiveMaximum": "<", "maximum": "≤"}
 
 
@@ -131,7 +131,7 @@ def allowed(schema):
 
 
 def _lines_of_experiment(experiment, names):
-    """Return what the data dictionary says of an experiment: what it measures, its tables, columns and options."""
+    """Return the data dictionary's entry of an experiment: what it measures, its tables, columns and options."""
     module = plugins.experiment(experiment)
     lines = ["", f"#### {experiment}", "", f"{plugins.module_title('experiments', experiment)}."]
     # What Sphinx makes a link of is code here.

@@ -91,7 +91,7 @@ class Essay:
         return [[cell.strip() for cell in line.strip("| ").split("|")] for line in lines]
 
     def sentence(self, passage):
-        """Return what a chapter's ledger says in words."""
+        """Return a passage of a chapter's ledger."""
         return self._passages[passage]().replace("\\*", "*")
 
     def claim(self, identity, words):
@@ -152,7 +152,7 @@ def plot(curves, x_title, y_title, x_log=False, y_log=False, dots=False, least=0
     x_title, y_title : str
     x_log, y_log : bool
     dots : bool
-        No lines between the points of a curve; names then stand in the picture.
+        No lines between the points of a curve; names are then in the picture.
     least : float
         What is smaller is drawn there.
     """

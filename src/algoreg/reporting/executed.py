@@ -24,7 +24,7 @@ def relink(notebook, written, root):
 
 
 def describe(notebook):
-    """Give a notebook's pictures without words those of the heading that they stand under,
+    """Give a notebook's pictures without alternative text that of the heading above them,
     for those who do not see them.
     """
     heading = ""

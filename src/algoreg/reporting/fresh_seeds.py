@@ -81,7 +81,7 @@ def steady(outcomes):
 
 
 def scattered(outcomes):
-    """Return a sentence on how many claims' estimates scatter as their intervals say;
+    """Return a sentence on how many claims' estimates scatter as their intervals predict;
     empty where too few seeds tell.
     """
     names, known = too_narrow(outcomes)

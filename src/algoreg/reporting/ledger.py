@@ -28,7 +28,7 @@ FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 AS_IT_IS = re.compile(r"\A(?:[|#<>]|```|[*+] |\d+[.)] )|^(?:\| |\s+(?:[-*+]|\d+[.)]) )", re.MULTILINE)
 # Of ends of columns, as of all numbers in ledgers.
 DIGITS = 3
-# More different values than these are said by their ends.
+# Above this number of different values only the ends are named.
 MOST_VALUES = 4
 
 

@@ -12,7 +12,7 @@ NAME = "references.bib"
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper as it is cited; an empty text where the file says nothing."""
+    """A paper as it is cited; fields that the file lacks are empty."""
 
     key: str
     authors: str = ""
@@ -71,5 +71,5 @@ def papers():
 
 
 def paper(key):
-    """Return the paper of this key; one that no file has says its key alone."""
+    """Return the paper of this key; if no file has it, the paper consists of its key."""
     return papers().get(key, Paper(key))

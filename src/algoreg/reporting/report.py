@@ -19,12 +19,12 @@ BEST = ("standard", "full", "quick", "smoke")
 
 
 def filled(text):
-    """Return what stands in a document between ``<!-- begin: name -->`` and ``<!-- end: name -->``, by name."""
+    """Return the text of a document between ``<!-- begin: name -->`` and ``<!-- end: name -->``, by name."""
     return dict(BLOCK.findall(text))
 
 
 def fill(text, blocks):
-    """Replace what stands between ``<!-- begin: name -->`` and ``<!-- end: name -->`` in a document.
+    """Replace the text between ``<!-- begin: name -->`` and ``<!-- end: name -->`` in a document.
 
     Raises
     ------
@@ -43,14 +43,14 @@ def passage(*tables, tiers=("standard",)):
     """Mark a function of a chapter's ledger that returns Markdown: its template calls it by its name.
 
     The function is given its tables of a committed tier as frames, in their order, then what the template gives it. One
-    that reads more has ``reference`` as its first parameter, or says several ``tiers``: it is given the whole committed
+    that reads more has ``reference`` as its first parameter, or names ``tiers``: it is given the whole committed
     reference of each. With ``BEST`` it is given the name and the reference of the first of these tiers that has its
-    tables, or None twice, and says itself what is missing.
+    tables, or None twice, and reports itself what is missing.
 
     Parameters
     ----------
     *tables : str
-        The tables that it reads; of references without them the passage says so.
+        The tables that it reads; without them the passage reports that they are missing.
     tiers : tuple of str
     """
 
@@ -63,7 +63,7 @@ def passage(*tables, tiers=("standard",)):
 
 
 def literal(text):
-    """Return text as Markdown that shows it as it is: X* and ‖E‖_F are no emphasis.
+    """Return text with Markdown's marks escaped, so that X* and ‖E‖_F are not emphasis.
     Code between backticks is left alone.
     """
     parts = re.split(r"(`[^`]*`)", str(text))
@@ -71,7 +71,7 @@ def literal(text):
 
 
 def _cell(content):
-    """Return what stands in a cell: one line, and no bar that would end it."""
+    """Return the text of a cell: one line, without the bar that would end it."""
     return re.sub(r"(?<!\\)\|", r"\\|", " ".join(str(content).split("\n")))
 
 
@@ -117,7 +117,7 @@ def verdict_text_of(claim, entry, verdicts=None):
 
 
 def verdict_counts(claims, entries):
-    """Return how many claims have each verdict, in words; what papers say stands first, all else apart.
+    """Return how many claims have each verdict, in words; claims of papers come first, all others apart.
 
     "9 supported, 1 refuted; others: 2 supported". Only ``entries``, the registry, have every claim's ``standing``.
     """

@@ -9,7 +9,7 @@ from algoreg.claims.judging import INCONCLUSIVE, INVALID, REFUTED, SIGNS, SUPPOR
 
 # An interval narrower than this part of its estimate is rounding: all runs came out alike.
 NO_SPREAD = 1e-9
-# Where an entry says that no sampling is in it, its interval may be as wide as this; a wider one is shown all the same.
+# An entry without sampling may have an interval of this width; a wider one is shown all the same.
 DETERMINISTIC_WIDTH = 0.1
 # A verdict hangs on the margin where an end of its interval lies within this part of it.
 AT_THE_MARGIN = 0.02
@@ -104,7 +104,7 @@ def format_beside_margin(values, margin, digits=3, distinct=False, towards=None)
 
 def outwards(value, towards, digits=2):
     """Return a bound rounded to so many significant digits so that it stays one:
-    no number that it says is nearer than it is.
+    no number in it is closer than the true one.
 
     A bound from below is rounded ``down``, one from above ``up``.
     """
@@ -118,7 +118,7 @@ def _number(value, margin, digits):
 
 
 def without_sampling(claim):
-    """Return what is said in the place of an interval that holds no sampling, else None.
+    """Return the text that replaces an interval without sampling, else None.
 
     "Deterministic", and to which power of ten of its estimate, is what the entry itself calls so (``deterministic``),
     up to ``DETERMINISTIC_WIDTH``: the numbers have the last word. An estimate from draws is not, however narrow its
@@ -190,7 +190,7 @@ def format_turning_point(claim):
 
 @dataclass(frozen=True)
 class VerdictText:
-    """The texts of a verdict; a dash where there is nothing to say.
+    """The texts of a verdict; a dash where there is none.
 
     Attributes
     ----------
@@ -231,7 +231,7 @@ class VerdictText:
         return f"{text}, {self.edge}" if self.edge else text
 
     def cells(self):
-        """Return what stands beside a verdict in a table: estimate, interval,
+        """Return the cells beside a verdict in a table: estimate, interval,
         what is needed, and what came of the controls.
         """
         return [self.estimate, self.interval, self.needed, self.controls()]

@@ -19,7 +19,7 @@ SUFFIX = ".npy"
 
 
 class SizeDiffers(ValueError):
-    """An array that is larger or smaller than its header says."""
+    """An array whose size differs from its header."""
 
 
 def outlines(path: str | Path) -> dict[str, np.ndarray]:
@@ -53,7 +53,7 @@ def load_arrays(path: str | Path, names: Iterable[str] | None = None) -> dict[st
         members = _members(archive)
         for name in members if names is None else names:
             _outline_in(archive, name, members[name])
-            # What is unpacked ends where the archive says that it does.
+            # Unpacking ends at the size that the archive states.
             with archive.open(members[name]) as file:
                 found[name] = np.lib.format.read_array(file, allow_pickle=False)
     return found

@@ -1,7 +1,7 @@
-"""What a result was made of, as its sidecar says, and whether the present settings, code and inputs make the same.
+"""What a result was made of, according to its sidecar, and whether the present settings, code and inputs agree.
 
 Snakemake decides by time stamps and by its own memory in ``.snakemake`` what it runs again. Results may be copied
-without that memory, edited, or come from another checkout. So every sidecar says which result it belongs to, the
+without that memory, edited, or come from another checkout. So every sidecar names the result that it belongs to, the
 SHA-256 of every input, and one digest of its job's parameters (settings, seed, digests of code, versions of
 libraries). The report page, ``make verify`` and ``make reference`` compare that with what :mod:`algoreg.recipes`
 says, and refuse what differs.

@@ -7,7 +7,7 @@ from algoreg.results import records
 
 
 class OtherData(RuntimeError):
-    """A file of generated data that holds another ensemble, or draws of another seed, than its place says."""
+    """A file of generated data that holds another ensemble, or draws of another seed, than its path names."""
 
 
 def read_generated(path: str | Path, seed: int) -> dict[str, Any]:

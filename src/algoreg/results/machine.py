@@ -1,4 +1,4 @@
-"""What a job says of the machine that it ran on: processor, versions of libraries, seconds and memory."""
+"""The description of the machine that a job ran on: processor, versions of libraries, seconds and memory."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""What a job can say of itself: the commit, the settings, the lock, the seeds and the machine settings it ran with."""
+"""The provenance of a job: the commit, the settings, the lock, the seeds and the machine settings it ran with."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ CODE_FOLDERS = ("src", "scripts", "workflow", "config", "notebooks", "Snakefile"
 
 
 def _git(*words: str, **settings: str) -> str | None:
-    """Return what git says of this folder, None where it says nothing; ``settings`` are added to its environment."""
+    """Return git's output in this folder, None if it fails; ``settings`` are added to its environment."""
     # A hook or a rebase names its own repository by GIT_DIR.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     environment |= settings
@@ -97,7 +97,7 @@ def provenance(settings: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
 
 
 def begin_job(snakemake: Any, **facts: Any) -> dict[str, Any]:
-    """Send what a job says to its log; return the sidecar's content for its results:
+    """Send a job's output to its log; return the sidecar's content for its results:
     :func:`provenance`, and what it was made of.
 
     Parameters

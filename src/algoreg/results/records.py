@@ -28,7 +28,7 @@ from algoreg import plugins
 from algoreg.results import machine
 from algoreg.results.arrays import load_arrays
 
-# What the machine may say to a write that is nobody's mistake in this code.
+# Errors of a write that are the machine's and no mistake in this code.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
@@ -274,7 +274,7 @@ def check(path: str | Path) -> str | Path:
     Raises
     ------
     DamagedResult
-        If they differ; the message says what to delete.
+        If they differ; the message names what to delete.
     """
     record = read_provenance(path)
     if record.get("result") != name_in_tier(path):
@@ -329,6 +329,6 @@ def read_tables(paths: Iterable[str | Path]) -> dict[str, Any]:
 
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:
-    """Read a checked CSV result as its rows, every cell a text as it stands there."""
+    """Read a checked CSV result as its rows, every cell as the text in the file."""
     with open(check(path), encoding="utf-8", newline="") as handle:
         return list(csv.DictReader(handle))

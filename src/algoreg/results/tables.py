@@ -1,4 +1,4 @@
-"""Tables of runs: rows selected from those of recorded descents, cell by cell as they stand there."""
+"""Tables of runs: rows selected from those of recorded descents, with unchanged cells."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,6 +1,6 @@
 """What the models of settings are made of: pydantic's models and types, and a few types of our own.
 
-A module of an algorithm, an experiment or an ensemble says what may be asked of it in one class, ``Options`` or
+A module of an algorithm, an experiment or an ensemble declares its options in one class, ``Options`` or
 ``Limits``,
 made from :class:`RunOptions`, :class:`ExperimentOptions` or :class:`EnsembleLimits`. What options must fulfil
 together, it
@@ -74,7 +74,7 @@ Text = Annotated[str, Field(min_length=1)]
 # A name that may become a file's or a rule's.
 Name = Annotated[str, Field(pattern=NAME), other_than("results")]
 # Lists of different values, of which the second has at least one.
-# The length stands last: pydantic lets a field say another one only there.
+# The length comes last: only there does pydantic let a field override it.
 Different = Annotated[list[T], AfterValidator(_different), Field(json_schema_extra={"uniqueItems": True})]
 Several = Annotated[list[T], AfterValidator(_different), Field(min_length=1, json_schema_extra={"uniqueItems": True})]
 

@@ -1,9 +1,9 @@
-"""Chapters as their files say them, and what a tier makes of them: every experiment at the tier's size.
+"""Chapters as read from their files, and as composed for a tier: every experiment at the tier's size.
 
-An entry of ``experiments.yaml`` stands once. ``sizes`` has a block for each tier that it belongs to, whose keys are
+An entry of ``experiments.yaml`` is written once. ``sizes`` has a block for each tier that it belongs to, whose keys are
 added to the entry's own (those of ``options`` one by one); the name of another tier in place of a block means the same
 sizes. An entry whose sizes differ nowhere lists its ``tiers``. An entry with ``variants`` makes one experiment of each
-variant's name: what the variant says stands in place of what the entry says, options one by one. A figure lists its
+variant's name: the variant's keys replace the entry's, options one by one. A figure lists its
 tables; a tier has it where it has
 the table of the figure's name, unless a mapping of ``tables`` and ``tiers`` says where else.
 """
@@ -29,7 +29,7 @@ OTHER_PAGES = ("index", "verdicts")
 
 
 class Curve(Strict):
-    """What a published curve does not say itself."""
+    """What is to be known of a published curve beside its file."""
 
     d: int = Field(ge=1, le=100_000)
 
@@ -40,7 +40,7 @@ class About(Strict):
     title: Text
     question: Text
     papers: Several[str] = Field(description="keys of references.bib")
-    order: NonNegativeInt = Field(description="where the chapter stands among the others")
+    order: NonNegativeInt = Field(description="position of the chapter among the others")
     published: dict[str, Curve] = Field({}, description="the curves in the folder published")
 
 
@@ -52,7 +52,7 @@ Size = Annotated[
 
 
 class Variant(Strict):
-    """An experiment that differs from its entry in what stands here."""
+    """An experiment that differs from its entry in these keys."""
 
     # The settings themselves are looked at when a tier is known.
     model_config = ConfigDict(extra="ignore")
@@ -63,7 +63,7 @@ class Variant(Strict):
 
 
 class Notes(Strict):
-    """What an entry says of itself, beside its settings: what it is, why it is so, and in which tiers."""
+    """The description of an entry beside its settings: what it is, why it is so, and in which tiers."""
 
     # The settings themselves are looked at when a tier is known.
     model_config = ConfigDict(extra="ignore")
@@ -98,7 +98,7 @@ class FigureNotes(Strict):
 class Experiments(Strict):
     """The file ``experiments.yaml``, before any tier is looked at."""
 
-    grids: Any = Field(None, description="lists that stand at several places")
+    grids: Any = Field(None, description="lists that are used at several places")
     experiments: dict[Name, Notes] = Field({})
     figures: dict[
         Name,
@@ -121,13 +121,13 @@ class Chapter:
     papers : list of str
         Keys of ``references.bib``.
     order : int
-        Where it stands among the others.
+        Its position among the others.
     published : dict
-        The published curves in its folder ``published``, and what each does not say itself.
+        The published curves in its folder ``published``, with what is to be known of each beside its file.
     entries : dict
         By section, each variant as an entry of its own.
     variants : dict
-        The name of the entry that each variant stands in, and what the two say there.
+        The name of each variant's entry, and the content of both.
     claims : list of dict
         Complete: with the experiments and the table that a claim takes from its ``table``.
     """
@@ -239,7 +239,7 @@ def _variant_problems(entries):
 
 
 def _varied(entry, variant):
-    """Return an entry with what a variant says in its place, in its sizes, too."""
+    """Return an entry with the variant's keys in place of its own, in its sizes, too."""
     made = _overlaid(entry, {key: value for key, value in variant.items() if key != "sizes"})
     if "sizes" not in entry:
         return made
@@ -260,7 +260,7 @@ def _overlaid(settings, added):
 
 
 def misnamed():
-    """Return a line for each folder of a chapter whose name cannot be a module's, nor stand in settings."""
+    """Return a line for each folder of a chapter whose name cannot be a module's, nor be used in settings."""
     allowed = "allowed is a folder's name of a-z, 0-9 and _, starting with a letter, at most 40 long"
     taken = f"allowed is a name other than {' and '.join(OTHER_PAGES)}, which other pages of the report have"
     return [
@@ -306,7 +306,7 @@ def load_chapters(names=None, file=None):
 
 
 def entry_of(identity):
-    """Return a claim as the chapters say it."""
+    """Return a claim as its chapter defines it."""
     (entry,) = (entry for chapter in load_chapters() for entry in chapter.claims if entry["id"] == identity)
     return entry
 
@@ -416,7 +416,7 @@ def compose(tier, chapters):
 
 
 def locations(tier, file, chapters):
-    """Return the function that says where a path of composed settings is to be edited,
+    """Return the function that names the place where a path of composed settings is edited,
     as ``file: key``; ``file`` is the tier's.
     """
     owners = {
@@ -444,7 +444,7 @@ def locations(tier, file, chapters):
 
 
 def _sizes_before(entry, size, rest):
-    """Return the keys that come before a path of an entry where its value stands in a size."""
+    """Return the keys before a path of an entry whose value is in a size."""
     if not (isinstance(entry, dict) and size in entry.get("sizes", ()) and rest):
         return ()
     named = entry["sizes"][size]

@@ -73,7 +73,7 @@ def load_tier(path):
 
 
 def taken_names(file, folder):
-    """Return the problem of a tier file that has the name of a tier of ``folder`` and says something else, as a list.
+    """Return the problem of a tier file that has the name of a tier of ``folder`` but another content, as a list.
 
     Both would write into the same ``results/<tier>``, the second over the first.
     """

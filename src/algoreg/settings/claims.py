@@ -1,4 +1,4 @@
-"""Claims: what each entry of a ``claims.yaml`` may say, and what it needs of the estimands,
+"""Claims: the schema of an entry of ``claims.yaml``, and what it needs of the estimands,
 the tables and the other claims.
 """
 
@@ -18,7 +18,7 @@ from algoreg.settings.tier import JudgingName
 
 ID = r"^[a-z][A-Za-z0-9-]{0,59}$"
 Table = Annotated[str, Field(pattern=NAME)]
-# Whose claim it is. Only what a paper says counts for or against it.
+# Whose claim it is. Only a claim that a paper makes counts for or against the paper.
 Standing = Literal["paper", "reading", "ours", "check"]
 Scalar = bool | int | float | Text
 
@@ -74,7 +74,7 @@ def claim_problems(content, published, folder=None):
     Parameters
     ----------
     content : object
-        What ``claims.yaml`` says.
+        The content of ``claims.yaml``.
     published : collection of str
         The published curves.
     folder : pathlib.Path, optional

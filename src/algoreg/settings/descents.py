@@ -2,7 +2,7 @@
 recorded.
 
 Runs are given in one of two units. ``step`` and ``iterations`` are those that run. ``paper_step`` and
-``paper_iterations`` are a paper's: one iteration that runs stands for ``step_factor`` of the paper's, by a step that is
+``paper_iterations`` are a paper's: one iteration as it runs equals ``step_factor`` of the paper's, by a step that is
 as many times as large. The record's ``every`` and ``at`` are in the unit of the runs.
 """
 
@@ -130,17 +130,17 @@ class Options(DrawnTargets):
 
 
 def held_out(share: float, m: int) -> int:
-    """Return how many of m measurements a share to hold out stands for."""
+    """Return how many of m measurements a share to hold out is."""
     return round(share * m)
 
 
 def known_measurements(options: Mapping[str, Any]) -> int:
-    """Return how many measurements runs know unless they say fewer: all that are not held out."""
+    """Return how many measurements runs know by default: all that are not held out."""
     return options["m"] - held_out(options["hold_out"], options["m"])
 
 
 def factor_of(options: Mapping[str, Any]) -> int:
-    """Return how many of a paper's iterations one that runs stands for; 1 where runs are not in a paper's unit."""
+    """Return how many of a paper's iterations one as it runs equals; 1 where runs are not in a paper's unit."""
     papers = any(key in run for run in options["runs"] for key in PAPER)
     return (options.get("step_factor") or 1) if papers else 1
 
@@ -170,7 +170,7 @@ def expand_runs(options: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def facts(options: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a run is told apart by in tables: sizes, ``m_over_d``, ``method`` and its own settings."""
+    """Return the columns that distinguish a run in tables: sizes, ``m_over_d``, ``method`` and its own settings."""
     ratio = run["m"] / options["d"]
     return {
         **{key: options[key] for key in ("d", "rank")},
@@ -230,7 +230,7 @@ Problems = Iterator[tuple[tuple, str]]
 
 
 def unfit(block: Mapping[str, Any], options: Mapping[str, Any], tier: Mapping[str, Any]) -> Problems:
-    """Yield ``(path, what stands after the key)`` of what does not fit, beyond what :class:`Options` says.
+    """Yield ``(path, the message after the key)`` of what does not fit, beyond what :class:`Options` checks.
 
     Parameters
     ----------

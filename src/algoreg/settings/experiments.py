@@ -1,5 +1,5 @@
 """Experiments, which are measured, selected from recorded descents or compared with a published curve, and figures:
-what each may say by itself. How they fit together: :mod:`algoreg.settings.fitting`.
+the schema of each by itself. How they fit together: :mod:`algoreg.settings.fitting`.
 """
 
 from typing import Annotated, Any, Literal
@@ -17,7 +17,7 @@ SECTIONS = ("experiments", "figures")
 class Experiment(Strict):
     """A measurement of a shape of its own; its options are those of its module.
 
-    It is dealt out to ``jobs``: to one, or to one an ensemble where data are generated for each, unless it says more.
+    It is dealt out to ``jobs``: to one, or to one an ensemble where data are generated for each, unless it names more.
     """
 
     experiment: Name

@@ -15,7 +15,7 @@ _Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class SettingsError(ValueError):
-    """All problems of settings, one line each: ``file: key = value: what pydantic or a check of ours says``."""
+    """All problems of settings, one line each: ``file: key = value: message of pydantic or of a check``."""
 
     def __init__(self, problems):
         self.problems = list(problems)
@@ -52,7 +52,7 @@ class _Refused(Exception):
 
 
 def _refuse_aliases(node, lists, seen):
-    """Refuse what stands twice: nested aliases can stand for endless data. ``lists`` of single values may."""
+    """Refuse aliases, because nested ones can expand to endless data; ``lists`` of single values may be aliased."""
     flat = isinstance(node, yaml.SequenceNode) and all(isinstance(one, yaml.ScalarNode) for one in node.value)
     if id(node) in seen and not (lists and flat):
         allowed = "an alias of a list of single values" if lists else "no alias; write it out"
@@ -69,7 +69,7 @@ def _refuse_aliases(node, lists, seen):
 def load_yaml(path, aliases=False):
     """Load a YAML file, refusing duplicate keys and anything that is not plain data.
 
-    With ``aliases`` a list of single values may be named (``&name``) and stand at several places (``*name``).
+    With ``aliases`` a list of single values may be named (``&name``) and used at several places (``*name``).
 
     Snakemake's own reader sees a tier file first and resolves aliases, however deeply nested: a hostile file can keep
     it busy for ever. Tier files are trusted, as the rest of a checkout is; what is refused here are mistakes.

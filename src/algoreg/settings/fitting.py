@@ -1,6 +1,6 @@
-"""How the experiments of a tier fit together, beyond what :mod:`algoreg.settings.experiments` says of each by itself.
+"""How the experiments of a tier fit together, beyond what :mod:`algoreg.settings.experiments` checks for each alone.
 
-Every function yields ``(path, what stands after the key)``; :mod:`algoreg.settings.messages` makes lines of them.
+Every function yields ``(path, the message after the key)``; :mod:`algoreg.settings.messages` makes lines of them.
 """
 
 import math
@@ -19,7 +19,7 @@ MOST_POINTS = descents.MOST_POINTS
 
 
 def unfit(tier, published):
-    """Yield everything that does not fit; what stands on broken parts is looked at when they are mended.
+    """Yield everything that does not fit; what depends on broken parts is checked once they are mended.
 
     Parameters
     ----------

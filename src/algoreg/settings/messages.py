@@ -1,4 +1,4 @@
-"""What is wrong with settings, in lines: ``file: key = value: what pydantic or a check of ours says``, all at once."""
+"""Messages about wrong settings, all at once, a line each: ``file: key = value: message of pydantic or of a check``."""
 
 import difflib
 import math
@@ -12,7 +12,7 @@ from algoreg.settings.base import as_list, show
 
 # No size or time is near it, and products of three such numbers are still finite.
 LARGEST = 1e100
-# What messages call the place of all that a file says.
+# The key that messages use for a file as a whole.
 WHOLE_FILE = "(the whole file)"
 
 
@@ -29,7 +29,7 @@ def key(path):
 
 
 def in_file(file, *start):
-    """Return the function that says where a path is: in this file, below ``start``."""
+    """Return the function that describes the location of a path: in this file, below ``start``."""
     return lambda path: f"{file}: {key((*start, *path))}"
 
 
@@ -43,12 +43,12 @@ def _hint(value):
 
 
 def not_allowed(value, allowed):
-    """Return what stands after a key whose value is not allowed."""
+    """Return the message after a key whose value is not allowed."""
     return f" = {show(value)}: allowed is {allowed}{_hint(value)}"
 
 
 def unknown(value, known, what="key"):
-    """Return what stands after a key, or before a value, that is none of the known ones."""
+    """Return the message after an unknown key, or before an unknown value."""
     return f" = {show(value)}: unknown {what}; allowed are {', '.join(map(str, known)) or 'none'}"
 
 
@@ -60,7 +60,7 @@ def problems(model, content):
         found = {}
         for one in error.errors(include_url=False):
             found.setdefault(_path(one, content), []).append((one, _said(one, model)))
-        # Of a union, every member says what it would allow.
+        # Every member of a union reports what it would allow.
         return [(path, _line(said[0][0], ", or: ".join(text for _, text in said))) for path, said in found.items()]
     return []
 
@@ -88,7 +88,7 @@ def _said(error, model):
 
 
 def _line(error, said):
-    """Return what stands after the key: the value, unless it is missing or the message has it, and the message."""
+    """Return the text after the key: the value, unless it is missing or in the message already, and the message."""
     value = error["input"]
     if error["type"] == "missing" or (error["type"] == "value_error" and isinstance(value, dict)):
         return f": {said}"
@@ -110,7 +110,7 @@ def _fields(models):
 
 
 def _models(annotation):
-    """Return the models that stand in an annotation."""
+    """Return the models in an annotation."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in get_args(annotation) for model in _models(part)]

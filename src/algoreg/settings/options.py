@@ -26,7 +26,8 @@ MEMORY_LIMIT_BYTES = 64 * 2**30
 # The least positive number of full precision; below it numbers lose digits, and soon become 0.
 SMALLEST_NORMAL = {"float32": 2.0**-126, "float64": 2.0**-1022}
 
-# The spaces of matrices: which lie in which. Algorithms say where their estimates lie, ensembles what they measure.
+# The spaces of matrices, each with those that contain it. Algorithms declare where their estimates lie, ensembles what
+# they measure.
 WITHIN = {
     "psd": ("psd", "symmetric", "rectangular"),
     "symmetric": ("symmetric", "rectangular"),
@@ -45,12 +46,12 @@ def of_algorithm(name):
 
 
 def limits(name):
-    """Return the class that says how large an ensemble may be, and how exact it is."""
+    """Return the class with an ensemble's largest sizes and its accuracy."""
     return getattr(plugins.module("ensembles", name), "Limits", base.EnsembleLimits)
 
 
 def unfit_extent(problem):
-    """Yield (key, what stands after it) where a problem's ensemble cannot have its d or m,
+    """Yield (key, the message after it) where a problem's ensemble cannot have its d or m,
     or would not fit in memory.
     """
     d, m, kind = problem["d"], problem["m"], problem["ensemble"]
@@ -104,7 +105,7 @@ def lacks(algorithm: str, ensemble: str) -> list[str]:
 
 
 def needs(algorithm, lacking, ensemble):
-    """Return what stands after a key that names an algorithm whose needs,
+    """Return the message after a key that names an algorithm whose needs,
     those of :func:`lacks`, an ensemble does not meet.
     """
     return f" = {show(algorithm)}: it needs {', '.join(lacking)}, which ensemble {ensemble} does not provide"

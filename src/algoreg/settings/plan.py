@@ -13,7 +13,7 @@ from algoreg.settings.tier import size_of
 Tier = Mapping[str, Any]
 # The experiment from whose recorded descents tables of runs are selected.
 DESCENTS = "descents"
-# What experiments compute in unless they say otherwise.
+# The type of numbers in which experiments compute by default.
 EXPERIMENT_DTYPE = "float64"
 
 

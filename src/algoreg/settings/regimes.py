@@ -15,7 +15,7 @@ from algoreg.settings.chapters import sized
 from algoreg.settings.messages import not_allowed, unknown
 from algoreg.settings.plan import experiment_options
 
-# The keys beside the options, and what they say.
+# The keys beside the options, with their meanings.
 DERIVED = {
     "r": "rank of X*",
     "kappa": "condition number of X*: the largest of its eigenvalues that are not 0 over the smallest",
@@ -35,14 +35,14 @@ DERIVED = {
     "iterations": "length of the run",
     "time": "length of the run as η·t",
 }
-# The options that say the same as a key.
+# The options that are equivalent to a key.
 SAME = {"r": "rank", "noise": "label_noise", "error": "tolerance"}
 # How near a value that is worked out comes to the one that is meant: m is a whole number.
 NEAR = 0.02
 
 
 def regime_problems(entry, entries):
-    """Yield ``(path, line after the key)`` of what a claim's regime says and its experiments do not have.
+    """Yield ``(path, line after the key)`` for every entry of a claim's regime that its experiments do not have.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def _measured(tables, tier, entries):
             _collect(experiment_options(block) if isinstance(block.get("options", {}), dict) else {}, None, found)
             yield found
         elif "compare" in block or "select" in block:
-            # What is selected stands in place of what was recorded.
+            # A selection replaces what was recorded.
             selected = {key: as_list(block[key]) for key in ("alpha", "m_over_d") if key in block}
             for found in _measured(as_list(block.get("compare") or block.get("select")), tier, entries):
                 yield found | selected
@@ -98,7 +98,7 @@ def _collect(value, key, found):
 
 
 def values_of(key, blocks, entry):
-    """Return the values that measurements have of a key of a regime, empty where nothing says it."""
+    """Return the values that the experiments have for a key of a regime; empty if none determines it."""
     if key == "error" and "tolerance" in entry["estimand"]:
         return as_list(entry["estimand"]["tolerance"])
     return list(dict.fromkeys(value for block in blocks for value in _values(key, block)))

@@ -10,7 +10,7 @@ PAPER_STEP = 0.01
 END = "end"
 # The keys of an entry that keep only runs with one of the listed values.
 SELECTORS = ("alpha", "m_over_d")
-# The keys that say which iterations: as they ran, or the paper's.
+# The keys that select iterations: as they ran, or in the paper's unit.
 CLOCKS = ("iterations", "paper_iterations")
 # What every row has, in this order.
 FIXED_COLUMNS = ("target", "ensemble", "train_error", "test_error", "status")

@@ -1,4 +1,4 @@
-"""A tier file: the size of the replication, the machine's part, and which chapters. No experiment stands in it."""
+"""A tier file: the size of the replication, the machine's part, and which chapters. It contains no experiments."""
 
 from typing import Annotated, Literal, get_args
 
@@ -14,7 +14,7 @@ ChapterName = Annotated[str, Field(pattern=NAME)]
 
 
 class Tier(Strict):
-    """What a tier file says."""
+    """The content of a tier file."""
 
     tier: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$"), other_than("bench", "results")]
     like: TierName = Field(LEFT_OUT, description="the tier whose sizes this one has")

@@ -14,7 +14,7 @@ def checked(config: dict, files: list[str], root: Path, alone: bool) -> tuple[di
     Parameters
     ----------
     config : dict
-        What the tier file and ``--config`` say together.
+        The tier file merged with ``--config``.
     files : list of str
         The tier files given.
     root : pathlib.Path

@@ -4,7 +4,7 @@ import numpy as np
 
 # Of the gradient, and of the loss's relative change, at which L-BFGS ends; and its most iterations.
 GRADIENT, LOSS, MOST = 1e-9, 1e-15, 4000
-# What scipy's L-BFGS-B says of a run that has used up its iterations or evaluations.
+# The status of scipy's L-BFGS-B for a run that has used up its iterations or evaluations.
 USED_UP = 1
 
 

@@ -100,7 +100,7 @@ def least_condition(factor, planted, second_order=True):
         constraints.append((hessian + hessian.T) / 2 >> 0)
     problem = cvxpy.Problem(cvxpy.Maximize(least), constraints)
     with warnings.catch_warnings():
-        # The status says it, and the table keeps it.
+        # The status records this, and the table keeps it.
         warnings.filterwarnings("ignore", "Solution may be inaccurate")
         try:
             problem.solve(solver="CLARABEL")

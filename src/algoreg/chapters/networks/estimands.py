@@ -187,7 +187,7 @@ def _smallest_tau_exponent(values, sizes, rng):
     return interval_of(statistic, np.log(np.where(lost, 1.0, blocks)).reshape(values.shape), rng)
 
 
-# A recorded iteration stands for a multiple of the theorem's T if it is at most this much later.
+# A recorded iteration counts as a multiple of the theorem's T if it is at most this much later.
 LATER = 1.05
 
 

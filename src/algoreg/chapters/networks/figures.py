@@ -1,4 +1,4 @@
-"""Quadratic networks: what Algorithm 1 recovers and needs, what its parts do, and what Lemma A.1 says of truncation."""
+"""Quadratic networks: what Algorithm 1 recovers and needs, what its parts do, and Lemma A.1's bound on truncation."""
 
 import numpy as np
 import pandas as pd

@@ -16,7 +16,7 @@ from algoreg.numerics.svec import smat, svec
 
 # Of the gradient, and of the loss's relative change, at which L-BFGS ends; and its most iterations.
 GRADIENT, LOSS, MOST = 1e-9, 1e-15, 10_000
-# What scipy's L-BFGS-B says of a run that has used up its iterations or evaluations.
+# The status of scipy's L-BFGS-B for a run that has used up its iterations or evaluations.
 USED_UP = 1
 # The convex iteration ends where X moves by less than this; its most iterations.
 MOVED, ITERATIONS = 1e-10, 20_000

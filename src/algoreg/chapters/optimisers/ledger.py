@@ -12,7 +12,7 @@ from algoreg.reporting.report import estimate_of, markdown, number, passage
 def _slope(frame, method, along, value):
     """Return an exponent of a method's geometric means as text; a dash where a method was not run."""
     own = frame[frame["method"] == method]
-    # An exponent of 0 comes out as the rounding of a sum, which differs by the processor.
+    # An exponent of 0 is computed as the rounding error of a sum, which differs by the processor.
     return number(round(exponent_of(own, along, value), 9)) if len(own) else "–"
 
 

@@ -21,7 +21,7 @@ TOLD = {"r": "r", "2r": "2r", "d": "none"}
 
 
 def prior_knowledge(method):
-    """Return what a :class:`algoreg.chapters.preconditioning.methods.Method` is told of X*, in words."""
+    """Return what a :class:`algoreg.chapters.preconditioning.methods.Method` must know of X*, in words."""
     width = TOLD[method.width]
     if method.damping != "constant":
         return width

@@ -36,7 +36,7 @@ def exponents_distance(tables, published, rng, *, table, values, along, expected
     values : list of str
         Columns.
     along : mapping of str to mapping
-        Per axis, the rows (column: value) on which the others stand still.
+        Per axis, the rows (column: value) at which the other axes are held.
     expected : float
         The exponent where the quantity grows; less than 0 by as much along the axes of ``falling``.
     falling : list of str

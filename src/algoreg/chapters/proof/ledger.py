@@ -16,14 +16,14 @@ def _bracket(frame):
     return f"{number(frame['delta_low'].mean())} … {number(frame['delta_up'].mean())}"
 
 
-# What a row of the lemmas says.
+# The meaning of each row of the lemmas.
 HOLDS = {True: "holds", False: "fails", None: "undecided"}
 # The δ that Theorem 3.1's proof names as small enough.
 RANK_ONE_ISOMETRY = 0.01
 
 
 def _outcome(part, asked, holds):
-    """Return what a row says, in words: whether the inequality holds,
+    """Return a row in words: whether the inequality holds,
     and whether δ is known to be as small as the theorem asks.
 
     Parameters

@@ -16,14 +16,14 @@ PREFIX = "race_rank_samples_"
 
 @dataclass(frozen=True)
 class Sampled:
-    """Where a method's thresholds stand.
+    """Where a method's thresholds are measured.
 
     Attributes
     ----------
     name : str
         What a reader calls it.
     told : str
-        What it is told, as in :data:`algoreg.chapters.race.which_method.KNOWN`.
+        What it must know, as in :data:`algoreg.chapters.race.which_method.KNOWN`.
     ranks : str
         Its table at several ranks, without the ``PREFIX``.
     alpha : float, optional
@@ -106,7 +106,7 @@ def mean_ratio(found, scale):
 
 
 def least(tables, told, error):
-    """Return the geometric means of m*/(dr) of the methods that are told no more than these, by rank:
+    """Return the geometric means of m*/(dr) of the methods that need no more prior knowledge than these, by rank:
     ``{rank: {name: mean}}``; those off their grid are left out.
     """
     found = {}

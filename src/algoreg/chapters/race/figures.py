@@ -6,7 +6,7 @@ import numpy as np
 
 from algoreg.chapters.race import by_rank
 from algoreg.chapters.race.estimands import log_passes
-from algoreg.chapters.race.words import ERRORS, EXACT_ERROR, NAMES, SAMPLES, SHORT, sampled
+from algoreg.chapters.race.words import ERRORS, EXACT, EXACT_ERROR, NAMES, SAMPLES, SHORT, sampled
 from algoreg.claims.cells import geometric_mean
 from algoreg.claims.thresholds import find_thresholds
 from algoreg.numerics.theory import degrees_of_freedom, psd_statistical_dimension, trace_statistical_dimension
@@ -94,13 +94,18 @@ def race(tables, claims):
 
 def _margin_marks(axes, names, medians, claims):
     """Mark the m* at the margin of every claim on a ratio of two methods' m*, in the row of the first."""
-    label = "margin, by another method's m* (◁ below, ▷ above)"
+    label = "margin, by another method's m* to the error of this colour (◁ below, ▷ above)"
+    # The row of a table of the runs to the smallest error, the smallest initialisation where it has several.
+    rows = {table: name for name, (table, _) in EXACT.items()}
     for claim in claims.values():
-        own, other, tolerance = (claim["estimand"][key] for key in ("table", "over", "tolerance"))
+        estimand = claim["estimand"]
+        own, other = (rows.get(estimand[key], estimand[key]) for key in ("table", "over"))
+        tolerance = estimand["tolerance"]
         middle = medians.get((other, tolerance), np.nan)
         if own in names and 0 < middle < np.inf:
             marker = "<" if claim["direction"] == "below" else ">"
-            style = {"color": "black", "markersize": 5, "markerfacecolor": "white", "linestyle": "none"}
+            colour = COLOURS[list(ERRORS).index(tolerance)]
+            style = {"color": colour, "markersize": 5, "markerfacecolor": "white", "linestyle": "none"}
             axes.plot(middle * claim["margin"], names.index(own) + 0.38, marker, label=label, **style)
             label = None
 

@@ -223,7 +223,7 @@ def _by(table, along, tolerances):
 
 @passage("race", *SAMPLES, *EXACT_TABLES)
 def race_by_method(race, *frames):
-    """Return what every method is told, its measurements and its passes, as one table in Markdown."""
+    """Return every method's prior knowledge, measurements and passes as one table in Markdown."""
     tables = dict(zip((*SAMPLES, *EXACT_TABLES), frames, strict=True))
     measured = {name: [_median(sampled(tables, name, error), error) for error in ERRORS] for name in SAMPLES}
     kappas = sorted(set(race["kappa"]))
@@ -422,7 +422,7 @@ def which_by_measurements():
 
 @passage(tiers=())
 def which_algorithms():
-    """Return what every algorithm is told and asks, as Markdown."""
+    """Return the prior knowledge and the requirements of every algorithm, as Markdown."""
     return markdown(*which_method.algorithms())
 
 

@@ -34,7 +34,7 @@ class Method:
     algorithm : type
         A subclass of :class:`algoreg.algorithms.base.Algorithm`.
     prior_knowledge : str
-        What of X* it is told beside the labels: ``nothing``, ``rank``, …
+        What it must know of X* beside the labels: ``nothing``, ``rank``, …
     steps : tuple of float
         The grid of η; a step is chosen by what a longer one does, too (:func:`algoreg.chapters.race.runs.tuned`).
     options : mapping
@@ -46,7 +46,7 @@ class Method:
     first_passes : float
         Passes before the first iteration.
     most : int, optional
-        Iterations after which a costly one is stopped, whatever the budget; tables say so.
+        Iterations after which a costly one is stopped, whatever the budget; tables mention it.
     """
 
     algorithm: type
@@ -80,7 +80,7 @@ class Method:
         return [{"step": step, "momentum": momentum} for step, momentum in product(self.steps, self.momenta)]
 
 
-# What a method is told.
+# The prior knowledge of a method.
 NOTHING, TOLD_RANK, TOLD_BOUND, TOLD_SMALLEST = "nothing", "rank", "rank bound", "sigma_r"
 TOLD_TRACE, TOLD_BOTH = "trace", "rank and trace"
 # A quarter apart, so that a step and the longer one that it must stand are both of the grid. The longest are the last

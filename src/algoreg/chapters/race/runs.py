@@ -46,7 +46,7 @@ def groups(options):
 
 
 def told_the_rank(method):
-    """Return whether a method is told the rank, and so needs no stop where labels have noise."""
+    """Return whether a method knows the rank, and so needs no early stop on noisy labels."""
     return METHODS[method].prior_knowledge in (TOLD_RANK, TOLD_BOTH)
 
 

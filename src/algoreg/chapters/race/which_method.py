@@ -55,7 +55,7 @@ def of_package(kind):
 
 
 def told_of_samples(table):
-    """Return what the runs of a table of thresholds are told, by its entry's options and what the algorithm says."""
+    """Return the prior knowledge of the runs of a table of thresholds, from its entry's options and the algorithm."""
     entry = load_chapter(CHAPTER, plugins.chapters()[CHAPTER]).entries["experiments"][table]
     chosen, (rank,) = entry["options"], entry["options"]["rank"]
     if chosen["algorithm"] == DECOMPOSES:
@@ -80,7 +80,7 @@ def best_by_passes(frame):
     none got there.
 
     The best has the smallest geometric mean of passes to 10⁻⁶ among the methods of which every run got there, and which
-    are told no more than is known (``WITHIN``). Others may tie with it.
+    need no more than is known (``WITHIN``). Others may tie with it.
     """
     frame = frame.assign(told=frame["told"].where(frame["method"] != DECOMPOSES, "decomposition"))
     found = {}
@@ -218,7 +218,7 @@ def by_measurements():
 
 
 def algorithms():
-    """Return the header and rows of what every algorithm is, is told and asks of the measurements,
+    """Return the header and rows of every algorithm, its prior knowledge and what it asks of the measurements,
     from their classes.
     """
     rows = []

@@ -74,7 +74,7 @@ SAMPLES = {
 }
 # The errors at which m* is read, as text.
 ERRORS = {0.1: "0.1", 0.01: "0.01", 0.001: "0.001", 1e-6: "10⁻⁶"}
-# Where the m* of these methods to the last of them stand: the runs of the tables above end at 10⁻⁴.
+# The tables with these methods' m* to the last of these errors: the runs of the tables above end at 10⁻⁴.
 EXACT_ERROR = 1e-6
 EXACT = {
     "race_samples_thresholding": ("race_exact_samples_thresholding", {}),

@@ -50,7 +50,7 @@ def fitted_mean(tables, published, rng, *, table, value, where=None):
     whole = np.nanmean(values)
 
     def statistic(part):
-        # A resample none of whose runs fits says nothing.
+        # A resample without a run that fits carries no information.
         return np.nanmean(part) if np.isfinite(part).any() else whole
 
     return interval_of(statistic, values, rng)

@@ -1,1 +1,1 @@
-"""Sharp constants: what theory without a free constant says of recovery, beside what is measured."""
+"""Sharp constants: predictions of recovery without a free constant, beside measurements."""

@@ -1,4 +1,4 @@
-"""What a theory without a free constant says of sensing: errors under noise, and the spectral start's overlap.
+"""Predictions for sensing without a free constant: errors under noise, and the spectral start's overlap.
 
 X* has r eigenvalues 1, c = m/(dr), and the labels have noise of standard deviation σ; x = σ√(d/(2m)). With many
 Gaussian measurements an estimate is a threshold of X* plus a Wigner matrix of edge 2s [agterberg2025]. The Wigner

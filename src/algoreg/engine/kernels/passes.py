@@ -156,7 +156,7 @@ def lanes_for(numbers: int) -> int:
 class RowsAtOnce:
     """How many rows of n numbers a pass multiplies before it adds them up; the number does not show in any result.
 
-    Where it depends on caches, of which machines say little that is true, the first passes are timed with few rows and
+    Because it depends on caches, which machines rarely describe correctly, the first passes are timed with few rows and
     with many.
     """
 

@@ -41,7 +41,7 @@ def colour_bar(figure, mesh, axes):
 
 
 def threshold(axes, thresholds: Thresholds, label, off_colour):
-    """Draw the median threshold and the range of all runs; those off the grid stand at its end, with an arrow.
+    """Draw the median threshold and the range of all runs; those off the grid are drawn at its end, with an arrow.
 
     Returns the medians, shape (P,), infinite or 0 off the grid.
     """

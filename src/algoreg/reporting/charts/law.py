@@ -26,13 +26,13 @@ def exponent_of(frame, along, value):
 
 
 def grows(label, letter, means):
-    """Return a title that says as which power of a size means grow, or that too few points leave it open."""
+    """Return a title with the power of a size as which means grow, or that too few points leave it open."""
     slope = exponent(means)
     return f"{label} as {raised(letter, '?' if slope is None else signed(slope))}"
 
 
 def with_exponent(label, means):
-    """Return a label that says the exponent of means."""
+    """Return a label with the exponent of means."""
     slope = exponent(means)
     return label if slope is None else f"{label}: exponent {signed(slope)}"
 

@@ -115,7 +115,7 @@ def share_legend(grid):
 def write_ends(axes, ends):
     """Write what curves are beside a panel whose limits are final.
 
-    Each name stands at the height of its curve's end or as little above it as leaves the names apart. ``ends`` lists
+    Each name is at the height of its curve's end, or as little above it as keeps the names apart. ``ends`` lists
     the curves' last values, their names and colours.
     """
     edge, height = axes.get_xlim()[1], -np.inf

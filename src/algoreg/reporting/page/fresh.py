@@ -1,11 +1,11 @@
-"""What the page's overview says of fresh seeds."""
+"""The part of the report's overview on fresh seeds."""
 
 from algoreg.regression.replications import too_narrow
 from algoreg.reporting import fresh_seeds
 
 
 def overview(fresh, names):
-    """Return what the overview says of fresh seeds.
+    """Return the overview's sentences on fresh seeds.
 
     Parameters
     ----------

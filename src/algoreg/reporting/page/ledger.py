@@ -10,7 +10,7 @@ from algoreg.reporting.page.addresses import of_chapter
 
 # Where the chapters' pages of the documents lie, seen from results/<tier>/report.
 DOCUMENTS = "../../../docs/chapters/"
-# A link that leads on as it is: to elsewhere, to a place of the page, to a page of the report.
+# A link that needs no change: to another site, to an anchor of the page, to a page of the report.
 AS_IT_IS = re.compile(r"[A-Za-z][\w+.-]*:|#|/|\./")
 
 

@@ -31,7 +31,7 @@ LOG_SPAN = 100
 
 
 def picture(path, title):
-    """Return what the report says of a figure that it shows: name, width, height, title, conclusions and caption.
+    """Return the report's description of a figure: name, width, height, title, conclusions and caption.
 
     Raises
     ------
@@ -250,7 +250,7 @@ def _published_points(published, part, where, title, colour):
 
 
 def _factors(compared, keys, x):
-    """Return what the page's table says of each published curve."""
+    """Return the rows of the page's table of published curves."""
     rows = []
     for (error, text), part in _compared_parts(compared, [key for key in keys if key in compared]):
         part = part.sort_values(x)

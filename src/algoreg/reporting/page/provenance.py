@@ -1,4 +1,4 @@
-"""Where the page's numbers come from, as the sidecars of results say."""
+"""The provenance of the page's numbers, read from the sidecars of results."""
 
 from algoreg.results import records
 
@@ -21,7 +21,7 @@ def seconds(value):
 
 
 def provenance(results, paths):
-    """Return what the sidecars of some results say, put together.
+    """Return the merged content of some results' sidecars.
 
     Parameters
     ----------
@@ -67,6 +67,6 @@ def provenance(results, paths):
 
 
 def machine(results):
-    """Return what ``claims.json``'s sidecar says of the machine, in words."""
+    """Return the machine named in ``claims.json``'s sidecar, in words."""
     machine = records.read_provenance(results / "claims.json")["machine"]
     return f"{machine['processor'] or 'unknown processor'}, {machine['cores']} cores, {machine['platform']}"

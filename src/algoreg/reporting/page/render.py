@@ -86,7 +86,7 @@ def _shown(claim, claims, entries, pictures, tier, results, fresh, lineage):
 
 
 def _chapter(chapter, claims, missing, document, differing):
-    """Return what the report says of a chapter; ``document`` is its page in the documents, empty where it has none."""
+    """Return the report's section on a chapter; ``document`` is its page in the documents, empty where it has none."""
     found, ledger = read_document(document)
     own = [claim for claim in claims if claim["chapter"] == chapter.name]
     differs = {claim["id"]: differing[claim["id"]] for claim in own if claim["id"] in differing}
@@ -124,7 +124,7 @@ def chapter_figures(chapter, document, published, pictures, labels):
 
 
 def _outcomes(claims, shown, missing, fresh):
-    """Return what the front says of all verdicts."""
+    """Return the front page's summary of all verdicts."""
     of_papers = [claim for claim in shown if claim["standing"] == "paper"]
     others = [claim for claim in shown if claim["standing"] != "paper"]
     return {
@@ -229,7 +229,7 @@ def render(
     fresh : mapping
         What fresh seeds gave (:func:`algoreg.regression.replications.of_tiers`).
     labels : mapping
-        What the plugins of the tier say (:func:`algoreg.jobs.page_labels`).
+        The labels of the tier's plugins (:func:`algoreg.jobs.page_labels`).
     committed : list of mapping
         The claims of the committed standard run, whose documents these are.
     lead : str, optional

@@ -84,7 +84,7 @@ def interval_axis(claim, fresh=()):
         None where there is no interval. ``low, high, estimate, margin`` are positions; ``zone`` is the claimed side
         (start, width); ``ticks`` are pairs (position, text); ``controls`` are mappings with ``at, off`` (−1, 0 or 1:
         beyond which edge), ``text`` and ``label``; ``fresh`` are the positions of those within; ``log`` tells the
-        scale; ``words`` says all of it.
+        scale; ``words`` is the whole of it as text.
     """
     if claim["estimate"] is None or claim["ci_low"] is None:
         return None

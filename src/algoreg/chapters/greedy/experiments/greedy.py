@@ -193,7 +193,7 @@ def least_traces(ensemble, labels, like):
 
 
 def _status(error, known):
-    """Return how a run ended: ``known`` says whether both points that it is compared with are."""
+    """Return how a run ended; ``known``: whether both points of comparison are known."""
     if not (known and math.isfinite(error)):
         return "diverged"
     return "converged" if error < UNFITTED else "budget"

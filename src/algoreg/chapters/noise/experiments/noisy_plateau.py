@@ -117,7 +117,7 @@ def measure(options, context, number):
 
 
 def _plateau(seen, place, times, problem, dimension):
-    """Return what the looks at a run say of its plateau."""
+    """Return the measures of a run's plateau, from its snapshots."""
     residuals, distances = seen.memory["residuals"][:, place], seen.memory["distances"][:, place, 0]
     if not np.isfinite(distances).all():
         return dict.fromkeys(("plateau", "degrees", "left", "closest"), math.nan)

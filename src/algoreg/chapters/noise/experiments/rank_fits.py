@@ -82,7 +82,7 @@ def measure(options, context, number, measurements):
 
 
 def _tested(statistic, options, k):
-    """Return what a statistic says of rank k."""
+    """Return a statistic of rank k."""
     from scipy.special import chdtri
 
     d, m, level = options["d"], options["m"], options["level"]

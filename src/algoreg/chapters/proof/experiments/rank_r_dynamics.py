@@ -113,7 +113,7 @@ def planted_factors(options, rank, kappa, context):
 
 
 class Split(Observer):
-    """What one split U_t = Z_t + E_t along S_t says of every run, step by step.
+    """The measures of one split U_t = Z_t + E_t along S_t of every run, step by step.
 
     Memory: ``basis`` (B, d, r), an orthonormal basis of S_t; ``courses`` (T + 1, 7, B), the ``QUANTITIES``, NaN after a
     run's end.
@@ -159,7 +159,7 @@ class Split(Observer):
 
 
 def split_quantities(subspace, frames, factors):
-    """Return what a split of iterates (B, d, k) says, by name, each of shape (B,)."""
+    """Return the measures of a split of iterates (B, d, k), by name, each of shape (B,)."""
     inner, error = subspace.split(factors)
     signal = torch.linalg.svdvals(inner)
     across = torch.linalg.svdvals(frames.mT @ subspace.basis @ inner)
@@ -239,7 +239,7 @@ def rate(course, kappa):
 
 
 def summary(course, options, kappa, alpha, delta):
-    """Return what one run's course says of Theorem 4.2, Propositions 4.3 and D.2; δ is the lower end of its bracket."""
+    """Return the quantities of Theorem 4.2, Propositions 4.3 and D.2 along a run; δ is its bracket's lower end."""
     d, rank, step = options["d"], options["rank"], options["step"]
     # A start near d leaves less than one step.
     end = max(math.floor(signal_time(kappa, d, alpha, step)), 1)

@@ -17,7 +17,7 @@ from algoreg.settings.files import SettingsError
 from algoreg.settings.messages import in_file, lines, problems
 
 ENSEMBLE = "gaussian"
-# Of an algorithm that says none itself: from one that is safe to one that most cannot take.
+# Steps for an algorithm that names none: from a safe one to one at which most diverge.
 STEPS = (0.1, 0.2, 0.32, 0.4, 0.5)
 ALPHA = 1e-6
 # What may be told of a method beside its algorithm's options, as the race's own have it.
@@ -175,7 +175,7 @@ def _agreement(chosen, other):
 
 
 def _apart(label, given):
-    """Return the steps, momenta and passes that a method is told."""
+    """Return the steps, momenta and passes of a method."""
     found = {}
     for option, value in given.items():
         grid = option in ("steps", "momenta")

@@ -41,7 +41,7 @@ def _shown(duel):
 
 
 def methods(contenders, results):
-    """Return the table of what each method is, is told, and has chosen."""
+    """Return the table of each method, its prior knowledge and its choices."""
     rows = []
     for one in contenders:
         course, method = results["courses"][one.label], one.method

@@ -83,7 +83,7 @@ def measure(options, context, number):
                 "random": drawn,
             }
             for name, weight in weights.items():
-                # The scale of a weight says nothing, and solvers want it near 1.
+                # The scale of a weight does not matter, and solvers want it near 1.
                 solution, status = minimum_trace(rows, d, rows @ packed_goal, SOLVER, weight * d / np.trace(weight))
                 error = np.nan if solution is None else np.linalg.norm(solution - goal) / np.linalg.norm(goal)
                 # What is solved exactly need not be X*: only then it counts as recovered.

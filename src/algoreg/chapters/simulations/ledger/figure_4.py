@@ -25,7 +25,7 @@ def figure_4(reference):
     ours, other = (reference["tables"][name] for name in ("figure_4", "figure_4_readings"))
     points = reference["comparisons"]["figure_4_published"]
     ratios = sorted(points["m_over_d"].unique())
-    # Of our runs only those on the other readings' targets stand beside them.
+    # Only our runs on the other readings' targets are compared with them.
     number_of_it, targets = other["ensemble"].iloc[0], other["target"].unique()
     one = ours[(ours["ensemble"] == number_of_it) & ours["target"].isin(targets)]
     alone = f"{len(targets)} targets on ensemble {number_of_it} alone"
