@@ -10,6 +10,8 @@ from conftest import ROOT, browser_module
 from test_page import CHAPTERS, SCRIPT, many_claims, rendered
 from test_page import claim as claim_of
 
+from algoreg.reporting import notebooks
+from algoreg.reporting.charts.style import plt
 from algoreg.reporting.page import addresses
 from algoreg.reporting.page.verdicts import texts
 from algoreg.reporting.wording import format_beside_margin
@@ -429,3 +431,21 @@ def test_a_passage_shows_what_differs_in_this_run_and_leads_to_the_claim(opened,
         page.wait_for_url("**/first.html#claim-0")
         wait_until(page, "document.querySelector('#claim-0 > details').open")
         assert opened_cards(page) == ["claim-0"]
+
+
+def test_a_notebooks_slider_moves_through_its_pictures_with_the_arrow_keys(opened, tmp_path):
+    def draw(value):
+        figure, axes = plt.subplots(figsize=(1, 1))
+        axes.plot([0, value])
+        return figure
+
+    file = tmp_path / "slider.html"
+    file.write_text(f"<meta charset=utf-8>{notebooks.slider('α', [1, 0.1, 0.01], draw).data}", encoding="utf-8")
+    page = opened(file)
+    pictures, shown = page.locator("img"), page.locator("output")
+    assert [one.is_visible() for one in pictures.all()] == [True, False, False]
+    page.get_by_label("α").press("ArrowRight")
+    assert shown.inner_text() == "0.1"
+    page.get_by_label("α").press("ArrowRight")
+    assert shown.inner_text() == "0.01"
+    assert [one.is_visible() for one in pictures.all()] == [False, False, True]

@@ -71,6 +71,29 @@ def test_a_missing_figure_names_the_command(results):
         judged(results).figure("depth_stages")
 
 
+def test_a_slider_has_a_picture_of_every_value_and_shows_the_first():
+    drawn = []
+
+    def draw(value):
+        figure, axes = plt.subplots(figsize=(1, 1))
+        axes.plot([0, value])
+        drawn.append(value)
+        return figure
+
+    page = notebooks.slider("α < 1", [0.5, 0.25, 1e-8], draw).data
+    assert drawn == [0.5, 0.25, 1e-8]
+    assert plt.get_fignums() == []
+    pictures = re.findall(
+        r'<img data-value="([^"]+)" alt="([^"]+)" src="data:image/png;base64,([^"]+)"( hidden)?>', page
+    )
+    assert [one[:2] for one in pictures] == [(value, f"α &lt; 1 = {value}") for value in ("0.5", "0.25", "1e-08")]
+    assert [bool(one[3]) for one in pictures] == [False, True, True]
+    assert len({one[2] for one in pictures}) == 3
+    assert all(base64.b64decode(one[2]).startswith(b"\x89PNG") for one in pictures)
+    assert 'type="range" min="0" max="2" value="0"' in page
+    assert "<output>0.5</output>" in page
+
+
 def test_verdicts_are_the_tiers_own_where_it_judges(results):
     outcome = {"verdict": "supported", "estimate": 1.61, "ci_low": 1.5, "ci_high": 1.7, "control_verdict": "refuted"}
     shown = judged(results, depth_samples=outcome).verdicts(CHAPTER)

@@ -1,10 +1,14 @@
-"""What notebooks share: a tier's tables, figures and verdicts by name, and curves of a table."""
+"""What notebooks share: a tier's tables, figures and verdicts by name, curves of a table, and sliders."""
 
+import base64
+import html
+import io
 import os
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
-from IPython.display import Image
+from IPython.display import HTML, Image
 from pandas.io.formats.style import Styler
 
 from algoreg.claims.cells import geometric_mean
@@ -106,3 +110,42 @@ def curve(axes, frame, x, value, **style):
     mean = there.groupby(x)[value].agg(geometric_mean)
     (line,) = axes.plot(mean.index, mean, **style)
     axes.plot(there[x], there[value], ".", color=line.get_color(), alpha=0.35, markersize=4)
+
+
+# Shows the picture of the slider's place, and its value beside the slider.
+CHANGE = (
+    "const all = this.closest('div').querySelectorAll('img'); "
+    "all.forEach((one, i) => { one.hidden = i != this.value }); "
+    "this.nextElementSibling.value = all[this.value].dataset.value"
+)
+
+
+def slider(label, values, draw):
+    """Return a picture for every value of a quantity, with a slider that moves from one to the next.
+
+    The pictures are drawn beforehand and stored in the notebook, so that the slider also moves where no kernel runs.
+    Where scripts are not allowed, the first picture is shown.
+
+    Parameters
+    ----------
+    label : str
+        The quantity, beside the slider.
+    values : sequence of float
+    draw : callable
+        Takes a value and returns a Matplotlib figure, which is closed afterwards.
+
+    Returns
+    -------
+    IPython.display.HTML
+    """
+    label, pictures = html.escape(label), []
+    for place, value in enumerate(values):
+        figure, file = draw(value), io.BytesIO()
+        figure.savefig(file, format="png", metadata={"Software": None})
+        plt.close(figure)
+        address = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+        hidden = " hidden" if place else ""
+        pictures.append(f'<img data-value="{value:g}" alt="{label} = {value:g}" src="{address}"{hidden}>')
+    control = f'<input type="range" min="0" max="{len(pictures) - 1}" value="0" oninput="{CHANGE}">'
+    shown = f"<output>{values[0]:g}</output>"
+    return HTML(f"<div><p><label>{label} {control} {shown}</label></p>{''.join(pictures)}</div>")
