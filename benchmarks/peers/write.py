@@ -30,7 +30,7 @@ Where two methods differ only in the last digits, neither is better. Another met
 - on a state of full rank from 1000 shots a string (RρR).
 
 On small tables of ratings biases alone are as good as any method. Alternating least squares that knows the rank completes
-2000 × 1000 in less than half the time, with a slightly larger error. Knowing the noise saves time, and does
+2000 × 1000 in about the same time, with a slightly larger error. Knowing the noise saves time, and does
 not make our error smaller.
 
 """

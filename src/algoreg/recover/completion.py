@@ -30,8 +30,6 @@ from algoreg.recover.watching import entropy
 
 KINDS = ("rectangular", "symmetric", "psd")
 IDS = ("auto", "positions", "names")
-# Entries that are predicted together; without blocks memory would grow as entries times rank.
-BLOCK = 2**18
 # Initial size of a new direction, relative to the residual's largest singular value; power iterations that estimate it.
 NEW_DIRECTION, POWER_ROUNDS = 0.1, 15
 # A bias is shrunk as if its row or column had so many more entries equal to the mean; held-out entries decide.
@@ -147,11 +145,10 @@ def predicted(
     column_bias: np.ndarray,
 ) -> np.ndarray:
     """Return b_i + c_j + (LRᵀ)_ij at positions."""
-    found = row_bias[rows] + column_bias[columns]
-    if left.shape[1]:
-        for start in range(0, len(rows), BLOCK):
-            some = slice(start, start + BLOCK)
-            found[some] += np.einsum("ij,ij->i", left[rows[some]], right[columns[some]])
+    found = row_bias.take(rows) + column_bias.take(columns)
+    # A column of L and R at a time: far faster than gathering their short rows.
+    for left_column, right_column in zip(left.T, right.T, strict=True):
+        found += left_column.take(rows) * right_column.take(columns)
     return found
 
 
