@@ -96,8 +96,9 @@ def scattered(outcomes):
 
 def too_scattered(outcomes):
     """Return a sentence with the claims that :func:`scattered` does not count; empty where there are none."""
-    named = ", ".join(f"`{name}`" for name in too_narrow(outcomes)[0])
-    return f" The others: {named}." if named else ""
+    names = too_narrow(outcomes)[0]
+    others = "other" if len(names) == 1 else "others"
+    return f" The {others}: {', '.join(f'`{name}`' for name in names)}." if names else ""
 
 
 def sentence(tier, outcomes):
