@@ -74,12 +74,12 @@ def simulations(folder, file, old, new):
         (
             "  table: figure_1\n",
             "  table: figure_1\n  remedy: fig1\n",
-            'claims.yaml: fig1-initialisation.remedy = "fig1": unknown claim, or the same; allowed are fig1-published, fig1-published-inside',
+            'claims.yaml: fig1-initialisation.remedy = "fig1": unknown claim, or this claim itself; allowed are fig1-published, fig1-published-inside',
         ),
         (
             "  table: figure_1\n",
             "  table: figure_1\n  remedy: fig1-initialisation\n",
-            'fig1-initialisation.remedy = "fig1-initialisation": unknown claim, or the same; allowed are fig1-published',
+            'fig1-initialisation.remedy = "fig1-initialisation": unknown claim, or this claim itself; allowed are fig1-published',
         ),
         (
             "  table: figure_1\n",
@@ -122,7 +122,7 @@ def test_a_chapter_of_ones_own_is_taken(own_chapter):
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        (("claims.yaml", None, "[]\n"), "own/tiny/claims.yaml: has no claim; a chapter has at least one"),
+        (("claims.yaml", None, "[]\n"), "own/tiny/claims.yaml: contains no claim; a chapter needs at least one"),
         (("chapter.yaml", "li2018", "ma2018"), 'own/tiny/chapter.yaml: papers = "ma2018": unknown paper; allowed are li2018'),
         (("chapter.yaml", "order:", "ordre:"), "own/tiny/chapter.yaml: ordre = 90: unknown key; did you mean order?"),
         (("claims.yaml", "paper: li2018", "paper: ma2018"), 'paper = "ma2018": unknown paper; allowed are li2018'),
@@ -164,7 +164,7 @@ def test_a_chapter_that_shadows_ours_is_refused(own_chapter):
     own_chapter(name="proof")
     ours = plugins.chapters()["proof"]
     (line,) = {one for one in refused() if "proof" in one}
-    assert line == f"own/proof: chapter proof: there is one of this name, {ours}; choose another name"
+    assert line == f"own/proof: chapter proof: {ours} has this name; choose another name"
 
 
 def test_a_table_that_has_the_name_of_one_elsewhere_is_refused_by_that(own_chapter):
@@ -176,7 +176,7 @@ def test_a_table_that_has_the_name_of_one_elsewhere_is_refused_by_that(own_chapt
     chapters.load_chapter.cache_clear()
     (line,) = chapters.clashes(chapters.load_chapters(["price_of_width", "tiny"]))
     other = OURS / "price_of_width" / "experiments.yaml"
-    assert line == f"own/tiny/experiments.yaml: experiments.balance: {other} has one of this name; choose another"
+    assert line == f"own/tiny/experiments.yaml: experiments.balance: {other} has this name; choose another"
 
 
 @pytest.mark.parametrize("name", ["a.b", "a b", "{c}", "<img src=x onerror=alert(1)>", "Mine", "1st", "_mine"])
@@ -185,7 +185,7 @@ def test_a_folder_whose_name_no_chapter_can_have_is_refused_listed_or_not(own_ch
     for chosen in ("all", [name], ["proof"]):
         with pytest.raises(SettingsError) as caught:
             workflow.checked({**SMOKE, "chapters": chosen}, ["config/smoke.yaml"], ROOT, True)
-        allowed = "allowed is a folder's name of a-z, 0-9 and _, starting with a letter, at most 40 long"
+        allowed = "allowed is a folder's name of a-z, 0-9 and _, starting with a letter, at most 40 characters long"
         assert caught.value.problems == [f"own/{name}: {allowed}"]
     with pytest.raises(SettingsError, match="allowed is a folder's name"):
         chapters.load_chapters(["proof"])

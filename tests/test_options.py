@@ -52,7 +52,7 @@ def said(**change):
         ({"share": float("inf")}, "share = Infinity: Input should be a finite number"),
         (
             {"share": "1e-3"},
-            'share = "1e-3": Input should be a valid number (YAML reads 1e-3 as a text: write 1.0e-3',
+            'share = "1e-3": Input should be a valid number (YAML reads 1e-3 as a string: write 1.0e-3',
         ),
         ({"starts": ["a", "c"]}, "starts[1] = \"c\": Input should be 'a' or 'b'"),
         ({"kind": "w"}, "kind = \"w\": Input should be 'x', 'y' or 'z'"),

@@ -59,7 +59,7 @@ def edit(path, value):
         (("experiments", "figure_1", "select"), ["nothing"], "select = \"nothing\": unknown experiment of descents at size smoke; allowed are gaussian"),
         (("experiments", "figure_1", "select"), ["figure_3"], "select = \"figure_3\": unknown experiment of descents at size smoke; allowed are gaussian"),
         (("experiments", "figure_1", "iterations"), [200], "allowed is a mapping with either iterations, as they ran, or paper_iterations"),
-        (("experiments", "sgd", "options", "runs"), [{"alpha": 1.0, "step": 0.1, "paper_iterations": 9}], "options.runs: paper_step and paper_iterations stand beside step and iterations; allowed is one of these pairs"),
+        (("experiments", "sgd", "options", "runs"), [{"alpha": 1.0, "step": 0.1, "paper_iterations": 9}], "options.runs: paper_step and paper_iterations are mixed with step and iterations; allowed is one of these pairs"),
         (("experiments", "sgd", "options", "runs"), [{"alpha": 1.0, "step": 0.1, "iterations": 9}], "step_factor = 1: allowed is none where runs have step and iterations, as they run"),
         (("experiments", "gaussian", "options", "rank"), 11, "experiments.gaussian.options: rank = 11, d = 10: allowed is rank at most d"),
         (("experiments", "gaussian", "options", "m"), 0, "experiments.gaussian.options.m = 0: Input should be greater than or equal to 1"),
@@ -75,7 +75,7 @@ def edit(path, value):
         (("figures", "figure_1"), ["figure_1", "nothing"], "figures.figure_1 = \"nothing\": unknown table; allowed are"),
         (("figures", "figure_9"), ["figure_1"], "figures.figure_9: unknown figure; allowed are "),
         (("experiments", "figure_2", "paper_iterations", "to"), 500, "paper_iterations.to = 500: allowed is at least from"),
-        (("experiments", "figure_2", "by"), ["alpha"], "needs iteration, as there are several"),
+        (("experiments", "figure_2", "by"), ["alpha"], "must contain iteration, as there are several"),
         (("experiments", "figure_1", "by"), ["d"], "does not tell apart two runs with d = 10"),
         (("experiments", "figure_1", "alpha"), [1.0, 0.2], "alpha = [0.2]: no run has these"),
         (("experiments", "more"), {"compare": "figure_1", "published": "figure_1"}, "this table has d = 10"),
@@ -148,7 +148,7 @@ def test_all_problems_come_in_one_go_one_line_each():
         ("a: {b: 1, b: 2}\n", "b (line 1): duplicate key"),
         ("a: [1\n", "not valid YAML"),
         ("a: !!python/object/apply:os.system [ls]\n", "not valid YAML"),
-        ("1: a\n", "keys are texts"),
+        ("1: a\n", "allowed are strings"),
     ],
 )
 def test_bad_yaml(tmp_path, text, line):
@@ -305,7 +305,7 @@ def test_a_file_of_ones_own_cannot_take_the_name_of_a_shipped_tier(tmp_path):
 
     shipped = yaml.safe_load((folder / "smoke.yaml").read_text())
     assert problems({**shipped, "seed": 99}) == [
-        f"{own}: tier = smoke: config/smoke.yaml has this name, and these results would replace its own; choose another name"
+        f"{own}: tier = smoke: config/smoke.yaml has this name, and its results would be overwritten; choose another name"
     ]
     assert len(problems({"tier": "full"})) == 1
     assert problems(shipped) == []

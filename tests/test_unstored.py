@@ -190,7 +190,7 @@ def test_what_it_does_not_provide_is_refused_by_name():
     content = tier_settings("smoke")
     content["experiments"]["mine"] = recorded_descents(ensemble="unstored")
     (said,) = setting_problems(content)
-    assert "unstored: recorded descents need a digest of their matrix, which it does not have" in said
+    assert "unstored: recorded descents need a digest of their matrix, which it does not provide" in said
 
 
 class Killed(Observer):

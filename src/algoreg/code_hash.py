@@ -1,7 +1,8 @@
-"""Hashes of the code that a job runs: its script's, and those of every module of ours that it imports.
+"""Hashes of the code that a job runs: its script, and every project module that the script imports.
 
-Snakemake does not see imported modules. Rules have these hashes as a parameter, so that an edit of a function reruns
-exactly the jobs that depend on it, and an edit of a comment or a docstring reruns nothing.
+A project module belongs to this package, to a chapter or to a plugin of the user's own. Snakemake does not see imported
+modules. Rules therefore have these hashes as a parameter: an edit of a function reruns exactly the jobs that depend on
+it, and an edit of a comment or a docstring reruns nothing.
 """
 
 import ast
@@ -20,7 +21,7 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 @cache
 def _read(path: Path, package: str) -> tuple[str, frozenset[str]]:
-    """Return the hash of a file's code, and the modules of ours that it imports."""
+    """Return the hash of a file's code, and the project modules that the file imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     imported = imports_of(tree, package)
     for node in ast.walk(tree):
@@ -31,13 +32,13 @@ def _read(path: Path, package: str) -> tuple[str, frozenset[str]]:
 
 
 def imports_of(tree: ast.Module, package: str = "") -> frozenset[str]:
-    """Return the modules of ours that some code imports itself, at any depth.
+    """Return the project modules that some code imports directly, also inside functions and classes.
 
     Parameters
     ----------
     tree : ast.Module
     package : str
-        The package that the code is in, which relative imports start from.
+        The package that contains the code; relative imports are resolved against it.
     """
     found: set[str] = set()
     for node in ast.walk(tree):
@@ -51,7 +52,7 @@ def imports_of(tree: ast.Module, package: str = "") -> frozenset[str]:
 
 @cache
 def _c_code(folder: Path) -> str:
-    """Return the C code beside a module, which the module loads, without comments and with single spaces."""
+    """Return the C code in a module's folder, which the module loads, without comments and with single spaces."""
     files = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.c"))]
     return " ".join(re.sub(r"/\*.*?\*/", " ", "\n".join(files), flags=re.DOTALL).split())
 
@@ -64,13 +65,13 @@ def _read_module(name: str) -> tuple[str, frozenset[str]]:
 
 
 def imported_modules(name: str) -> frozenset[str]:
-    """Return the modules of ours that a module imports itself."""
+    """Return the project modules that a module imports directly."""
     return _read_module(name)[1]
 
 
 @cache
 def closure(modules: frozenset[str]) -> frozenset[str]:
-    """Return the names of some modules and of all modules of ours that they import, directly or not."""
+    """Return the names of some modules and of all project modules that they import, directly or indirectly."""
     seen: set[str] = set()
     todo = list(modules)
     while todo:
@@ -78,20 +79,20 @@ def closure(modules: frozenset[str]) -> frozenset[str]:
         if name not in seen:
             seen.add(name)
             todo.extend(imported_modules(name))
-            # A folder of a chapter may have no __init__.py: there is no code in it then.
+            # A folder of a chapter without an __init__.py has no code of its own.
             todo.extend(filter(plugins.module_file, accumulate(name.split(".")[:-1], "{}.{}".format)))
     return frozenset(seen)
 
 
 def code_hashes(script: str | Path | None, modules: Iterable[str] = ()) -> dict[str, str]:
-    """Return ``{name: hash}`` of a script and of every module of ours that it imports, directly or not.
+    """Return ``{name: hash}`` of a script and of every project module that it imports, directly or indirectly.
 
     Parameters
     ----------
     script : path, optional
-        None for the modules alone.
+        If None, only the modules are hashed.
     modules : iterable of str
-        Plugins that the script finds by name, such as the algorithm that the settings name.
+        Plugins that the script imports by name, such as the algorithm that the settings choose.
     """
     found, imported = {}, frozenset(modules)
     if script is not None:
@@ -102,7 +103,7 @@ def code_hashes(script: str | Path | None, modules: Iterable[str] = ()) -> dict[
 
 
 def forget() -> None:
-    """Read all files anew, and find plugins anew."""
+    """Clear the caches, so that files are read and plugins are searched for again."""
     plugins.forget()
     for function in (_read, _c_code, closure):
         function.cache_clear()

@@ -1,4 +1,4 @@
-"""What the workflow's jobs need of a tier's settings beyond their literal content; the rules call these functions."""
+"""What the workflow's jobs read, derived from a tier's settings and the plugins; the recipes call these functions."""
 
 import ast
 import contextlib
@@ -16,8 +16,7 @@ KINDS = ("svg", "pdf", "png")
 
 
 def data_files(experiment: str, settled: dict) -> list[str]:
-    """Return the files of the user's own that an experiment's options name: those that its module lists in
-    ``READS``."""
+    """Return the user's data files that an experiment's options name: the options listed in its module's ``READS``."""
     named = getattr(plugins.experiment(experiment), "READS", ())
     return [settled[key]["path"] for key in named if settled.get(key)]
 
@@ -32,14 +31,13 @@ def selected_files(tier: dict, name: str) -> list[str]:
 
 
 def spectra(tier: dict) -> list[dict]:
-    """Return what the page shows eigenvalues of: the experiments that record those of factored descents.
+    """Return the experiments whose eigenvalues the page shows: those that record the spectrum of factored descents.
 
     Returns
     -------
     list of dict
-        ``runs`` and ``drawn``, files below ``results/<tier>``: what is recorded of the experiment's first ensemble,
-        and what
-        was drawn for it; ``problem``, the options that say what was drawn.
+        For each experiment ``runs`` and ``drawn``, files below ``results/<tier>`` with the recorded runs and the
+        generated data of its first ensemble, and ``problem``, the options that this ensemble is generated from.
     """
     found = []
     for name, block in plan.recorded(tier).items():
@@ -52,9 +50,7 @@ def spectra(tier: dict) -> list[dict]:
 
 
 def lineage(tier: dict, table: str) -> list[str]:
-    """Return the results that a table comes from and itself, as paths below the tier's folder, in the order they are
-    made.
-    """
+    """Return the paths, below the tier's folder, of the results that lead to a table and of the table, in order."""
     block, own = tier["experiments"][table], f"tables/{table}.csv"
     if "compare" in block:
         return [*lineage(tier, block["compare"]), own]
@@ -68,7 +64,7 @@ def lineage(tier: dict, table: str) -> list[str]:
 
 
 def chapter_files(tier: dict, chapter: Chapter) -> list[str]:
-    """Return the files below ``results/<tier>`` that are a chapter's: its claims, tables and figures."""
+    """Return a chapter's files below ``results/<tier>``: its claims, tables and figures."""
     own = {name for section in SECTIONS for name in chapter.entries.get(section, ())}
     return [
         *(f"claims/{entry['id']}.json" for entry in chapter.claims),
@@ -78,9 +74,10 @@ def chapter_files(tier: dict, chapter: Chapter) -> list[str]:
 
 
 def compared_files(tier: dict, claims: Iterable[Path]) -> dict[str, list[str]]:
-    """Return what is compared with committed references, as files below ``results/<tier>``.
+    """Return the files below ``results/<tier>`` that are compared with committed references.
 
-    That is the tier, or the parts of it that they have; ``claims`` are the files of claims of its references.
+    These are all verdicts and tables of the tier or, if every reference is partial, those that the references contain.
+    ``claims`` are the references' files of claims.
     """
     found = {path: json.loads(path.read_text(encoding="utf-8")) for path in claims}
     if found and all(content.get("partial") for content in found.values()):
@@ -92,17 +89,16 @@ def compared_files(tier: dict, claims: Iterable[Path]) -> dict[str, list[str]]:
 
 
 def notebooks(tier: dict, claims: list[dict], folder: Path) -> dict[str, dict[str, list[str]]]:
-    """Return what each of a folder's notebooks reads of a tier, by name, and what of it the tier lacks.
+    """Return which results of a tier each notebook of a folder reads, and which of them the tier lacks.
 
-    A notebook's metadata name it: ``tables``, ``figures``, and the chapters of the ``claims``. A name with an asterisk
-    is all that the tier has of such names, and may be nothing. If the metadata are missing, the notebook is assumed to
-    read every result.
+    A notebook's metadata list ``tables``, ``figures``, and the chapters of the ``claims``. A name with an asterisk is a
+    pattern and may match nothing. If the metadata are missing, the notebook is assumed to read every result.
 
     Returns
     -------
     dict
-        For each notebook ``files`` below ``results/<tier>``, ``chapters`` whose claims it shows, and ``lacking``, in
-        words.
+        For each notebook, by name: ``files`` below ``results/<tier>``, ``chapters`` whose claims it shows, and
+        ``lacking``, a description of each result that the tier lacks.
     """
     chapters = list(dict.fromkeys(entry["chapter"] for entry in claims))
     has = {"tables": plan.tables(tier), "figures": list(tier["figures"]), "claims": chapters}
@@ -110,7 +106,7 @@ def notebooks(tier: dict, claims: list[dict], folder: Path) -> dict[str, dict[st
 
 
 def _reads(has: dict[str, list[str]], claims: list[dict], path: Path) -> dict[str, list[str]]:
-    """Return what a notebook reads of what a tier has."""
+    """Return which of a tier's results a notebook reads."""
     everything: dict[str, list[str]] = {kind: ["*"] for kind in has}
     says = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("algoreg", everything)
     found, lacking = {}, []
@@ -128,12 +124,10 @@ def _reads(has: dict[str, list[str]], claims: list[dict], path: Path) -> dict[st
 
 
 def modules_of_notebook(path: Path) -> list[str]:
-    """Return the modules that a notebook's cells import, and those that they may find by name:
-    more rather than too few.
-    """
+    """Return the modules that a notebook's cells import or may find by name; it may return more, but not fewer."""
     names, found = set(), set()
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-        # One with commands of IPython is no Python.
+        # A cell with IPython commands is not valid Python.
         with contextlib.suppress(SyntaxError):
             tree = ast.parse("".join(cell["source"]) if cell["cell_type"] == "code" else "")
             found |= code_hash.imports_of(tree)
@@ -151,14 +145,13 @@ def modules_of_notebook(path: Path) -> list[str]:
 
 
 def page_labels(tier: dict) -> dict[str, Any]:
-    """Return the page's labels of plugins, which its job does not import.
+    """Return what the report page shows about plugins, because its job does not import them.
 
     Returns
     -------
     dict
-        ``titles`` and ``chapters`` of the figures; ``keys``, the columns that name a row, of the experiments'
-        tables; what
-        each table comes from (:func:`lineage`); and :func:`spectra`.
+        ``titles`` and ``chapters`` of the figures; ``keys``, the columns that identify a row of each experiment's
+        table; the ``lineage`` of each table (:func:`lineage`); and ``spectra`` (:func:`spectra`).
     """
     figures = tier["figures"]
     return {

@@ -1,16 +1,15 @@
-"""Finds and imports plugins: algorithms, ensembles, experiments, estimands, drawings of figures and passages of
-ledgers.
+"""Find and import plugins: algorithms, ensembles, experiments, estimands, drawings of figures and macros of ledgers.
 
 Algorithms, ensembles and experiments are modules that settings name by their file name, in a folder ``algorithms``,
-``ensembles`` or ``experiments`` of this package or of a chapter. Estimands, drawings and passages are functions of the
-modules ``estimands``, ``figures`` and ``ledger`` of a chapter (or of the modules in a folder of that name), marked by a
-decorator. The main process imports all of them and checks them (:mod:`algoreg.settings.plugin_checks`). A job
-imports only
-what it is told: a module by its file name, or a function by ``module:name`` (:func:`load`).
+``ensembles`` or ``experiments`` of this package or of a chapter. Estimands, drawings and ledger macros are functions of
+the modules ``estimands``, ``figures`` and ``ledger`` of a chapter (or of the modules in a folder of that name), marked
+by a decorator. The main process imports and checks all of them (:mod:`algoreg.settings.plugin_checks`). A job imports
+only the plugins that its parameters name: a module by its file name, or a function by ``module:name`` (:func:`load`).
 
-Plugins of the user's own need no fork. ``ALGOREG_CHAPTER_PATH`` names folders with chapters, ``ALGOREG_ALGORITHM_PATH``
-files with one algorithm each; the workflow sets both from its settings. An installed package names by entry points a
-package of algorithms, every module of which but ``base`` is one, and a package whose folder holds chapters::
+Users can add plugins without a fork. ``ALGOREG_CHAPTER_PATH`` lists folders that contain chapters, and
+``ALGOREG_ALGORITHM_PATH`` lists files with one algorithm each; the workflow sets both from its settings. The entry
+points of an installed package name a package of algorithms, in which every module except ``base`` is an algorithm, and
+a package whose folder contains chapters::
 
     [project.entry-points."algoreg.algorithms"]
     mine = "mypackage.algorithms"
@@ -18,8 +17,8 @@ package of algorithms, every module of which but ``base`` is one, and a package 
     [project.entry-points."algoreg.chapters"]
     mine = "mypackage.chapters"
 
-A job may load no code that its rule does not know, so the rules ask here for the modules that no import statement
-shows. An experiment says by ``FINDS = {option: kind}`` which of its options name a module.
+A job may only load code whose hash its rule has as a parameter, so the rules ask here for the modules that are imported
+by name. An experiment declares with ``FINDS = {option: kind}`` which of its options name a module.
 """
 
 import inspect
@@ -38,14 +37,14 @@ from typing import Any
 PACKAGE = Path(__file__).resolve().parent
 CHAPTER_PATH = "ALGOREG_CHAPTER_PATH"
 ALGORITHM_PATH = "ALGOREG_ALGORITHM_PATH"
-# The modules of single files are named as if they were in this package, which has no folder.
+# Algorithms that are single files become modules of this package, which has no folder.
 FILE_PACKAGE = "algoreg.own"
 ALLOWED_FILES = "files that exist, named by a-z, 0-9 and _ with .py"
 
 MODULE_KINDS = ("algorithms", "ensembles", "experiments")
 # The kinds of functions, each with the attribute that its decorator sets.
 FUNCTION_KINDS = {"estimands": "label", "figures": "draws_figure", "ledger": "tables"}
-# Functions that all chapters share.
+# Modules whose functions all chapters share.
 SHARED = {"estimands": ("algoreg.claims.estimands",)}
 
 
@@ -60,13 +59,13 @@ def chapter_folders() -> list[Path]:
 
 
 def chapter_parents() -> list[Path]:
-    """Return the folders that hold chapters: this package's, those of ``ALGOREG_CHAPTER_PATH`` and of entry points."""
+    """Return the folders that contain chapters: this package's, then ``ALGOREG_CHAPTER_PATH``, then entry points."""
     return [PACKAGE / "chapters", *map(Path, paths_in(CHAPTER_PATH)), *entry_folders("chapters").values()]
 
 
 @cache
 def chapters() -> dict[str, Path]:
-    """Return ``{name: folder}`` of all chapters. Of two with one name it is the first; settings refuse the other."""
+    """Return ``{name: folder}`` of all chapters; of two with one name the first, and settings reject the second."""
     found: dict[str, Path] = {}
     for folder in chapter_folders():
         found.setdefault(folder.name, folder)
@@ -74,13 +73,13 @@ def chapters() -> dict[str, Path]:
 
 
 def chapter_of(module: str) -> str | None:
-    """Return the chapter that a module belongs to, None for one of the core, or one that chapters share."""
+    """Return the chapter that a module belongs to; None for modules of the core and modules that chapters share."""
     parts = module.split(".")
     return parts[2] if parts[1:2] == ["chapters"] and len(parts) > 2 and parts[2] in chapters() else None
 
 
 def is_algorithm_file(path: Path) -> bool:
-    """Return whether a path is that of a file which can be a module of its own."""
+    """Return whether a path is an existing file whose name can be a module's name."""
     return path.is_file() and bool(re.fullmatch(r"[a-z][a-z0-9_]*\.py", path.name))
 
 
@@ -114,7 +113,7 @@ def entry_folders(kind: str) -> dict[str, Path]:
     Raises
     ------
     ValueError
-        If an entry point names no package.
+        If an entry point does not name a package.
     """
     found, group = {}, f"{PACKAGE.name}.{kind}"
     for point in sorted(entry_points(group=group), key=lambda point: point.value):
@@ -130,7 +129,7 @@ def entry_folders(kind: str) -> dict[str, Path]:
 
 @cache
 def packages() -> dict[str, Path]:
-    """Return ``{name: folder}`` of the packages whose code a job's hashes hold: this one, and those of entry points."""
+    """Return ``{name: folder}`` of the packages whose code is hashed: this one, and those of entry points."""
     found = {PACKAGE.name: PACKAGE}
     for name, folder in (entry_folders("algorithms") | entry_folders("chapters")).items():
         head, *rest = name.split(".")
@@ -140,7 +139,7 @@ def packages() -> dict[str, Path]:
 
 @cache
 def module_file(name: str) -> Path | None:
-    """Return the file of a module of :func:`packages`, of a chapter or of a single file; None for any other name."""
+    """Return the file of a project module (:func:`packages`, chapters and single files); None for any other name."""
     if name in algorithm_files():
         return algorithm_files()[name]
     head, *rest = name.split(".")
@@ -153,7 +152,7 @@ def module_file(name: str) -> Path | None:
 
 
 def _in_folder(package: str, folder: Path) -> Iterator[str]:
-    """Yield the modules of a folder that can be plugins: not what they have in common."""
+    """Yield the modules of a folder that can be plugins: all except ``base``, which plugins share."""
     for path in sorted(folder.glob("*.py")):
         if path.stem not in ("__init__", "base"):
             yield f"{package}.{path.stem}"
@@ -161,7 +160,7 @@ def _in_folder(package: str, folder: Path) -> Iterator[str]:
 
 @cache
 def all_modules(kind: str) -> list[str]:
-    """Return the modules of a kind, found by listing folders: two may end in the same name."""
+    """Return the modules of a kind, found by listing folders; the last parts of two names may be equal."""
     homes = {PACKAGE.name: PACKAGE} if kind in MODULE_KINDS else {}
     homes |= {f"{PACKAGE.name}.chapters.{name}": folder for name, folder in chapters().items()}
     found = list(SHARED.get(kind, ()))
@@ -179,7 +178,7 @@ def all_modules(kind: str) -> list[str]:
 
 @cache
 def modules(kind: str) -> dict[str, str]:
-    """Return ``{name: module}`` of the algorithms, ensembles or experiments, by the names that settings give them.
+    """Return ``{name: module}`` of the algorithms, ensembles or experiments, by their names in settings.
 
     Raises
     ------
@@ -194,13 +193,13 @@ def modules(kind: str) -> dict[str, str]:
 
 
 def import_plugin(name: str) -> ModuleType:
-    """Return a module by its dotted name, imported once; one of a single file is loaded from its path."""
+    """Import a module once and return it; an algorithm that is a single file is loaded from its path."""
     if name in sys.modules or name not in algorithm_files():
         return import_module(name)
     spec = spec_from_file_location(name, algorithm_files()[name])
     if spec is None or spec.loader is None:
         raise ModuleNotFoundError(f"{algorithm_files()[name]}: cannot be loaded")
-    # Before it runs: dataclasses look their module up.
+    # The module is registered before it runs, because dataclasses look up their module.
     module = sys.modules[name] = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -242,25 +241,25 @@ def experiment(name: str) -> ModuleType:
 
 
 def functions_in(kind: str, module: ModuleType) -> list[Callable]:
-    """Return the functions of a kind that a module defines; those that it imports from others are not among them."""
+    """Return the functions of a kind that a module defines, without those that it imports from other modules."""
     own = (one for one in vars(module).values() if getattr(one, "__module__", None) == module.__name__)
     return [one for one in own if callable(one) and hasattr(one, FUNCTION_KINDS[kind])]
 
 
 @cache
 def functions(kind: str) -> dict[str, Any]:
-    """Return ``{name: function}`` of all estimands, drawings or passages, after importing all of their modules."""
+    """Return ``{name: function}`` of all estimands, drawings or ledger macros, after importing all of their modules."""
     found = (function for name in all_modules(kind) for function in functions_in(kind, import_plugin(name)))
     return {function.__name__: function for function in found}
 
 
 def function(kind: str, name: str) -> Callable:
-    """Return the estimand, the drawing or the passage of a name."""
+    """Return the estimand, the drawing or the ledger macro of a name."""
     return _named(kind, functions(kind), name)
 
 
 def reference(kind: str, name: str) -> str:
-    """Return ``module:name`` of an estimand or a drawing: what a job is told to :func:`load`."""
+    """Return ``module:name`` of an estimand or a drawing, which a job passes to :func:`load`."""
     return f"{function(kind, name).__module__}:{name}"
 
 
@@ -278,14 +277,14 @@ def estimands_of(entry: Mapping[str, Any]) -> dict[str, str]:
 
 
 def modules_of_experiment(name: str, options: Mapping[str, Any]) -> list[str]:
-    """Return the modules that an experiment finds by name, given its complete options, or those that a job takes."""
+    """Return the module of an experiment and those that its options name; the options may be a job's subset."""
     finds = getattr(experiment(name), "FINDS", {})
     found = [module_name(kind, options[option]) for option, kind in finds.items() if option in options]
     return [module_name("experiments", name), *found]
 
 
 def first_paragraph(documented: Any) -> str:
-    """Return the first paragraph of the docstring of a module or a function as one line, empty where it has none."""
+    """Return the first paragraph of a docstring as one line; empty if there is no docstring."""
     return " ".join((inspect.getdoc(documented) or "").split("\n\n")[0].split())
 
 
@@ -295,7 +294,7 @@ def module_title(kind: str, name: str) -> str:
 
 
 def figure_title(name: str) -> str:
-    """Return what a figure shows: the first paragraph of its drawing's docstring, as a caption."""
+    """Return a figure's title: the first paragraph of its drawing's docstring, without "Draw"."""
     text = (first_paragraph(function("figures", name)) or name).removeprefix("Draw ").rstrip(".")
     text = re.sub(r" \[[A-Z]+[0-9]+, (.*?)\]", r" (the paper's \1)", text)
     return text[:1].upper() + text[1:]
@@ -307,11 +306,11 @@ def figure_chapter(name: str) -> str | None:
 
 
 def forget() -> None:
-    """Find chapters and files anew, and import them anew, as the environment may name others."""
+    """Clear the caches and unload plugins outside this package, because the environment may name others now."""
     elsewhere = []
     for name, module in sys.modules.items():
         if name.startswith(f"{PACKAGE.name}."):
-            # A folder without an __init__.py has no file.
+            # A namespace package (a folder without an __init__.py) has no file.
             path = getattr(module, "__file__", None) or next(iter(module.__path__))
             elsewhere += [] if Path(path).is_relative_to(PACKAGE) else [name]
     for name in elsewhere:

@@ -1,8 +1,8 @@
-"""What each result of a tier is made of: the files that its job reads, and everything else as parameters.
+"""Recipes of a tier's results: the files that each job reads, and everything else that decides its result.
 
-The rules of the workflow take inputs and parameters from here. The report page, ``make verify`` and ``make reference``
-ask here, too, what a result must have been made of by the present settings, code and inputs, and refuse any other
-(:mod:`algoreg.results.chain`). Nothing looks into Snakemake's graph.
+The rules of the workflow take their inputs and parameters from here. The report page, ``make verify`` and
+``make reference`` also take from here what a result must have been made from, and refuse results that were made with
+other settings, code or inputs (:mod:`algoreg.results.chain`). Nothing reads Snakemake's graph.
 """
 
 import os
@@ -24,13 +24,13 @@ from algoreg.results.provenance import settings_hash
 from algoreg.settings import plan
 from algoreg.settings.chapters import load_chapters
 
-# Libraries whose version a result depends on. ziglang compiles the kernels.
+# Libraries on whose versions results depend. ziglang compiles the kernels.
 NUMERICS = ("numpy", "scipy", "pandas", "torch")
 KERNELS = (*NUMERICS, "ziglang")
 MEASURING = (*KERNELS, "cvxpy", "clarabel", "scs", "scikit-learn")
 
 
-# A version is read from a file, and hundreds of jobs ask for the same ones.
+# Cached, because a version is read from a file and hundreds of jobs need the same ones.
 _version = cache(version)
 
 
@@ -41,14 +41,14 @@ def versions(names: Iterable[str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a job reads and what else decides its results.
+    """A job's input files and parameters, which together determine its results.
 
     Attributes
     ----------
     inputs : dict
-        Files by the name that the script knows them by, as seen from the working directory.
+        Files, relative to the working directory, by the script's name for them.
     params : dict
-        Everything else, as JSON has it: settings, seed, digests of code, versions of libraries.
+        Everything else, in types that JSON can represent: settings, seed, hashes of code, versions of libraries.
     """
 
     inputs: dict[str, str | list[str]]
@@ -66,16 +66,16 @@ class Recipes:
     Parameters
     ----------
     tier : dict
-        Its complete settings.
+        The tier's complete settings.
     claims : list of mapping
-        The claims of its chapters.
+        The claims of the tier's chapters.
     root : pathlib.Path
         The repository's folder.
     """
 
     def __init__(self, tier: dict[str, Any], claims: list[dict[str, Any]], root: Path) -> None:
         self.tier, self.root = tier, root
-        # In words, as jobs that judge nothing import no estimand.
+        # The criterion is added as text, because jobs that do not judge do not import estimands.
         self.claims = [{**entry, "criterion": criterion(entry, plugins.functions("estimands"))} for entry in claims]
         self.chapters = load_chapters({entry["chapter"] for entry in claims})
         self._titles = {chapter.name: chapter.title for chapter in self.chapters}
@@ -85,7 +85,7 @@ class Recipes:
         self.judged = [entry for entry in self.claims if plan.is_judged(entry, tier)]
         self.skipped = [entry for entry in self.claims if entry not in self.judged]
         self.published = {path.stem: os.path.relpath(path) for path in jobs.published_files()}
-        # What is to be known of published curves beside their files.
+        # Facts about published curves that their files do not contain.
         self._facts = {name: dict(facts) for one in load_chapters() for name, facts in one.published.items()}
         self.notebooks = jobs.notebooks(tier, claims, root / "notebooks")
         self.references = references.paths(tier["tier"], [chapter.name for chapter in self.chapters])
@@ -118,35 +118,34 @@ class Recipes:
         return self.result(f"claims/{entry['id']}.json")
 
     def from_root(self, *parts: str) -> str:
-        """Return a path of the repository as seen from the working directory: results then outlive a move of both."""
+        """Return a path in the repository relative to the working directory, so that results survive a move of both."""
         return os.path.relpath(self.root.joinpath(*parts))
 
     def _matching(self, pattern: str) -> list[str]:
         return sorted(map(os.path.relpath, self.root.glob(pattern)))
 
     def _code(self, script: str, found: Iterable[str] = ()) -> dict[str, str]:
-        """Return the hashes of a script, of every module that it imports, and of the plugins that it is given:
-        ``module`` or ``module:name``.
-        """
+        """Return the hashes of a script, its imports and its plugins, each ``module`` or ``module:name``."""
         modules = {reference.partition(":")[0] for reference in found}
         return code_hash.code_hashes(self.root / "scripts" / script, modules)
 
     # Data, runs, tables
 
     def _experiment(self, name: str) -> tuple[Any, dict[str, Any], list[str]]:
-        """Return the entry of an experiment, its complete options, and the files of the user's own that these name."""
+        """Return the entry of an experiment, its complete options, and the user's data files that the options name."""
         block = self.tier["experiments"][name]
         options = plan.experiment_options(block, self.tier)
         return block, options, jobs.data_files(block["experiment"], options)
 
     def generate(self, experiment: str, ensemble: int) -> Recipe:
-        """Return what the generated data of one ensemble of an experiment are made of."""
+        """Return the recipe of the generated data of one ensemble of an experiment."""
         block, options, data = self._experiment(experiment)
         drawn = plan.generated_from(block["experiment"], options)
         return Recipe(
             {"data": data},
             {
-                # Two tables with equal options share no entry of Snakemake's cache: a sidecar names its result.
+                # Without the name, two tables with equal options would share one entry of Snakemake's cache, although
+                # the sidecar of a result names that result.
                 "table": experiment,
                 "experiment": block["experiment"],
                 "options": drawn,
@@ -159,7 +158,7 @@ class Recipes:
         )
 
     def measure(self, experiment: str, part: int | None = None) -> Recipe:
-        """Return what an experiment's table, or a part of it, is made of."""
+        """Return the recipe of an experiment's table, or of a part of it."""
         block, options, data = self._experiment(experiment)
         ensembles = plan.experiment_parts(block)[part or 0]
         name = experiment if part is None else f"{experiment}-{part}"
@@ -180,7 +179,7 @@ class Recipes:
         )
 
     def collect_parts(self, experiment: str) -> Recipe:
-        """Return what an experiment's table is made of where several jobs measure it."""
+        """Return the recipe of an experiment's table that several jobs measure in parts."""
         block = self.tier["experiments"][experiment]
         module = plugins.experiment(block["experiment"])
         return Recipe(
@@ -195,14 +194,14 @@ class Recipes:
         )
 
     def select_runs(self, table: str) -> Recipe:
-        """Return what a table of runs that are selected from recorded descents is made of."""
+        """Return the recipe of a table of runs that are selected from recorded descents."""
         return Recipe(
             {"parts": self.results(jobs.selected_files(self.tier, table))},
             {"block": self.tier["experiments"][table], "code": self._code("tabulate.py")},
         )
 
     def compare_published(self, table: str) -> Recipe:
-        """Return what the comparison of a table with a published curve is made of."""
+        """Return the recipe of the comparison of a table with a published curve."""
         block, curve = self.tier["experiments"][table], self.tier["experiments"][table]["published"]
         return Recipe(
             {"table": self.table(block["compare"]), "curve": self.published[curve]},
@@ -217,7 +216,7 @@ class Recipes:
     # Verdicts
 
     def judge(self, entry: Mapping[str, Any]) -> Recipe:
-        """Return what the verdict on a claim is made of."""
+        """Return the recipe of the verdict on a claim."""
         curves, estimands = plan.published_for(entry), plugins.estimands_of(entry)
         return Recipe(
             {
@@ -235,22 +234,22 @@ class Recipes:
         )
 
     def skip_claims(self) -> Recipe:
-        """Return what the verdicts "not judged" are made of, of all claims that this tier does not judge."""
+        """Return the recipe of the verdicts "not-judged" on all claims that this tier does not judge."""
         return Recipe({}, {"entries": self.skipped, "code": self._code("skip_claims.py")})
 
     def collect_claims(self) -> Recipe:
-        """Return what the list of verdicts is made of."""
+        """Return the recipe of the list of verdicts."""
         params = {"titles": self._titles, "code": self._code("collect_claims.py")}
         return Recipe({"claims": list(map(self.verdict, self.claims))}, params)
 
     def check_controls(self) -> Recipe:
-        """Return what the check of the controls is made of."""
+        """Return the recipe of the check of the controls."""
         return Recipe({"claims": self.result("claims.json")}, {"code": self._code("check_controls.py")})
 
     # Figures, notebooks, pages
 
     def draw_figures(self, chapter: str) -> Recipe:
-        """Return what the figures of a chapter are made of: all of them are one job."""
+        """Return the recipe of the figures of a chapter, which one job draws."""
         shown = self.chapter_figures[chapter]
         drawings = {name: plugins.reference("figures", name) for name in shown}
         tables = dict.fromkeys(table for names in shown.values() for table in names)
@@ -276,7 +275,7 @@ class Recipes:
         return {chapter: names for chapter, names in found.items() if names}
 
     def tabulate_verdicts(self) -> Recipe:
-        """Return what the table of verdicts in Snakemake's own report is made of."""
+        """Return the recipe of the table of verdicts in Snakemake's own report."""
         template = self.from_root("workflow", "report", "verdicts.html.j2")
         return Recipe(
             {"claims": self.result("claims.json"), "template": template},
@@ -288,11 +287,11 @@ class Recipes:
         )
 
     def pages(self) -> list[str]:
-        """Return the paths of the pages of the report, the front first."""
+        """Return the paths of the pages of the report, starting with the front page."""
         return self.results(f"report/{name}" for name in addresses.pages(self._titles))
 
     def build_page(self, lead: str) -> Recipe:
-        """Return what the report is made of; it begins with the figure ``lead``, where the tier draws that."""
+        """Return the recipe of the report, which begins with the figure ``lead`` if the tier draws it."""
         spectra = jobs.spectra(self.tier)
         return Recipe(
             {
@@ -323,7 +322,7 @@ class Recipes:
         )
 
     def build_explorer(self, chapter: str, table: str) -> Recipe:
-        """Return what the page on which descent runs live is made of: its map is a committed table of tier standard."""
+        """Return the recipe of the explorer page, whose map is a committed table of tier standard."""
         return Recipe(
             {
                 "parts": self._matching("workflow/report/explorer/*.*"),
@@ -338,10 +337,10 @@ class Recipes:
         )
 
     def execute_notebook(self, name: str) -> Recipe:
-        """Return what an executed notebook is made of; one that opens another result fails."""
+        """Return the recipe of an executed notebook; a notebook that opens any other result fails."""
         reads, source = self.notebooks[name], self.root / "notebooks" / f"{name}.ipynb"
         unjudged = any(entry in self.skipped for entry in self.claims if entry["chapter"] in reads["chapters"])
-        # It may show the committed verdicts where this tier judges none.
+        # The notebook may show the committed verdicts of claims that this tier does not judge.
         committed = references.paths("standard", reads["chapters"]).values() if unjudged else []
         return Recipe(
             {
@@ -358,9 +357,9 @@ class Recipes:
         )
 
     def compare_with_reference(self) -> Recipe:
-        """Return what the comparison with the committed reference reads; its outcome is no sealed result."""
+        """Return the recipe of the comparison with the committed reference; its outcome is not a sealed result."""
         compared = jobs.compared_files(self.tier, self.references.values())
-        # It asks each experiment which of its columns name a row.
+        # The comparison reads from each experiment which of its columns identify a row.
         experiments = {
             plugins.module_name("experiments", one["experiment"]) for one in plan.measured(self.tier).values()
         }
@@ -382,7 +381,7 @@ class Recipes:
     # What results must have been made of
 
     def required(self, files: Iterable[str]) -> dict[str, chain.Job]:
-        """Return what the results among some files, and all results that these are made from, must have been made of.
+        """Return what results must have been made from: the results among some files, and all results behind these.
 
         Returns
         -------
@@ -400,7 +399,7 @@ class Recipes:
         return found
 
     def _recipe_of(self, file: str) -> Recipe | None:
-        """Return the recipe of a result that others are made from or a reference has, None of any other file."""
+        """Return the recipe of a result that other results or a reference depend on; None for any other file."""
         tier, path = self.result(""), file.removeprefix(self.result(""))
         if not file.startswith(tier):
             return None

@@ -1,4 +1,4 @@
-"""Diagonal measurement matrices, which commute: several chapters measure by them."""
+"""Diagonal measurement matrices, which commute; several chapters use them."""
 
 import torch
 
@@ -17,11 +17,11 @@ class Diagonals(Measurements):
 
     @classmethod
     def draw(cls, d, m, seed, ensemble, device="cpu", dtype=torch.float64):
-        """Draw the measurements of :func:`draw_diagonals`."""
+        """Draw an ensemble by :func:`draw_diagonals`."""
         return cls(torch.from_numpy(draw_diagonals(d, m, seed, ensemble)).to(device, dtype), ensemble)
 
     def measure(self, matrices):
-        """Return the measurements, which see diagonals alone, shape (B, m)."""
+        """Return the measurements, which depend on the diagonals alone, shape (B, m)."""
         return matrices.diagonal(dim1=1, dim2=2) @ self.vectors.T
 
     def adjoint(self, weights):
@@ -29,7 +29,7 @@ class Diagonals(Measurements):
         return torch.diag_embed(weights @ self.vectors)
 
     def gradient(self, matrices, labels):
-        """Return M of every run, a diagonal matrix; all runs know all measurements."""
+        """Return the diagonal matrix M of every run; all runs know all measurements."""
         return self.adjoint(self.measure(matrices) - labels) / self.m
 
     def select(self, indices):

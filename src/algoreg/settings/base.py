@@ -1,10 +1,8 @@
-"""What the models of settings are made of: pydantic's models and types, and a few types of our own.
+"""Base classes and types of the settings' pydantic models.
 
-A module of an algorithm, an experiment or an ensemble declares its options in one class, ``Options`` or
-``Limits``,
-made from :class:`RunOptions`, :class:`ExperimentOptions` or :class:`EnsembleLimits`. What options must fulfil
-together, it
-says in pydantic's validators, which raise :func:`misfit`.
+The module of an algorithm, an experiment or an ensemble declares its options in one class, ``Options`` or ``Limits``,
+derived from :class:`RunOptions`, :class:`ExperimentOptions` or :class:`EnsembleLimits`. Conditions on several options
+together are pydantic validators, which raise :func:`misfit`.
 """
 
 import json
@@ -22,21 +20,21 @@ from pydantic import (
     model_validator,
 )
 
-# What a name of a table or a setting looks like: names become files and rules.
+# The pattern of names of tables and settings, because names become files and rules.
 NAME = r"^[a-z][a-z0-9_]{0,39}$"
-# Of one ensemble that an experiment holds, in bytes.
+# The most memory of one ensemble that an experiment holds, in bytes.
 EXPERIMENT_LIMIT = 4 * 2**30
 # The default of a setting that may be left out, but not be null.
 LEFT_OUT: Any = None
 
 
 def as_list(value):
-    """Return a value as a list, which it may be already."""
+    """Return a list unchanged, and any other value as a list of one."""
     return value if isinstance(value, list) else [value]
 
 
 def show(value):
-    """Return a value as YAML would have it, shortened."""
+    """Return a value as it would be written in YAML, shortened."""
     try:
         text = json.dumps(value, ensure_ascii=False, default=str)
     except ValueError:
@@ -46,7 +44,7 @@ def show(value):
 
 
 def misfit(options, allowed, *keys):
-    """Return the error of a validator: what is allowed instead of the values of these keys."""
+    """Return a validator's error, which shows the values of these keys and what is allowed instead."""
     values = ", ".join(f"{key} = {show(getattr(options, key))}" for key in keys)
     return ValueError(f"{values}: allowed is {allowed}" if keys else f"allowed is {allowed}")
 
@@ -58,7 +56,7 @@ def _different(values):
 
 
 def other_than(*names):
-    """Return the validator that refuses these names, which folders have that hold something else."""
+    """Return a validator that refuses these names, because folders for other purposes have them."""
 
     def check(name):
         if name in names:
@@ -73,22 +71,22 @@ DTYPES = Literal["float32", "float64"]
 Text = Annotated[str, Field(min_length=1)]
 # A name that may become a file's or a rule's.
 Name = Annotated[str, Field(pattern=NAME), other_than("results")]
-# Lists of different values, of which the second has at least one.
+# Lists of different values; ``Several`` has at least one.
 # The length comes last: only there does pydantic let a field override it.
 Different = Annotated[list[T], AfterValidator(_different), Field(json_schema_extra={"uniqueItems": True})]
 Several = Annotated[list[T], AfterValidator(_different), Field(min_length=1, json_schema_extra={"uniqueItems": True})]
 
 
 def by_type(message):
-    """Return the discriminator of a union whose members, each with its ``Tag``, are of different types in YAML.
+    """Return the discriminator of a union whose members, each with its ``Tag``, have different types in YAML.
 
-    Only the one that was meant complains; the message is for values of none of the types.
+    Only the member of the value's type reports errors; the message is shown for values of none of the types.
     """
     return Discriminator(lambda value: type(value).__name__, custom_error_type="type", custom_error_message=message)
 
 
 class Strict(BaseModel):
-    """A mapping of known keys. 50.0 is no whole number, true no number, nothing is infinite."""
+    """A mapping of known keys. 50.0 is not accepted as an integer, true is not a number, and all numbers are finite."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
@@ -96,12 +94,12 @@ class Strict(BaseModel):
 class ExperimentOptions(Strict):
     """The options of an experiment: the class ``Options`` of its module.
 
-    Where they have a rank and d, every rank is at most every d; where the rank is 1, every κ is 1.
+    If they contain a rank and d, every rank is at most every d; if the only rank is 1, every κ is 1.
     """
 
     @model_validator(mode="after")
     def _possible_rank(self):
-        # None of an option that is not there.
+        # An option that the class does not have counts as an empty list.
         ranks, sizes, kappas = (as_list(getattr(self, key, [])) for key in ("rank", "d", "kappa"))
         if ranks and sizes and max(ranks) > min(sizes):
             raise misfit(self, "rank at most d", "rank", "d")
@@ -111,10 +109,9 @@ class ExperimentOptions(Strict):
 
 
 class DrawnTargets(ExperimentOptions):
-    """The options of an experiment whose targets are the same in all ensembles, or,
-    with ``own_targets``, one of each ensemble's own.
+    """The options of an experiment whose ensembles share their targets or, with ``own_targets``, have one target each.
 
-    Runs that share neither are independent draws, as shares of runs ask for; see
+    Runs that share neither ensemble nor target are independent draws, which intervals of shares of runs require; see
     :func:`algoreg.claims.intervals.share_interval`.
     """
 
@@ -129,15 +126,14 @@ class DrawnTargets(ExperimentOptions):
 
 
 class RunOptions(Strict):
-    """The settings of one run of a descent: the class ``Options`` of an algorithm's module adds its own.
+    """The settings of one run of a descent, to which the class ``Options`` of an algorithm's module adds options.
 
-    A descent may list several values of each in place of one, but of the step and the iterations.
+    Every setting except the step and the iterations may be a list of several values.
 
     Attributes
     ----------
     at_most_d : tuple of str
-        Options that may not exceed the matrices' size: with it, a run's numbers of columns and of eigenvalues are
-        checked.
+        Options that may not exceed the matrices' size d, such as numbers of columns and of eigenvalues.
     """
 
     at_most_d: ClassVar[tuple] = ()
@@ -158,31 +154,31 @@ class RunOptions(Strict):
 
 
 class EnsembleLimits:
-    """What settings may ask of an ensemble: the class ``Limits`` of its module overrides what is different there."""
+    """The limits of an ensemble's settings; the class ``Limits`` of its module overrides those that differ."""
 
-    # The smallest relative training error that it resolves, by data type.
+    # The smallest relative training error that the ensemble resolves, by data type.
     smallest_train_error: ClassVar[dict] = {}
-    # What it would round measurements of one's own to.
+    # The values to which the ensemble would round the user's measurements.
     rounds_to: ClassVar[str | None] = None
 
     @staticmethod
     def least_m(d):
-        """Return the least number of measurements that it can have."""
+        """Return the least number of measurements that the ensemble can have."""
         return 1
 
     @staticmethod
     def most_m(d):
-        """Return the largest number of measurements that it can have, or None."""
+        """Return the largest number of measurements that the ensemble can have, or None if there is no limit."""
         return None
 
     @staticmethod
     def refused_d(d):
-        """Return in words which sizes it allows if d is none of them, else None."""
+        """Return a description of the allowed sizes if d is not one of them, else None."""
         return None
 
     @staticmethod
     def stored(d, m):
-        """Return how many numbers it stores."""
+        """Return how many numbers the ensemble stores."""
         return m * d * (d + 1) // 2
 
 
@@ -194,9 +190,9 @@ def refuse_determined(options, m_over_dr, rank):
 
 
 def refuse_too_large(options, d, m, gram=False):
-    """Refuse the options of an experiment whose ensemble takes more than 4 GiB.
+    """Refuse the options of an experiment whose Gaussian ensemble takes more than 4 GiB.
 
-    It is Gaussian, or with ``gram`` a Gram matrix from m = d(d+1)/2 on.
+    With ``gram``, the ensemble is stored as a Gram matrix if m ≥ d(d+1)/2.
     """
     half = d * (d + 1) // 2
     if (min(m, half) if gram else m) * half * 8 > EXPERIMENT_LIMIT:

@@ -1,11 +1,11 @@
 """Chapters as read from their files, and as composed for a tier: every experiment at the tier's size.
 
 An entry of ``experiments.yaml`` is written once. ``sizes`` has a block for each tier that it belongs to, whose keys are
-added to the entry's own (those of ``options`` one by one); the name of another tier in place of a block means the same
-sizes. An entry whose sizes differ nowhere lists its ``tiers``. An entry with ``variants`` makes one experiment of each
-variant's name: the variant's keys replace the entry's, options one by one. A figure lists its
-tables; a tier has it where it has
-the table of the figure's name, unless a mapping of ``tables`` and ``tiers`` says where else.
+added to the entry's keys (those of ``options`` one by one); the name of another tier in place of a block means the same
+sizes. An entry whose size is the same in all tiers lists its ``tiers`` instead. An entry with ``variants`` defines one
+experiment per variant, with the variant's name: the variant's keys replace the entry's, options one by one. A figure
+lists its tables. A tier has the figure if it has the first of these tables, unless a mapping of ``tables`` and
+``tiers`` names the figure's tiers.
 """
 
 import copy
@@ -24,12 +24,12 @@ from algoreg.settings.files import SettingsError, bibliography, display_path, lo
 from algoreg.settings.messages import beyond_range, in_file, lines, not_allowed, problems, unknown
 from algoreg.settings.tier import TierName, size_of
 
-# Pages of the report that are no chapter's, without their suffix: its front, and the table of verdicts.
+# Pages of the report that do not belong to a chapter, without suffix: the front page and the table of verdicts.
 OTHER_PAGES = ("index", "verdicts")
 
 
 class Curve(Strict):
-    """What is to be known of a published curve beside its file."""
+    """Facts about a published curve that its file does not contain."""
 
     d: int = Field(ge=1, le=100_000)
 
@@ -52,9 +52,9 @@ Size = Annotated[
 
 
 class Variant(Strict):
-    """An experiment that differs from its entry in these keys."""
+    """The keys in which an experiment differs from its entry."""
 
-    # The settings themselves are looked at when a tier is known.
+    # The settings themselves are validated once the tier is known.
     model_config = ConfigDict(extra="ignore")
 
     what: Text
@@ -63,16 +63,16 @@ class Variant(Strict):
 
 
 class Notes(Strict):
-    """The description of an entry beside its settings: what it is, why it is so, and in which tiers."""
+    """The keys of an entry beside its settings: what it measures, why it is set up so, and in which tiers it is."""
 
-    # The settings themselves are looked at when a tier is known.
+    # The settings themselves are validated once the tier is known.
     model_config = ConfigDict(extra="ignore")
 
     what: Text = LEFT_OUT
     why: Text = LEFT_OUT
     tiers: Several[TierName] = LEFT_OUT
     sizes: dict[TierName, Size] = Field(LEFT_OUT, min_length=1)
-    variants: dict[Name, Variant] = Field(LEFT_OUT, min_length=2, description="experiments that differ in little")
+    variants: dict[Name, Variant] = Field(LEFT_OUT, min_length=2, description="experiments that differ in few options")
 
     @model_validator(mode="after")
     def _one_of_tiers_and_sizes(self):
@@ -87,7 +87,7 @@ class Notes(Strict):
 
 
 class FigureNotes(Strict):
-    """A figure that is not in every tier that has the table of its name."""
+    """The tables and the tiers of a figure that is not in every tier that has its first table."""
 
     what: Text = LEFT_OUT
     why: Text = LEFT_OUT
@@ -96,7 +96,7 @@ class FigureNotes(Strict):
 
 
 class Experiments(Strict):
-    """The file ``experiments.yaml``, before any tier is looked at."""
+    """The file ``experiments.yaml``, before it is composed for a tier."""
 
     grids: Any = Field(None, description="lists that are used at several places")
     experiments: dict[Name, Notes] = Field({})
@@ -123,13 +123,13 @@ class Chapter:
     order : int
         Its position among the others.
     published : dict
-        The published curves in its folder ``published``, with what is to be known of each beside its file.
+        The published curves in its folder ``published``, each with the facts that its file does not contain.
     entries : dict
-        By section, each variant as an entry of its own.
+        The entries by section; each variant is a separate entry.
     variants : dict
         The name of each variant's entry, and the content of both.
     claims : list of dict
-        Complete: with the experiments and the table that a claim takes from its ``table``.
+        The claims, completed by :func:`complete_claim`.
     """
 
     name: str
@@ -145,21 +145,21 @@ class Chapter:
 
     @property
     def shipped(self):
-        """Whether it is one of this package's, and none of the user's own."""
+        """Whether the chapter belongs to this package and not to the user."""
         return self.folder.parent == plugins.PACKAGE / "chapters"
 
     @property
     def tables(self):
-        """The names of its tables, of whatever tier."""
+        """The names of the chapter's tables in all tiers."""
         return list(self.entries.get("experiments", {}))
 
     def file(self, name):
-        """Return one of its files, as messages have it."""
+        """Return the path of one of the chapter's files as shown in messages."""
         return display_path(self.folder / name)
 
 
 def _split(entry):
-    """Return the notes of an entry, and its settings."""
+    """Return an entry's notes (the keys of :class:`Notes`), and its settings."""
     notes = {key: value for key, value in entry.items() if key in Notes.model_fields}
     return notes, {key: value for key, value in entry.items() if key not in notes}
 
@@ -171,7 +171,7 @@ def load_chapter(name, folder):
     Raises
     ------
     algoreg.settings.files.SettingsError
-        With everything that is wrong with them.
+        If anything is wrong with the files; it lists all problems.
     """
     found, content = [], {}
     for file, aliases in (("chapter.yaml", False), ("experiments.yaml", True), ("claims.yaml", False)):
@@ -185,7 +185,7 @@ def load_chapter(name, folder):
         found += lines(beyond_range(about) or problems(About, about), in_file(display_path(folder / "chapter.yaml")))
         found += lines(problems(Experiments, experiments), in_file(display_path(folder / "experiments.yaml")))
         if not claims:
-            found.append(f"{display_path(folder / 'claims.yaml')}: has no claim; a chapter has at least one")
+            found.append(f"{display_path(folder / 'claims.yaml')}: contains no claim; a chapter needs at least one")
     if found:
         raise SettingsError(found)
     experiments.pop("grids", None)
@@ -200,8 +200,9 @@ def load_chapter(name, folder):
 
 
 def complete_claim(entry):
-    """Return a claim with what it takes from its ``table``: its experiments are that one, and so is the table of its
-    estimand, unless they are named; an estimand ``over`` a list of tables reads those alone.
+    """Return a claim with defaults that its ``table`` provides, for its experiments and for the table of its estimand.
+
+    An estimand ``over`` a list of tables has no default, because it reads only those.
     """
     if not (isinstance(entry, dict) and isinstance(entry.get("table"), str)):
         return entry
@@ -212,7 +213,7 @@ def complete_claim(entry):
 
 
 def _expanded(entries):
-    """Return entries with each variant as an entry of its own, and ``{variant: (entry's name, entry, variant)}``."""
+    """Return entries with each variant as a separate entry, and ``{variant: (entry's name, entry, variant)}``."""
     made, variants = {}, {}
     for name, entry in entries.items():
         if "variants" not in entry:
@@ -226,7 +227,7 @@ def _expanded(entries):
 
 
 def _variant_problems(entries):
-    """Yield ``(path, line after the key)`` of variants whose name is taken, or that do not fit their entry."""
+    """Yield ``(path, message after the key)`` for variants whose name is taken, or that do not fit their entry."""
     owners = {name: f"experiments.{name}" for name, entry in entries.items() if "variants" not in entry}
     for name, entry in entries.items():
         for own, variant in entry.get("variants", {}).items():
@@ -239,7 +240,7 @@ def _variant_problems(entries):
 
 
 def _varied(entry, variant):
-    """Return an entry with the variant's keys in place of its own, in its sizes, too."""
+    """Return an entry in which the variant's keys replace the entry's, also in its sizes."""
     made = _overlaid(entry, {key: value for key, value in variant.items() if key != "sizes"})
     if "sizes" not in entry:
         return made
@@ -252,7 +253,7 @@ def _varied(entry, variant):
 
 
 def _overlaid(settings, added):
-    """Return settings with others in their place, options one by one."""
+    """Return settings updated with others, options one by one."""
     made = copy.deepcopy({**settings, **added})
     if isinstance(settings.get("options"), dict) and isinstance(added.get("options"), dict):
         made["options"] = copy.deepcopy({**settings["options"], **added["options"]})
@@ -260,8 +261,8 @@ def _overlaid(settings, added):
 
 
 def misnamed():
-    """Return a line for each folder of a chapter whose name cannot be a module's, nor be used in settings."""
-    allowed = "allowed is a folder's name of a-z, 0-9 and _, starting with a letter, at most 40 long"
+    """Return a line for each chapter folder whose name cannot be that of a module, in settings, or of a report page."""
+    allowed = "allowed is a folder's name of a-z, 0-9 and _, starting with a letter, at most 40 characters long"
     taken = f"allowed is a name other than {' and '.join(OTHER_PAGES)}, which other pages of the report have"
     return [
         f"{display_path(path)}: {taken if path.name in OTHER_PAGES else allowed}"
@@ -271,24 +272,27 @@ def misnamed():
 
 
 def load_chapters(names=None, file=None):
-    """Return the chapters of these names, or all, in their order;
-    ``file`` is the tier's that names them, for the message.
+    """Return the chapters with these names, by default all, in their order.
+
+    Parameters
+    ----------
+    names : iterable of str, optional
+    file : path, optional
+        The tier file that lists the names, for messages.
 
     Raises
     ------
     algoreg.settings.files.SettingsError
-        With all problems of their files, a name that no chapter has or can have, and one that two have.
+        If anything is wrong with their files, a name is not allowed or not known, or two chapters have the same name.
     """
     found, chosen, folders = misnamed(), [], plugins.chapters()
     if found:
-        # Nothing of them can be looked up.
+        # Chapters with such names cannot be looked up.
         raise SettingsError(found)
     for folder in plugins.chapter_folders():
         if folders[folder.name] != folder:
             own = display_path(folders[folder.name])
-            found.append(
-                f"{display_path(folder)}: chapter {folder.name}: there is one of this name, {own}; choose another name"
-            )
+            found.append(f"{display_path(folder)}: chapter {folder.name}: {own} has this name; choose another name")
     for name in names or ():
         if name not in folders:
             found.append(
@@ -312,9 +316,7 @@ def entry_of(identity):
 
 
 def clashes(chapters):
-    """Return lines for what does not fit between chapters of one tier: names in two of them,
-    papers that are not listed.
-    """
+    """Return lines for conflicts between the chapters of a tier: names in two of them, and papers that are unlisted."""
     found, owners = [], {}
     for chapter in chapters:
         listed = references(chapter.folder)
@@ -325,18 +327,18 @@ def clashes(chapters):
             for name in entries:
                 other = owners.setdefault((section, name), chapter)
                 if other is not chapter:
-                    taken = f"{other.file('experiments.yaml')} has one of this name; choose another"
+                    taken = f"{other.file('experiments.yaml')} has this name; choose another"
                     found.append(f"{chapter.file('experiments.yaml')}: {section}.{name}: {taken}")
     return found
 
 
 def unknown_tables(chapters):
-    """Return lines for figures that list a table which no chapter has, of whatever tier."""
+    """Return lines for figures that list a table which no chapter has in any tier."""
     found, known = [], {table for chapter in chapters for table in chapter.tables}
     for chapter in chapters:
         for name, entry in chapter.entries.get("figures", {}).items():
             for table in figure_settings(entry)["tables"]:
-                # Of a chapter that the tier leaves out: then the figure is drawn without it, or not at all.
+                # If the table's chapter is not in the tier, the figure is drawn without the table, or not at all.
                 if table not in known and all(table not in other.tables for other in load_chapters()):
                     where = f"{chapter.file('experiments.yaml')}: figures.{name}"
                     found.append(where + unknown(table, chapter.tables, "table"))
@@ -345,12 +347,12 @@ def unknown_tables(chapters):
 
 @cache
 def references(folder=None):
-    """Return the keys of the repository's ``references.bib``, and of one in a chapter's folder.
+    """Return the keys of the repository's ``references.bib``, and of a chapter's if its folder has one.
 
     Raises
     ------
     algoreg.settings.files.SettingsError
-        If the repository has none.
+        If the repository's file is missing.
     """
     files = [plugins.PACKAGE.parents[1] / "references.bib", *([folder / "references.bib"] if folder else [])]
     keys = []
@@ -358,7 +360,7 @@ def references(folder=None):
         if file.is_file():
             keys += bibliography(file)
         elif file is files[0]:
-            raise SettingsError([f"{display_path(file)}: cannot be read: it lists the papers"])
+            raise SettingsError([f"{display_path(file)}: cannot be read, and it must list the papers"])
     return keys
 
 
@@ -370,17 +372,17 @@ def curve_columns(name):
 
 
 def tiers_of(entry):
-    """Return the tiers that an entry has a size for."""
+    """Return the tiers for which an entry has a size."""
     return list(entry.get("sizes", entry.get("tiers", ())))
 
 
 def figure_settings(entry):
-    """Return a figure's tables, and its tiers where it names them."""
+    """Return a mapping with a figure's tables and, if the figure lists them, its tiers."""
     return entry if isinstance(entry, dict) else {"tables": entry}
 
 
 def _block(entry, tier):
-    """Return the size of an entry in a tier, None where it has none."""
+    """Return the size of an entry in a tier; None if the entry is not in it."""
     if "sizes" not in entry:
         return {} if tier in entry["tiers"] else None
     block = entry["sizes"].get(tier)
@@ -388,15 +390,15 @@ def _block(entry, tier):
 
 
 def sized(entry, tier):
-    """Return an entry of a section of ``experiments.yaml`` as a tier has it, None where it has none."""
+    """Return the settings of an entry of ``experiments.yaml`` at a tier's size; None if the tier does not have it."""
     block = _block(entry, tier)
     return None if block is None else _overlaid(_split(entry)[1], block)
 
 
 def compose(tier, chapters):
-    """Return a tier file's settings with every experiment and figure that it has of the chapters.
+    """Return a tier file's settings, extended by every experiment and figure that the chapters have in this tier.
 
-    A tier that is ``like`` another has the sizes of that.
+    A tier that is ``like`` another has that tier's sizes.
     """
     size = size_of(tier)
     settings = {**tier, **{section: {} for section in SECTIONS}}
@@ -409,15 +411,16 @@ def compose(tier, chapters):
     for chapter in chapters:
         for figure, entry in chapter.entries.get("figures", {}).items():
             entry = figure_settings(entry)
-            # The first table is what the figure is about; the others are added where the tier has them.
+            # The figure's first table is required; the others are added if the tier has them.
             if entry["tables"][0] in tables and size in entry.get("tiers", [size]):
                 settings["figures"][figure] = [table for table in entry["tables"] if table in tables]
     return settings
 
 
 def locations(tier, file, chapters):
-    """Return the function that names the place where a path of composed settings is edited,
-    as ``file: key``; ``file`` is the tier's.
+    """Return a function that gives, as ``file: key``, the place to edit for a path of composed settings.
+
+    ``file`` is the tier's file.
     """
     owners = {
         (section, name): chapter
@@ -444,7 +447,7 @@ def locations(tier, file, chapters):
 
 
 def _sizes_before(entry, size, rest):
-    """Return the keys before a path of an entry whose value is in a size."""
+    """Return the keys of the size that contains a path's value; none if the value is not in a size."""
     if not (isinstance(entry, dict) and size in entry.get("sizes", ()) and rest):
         return ()
     named = entry["sizes"][size]

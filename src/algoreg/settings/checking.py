@@ -1,6 +1,4 @@
-"""The whole of the settings, before any job: a tier file, the chapters that it takes,
-their claims.
-"""
+"""Checks of all settings before any job starts: a tier file, its chapters and their claims."""
 
 from pathlib import Path
 
@@ -15,19 +13,20 @@ from algoreg.settings.tier import Tier
 
 
 def check_tier(tier, where):
-    """Return the complete settings of a tier, or refuse them with everything that is wrong.
+    """Return the complete settings of a tier if they are valid.
 
     Parameters
     ----------
     tier : mapping
-        As :func:`algoreg.settings.chapters.compose` makes it.
+        Settings composed by :func:`algoreg.settings.chapters.compose`.
     where : str or callable
-        The file of all of it, or what returns ``file: key`` of a path, see :func:`algoreg.settings.chapters.locations`.
+        The file of all settings, or a function that returns ``file: key`` of a path; see
+        :func:`algoreg.settings.chapters.locations`.
 
     Raises
     ------
     SettingsError
-        With all problems.
+        If the settings are not valid; it lists all problems.
     """
     where = in_file(where) if isinstance(where, str) else where
     found = lines(beyond_range(tier) or problems(CompleteTier, tier), where)
@@ -43,14 +42,14 @@ def complete_tier(content, file):
     Parameters
     ----------
     content : object
-        What the tier file (and ``--config``) said.
+        The content of the tier file, merged with ``--config``.
     file : str
-        Its name, for the messages.
+        The tier file's name, for messages.
 
     Raises
     ------
     SettingsError
-        With all problems.
+        If the settings are not valid; it lists all problems.
     """
     found = lines(beyond_range(content) or problems(Tier, content), in_file(display_path(file)))
     if found:
@@ -62,7 +61,7 @@ def complete_tier(content, file):
 
 
 def chosen_chapters(tier, file=None):
-    """Return the chapters of a tier; ``file`` is its own, for the message where it names one that is not there."""
+    """Return the chapters of a tier; ``file`` is the tier's file, for the message about unknown chapters."""
     names = tier.get("chapters", "all")
     return load_chapters(None if names == "all" else names, file)
 
@@ -73,9 +72,9 @@ def load_tier(path):
 
 
 def taken_names(file, folder):
-    """Return the problem of a tier file that has the name of a tier of ``folder`` but another content, as a list.
+    """Return a line if a tier file has the name of a tier in ``folder`` but other content; else an empty list.
 
-    Both would write into the same ``results/<tier>``, the second over the first.
+    Both would write into the same ``results/<tier>``, and the second would overwrite the first.
     """
     content = load_yaml(file)
     name = content.get("tier") if isinstance(content, dict) else None
@@ -84,7 +83,7 @@ def taken_names(file, folder):
     shipped = Path(folder) / f"{name}.yaml"
     if Path(file).resolve() == shipped.resolve() or content == load_yaml(shipped):
         return []
-    taken = f"config/{name}.yaml has this name, and these results would replace its own; choose another name"
+    taken = f"config/{name}.yaml has this name, and its results would be overwritten; choose another name"
     return [f"{display_path(file)}: tier = {name}: {taken}"]
 
 
@@ -94,7 +93,7 @@ def published_sizes():
 
 
 def load_claims(names=None):
-    """Read and validate the claims of chapters (all, or those of these names), in the order of chapters.
+    """Read and validate the claims of the chapters with these names, by default all, in the order of chapters.
 
     Returns
     -------
@@ -104,7 +103,7 @@ def load_claims(names=None):
     Raises
     ------
     SettingsError
-        With all problems.
+        If a claim is not valid; it lists all problems.
     """
     chapters = load_chapters(names)
     found = registry_problems(chapters)
@@ -114,16 +113,16 @@ def load_claims(names=None):
 
 
 def unfit_claims(claims, tier, file):
-    """Return lines for the settings of a tier that its claims cannot be judged with.
+    """Return lines for settings of a tier with which its claims cannot be judged.
 
     Parameters
     ----------
     claims : list of mapping
-        Valid.
+        Valid claims.
     tier : mapping
-        Valid and complete.
+        Valid and complete settings.
     file : str
-        The tier's, for the messages.
+        The tier's file, for messages.
     """
     found = [*exponent_problems(claims, tier), *few_ensembles(claims, tier)]
     return lines(found, locations(tier, display_path(file), chosen_chapters(tier)))

@@ -1,6 +1,4 @@
-"""Claims: the schema of an entry of ``claims.yaml``, and what it needs of the estimands,
-the tables and the other claims.
-"""
+"""Claims: the schema of an entry of ``claims.yaml``, and checks against estimands, tables and other claims."""
 
 import inspect
 from typing import Annotated, Any, Literal, get_origin
@@ -24,14 +22,14 @@ Scalar = bool | int | float | Text
 
 
 class Control(Strict):
-    """A run in which the effect is absent, or for which it must hold."""
+    """A run in which the claimed effect is absent (control), or for which the claim must hold (positive control)."""
 
     statement: Text
     estimand: dict[str, Any] = Field(description="the parameters that differ")
 
 
 class Claim(Strict):
-    """One claim, its criterion and what it is judged from."""
+    """One claim, with its criterion and the tables that it is judged from."""
 
     id: str = Field(pattern=ID)
     statement: Text
@@ -41,11 +39,11 @@ class Claim(Strict):
         description="paper: a paper says it; reading: our reading of one; ours: our own finding; check: true by theorem "
         "or construction"
     )
-    regime: dict[str, Scalar | Several[Scalar]] = Field(description="what it depends on; see settings.regimes")
-    no_regime: Text = Field(LEFT_OUT, description="with an empty regime: why nothing matters")
+    regime: dict[str, Scalar | Several[Scalar]] = Field(description="what the claim depends on; see settings.regimes")
+    no_regime: Text = Field(LEFT_OUT, description="with an empty regime: why the claim depends on no setting")
     kind: Literal["curve", "trend", "exponent", "bound", "equivalence"]
     experiments: Several[Table] = Field(LEFT_OUT, description="by default the claim's table alone")
-    estimand: dict[str, Any] = Field(description="its name and its parameters; its table is by default the claim's")
+    estimand: dict[str, Any] = Field(description="its name and parameters; its table is by default the claim's")
     direction: Literal["above", "below"]
     margin: float
     reason: Text
@@ -69,16 +67,16 @@ class Claim(Strict):
 
 
 def claim_problems(content, published, folder=None):
-    """Yield ``(path, line after the key)`` of what is wrong with a chapter's claims by themselves.
+    """Yield ``(path, message after the key)`` for every problem within a chapter's claims.
 
     Parameters
     ----------
     content : object
         The content of ``claims.yaml``.
     published : collection of str
-        The published curves.
+        The names of the published curves.
     folder : pathlib.Path, optional
-        The chapter's, which may have a ``references.bib`` of its own.
+        The chapter's folder, which may contain a ``references.bib``.
     """
     if not isinstance(content, list):
         yield (), not_allowed(content, "a list of claims")
@@ -98,7 +96,7 @@ def _paper(entry, folder):
 
 
 def _estimands(entry, published):
-    """Yield what is wrong with the estimands of a claim and of its controls."""
+    """Yield the problems of the estimands of a claim and of its controls."""
     known = plugins.functions("estimands")
     for part, estimand in estimands(entry).items():
         path, called = _place(part), estimand.get("name")
@@ -111,7 +109,7 @@ def _estimands(entry, published):
             for table in as_list(estimand.get(key) or []):
                 if table not in entry.get("experiments", []):
                     yield (*path, key), unknown(table, entry.get("experiments", []), "experiment of this claim")
-        # A list of the names: a damaged entry may have what no mapping can be asked for.
+        # Looked up in a list, because a wrong entry may contain a value that is not hashable.
         if "figure" in estimand and estimand["figure"] not in list(published):
             yield (*path, "figure"), unknown(estimand["figure"], published, "curve")
 
@@ -139,24 +137,24 @@ def _parameters(estimand, function):
 
 
 def _label(estimand, function):
-    """Yield a line if the words of the criterion cannot be made from an estimand's parameters."""
+    """Yield a line if the criterion cannot be formatted with an estimand's parameters."""
     try:
         function.label.format(**columns.readable(estimand))
     except (ValueError, TypeError, LookupError, AttributeError) as error:
-        yield (), f" = {show(estimand)}: does not fit the criterion's words {function.label!r} ({error})"
+        yield (), f" = {show(estimand)}: does not fit the criterion's template {function.label!r} ({error})"
 
 
 def remedy_problems(entries):
-    """Yield ``(path, line after the key)`` where the nearest true form of a claim is not another claim."""
+    """Yield ``(path, message after the key)`` for every ``remedy`` that is not the id of another claim."""
     ids = [entry["id"] for entry in entries]
     for entry in entries:
         others = [one for one in ids if one != entry["id"]]
         if "remedy" in entry and entry["remedy"] not in others:
-            yield (entry["id"], "remedy"), unknown(entry["remedy"], others, "claim, or the same")
+            yield (entry["id"], "remedy"), unknown(entry["remedy"], others, "claim, or this claim itself")
 
 
 def registry_problems(chapters):
-    """Return lines for everything that is wrong with the claims of chapters that are to be judged together."""
+    """Return lines for all problems of the claims of chapters that are judged together."""
     published = [curve for chapter in chapters for curve in chapter.published]
     found = []
     for chapter in chapters:
@@ -184,7 +182,7 @@ def registry_problems(chapters):
 
 
 def _regimes(entries, chapters):
-    """Yield what is wrong with the regimes of claims, see :mod:`algoreg.settings.regimes`."""
+    """Yield the problems of the regimes of claims; see :mod:`algoreg.settings.regimes`."""
     tables = {}
     for chapter in chapters:
         tables |= chapter.entries.get("experiments", {})
@@ -193,7 +191,7 @@ def _regimes(entries, chapters):
 
 
 def _missing_sizes(entries, sizes):
-    """Yield the claims that list a tier for which one of their tables has no size."""
+    """Yield the claims that list an unknown table, or a tier for which one of their tables has no size."""
     for entry in entries:
         for table in entry["experiments"]:
             if table not in sizes:
@@ -208,16 +206,14 @@ def _missing_sizes(entries, sizes):
                 )
 
 
-# The estimands that all chapters share, and the parameters of any estimand that name columns of its table; of a mapping
-# the keys do. A shared one has ``by: list`` in its signature where that takes several columns.
+# The module of the estimands that all chapters share, and the parameters of any estimand that name columns of its table
+# (in a mapping, the keys name columns). A shared estimand that takes several columns as ``by`` annotates it as a list.
 SHARED = "algoreg.claims.estimands"
 NAMES_COLUMNS = ("value", "along", "by", "where")
 
 
 def _missing_columns(entries, chapters):
-    """Yield the columns that an estimand reads of a table that lacks them,
-    and what a shared one cannot read as columns.
-    """
+    """Yield columns that an estimand reads but its table lacks, and values that a shared one cannot use as columns."""
     tables = {}
     for chapter in chapters:
         tables |= chapter.entries.get("experiments", {})
@@ -231,39 +227,35 @@ def _missing_columns(entries, chapters):
                 yield (*path, "table"), not_allowed(table, "one table")
             if not isinstance(table, str) or table not in tables:
                 continue
-            there = _columns(tables[table], entry["tiers"])
-            # What a control has of the estimand is told there, unless its table is another.
-            told = estimand if "table" in own else own
-            for key in (key for key in NAMES_COLUMNS if there and key in told):
-                unfit = _unfit_columns(found, key, estimand[key], there) if shared else ()
-                yield from (((*path, key), text) for text in unfit or _unknown_columns(estimand[key], there))
+            existing = _columns(tables[table], entry["tiers"])
+            # Parameters that a control inherits are reported with the claim, unless the control reads another table.
+            checked = estimand if "table" in own else own
+            for key in (key for key in NAMES_COLUMNS if existing and key in checked):
+                unfit = _unfit_columns(found, key, estimand[key], existing) if shared else ()
+                yield from (((*path, key), text) for text in unfit or _unknown_columns(estimand[key], existing))
 
 
-def _unfit_columns(function, key, value, there):
-    """Return what is wrong with the form of a shared estimand's parameter that names columns of a table,
-    which are ``there``.
-    """
+def _unfit_columns(function, key, value, existing):
+    """Return messages about the form of a shared estimand's parameter that names ``existing`` columns of a table."""
     several = ["where", *(name for name, one in _keywords(function).items() if get_origin(one.annotation) is list)]
     if key == "where" and not isinstance(value, dict | None):
         return [not_allowed(value, "a mapping of columns to a value or a list of values")]
     if key == "by" and key in several and not isinstance(value, list):
         return [not_allowed(value, "a list of columns")]
-    return [] if key in several or value in there else [unknown(value, there, "column")]
+    return [] if key in several or value in existing else [unknown(value, existing, "column")]
 
 
-def _unknown_columns(value, there):
-    """Yield the names in an estimand's parameter that are no columns: a text,
-    or those of a list or of a mapping's keys.
-    """
+def _unknown_columns(value, existing):
+    """Yield a message for each name in an estimand's parameter (a string, a list, or a mapping's keys) of no column."""
     named = [value] if isinstance(value, str) else value if isinstance(value, list | dict) else []
-    yield from (unknown(one, there, "column") for one in named if one not in there)
+    yield from (unknown(one, existing, "column") for one in named if one not in existing)
 
 
 def _columns(entry, tiers):
-    """Return the columns of a table, in whatever tier of these; none where they are not known."""
+    """Return the columns that a table has in any of these tiers; none if they are not known."""
     found = {}
     for block in filter(None, (sized(entry, tier) for tier in tiers)):
-        # A list of the names: a damaged entry may have what no mapping can be asked for.
+        # Looked up in a list, because a wrong entry may contain a value that is not hashable.
         if block.get("experiment") in list(plugins.modules("experiments")):
             found |= dict.fromkeys([*columns.columns_of(block["experiment"]), "status"])
         elif isinstance(block.get("by"), list) and any(key in block for key in selection.CLOCKS):
@@ -272,7 +264,7 @@ def _columns(entry, tiers):
 
 
 def _missing_figures(entries, drawn):
-    """Yield the claims that list a tier which does not draw their figure."""
+    """Yield the claims whose figure is unknown, or not drawn in a tier that they list."""
     for entry in (one for one in entries if one["figure"] is not None):
         if entry["figure"] not in drawn:
             yield (entry["id"], "figure"), unknown(entry["figure"], drawn, "figure")
@@ -301,9 +293,9 @@ def _tiers_of_figures(chapters, sizes):
 
 
 def few_ensembles(entries, tier):
-    """Yield ``(path, line after the key)`` of recorded descents on one ensemble alone that a claim is judged from.
+    """Yield ``(path, message after the key)`` for claims that are judged from descents on a single ensemble.
 
-    Parameters are those of :func:`exponent_problems`.
+    The parameters are the same as for :func:`exponent_problems`.
     """
     for entry in (one for one in entries if is_judged(one, tier)):
         for table in entry["experiments"]:
@@ -316,7 +308,7 @@ def few_ensembles(entries, tier):
 
 
 def exponent_problems(entries, tier):
-    """Yield ``(path, line after the key)`` of grids with fewer than three values along which a claim fits an exponent.
+    """Yield ``(path, message after the key)`` for grids of fewer than three values over which claims fit exponents.
 
     Parameters
     ----------

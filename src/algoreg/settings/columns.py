@@ -1,9 +1,8 @@
-"""The columns of the tables: what each means, and what a reader calls it where a criterion names it.
+"""The meanings of the tables' columns, and the readable names that criteria use for them.
 
-An experiment says so where it measures, in its mappings ``KEYS`` and ``VALUES``; ``None`` there is the meaning that
-a column
-has everywhere, of :data:`COLUMNS`. A meaning is a text, or a pair: the reader's name and the text. A column without a
-name is called by its own words.
+An experiment declares them in its mappings ``KEYS`` and ``VALUES``; ``None`` there stands for the general meaning in
+:data:`COLUMNS`. A meaning is a string, or a pair of readable name and meaning. A column without a readable name is
+called by its column name, with spaces for underscores.
 """
 
 from collections.abc import Mapping
@@ -11,10 +10,10 @@ from typing import Any
 
 from algoreg import plugins
 
-# How a run of an experiment can end.
+# The ways in which a run of an experiment can end.
 STATUSES = ("converged", "budget", "diverged")
 
-# What columns mean wherever an experiment has nothing else.
+# The general meanings of columns, for which experiments can declare others.
 COLUMNS = {
     "d": ("d", "dimension: X is d × d"),
     "rank": ("the rank r", "rank r of the planted X*"),
@@ -51,7 +50,7 @@ COLUMNS = {
 
 
 def meaning(value):
-    """Return what a column means, of a value of the dictionaries above."""
+    """Return the meaning of a column, given a value of ``COLUMNS``, ``KEYS`` or ``VALUES``."""
     return value if isinstance(value, str) else value[1]
 
 
@@ -67,12 +66,13 @@ def _declared(experiment):
 def columns_of(experiment):
     """Return the columns of an experiment's table with their meanings, without its status."""
     return {
-        column: COLUMNS.get(column, "–") if said is None else said for column, said in _declared(experiment).items()
+        column: COLUMNS.get(column, "–") if declared is None else declared
+        for column, declared in _declared(experiment).items()
     }
 
 
 def _texts(value):
-    """Return the texts in a parameter that may name columns: of a mapping (rows to pick) its keys, not the values."""
+    """Return the strings in a parameter that may name columns; in a mapping, which picks rows, these are the keys."""
     if isinstance(value, dict):
         return [
             text for key, part in value.items() for text in (str(key), *_texts(part if isinstance(part, dict) else []))
@@ -83,18 +83,17 @@ def _texts(value):
 
 
 def readable(parameters: Mapping[str, Any], experiments: Mapping[str, Mapping[str, Any]] | None = None):
-    """Return an estimand's parameters with a reader's names in the place of columns, and lists in words.
+    """Return an estimand's parameters with readable names in place of columns, and with lists joined by commas.
 
-    The registry names no experiment. A column that experiments take in several senses is called by the experiments
-    that have all
-    columns of the estimand, where these agree; else as it is everywhere.
+    If experiments give a column different names, the experiments with all columns of the estimand decide if they agree;
+    otherwise the column has its general name.
 
     Parameters
     ----------
     parameters : mapping
-        An estimand's, with its name.
+        An estimand's parameters, with its name.
     experiments : mapping of str to mapping, optional
-        The columns that each experiment declares, with their meanings; those of all plugins without.
+        The columns that each experiment declares, with their meanings; by default those of all plugins.
     """
     texts = {text for key, value in parameters.items() if key != "name" for text in _texts(value)}
     if experiments is None:
@@ -106,16 +105,16 @@ def readable(parameters: Mapping[str, Any], experiments: Mapping[str, Mapping[st
         special = {experiment[column][0] for experiment in fitting if isinstance(experiment.get(column), tuple)}
         names[column] = special.pop() if len(special) == 1 else _words(column, COLUMNS.get(column))
 
-    def said(value):
+    def in_words(value):
         if isinstance(value, list):
-            return _joined([said(part) for part in value])
-        # What is no column is a word of the experiment's own, such as a method.
+            return _joined([in_words(part) for part in value])
+        # A string that is not a column is a value of the experiment, such as the name of a method.
         return names.get(value, value.replace("_", " ")) if isinstance(value, str) else value
 
-    return {key: said(value) for key, value in parameters.items()}
+    return {key: in_words(value) for key, value in parameters.items()}
 
 
 def _joined(texts):
-    """Return a list in words."""
+    """Return a list as a phrase: "a, b and c"."""
     texts = [f"{text:g}" if isinstance(text, (int, float)) else str(text) for text in texts]
     return " and ".join(filter(None, [", ".join(texts[:-1]), *texts[-1:]]))

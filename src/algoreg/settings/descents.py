@@ -1,5 +1,4 @@
-"""The settings of the experiment ``descents``: a problem, the runs of one algorithm on it, and what of them is
-recorded.
+"""The settings of the experiment ``descents``: a problem, the runs of one algorithm on it, and what is recorded.
 
 Runs are given in one of two units. ``step`` and ``iterations`` are those that run. ``paper_step`` and
 ``paper_iterations`` are a paper's: one iteration as it runs equals ``step_factor`` of the paper's, by a step that is
@@ -22,25 +21,23 @@ from algoreg.settings.tier import JUDGING, size_of
 
 Iteration = Annotated[int, Field(ge=0, le=10**9)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
-# What a run's step and iterations are called in a paper's unit.
+# The keys for a run's step and iterations in a paper's unit.
 PAPER = {"paper_step": "step", "paper_iterations": "iterations"}
-# Of one run in a recording grid: more is a slip of the pen.
+# The most iterations that one run may record: more is taken for a typing error.
 MOST_POINTS = 100_000
-# Of one entry, without its targets.
+# The most runs of one entry per target.
 MOST_RUNS = 10_000
 
 
 class Target(Strict):
-    """The planted X*: the paper's unit Gaussian columns, or given eigenvalues;
-    ``unknown`` where measurements are a file's.
-    """
+    """The planted X*: the paper's unit Gaussian columns, given eigenvalues, or ``unknown`` if a file is read."""
 
     kind: Literal["columns", "spectrum", "unknown"]
     eigenvalues: list[PositiveFloat] = Field(LEFT_OUT, min_length=1)
 
 
 class Outliers(Strict):
-    """Labels that are far off: a share of them, by normal numbers of ``size`` times the labels' root mean square."""
+    """A share of the observations has normal errors of ``size`` times the observations' root mean square."""
 
     share: float = Field(gt=0, lt=1)
     size: PositiveFloat
@@ -49,9 +46,9 @@ class Outliers(Strict):
 class Data(Strict):
     """A file of measurements; see :mod:`algoreg.recover.io.measurement_files`.
 
-    ``path`` is seen from where the workflow runs, ``target`` the column of a table that the others explain, ``table``
-    what a table is: features of the target, vectors, or the matrix itself with gaps. ``shape`` is the matrix's, where
-    the file does not say it.
+    ``path`` is relative to the workflow's working directory. ``target`` is the column of a table that the other columns
+    explain. ``table`` tells what a table contains: features of the target, vectors, or the matrix itself with gaps.
+    ``shape`` is the matrix's shape, if the file does not contain it.
     """
 
     path: Text
@@ -76,17 +73,18 @@ class Grid(Strict):
 
 
 class Record(Strict):
-    """What is recorded, and when: errors, and perhaps eigenvalues."""
+    """The iterations at which errors are recorded and, optionally, eigenvalues."""
 
     errors: Grid
     spectrum: Grid = LEFT_OUT
 
 
 class Options(DrawnTargets):
-    """What is drawn, what runs on it, and what of that is recorded.
+    """Options of the problem that is drawn, of the runs on it, and of what they record.
 
-    ``label_noise`` is the standard deviation of the noise over the labels' root mean square. No run knows the last
-    ``hold_out`` of the measurements. Other keys of a run than its step and iterations are the algorithm's.
+    ``label_noise`` is the standard deviation of the noise over the observations' root mean square. The last
+    ``hold_out`` of the measurements are unknown to all runs. Every key of a run except its step and iterations is an
+    option of the algorithm.
     """
 
     ensemble: Name = "gaussian"
@@ -101,7 +99,7 @@ class Options(DrawnTargets):
     outliers: Outliers = LEFT_OUT
     hold_out: float = Field(0.0, ge=0, lt=1, description="a share of the measurements")
     algorithm: Name
-    runs: list[dict[str, Any]] = Field(min_length=1, description="step, iterations and more of each")
+    runs: list[dict[str, Any]] = Field(min_length=1, description="step, iterations and further options of each run")
     step_factor: Count = LEFT_OUT
     stop_below_train_error: PositiveFloat = LEFT_OUT
     record: Record
@@ -109,11 +107,11 @@ class Options(DrawnTargets):
     @model_validator(mode="after")
     def _target_that_is_known(self):
         kind, given = self.target.kind, self.target.eigenvalues
-        said = f"target.eigenvalues = {show(given)}: allowed is"
+        message = f"target.eigenvalues = {show(given)}: allowed is"
         if kind == "spectrum" and (given is None or len(given) != self.rank):
-            raise ValueError(f"{said} a list of rank = {self.rank} numbers")
+            raise ValueError(f"{message} a list of rank = {self.rank} numbers")
         if kind != "spectrum" and given is not None:
-            raise ValueError(f"{said} only with kind: spectrum")
+            raise ValueError(f"{message} only with kind: spectrum")
         if (self.data is None) != (kind != "unknown"):
             raise ValueError(f"target.kind = {kind}: allowed is data with target: {{kind: unknown}}, or neither")
         if self.data is not None and not self.own_targets:
@@ -130,7 +128,7 @@ class Options(DrawnTargets):
 
 
 def held_out(share: float, m: int) -> int:
-    """Return how many of m measurements a share to hold out is."""
+    """Return how many of m measurements are held out, given the share."""
     return round(share * m)
 
 
@@ -140,7 +138,7 @@ def known_measurements(options: Mapping[str, Any]) -> int:
 
 
 def factor_of(options: Mapping[str, Any]) -> int:
-    """Return how many of a paper's iterations one as it runs equals; 1 where runs are not in a paper's unit."""
+    """Return how many of a paper's iterations one of ours equals; 1 if runs are not given in a paper's unit."""
     papers = any(key in run for run in options["runs"] for key in PAPER)
     return (options.get("step_factor") or 1) if papers else 1
 
@@ -158,7 +156,7 @@ def expand_runs(options: Mapping[str, Any]) -> list[dict[str, Any]]:
     defaults = {"m": known_measurements(options), "step_factor": factor}
     defaults.update(declared.defaults(declared.of_algorithm(options["algorithm"])))
     if options["data"] and "rank" in plugins.algorithm(options["algorithm"]).prior_knowledge:
-        # Nothing is planted whose rank could be told: it is the settings' word.
+        # With measurements from a file there is no planted rank, so the algorithm is given the rank in the settings.
         defaults["rank"] = options["rank"]
     runs = []
     for entry in options["runs"]:
@@ -181,7 +179,7 @@ def facts(options: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def record_as_run(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is recorded, ``errors`` and perhaps ``spectrum``, in iterations as they run."""
+    """Return the recording grids, ``errors`` and perhaps ``spectrum``, with iterations as they run."""
     factor = factor_of(options)
     record = {}
     for what, grid in options["record"].items():
@@ -214,13 +212,13 @@ def recorded_iterations(grid: Mapping[str, Any], last: int) -> list[int]:
 
 
 def errors_recorded(options: Mapping[str, Any]) -> set[int]:
-    """Return the iterations, as they run, at which errors are recorded: those of the grid, and every run's end."""
+    """Return the iterations, as they run, at which errors are recorded: the grid's, and the end of every run."""
     budgets = {run["iterations"] for run in expand_runs(options)}
     return {*recorded_iterations(record_as_run(options)["errors"], max(budgets)), *budgets}
 
 
 class PaperUnit(RunOptions):
-    """A run's step and iterations in a paper's unit; what else it takes is its algorithm's."""
+    """A run's step and iterations in a paper's unit; its algorithm declares all other keys."""
 
     step: PositiveFloat = Field(alias="paper_step")
     iterations: Count = Field(alias="paper_iterations")
@@ -230,14 +228,14 @@ Problems = Iterator[tuple[tuple, str]]
 
 
 def unfit(block: Mapping[str, Any], options: Mapping[str, Any], tier: Mapping[str, Any]) -> Problems:
-    """Yield ``(path, the message after the key)`` of what does not fit, beyond what :class:`Options` checks.
+    """Yield ``(path, message after the key)`` for everything that does not fit, beyond what :class:`Options` checks.
 
     Parameters
     ----------
     block : mapping
         The entry.
     options : mapping
-        Its options, complete.
+        The entry's options, complete.
     tier : mapping
         The tier's settings.
     """
@@ -251,7 +249,7 @@ def unfit(block: Mapping[str, Any], options: Mapping[str, Any], tier: Mapping[st
 
 
 def _ensemble(options: Mapping[str, Any]) -> Problems:
-    """Yield what an ensemble does not have, or does not provide."""
+    """Yield settings that the ensemble does not allow or provide."""
     kind, data = options["ensemble"], options["data"]
     if data and (rounded := declared.limits(kind).rounds_to):
         yield ("ensemble",), f" = {kind}: it would round the data to {rounded}; allowed with data is file"
@@ -260,10 +258,10 @@ def _ensemble(options: Mapping[str, Any]) -> Problems:
         yield ("ensemble",), f" = {kind}: data and an ensemble that reads them go together"
         return
     if not plugins.ensemble(kind).drawn_ahead:
-        yield ("ensemble",), f" = {kind}: recorded descents need a digest of their matrix, which it does not have"
+        yield ("ensemble",), f" = {kind}: recorded descents need a digest of their matrix, which it does not provide"
         return
     if data and not Path(data["path"]).is_file():
-        yield ("data", "path"), f" = {show(data['path'])}: no such file, seen from {Path.cwd()}"
+        yield ("data", "path"), f" = {show(data['path'])}: no such file, relative to {Path.cwd()}"
     elif data and set("{}") & set(data["path"]):
         yield ("data", "path"), not_allowed(data["path"], "a path without { and }, which are wildcards to Snakemake")
     asked = [key for key in ("label_noise", "outliers", "hold_out") if options[key]]
@@ -271,11 +269,11 @@ def _ensemble(options: Mapping[str, Any]) -> Problems:
     if asked and not needed <= plugins.ensemble(kind).provides:
         lacking = ", ".join(sorted(needed - plugins.ensemble(kind).provides))
         yield ("ensemble",), f" = {kind}: {asked[0]} needs {lacking}, which it does not provide"
-    yield from (((key,), said) for key, said in declared.unfit_extent(options))
+    yield from (((key,), text) for key, text in declared.unfit_extent(options))
 
 
 def _count_runs(options: Mapping[str, Any]) -> int:
-    """Return how many runs there are, without their targets and without listing them."""
+    """Return how many runs there are per target, without listing them."""
     return sum(math.prod(len(as_list(value)) for value in run.values()) for run in options["runs"])
 
 
@@ -289,11 +287,11 @@ def _too_many_runs(options: Mapping[str, Any]) -> Problems:
 
 
 def _units(given: Mapping[str, Any]) -> Problems:
-    """Yield runs in both units, and a step factor where they are not in a paper's."""
+    """Yield runs that mix the two units, and a step factor for runs that are not in a paper's unit."""
     keys = {key for run in given["runs"] for key in run}
     if keys & PAPER.keys() and keys & set(PAPER.values()):
         own, papers = " and ".join(PAPER.values()), " and ".join(PAPER)
-        yield ("runs",), f": {papers} stand beside {own}; allowed is one of these pairs, the same in all runs"
+        yield ("runs",), f": {papers} are mixed with {own}; allowed is one of these pairs, the same in all runs"
     elif "step_factor" in given and not keys & PAPER.keys():
         yield (
             ("step_factor",),
@@ -302,7 +300,7 @@ def _units(given: Mapping[str, Any]) -> Problems:
 
 
 def _runs(options: Mapping[str, Any], dtype: str) -> Problems:
-    """Yield what is wrong with runs: options, m, starts that the data type cannot hold, iterates beyond memory."""
+    """Yield problems of runs: their options, their m, initialisations that underflow, and iterates beyond memory."""
     total, model = known_measurements(options), declared.of_algorithm(options["algorithm"])
     if any(key in run for run in options["runs"] for key in PAPER):
         model = type("PaperRun", (PaperUnit, model), {})
@@ -345,7 +343,7 @@ def _recorded(options: Mapping[str, Any]) -> Problems:
 
 
 def _pairing(options: Mapping[str, Any], dtype: str) -> Problems:
-    """Yield what runs ask of an ensemble that does not provide it."""
+    """Yield what runs require of an ensemble but the ensemble does not provide."""
     ensemble, algorithm = options["ensemble"], options["algorithm"]
     lacking = declared.lacks(algorithm, ensemble)
     if lacking:

@@ -1,5 +1,6 @@
-"""Experiments, which are measured, selected from recorded descents or compared with a published curve, and figures:
-the schema of each by itself. How they fit together: :mod:`algoreg.settings.fitting`.
+"""Schemas of experiments, which are measured, selected from recorded descents or compared with a published curve.
+
+:mod:`algoreg.settings.fitting` checks how they fit together.
 """
 
 from typing import Annotated, Any, Literal
@@ -15,9 +16,10 @@ SECTIONS = ("experiments", "figures")
 
 
 class Experiment(Strict):
-    """A measurement of a shape of its own; its options are those of its module.
+    """A measurement by the module ``experiment``, which declares its options.
 
-    It is dealt out to ``jobs``: to one, or to one an ensemble where data are generated for each, unless it names more.
+    ``jobs`` is the number of jobs that share the ensembles. By default there is one job, or one per ensemble if the
+    module generates data for each ensemble.
     """
 
     experiment: Name
@@ -34,7 +36,7 @@ class Experiment(Strict):
 
 
 class Points(Strict):
-    """Iterations from one to another."""
+    """Every ``every``-th iteration between two iterations."""
 
     from_: Iteration = Field(alias="from")
     to: Iteration
@@ -48,7 +50,7 @@ Iterations = Annotated[
 
 
 class Selected(Strict):
-    """A table of runs, selected from recorded descents, at iterations as they ran or at a paper's."""
+    """A table of runs that are selected from recorded descents, at iterations as they ran or in a paper's unit."""
 
     by: Several[Literal["d", "rank", "m", "m_over_d", "method", "alpha", "step", "start", "batch_size", "iteration"]]
     select: Several[str] = Field(description="experiments that record descents")
@@ -66,7 +68,7 @@ class Selected(Strict):
 
 
 class Compared(Strict):
-    """A table beside a published curve."""
+    """A comparison of a table with a published curve."""
 
     compare: Name
     published: Name
@@ -74,7 +76,7 @@ class Compared(Strict):
 
 
 def _kind(entry):
-    """Return which of the models an entry of experiments is meant for, by the key that only this one has."""
+    """Return which of the models an entry belongs to, decided by the key that only this model has."""
     given = entry if isinstance(entry, dict) else {}
     return "Compared" if "compare" in given else "Selected" if "select" in given else "Experiment"
 

@@ -1,7 +1,4 @@
-"""YAML files as they are read: plain data, every key once; and the error that holds all problems of a file.
-
-Also the entries of a bibliography, and JSON as it is committed.
-"""
+"""Read YAML files as plain data with unique keys, read bibliographies, and format JSON for commits."""
 
 import json
 import os
@@ -10,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-# libyaml where it is there: ten times as fast.
+# The loader of libyaml, if it is installed, is ten times as fast.
 _Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -23,13 +20,13 @@ class SettingsError(ValueError):
 
 
 def display_path(path):
-    """Return a path as messages have it: from the working directory where it lies below, else whole."""
+    """Return a path as shown in messages: relative to the working directory if it is inside, else unchanged."""
     inside = Path(path).is_absolute() and Path(path).is_relative_to(Path.cwd())
     return os.path.relpath(path) if inside else str(path)
 
 
 class _Loader(_Base):
-    """A safe loader that refuses duplicate keys and keys that are no texts."""
+    """A safe loader that refuses duplicate keys and keys that are not strings."""
 
 
 def _mapping(loader, node):
@@ -37,7 +34,7 @@ def _mapping(loader, node):
     for key_node, _ in node.value:
         key, line = loader.construct_object(key_node, deep=True), key_node.start_mark.line + 1
         if not isinstance(key, str):
-            raise _Refused(f"key {key!r} (line {line}): keys are texts")
+            raise _Refused(f"key {key!r} (line {line}): allowed are strings")
         if key in seen:
             raise _Refused(f"{key} (line {line}): duplicate key")
         seen.add(key)
@@ -48,7 +45,7 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 
 
 class _Refused(Exception):
-    """What a file may not have, as the end of its line."""
+    """Content that a file may not have; the text is the end of the message's line."""
 
 
 def _refuse_aliases(node, lists, seen):
@@ -71,13 +68,13 @@ def load_yaml(path, aliases=False):
 
     With ``aliases`` a list of single values may be named (``&name``) and used at several places (``*name``).
 
-    Snakemake's own reader sees a tier file first and resolves aliases, however deeply nested: a hostile file can keep
-    it busy for ever. Tier files are trusted, as the rest of a checkout is; what is refused here are mistakes.
+    This catches mistakes, not attacks. Snakemake reads a tier file before this function does and resolves aliases of
+    any depth, so a hostile file can keep it busy for ever; tier files are trusted like the rest of a checkout.
 
     Raises
     ------
     SettingsError
-        Also for a file that is missing or not YAML.
+        If the file is missing, is not valid YAML, or has content that is refused.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -107,17 +104,18 @@ def bibliography(path):
 
 
 def json_by_lines(content, opened, indent="  ", path=()):
-    """Return JSON whose diffs can be read: a line for each item of what is ``opened``, and the rest on one line.
+    """Return JSON with readable diffs: one line per item of each ``opened`` container; other containers on one line.
 
     Parameters
     ----------
-    content : mapping, sequence or what else JSON has
+    content : mapping, sequence or scalar
+        Data that JSON can represent.
     opened : callable
-        Says of a path, a tuple of keys and places, whether what lies there has a line for each of its items.
+        Returns for a path, a tuple of keys and positions, whether the container there has one line per item.
     indent : str
-        What a level is indented by.
+        The indentation of one level.
     path : tuple
-        Where ``content`` lies.
+        The path of ``content``.
     """
     if not (content and opened(path)):
         return json.dumps(content, ensure_ascii=False)

@@ -1,6 +1,6 @@
-"""How the experiments of a tier fit together, beyond what :mod:`algoreg.settings.experiments` checks for each alone.
+"""Checks that the experiments of a tier fit together; :mod:`algoreg.settings.experiments` checks each of them alone.
 
-Every function yields ``(path, the message after the key)``; :mod:`algoreg.settings.messages` makes lines of them.
+Every function yields ``(path, message after the key)``; :mod:`algoreg.settings.messages` turns these into lines.
 """
 
 import math
@@ -14,17 +14,17 @@ from algoreg.settings.plan import experiment_options
 from algoreg.settings.selection import SELECTORS, at_end, clock, points, selects
 from algoreg.settings.tier import size_of
 
-# Of the iterations in one table: more is a slip of the pen.
+# The most iterations in one table: more is taken for a typing error.
 MOST_POINTS = descents.MOST_POINTS
 
 
 def unfit(tier, published):
-    """Yield everything that does not fit; what depends on broken parts is checked once they are mended.
+    """Yield everything that does not fit; checks that depend on invalid experiments run once these are corrected.
 
     Parameters
     ----------
     tier : mapping
-        Complete, and every entry valid by itself.
+        Complete settings, in which every entry is valid by itself.
     published : mapping
         The d of each published curve.
     """
@@ -50,8 +50,7 @@ def _experiments(tier):
 
 
 def _found_by_name(block, settled, path):
-    """Yield options of an experiment that name a module that is not there, and those that its algorithm does not
-    have."""
+    """Yield options of an experiment that name an unknown module, or that its algorithm does not have."""
     for key, kind in getattr(plugins.experiment(block["experiment"]), "FINDS", {}).items():
         if settled[key] not in plugins.modules(kind):
             yield (*path, key), unknown(settled[key], plugins.modules(kind), kind.removesuffix("s"))
@@ -70,9 +69,7 @@ def _found_by_name(block, settled, path):
 
 
 def _algorithm_options(settled, known, path):
-    """Yield what is wrong with the options that an experiment tells its algorithm,
-    beside those of its own that the runs take.
-    """
+    """Yield the problems of an experiment's ``algorithm_options``, together with its other options that runs take."""
     given, model = settled["algorithm_options"], options.of_algorithm(settled["algorithm"])
     listed = {key: value for key, value in given.items() if isinstance(value, list)}
     yield from (((*path, key), not_allowed(value, "one value")) for key, value in listed.items())
@@ -84,7 +81,7 @@ def _algorithm_options(settled, known, path):
 
 
 def _experiment_starts(block, settled, tier, path):
-    """Yield the starts of an experiment that its data type cannot hold, also one that is given as a power of d."""
+    """Yield initialisation scales that underflow in the experiment's data type, given directly or as a power of d."""
     dtype = plan.dtype_of(block, tier)
     if "alpha" in settled:
         yield from options.underflow(settled["alpha"], dtype, (*path, "alpha"))
@@ -117,7 +114,7 @@ def _sources(tier, block):
 
 
 def _runs(tier, block):
-    """Return (experiment, run, what tells it apart) of all runs that an entry selects."""
+    """Return ``(experiment, run, facts)`` of all runs that an entry selects; the facts distinguish the runs."""
     found = []
     for name, settled in _sources(tier, block).items():
         named = [(run, descents.facts(settled, run)) for run in descents.expand_runs(settled)]
@@ -126,7 +123,7 @@ def _runs(tier, block):
 
 
 def _held_out(tier, block, path):
-    """Yield the experiments of a table of held-out errors that hold nothing out."""
+    """Yield the experiments that hold no measurements out, although their table has held-out errors."""
     for name, settled in _sources(tier, block).items():
         if not settled["hold_out"]:
             yield (*path, "hold_out_error"), f" = true: experiments.{name} has no hold_out"
@@ -138,7 +135,7 @@ def _comparisons(tier, published):
 
 
 def _comparison(tier, block, published, path):
-    """Yield what keeps a table from being compared with a published curve."""
+    """Yield the reasons why a table cannot be compared with a published curve."""
     base, curve, known = plan.selected(tier).get(block["compare"]), block["published"], plan.recorded(tier)
     if base is None:
         yield (*path, "compare"), unknown(block["compare"], plan.selected(tier), "table of runs")
@@ -157,7 +154,7 @@ def _comparison(tier, block, published, path):
 
 
 def _points(block, path):
-    """Yield what is wrong with iterations given as from, to, every: none, or too many to list."""
+    """Yield the problems of iterations given as ``from``, ``to``, ``every``: no iterations, or too many."""
     listed = block[clock(block)]
     if isinstance(listed, dict):
         if listed["to"] < listed["from"]:
@@ -168,23 +165,23 @@ def _points(block, path):
 
 
 def _rows(tier, block, path):
-    """Yield what keeps a table's rows from being found by ``by``, target and ensemble alone."""
+    """Yield the reasons why ``by``, target and ensemble do not identify a table's rows."""
     chosen = _runs(tier, block)
     yield from _one_kind_of_targets(tier, block, chosen, path)
     yield from _told_apart(block, chosen, path)
     for selector in SELECTORS:
         if selector in block:
             every = {key: value for key, value in block.items() if key not in SELECTORS}
-            there = {named.get(selector) for _, _, named in _runs(tier, every)} - {None}
-            lost = [value for value in block[selector] if value not in there]
+            existing = {named.get(selector) for _, _, named in _runs(tier, every)} - {None}
+            lost = [value for value in block[selector] if value not in existing]
             if lost:
-                known = ", ".join(str(value) for value in sorted(there, reverse=True)) or "none"
+                known = ", ".join(str(value) for value in sorted(existing, reverse=True)) or "none"
                 yield (*path, selector), f" = {show(lost)}: no run has these; allowed are {known}"
     by = block["by"]
     if at_end(block) and "iteration" in by:
         yield (*path, "by"), f" = {show(by)}: has no iteration where {clock(block)} is end"
     if "iteration" not in by and len(points(block)) > 1:
-        yield (*path, "by"), f" = {show(by)}: needs iteration, as there are several"
+        yield (*path, "by"), f" = {show(by)}: must contain iteration, as there are several"
 
 
 def _one_kind_of_targets(tier, block, chosen, path):
@@ -215,7 +212,7 @@ def _told_apart(block, chosen, path):
 
 
 def _recording(tier, block, path):
-    """Yield the iterations that a table asks for and its descents do not record."""
+    """Yield the iterations that a table needs but its descents do not record."""
     recorded = {name: descents.errors_recorded(settled) for name, settled in _sources(tier, block).items()}
     for name, run, _ in _runs(tier, block):
         factor = run["step_factor"] if clock(block) == "paper_iterations" else 1

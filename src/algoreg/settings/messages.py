@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from algoreg.settings.base import as_list, show
 
-# No size or time is near it, and products of three such numbers are still finite.
+# The largest number allowed: no size or time is near it, and products of three such numbers are still finite.
 LARGEST = 1e100
 # The key that messages use for a file as a whole.
 WHOLE_FILE = "(the whole file)"
@@ -34,11 +34,11 @@ def in_file(file, *start):
 
 
 def _hint(value):
-    """Return what to write in place of a number that YAML reads as a text."""
+    """Return a hint on how to write a number that YAML reads as a string."""
     for one in as_list(value):
         if isinstance(one, str) and re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", one):
             mantissa, exponent = re.split("[eE]", one)
-            return f" (YAML reads {one} as a text: write {mantissa}.0e{int(exponent):+d}, a whole number in digits)"
+            return f" (YAML reads {one} as a string: write {mantissa}.0e{int(exponent):+d}, a whole number in digits)"
     return ""
 
 
@@ -53,20 +53,20 @@ def unknown(value, known, what="key"):
 
 
 def problems(model, content):
-    """Return ``(path, line after the key)`` of all that a pydantic model does not allow in a content."""
+    """Return ``(path, message after the key)`` for everything in a content that a pydantic model does not allow."""
     try:
         model.model_validate(content)
     except ValidationError as error:
         found = {}
         for one in error.errors(include_url=False):
-            found.setdefault(_path(one, content), []).append((one, _said(one, model)))
+            found.setdefault(_path(one, content), []).append((one, _message(one, model)))
         # Every member of a union reports what it would allow.
-        return [(path, _line(said[0][0], ", or: ".join(text for _, text in said))) for path, said in found.items()]
+        return [(path, _line(one[0][0], ", or: ".join(text for _, text in one))) for path, one in found.items()]
     return []
 
 
 def _path(error, content):
-    """Return where an error lies in a content: pydantic's place also names members of unions."""
+    """Return the path of an error in a content, without the members of unions that pydantic's path also contains."""
     path = []
     for part in error["loc"]:
         with suppress(KeyError, IndexError, TypeError):
@@ -75,9 +75,9 @@ def _path(error, content):
     return (*path, error["loc"][-1]) if error["type"] == "missing" else tuple(path)
 
 
-def _said(error, model):
-    """Return the message of an error, with what is known where a key is not."""
-    # Of the code, pydantic would name a class or nothing.
+def _message(error, model):
+    """Return the message of an error; for an unknown key it lists the known ones."""
+    # Here pydantic's message would contain the name of a class, or no allowed keys.
     if error["type"] in ("extra_forbidden", "invalid_key"):
         known = _known(model, error["loc"][:-1])
         near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
@@ -87,16 +87,16 @@ def _said(error, model):
     return error["msg"].removeprefix("Value error, ")
 
 
-def _line(error, said):
+def _line(error, message):
     """Return the text after the key: the value, unless it is missing or in the message already, and the message."""
     value = error["input"]
     if error["type"] == "missing" or (error["type"] == "value_error" and isinstance(value, dict)):
-        return f": {said}"
-    return f" = {show(value)}: {said}{_hint(value)}"
+        return f": {message}"
+    return f" = {show(value)}: {message}{_hint(value)}"
 
 
 def _known(model, place):
-    """Return the keys that a model knows at a place of pydantic's, which also names members of unions."""
+    """Return the keys that a model knows at one of pydantic's paths, which also contain members of unions."""
     models = [model]
     for part in place:
         fields = _fields(models)
@@ -117,9 +117,7 @@ def _models(annotation):
 
 
 def beyond_range(content, path=()):
-    """Return ``(path, line after the key)`` of every number in a content that is infinite,
-    none, or beyond :data:`LARGEST`.
-    """
+    """Return ``(path, message after the key)`` for every number that is not finite or exceeds :data:`LARGEST`."""
     if isinstance(content, dict | list):
         items = content.items() if isinstance(content, dict) else enumerate(content)
         return [line for name, value in items for line in beyond_range(value, (*path, name))]
@@ -131,6 +129,6 @@ def beyond_range(content, path=()):
 
 
 def lines(found, locate):
-    """Return problems ``(path, line after the key)`` as lines, each once; ``locate`` gives ``file: key`` of a path."""
-    # Where a check of the whole file names its keys, the place adds nothing.
+    """Return problems ``(path, message after the key)`` as different lines; ``locate`` maps a path to ``file: key``."""
+    # A check of the whole file names the keys itself, so WHOLE_FILE is left out.
     return list(dict.fromkeys((locate(path) + text).replace(f"{WHOLE_FILE}: ", "") for path, text in found))

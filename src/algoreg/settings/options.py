@@ -1,9 +1,8 @@
-"""What an experiment, a run or an ensemble can be asked for, and which algorithms fit which ensembles.
+"""The options of experiments and runs, the limits of ensembles, and which algorithms fit which ensembles.
 
-An experiment's and an algorithm's module has a class ``Options``, an ensemble's a class ``Limits``, made from those of
-:mod:`algoreg.settings.base`; a module without one takes what all take. An experiment may also have a function
-``unfit``, which
-says what of its options does not fit together with the tier.
+The module of an experiment or an algorithm has a class ``Options`` and the module of an ensemble a class ``Limits``,
+derived from those of :mod:`algoreg.settings.base`; a module without one has the base class. An experiment may also have
+a function ``unfit``, which yields the options that do not fit together or do not fit the tier.
 """
 
 from pydantic import BaseModel
@@ -13,17 +12,17 @@ from algoreg.settings import base
 from algoreg.settings.base import as_list, show
 from algoreg.settings.messages import not_allowed
 
-# What every algorithm takes in a run.
+# The options of a run that every algorithm takes.
 COMMON = tuple(base.RunOptions.model_fields)
 
-# The options that replace a fact which is otherwise an algorithm's prior knowledge.
+# The options that replace a fact of an algorithm's prior knowledge.
 INSTEAD = {"rank": "keep", "trace": "theta"}
-# The option of an algorithm, and its value, without which it does not read a fact.
+# An algorithm reads a fact listed here only if the option has the value.
 READ_ONLY_WITH = {("frank_wolfe", "rank"): ("rule", "rank-k")}
 
-# Of an ensemble, and of a batch with its targets.
+# The most memory of an ensemble, and of a batch with its targets.
 MEMORY_LIMIT_BYTES = 64 * 2**30
-# The least positive number of full precision; below it numbers lose digits, and soon become 0.
+# The smallest positive number with full precision; smaller numbers lose digits or become 0.
 SMALLEST_NORMAL = {"float32": 2.0**-126, "float64": 2.0**-1022}
 
 # The spaces of matrices, each with those that contain it. Algorithms declare where their estimates lie, ensembles what
@@ -51,9 +50,7 @@ def limits(name):
 
 
 def unfit_extent(problem):
-    """Yield (key, the message after it) where a problem's ensemble cannot have its d or m,
-    or would not fit in memory.
-    """
+    """Yield ``(key, message after it)`` if a problem's ensemble cannot have its d or m, or would not fit in memory."""
     d, m, kind = problem["d"], problem["m"], problem["ensemble"]
     own = limits(kind)
     if m < own.least_m(d):
@@ -71,12 +68,12 @@ def unfit_extent(problem):
 
 
 def gib(count):
-    """Return a number of bytes in words."""
+    """Return a number of bytes as a text in GiB."""
     return f"{count / 2**30:.0f} GiB"
 
 
 def reads_data(ensemble):
-    """Return whether an ensemble is made of a file's measurements."""
+    """Return whether an ensemble reads its measurements from a file."""
     return getattr(plugins.module("ensembles", ensemble), "READS_DATA", False)
 
 
@@ -90,14 +87,14 @@ def defaults(options):
 
 
 def of_runs(algorithm):
-    """Return the options of an algorithm's runs with their defaults, None where there is none."""
+    """Return the options that an algorithm adds to a run, with their defaults; None for a required option."""
     fields = of_algorithm(algorithm).model_fields
     own = {name: field for name, field in fields.items() if name not in COMMON}
     return {name: None if field.is_required() else field.default for name, field in own.items()}
 
 
 def lacks(algorithm: str, ensemble: str) -> list[str]:
-    """Return what an algorithm requires that an ensemble does not provide, by name; empty where the two fit."""
+    """Return the names of what an algorithm requires but an ensemble does not provide; empty if the two fit."""
     asking, asked = plugins.algorithm(algorithm), plugins.ensemble(ensemble)
     missing = sorted(asking.requires - asked.provides)
     fits = asked.acts_on in WITHIN[asking.estimates]
@@ -105,9 +102,7 @@ def lacks(algorithm: str, ensemble: str) -> list[str]:
 
 
 def needs(algorithm, lacking, ensemble):
-    """Return the message after a key that names an algorithm whose needs,
-    those of :func:`lacks`, an ensemble does not meet.
-    """
+    """Return the message after a key that names an algorithm, about what an ensemble lacks (see :func:`lacks`)."""
     return f" = {show(algorithm)}: it needs {', '.join(lacking)}, which ensemble {ensemble} does not provide"
 
 
@@ -120,7 +115,7 @@ def too_wide(model, run, d, path):
 
 
 def underflow(values, dtype, path):
-    """Yield the first start that loses its digits, or is 0, in the data type it is computed in."""
+    """Yield the first initialisation scale that loses digits or becomes 0 in its data type."""
     least = SMALLEST_NORMAL[dtype]
     small = [value for value in as_list(values) if 0 < value < least]
     if small:

@@ -1,5 +1,6 @@
-"""What valid settings mean for the jobs: complete options, who takes which ensemble, which files that makes.
-Checks nothing.
+"""What valid settings mean for jobs: complete options, the ensembles of each job, and the files that jobs create.
+
+This module checks nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,7 +34,7 @@ def compared(tier: Tier) -> dict[str, Mapping[str, Any]]:
 
 
 def records_descents(block: Mapping[str, Any]) -> bool:
-    """Return whether an entry records descents: tables of runs are selected from its parts."""
+    """Return whether an entry records descents, from whose parts tables of runs are selected."""
     return block.get("experiment") == DESCENTS
 
 
@@ -48,16 +49,15 @@ def generates(block: Mapping[str, Any]) -> bool:
 
 
 def tables(tier: Tier) -> list[str]:
-    """Return the names of the tables that a tier is made for: recorded descents are on the way to others,
-    unless a figure shows them.
-    """
+    """Return the names of a tier's tables, except recorded descents that no figure shows: these are intermediate."""
     shown = {table for listed in tier["figures"].values() for table in listed}
     return [name for name, block in tier["experiments"].items() if name in shown or not records_descents(block)]
 
 
 def experiment_options(block: Mapping[str, Any], tier: Tier | None = None) -> dict[str, Any]:
-    """Return the options of an experiment: an entry's own, else the tier's if the module takes them from there,
-    else the module's defaults.
+    """Return an experiment's complete options, each from the first source that has it.
+
+    The sources are the entry, the tier (for options that the module lists in ``FROM_TIER``) and the module's defaults.
     """
     asked = getattr(plugins.experiment(block["experiment"]), "FROM_TIER", ())
     found = options.defaults(options.of_experiment(block["experiment"]))
@@ -66,35 +66,34 @@ def experiment_options(block: Mapping[str, Any], tier: Tier | None = None) -> di
 
 
 def generated_from(experiment: str, settled: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of an experiment's complete options that its ``generate`` is given: all, unless the module names
-    some."""
+    """Return the options that an experiment's ``generate`` takes: all, unless the module has ``GENERATED_FROM``."""
     named = getattr(plugins.experiment(experiment), "GENERATED_FROM", None)
     return {key: value for key, value in settled.items() if named is None or key in named}
 
 
 def dtype_of(block: Mapping[str, Any], tier: Tier) -> str:
-    """Return the data type that an experiment computes in: the entry's own, else the tier's if the module takes it from
-    there, else float64, as verdicts are judged from it.
+    """Return the data type that an experiment computes in.
+
+    It is the entry's, or else the tier's if the module lists ``dtype`` in ``FROM_TIER``, or else float64, because
+    verdicts are judged from the result.
     """
     asked = getattr(plugins.experiment(block["experiment"]), "FROM_TIER", ())
     return block.get("dtype") or (tier["dtype"] if "dtype" in asked else EXPERIMENT_DTYPE)
 
 
 def experiment_parts(block: Mapping[str, Any]) -> list[list[int]]:
-    """Return which ensembles each job of an experiment takes, dealt out by turns."""
+    """Return the ensembles that each job of an experiment measures; the jobs take them in turn."""
     jobs = block.get("jobs") or (block["ensembles"] if generates(block) else 1)
     return [list(range(part, block["ensembles"], jobs)) for part in range(jobs)]
 
 
 def in_parts(block: Mapping[str, Any]) -> bool:
-    """Return whether an experiment's jobs write parts, which one more job collects;
-    a table of runs is selected from the parts themselves.
-    """
+    """Return whether an experiment's jobs write parts, which a further job collects or selects runs from."""
     return records_descents(block) or len(experiment_parts(block)) > 1
 
 
 def part_files(name: str, block: Mapping[str, Any]) -> list[str]:
-    """Return the files of an experiment's parts below ``results/<tier>``; none where one job writes its table."""
+    """Return the files of an experiment's parts below ``results/<tier>``; none if one job writes the whole table."""
     return (
         [f"experiments/{name}/part-{part}.csv" for part in range(len(experiment_parts(block)))]
         if in_parts(block)
@@ -103,18 +102,19 @@ def part_files(name: str, block: Mapping[str, Any]) -> list[str]:
 
 
 def generated_files(name: str, block: Mapping[str, Any], ensembles: Iterable[int]) -> list[str]:
-    """Return the files of the data that are generated for ensembles of an experiment, below ``results/<tier>``."""
+    """Return the files below ``results/<tier>`` with the data that are generated for ensembles of an experiment."""
     return [f"data/{name}/ensemble-{number}.npz" for number in ensembles] if generates(block) else []
 
 
 def is_judged(entry: Mapping[str, Any], tier: Tier) -> bool:
-    """Return whether a tier can judge a claim: it is listed and the tier has all its experiments."""
+    """Return whether a tier judges a claim: the claim lists the tier, and the tier has all its experiments."""
     return size_of(tier) in entry["tiers"] and set(tier["experiments"]).issuperset(entry["experiments"])
 
 
 def estimands(entry: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the parameters of a claim's ``estimand``, and those of its controls':
-    the claim's with what differs, by part.
+    """Return the parameters of a claim's estimand and of its controls' estimands, by part.
+
+    A control has the claim's parameters, except those that it replaces.
     """
     own = entry["estimand"]
     controls = (part for part in ("control", "positive_control") if part in entry)

@@ -1,6 +1,4 @@
-"""JSON schemas of the settings' files, for editors: made from the models,
-written beside the workflow by ``make docs``.
-"""
+"""JSON schemas of the settings' files for editors, generated from the models; ``make docs`` writes them."""
 
 from typing import Annotated
 
@@ -14,7 +12,7 @@ from algoreg.settings.tier import TIERS, Tier
 
 
 def _plain(value):
-    """Return a schema without the titles that pydantic makes up, and without a null in place of what is left out."""
+    """Return a schema without pydantic's generated titles and without null as the default of optional settings."""
     if isinstance(value, list):
         return [_plain(one) for one in value]
     if not isinstance(value, dict):
@@ -29,7 +27,7 @@ def _schema(model) -> dict:
 
 
 def _experiments():
-    """Return the schema of ``experiments.yaml``: entries have their notes, and any part of their settings in sizes."""
+    """Return the schema of ``experiments.yaml``, where entries have notes and may have any settings in their sizes."""
     whole, notes = _schema(Experiments), _schema(Notes)["properties"]
     made = [_schema(model) for model in (Experiment, Selected, Compared)]
     settings = {key: value for one in made for key, value in one["properties"].items()}
@@ -46,13 +44,13 @@ def _experiments():
 
 
 def _text(schema):
-    """Return a schema as JSON, a line for each part of its own parts."""
+    """Return a schema as JSON, with a line for each property and each definition."""
     whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
     return json_by_lines(whole, lambda path: path in ((), ("properties",), ("$defs",)), indent=" ") + "\n"
 
 
 def generated() -> dict[str, str]:
-    """Return the text of every schema by its path below the repository's root."""
+    """Return ``{path below the repository's root: text}`` of all schemas."""
     made = {"tier": _schema(Tier), "chapter": _schema(About), "experiments": _experiments()}
     made["claims"] = _schema(Annotated[list[Claim], Field(min_length=1)])
     return {f"workflow/schemas/{name}.schema.json": _text(schema) for name, schema in made.items()}

@@ -3,24 +3,24 @@
 from collections.abc import Mapping
 from typing import Any
 
-# One iteration of the paper's figures moves gradient flow by this much: its step 0.0025 on the gradient of
-# (1/m) Σ (·)² in U, which is 4·M·U, is 0.01 in M-form.
+# The time of gradient flow per iteration of the paper's figures: its step 0.0025 on the gradient of (1/m) Σ (·)² in U,
+# which is 4·M·U, equals a step of 0.01 in M-form.
 PAPER_STEP = 0.01
-# Where a table has the end of each run, whenever that was.
+# The value of a clock that selects the end of each run.
 END = "end"
 # The keys of an entry that keep only runs with one of the listed values.
 SELECTORS = ("alpha", "m_over_d")
 # The keys that select iterations: as they ran, or in the paper's unit.
 CLOCKS = ("iterations", "paper_iterations")
-# What every row has, in this order.
+# The columns that every row has, in this order.
 FIXED_COLUMNS = ("target", "ensemble", "train_error", "test_error", "status")
 FURTHER_COLUMNS = ("d", "rank", "m", "alpha", "step", "iteration", "own_iteration")
 
 
 def columns(block: Mapping[str, Any]) -> list[str]:
-    """Return the columns of a table of runs: what names a point, the run, its errors and status, the rest.
+    """Return the columns of a table of runs: those of ``by``, the run, its errors and status, and further ones.
 
-    A table of the runs' ends also has their length, ``iterations``, before the status.
+    A table of the ends of runs also has their length, ``iterations``, before the status.
     """
     by, rest = block["by"], list(FURTHER_COLUMNS)
     fixed = list(FIXED_COLUMNS)
@@ -43,7 +43,7 @@ def at_end(block: Mapping[str, Any]) -> bool:
 
 
 def points(block: Mapping[str, Any]) -> list[int]:
-    """Return the iterations that an entry lists, by whichever clock; none for ``end``."""
+    """Return the iterations that an entry lists, in the unit of its clock; none for ``end``."""
     listed = block[clock(block)]
     if listed == END:
         return []
@@ -53,8 +53,8 @@ def points(block: Mapping[str, Any]) -> list[int]:
 
 
 def selects(block: Mapping[str, Any], run_facts: Mapping[str, Any]) -> bool:
-    """Return whether an entry selects a run: what it has of :data:`SELECTORS` is among the values listed.
+    """Return whether an entry selects a run, by the values that the entry lists for :data:`SELECTORS`.
 
-    A run that has no such key (projected descent has no α) is selected.
+    A run without such a key is selected (projected descent has no α).
     """
     return all(run_facts[key] in block[key] for key in SELECTORS if key in block and key in run_facts)

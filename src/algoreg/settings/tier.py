@@ -1,4 +1,4 @@
-"""A tier file: the size of the replication, the machine's part, and which chapters. It contains no experiments."""
+"""A tier file: the size of the replication, settings of the machine, and the chapters. It contains no experiments."""
 
 from typing import Annotated, Literal, get_args
 
@@ -6,7 +6,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, Tag, model_validator
 
 from algoreg.settings.base import DTYPES, LEFT_OUT, NAME, Several, Strict, Text, by_type, misfit, other_than
 
-# The sizes that experiments have, by the names of the shipped tiers; those at which claims are judged.
+# The sizes of experiments, named after the shipped tiers, and those at which claims are judged.
 TierName = Literal["smoke", "quick", "standard", "full"]
 JudgingName = Literal["quick", "standard", "full"]
 TIERS, JUDGING = get_args(TierName), get_args(JudgingName)
@@ -40,5 +40,5 @@ class Tier(Strict):
 
 
 def size_of(tier):
-    """Return the name of the sizes that a tier has: its own, or those of the tier that it is like."""
+    """Return the name of the sizes that a tier has: the tier's name, or the tier that it is ``like``."""
     return tier.get("like", tier["tier"])

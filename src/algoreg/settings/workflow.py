@@ -1,4 +1,4 @@
-"""Everything that a run of the workflow is set by, checked together: tier file, ``--config``, chapters and claims."""
+"""Check all settings of a workflow run together: the tier file, ``--config``, chapters and claims."""
 
 import os
 from pathlib import Path
@@ -20,19 +20,19 @@ def checked(config: dict, files: list[str], root: Path, alone: bool) -> tuple[di
     root : pathlib.Path
         The repository's folder.
     alone : bool
-        Whether one tier file is all that there may be; a workflow that imports this one may have its own.
+        Whether only one tier file is allowed; a workflow that imports this one may have further files.
 
     Raises
     ------
     algoreg.settings.files.SettingsError
-        With every problem of all of them.
+        If any settings are not valid; it lists all problems.
     """
     file = files[0] if files else "--config"
     problems, complete, claims = [], {}, []
     if alone and len(files) > 1:
         problems.append(f"{', '.join(files)}: a tier file is complete; give exactly one")
     if found := misplaced(config, file) or chapters.misnamed() or plugin_problems():
-        # Nothing can be looked up there.
+        # Chapters and plugins can only be looked up if these are valid.
         raise checking.SettingsError(found)
     for name in files:
         try:
@@ -56,7 +56,7 @@ def checked(config: dict, files: list[str], root: Path, alone: bool) -> tuple[di
 
 
 def misplaced(config: dict, file: str) -> list[str]:
-    """Return lines for places of own chapters and algorithms, in ``--config`` or the tier's file, that hold none."""
+    """Return lines for ``chapter_path`` and ``algorithm_path`` if they contain no chapters or algorithms."""
     found, paths = [], config.get("chapter_path")
     places = paths.split(os.pathsep) if isinstance(paths, str) else []
     for place in filter(None, places):

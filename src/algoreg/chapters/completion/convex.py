@@ -1,12 +1,13 @@
-"""The convex programme beside the factors: the least nuclear norm of what has the known entries."""
+"""The convex programme that factors are compared with: the least nuclear norm among matrices with the known entries."""
 
 import torch
 
 
 def shrunk(matrices, threshold):
-    """Return matrices (B, d, d) with every singular value less by a threshold, at least 0.
+    """Return matrices (B, d, d) with every singular value reduced by a threshold, to no less than 0.
 
-    By the eigenvalues of WᵀW: values that are rounded there, below 10⁻⁸ of the largest, are far below any threshold.
+    Singular values come from the eigenvalues of WᵀW. Rounding replaces those below 10⁻⁸ of the largest, but these are
+    far below any threshold.
     """
     squares, vectors = torch.linalg.eigh(matrices.mT @ matrices)
     values = squares.clamp(min=0).sqrt()
@@ -15,7 +16,7 @@ def shrunk(matrices, threshold):
 
 
 def least_nuclear_norm(known, matrices, threshold, iterations, tolerance):
-    """Return the matrices of least nuclear norm that have the known entries, by Douglas–Rachford splitting [lions1979].
+    """Return the matrices of least nuclear norm with the known entries, by Douglas–Rachford splitting [lions1979].
 
     X = Z at unknown entries and the known values elsewhere, Y = S_γ(2X − Z), Z ← Z + Y − X, S_γ as :func:`shrunk`.
 
@@ -23,21 +24,21 @@ def least_nuclear_norm(known, matrices, threshold, iterations, tolerance):
     ----------
     known : torch.Tensor of bool, shape (B, d, d)
     matrices : torch.Tensor, shape (B, d, d)
-        Read where ``known``.
+        The values of the known entries; other entries are ignored.
     threshold : float
-        γ over ‖·‖_F/√d of the matrix that is 0 where nothing is known.
+        γ relative to ‖·‖_F/√d of the matrix of known entries, which is 0 elsewhere.
     iterations : int
     tolerance : float
-        ‖Y − X‖_F/‖X‖_F below which a matrix is done; all take steps until all are.
+        ‖Y − X‖_F/‖X‖_F below which a matrix has converged; steps continue until all matrices have.
 
     Returns
     -------
     estimates : torch.Tensor, shape (B, d, d)
-        X: it has the known entries.
+        X, which has the known entries exactly.
     gaps : list of float
         ‖Y − X‖_F/‖X‖_F.
     steps : list of int
-        The first step with a gap below the tolerance; ``iterations`` where there is none.
+        The first step with a gap below the tolerance; ``iterations`` if there is none.
     """
     given = torch.where(known, matrices, 0.0)
     size = threshold * torch.linalg.matrix_norm(given)[:, None] / given.shape[-1] ** 0.5

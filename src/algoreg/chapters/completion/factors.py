@@ -1,9 +1,9 @@
 """Deep matrix factorisation: descent on a product of square factors whose entries are known in part [arora2019].
 
 W_k ← W_k − η_t(W_N…W_{k+1})ᵀM(W_{k−1}…W_1)ᵀ for all k at once. W_k(0) is s₀^{1/N}·I, which is balanced, or s₀^{1/N}·G
-with iid N(0, 1/d) entries, which is not: X_0 has the size of s₀ either way. η_t = η/(Nλ^{1−2/N} max(‖M‖_F, λ)), λ the
-largest singular value of X, taken anew every 10th step: growth from 0 takes η·t ~ s₀^{−(1−2/N)} with fixed steps, and
-few relative ones. ``rule: fixed`` has η_t = η.
+with iid N(0, 1/d) entries, which is not: X_0 has the size of s₀ either way. η_t = η/(Nλ^{1−2/N} max(‖M‖_F, λ)), where λ
+is the largest singular value of X, updated every 10th step. Steps are relative because growth from 0 takes η·t ~
+s₀^{−(1−2/N)} with fixed steps, but few relative ones. With ``rule: fixed``, η_t = η.
 """
 
 import numpy as np
@@ -95,16 +95,16 @@ def largest_singular(matrices):
 
 
 class Fitted(Ends):
-    """Lets runs go that fit their labels, and keeps every run's last training error beside its estimate.
+    """Stops the runs that fit their labels, and keeps every run's final estimate and training error.
 
-    Memory, beside that of :class:`algoreg.engine.observers.Ends`: ``errors`` and ``ended`` (B,).
+    Memory, in addition to that of :class:`algoreg.engine.observers.Ends`: ``errors`` and ``ended`` (B,).
 
     Parameters
     ----------
     tolerance : float
         The relative training error at which a run fits.
     stride : int
-        Iterations between two looks.
+        Iterations between two snapshots.
     """
 
     reads_train_error = True
@@ -115,7 +115,7 @@ class Fitted(Ends):
         self.tolerance, self.stride = tolerance, stride
 
     def observe(self, snapshot):
-        """Take in errors, and say which runs fit."""
+        """Record the errors, and return which runs fit their labels."""
         self.memory["errors"][snapshot.active] = snapshot.train_error
         self.memory["ended"][snapshot.active] = snapshot.iteration
         return snapshot.train_error < self.tolerance

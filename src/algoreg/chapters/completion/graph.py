@@ -1,8 +1,8 @@
-"""Completion with graphs on both sides: spectral geometric matrix completion, its convex part alone [boyarski2019].
+"""Completion with graphs on both sides: spectral geometric matrix completion, and its convex part alone [boyarski2019].
 
 The loss ½‖S∘(X − X*)‖² + (μ/2)(tr XᵀL_rX + tr XL_cXᵀ), S the known entries, L_r and L_c the graphs' Laplacians. The
-method writes X = Φ(W_N…W_1)Ψᵀ in the Laplacians' eigenvectors Φ, Ψ; of full size these are orthogonal, and change
-nothing but the start.
+method writes X = Φ(W_N…W_1)Ψᵀ with the Laplacians' eigenvectors Φ and Ψ. If all eigenvectors are used, Φ and Ψ are
+orthogonal and change only the start.
 """
 
 from functools import cached_property
@@ -26,7 +26,7 @@ def path_laplacian(d):
 def path_vectors(d):
     """Return the eigenvectors of the path's Laplacian, of the lowest eigenvalue first, shape (d, d).
 
-    They are cosines. A library's have the signs of its version and processor.
+    They are computed as cosines, because the signs of a library's eigenvectors depend on its version and the processor.
     """
     numbers = np.arange(d)
     cosines = np.cos(np.pi * numbers * (numbers[:, None] + 0.5) / d)
@@ -34,9 +34,10 @@ def path_vectors(d):
 
 
 def node_orders(d, graph, seed):
-    """Return the path's nodes in the order in which rows and columns have them.
+    """Return the order of the path's nodes along rows and along columns.
 
-    ``path``: as they are. ``shuffled``: in another order on each side. ``reordered``: so on columns alone.
+    ``path``: in the path's order. ``shuffled``: in a random order on each side. ``reordered``: in a random order on
+    columns alone.
     """
     path = np.arange(d)
     if graph == "path":
@@ -47,7 +48,7 @@ def node_orders(d, graph, seed):
 
 
 def laplacians(d, graph, seed):
-    """Return those of rows and columns, shape (2, d, d); ``graph`` as in :func:`node_orders`."""
+    """Return the Laplacians of rows and columns, shape (2, d, d); ``graph`` as in :func:`node_orders`."""
     path = path_laplacian(d)
     return np.stack([path[np.ix_(order, order)] for order in node_orders(d, graph, seed)])
 
@@ -63,8 +64,8 @@ def draw_smooth_target(d, band, seed, number):
 class GraphFactors(Factors):
     """Descent on the factors of X, or of X in the eigenvectors of Laplacians, with a Dirichlet energy of weight μ.
 
-    A run has ``weight`` μ, ``graph`` and ``basis`` beside those of :class:`Factors`. M is the gradient of the loss
-    times d²/m.
+    A run has ``weight`` μ, ``graph`` and ``basis`` in addition to the options of :class:`Factors`. M is the gradient of
+    the loss times d²/m.
     """
 
     def __init__(self, ensemble, labels, runs, seed):
@@ -80,7 +81,7 @@ class GraphFactors(Factors):
 
     @cached_property
     def vectors(self):
-        """Their eigenvectors Φ and Ψ, or I and I."""
+        """The Laplacians' eigenvectors Φ and Ψ, or I and I without a basis."""
         d = self.ensemble.d
         if self.basis:
             path = path_vectors(d)
@@ -106,7 +107,7 @@ class GraphFactors(Factors):
 
 
 def smoothest_fit(places, values, sides, weight):
-    """Return the X of least loss, without any factors, by one sparse solve.
+    """Return the X of least loss over all matrices, without factors, by one sparse solve.
 
     Parameters
     ----------

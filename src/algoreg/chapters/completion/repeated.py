@@ -7,7 +7,7 @@ from algoreg.numerics.seeds import stream
 
 
 class Repeated(Ensemble):
-    """Entries of d × d matrices, each of the m any of all; see
+    """Entries of d × d matrices, m of them drawn with replacement; see
     :class:`algoreg.ensembles.entries_rectangular.Ensemble`.
     """
 

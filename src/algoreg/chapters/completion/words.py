@@ -1,6 +1,6 @@
-"""What a reader calls the methods and tables of the chapter, and the least squared error that these have."""
+"""Readable names of the chapter's methods and tables, and the least squared error that tables contain."""
 
-# A squared error below this is the solver's.
+# A squared error below this is due to the solver's tolerance.
 LEAST = 1e-12
 
 METHODS = {
@@ -9,7 +9,7 @@ METHODS = {
     "depth_3": "three factors",
 }
 DEPTHS = {"depth_1": "one factor", "depth_2": "two factors", "depth_3": "three factors"}
-# The tables of runs beside published ones, by how known entries are drawn.
+# The tables of runs that are compared with published ones, by how known entries are drawn.
 WAYS = {
     "completion_course": "no entry twice",
     "completion_course_repeated": "entries put back",

@@ -7,21 +7,21 @@ from algoreg.claims.estimands import estimand
 from algoreg.claims.exponents import refuse_few, slope_weights
 from algoreg.claims.intervals import interval_of
 
-# Errors are told apart down to this fraction of the tolerance, where runs stop, and up to 1, about the error of X = 0.
+# Errors are clipped to the range from this fraction of the tolerance, where runs stop, to 1, about the error of X = 0.
 FLOOR = 0.1
 
 
 class Conditions:
     """The mean logs of an error over m, a curve for every value of a column.
 
-    m* of a curve is where the least-squares line of the mean log error against log m has the tolerance. A line that
-    hardly falls has it far away: m* is kept within once the grid's width, in log m, of the grid.
+    m* of a curve is where the least-squares line of the mean log error against log m reaches the tolerance. A line that
+    hardly falls reaches it far away, so m* is limited to the grid's width, in log m, beyond the grid.
 
     Parameters
     ----------
     frame : pandas.DataFrame
     along, value : str
-        The column, such as ``kappa`` or ``rank``, and that of the errors.
+        The column whose values separate the curves, such as ``kappa`` or ``rank``, and the column of the errors.
     tolerance : float
 
     Attributes
@@ -39,11 +39,11 @@ class Conditions:
         self.values = np.log(np.clip(np.where(np.isfinite(errors), errors, 1.0), FLOOR * tolerance, 1.0))
 
     def thresholds(self, values):
-        """Return log m* of every point, of these logs of errors."""
+        """Return log m* of every point, computed from these logs of errors."""
         found = []
         for x, place in zip(self.logs, self.places, strict=True):
             heights, width = values[place].mean(axis=(1, 2)), x[-1] - x[0]
-            # Errors that are all equal, as in a resample of runs that all found X*, lie below the tolerance or above.
+            # Equal errors, as in a resample of runs that all found X*, are all below the tolerance or all above it.
             slope = min(slope_weights(np.exp(x)) @ heights, -np.finfo(float).eps)
             crossing = x.mean() + (self.level - heights.mean()) / slope
             found.append(np.clip(crossing, x[0] - width, x[-1] + width))

@@ -7,7 +7,7 @@ from algoreg.reporting.report import estimate_of, geometric, markdown, number, p
 @passage("connectivity_masks")
 def connectivity_headline(reference):
     """Return the headline's numbers: the share of rank 1, and the excess over the least nuclear norm, in words."""
-    # Runs end just below the known entries, and so below the least norm.
+    # Runs end just below the known entries, so their nuclear norm is below the least one.
     away = abs(claim_of(reference, "connectivity-least-norm")["estimate"])
     return (
         f"From α = 10⁻⁴ descent on two factors ends at rank 1 in {estimate_of(reference, 'connectivity-low-rank')} of the "

@@ -42,7 +42,7 @@ def kind_of(mask):
 
 
 def rank_one(d, generator):
-    """Return uvᵀ of norm 1, magnitudes of the entries of u and v uniform in [½, 1½] before that and signs at random."""
+    """Return uvᵀ, scaled to norm 1; entries of u and v have magnitudes uniform in [½, 1½] and random signs."""
     u, v = generator.uniform(0.5, 1.5, (2, d)) * generator.choice([-1.0, 1.0], (2, d))
     return np.outer(u, v) / (np.linalg.norm(u) * np.linalg.norm(v))
 
@@ -56,7 +56,7 @@ def product_of(layers):
 
 
 def descend(masks, targets, layers, step, iterations, fitted):
-    """Return where descents on ½‖mask∘(W_N…W_1 − X*)‖_F² end, and their relative training errors.
+    """Return the ends of descents on ½‖mask∘(W_N…W_1 − X*)‖_F², and their relative training errors.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What claims of this chapter measure."""
+"""Estimands of this chapter's claims."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from algoreg.claims.intervals import interval_of
 
 @estimand("what the last step of {along} adds to {value}, over what the step before adds")
 def ratio_of_increments(tables, published, rng, *, table, value, along, where=None):
-    """Return the ratio of the last two increments of the mean of ``value`` between three equal ratios of ``along``.
+    """Return the ratio of the two increments of the mean of ``value`` over three values of ``along`` in equal ratios.
 
     Raises
     ------

@@ -1,6 +1,4 @@
-"""The ledger's passages on depth: thresholds by depth and start, the stages of descent,
-and the start that they take.
-"""
+"""The ledger's macros on depth: thresholds by depth and start, the stages of descent, and the start that they take."""
 
 import numpy as np
 
@@ -12,7 +10,7 @@ from algoreg.numerics.theory import degrees_of_freedom
 from algoreg.reporting.charts.text import number as power
 from algoreg.reporting.report import markdown, number, passage
 
-# Of powers of a start.
+# The powers of an initialisation that are compared.
 NAMES = {2: "square", 3: "cube", 4: "fourth power"}
 
 
@@ -27,7 +25,7 @@ def _means(frame):
 
 @passage(*LABELS)
 def depth_of_thresholds(*frames):
-    """Return m*/(dr) by factorisation and start, at T and at half of it, as Markdown."""
+    """Return m*/(dr) by factorisation and start, at T and at T/2, as Markdown."""
     rows = []
     for label, means in zip(LABELS.values(), map(_means, frames), strict=True):
         for alpha in sorted({alpha for alpha, _ in means}, reverse=True):
@@ -38,7 +36,7 @@ def depth_of_thresholds(*frames):
 
 @passage("depth_2", "depth_3")
 def depth_powers(two, three):
-    """Return over what two factors need what three do, from powers of the larger starts of three factors, in words."""
+    """Return how many times as many measurements two factors need as three, from powers of larger starts, in words."""
     two, three = _means(two), _means(three)
     longest = {alpha: max(time for other, time in two if other == alpha) for alpha, _ in two}
     said = []
@@ -54,7 +52,7 @@ def depth_powers(two, three):
 
 @passage("depth_2")
 def depth_degrees_of_freedom(frame):
-    """Return the degrees of freedom of X* over dr, as text."""
+    """Return the degrees of freedom of X* divided by dr, as text."""
     first = frame.iloc[0]
     return number(degrees_of_freedom(int(first["d"]), int(first["rank"])) / (first["d"] * first["rank"]))
 
@@ -83,7 +81,7 @@ def depth_of_starts(*frames):
 
 @passage("depth_start_2", "depth_start")
 def depth_of_increments(*frames):
-    """Return what each halving of ρ − 1 adds to ln(1/s₀), by depth, beside what a power of ρ − 1 would, in words."""
+    """Return what each halving of ρ − 1 adds to ln(1/s₀), by depth, compared with a power law in ρ − 1, in words."""
     said = []
     for depth, own in (group for frame in frames for group in frame.groupby("depth")):
         added = np.diff(own.groupby("closeness")["log_smallness"].mean())

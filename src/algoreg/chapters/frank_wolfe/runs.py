@@ -15,7 +15,7 @@ class At(Observer):
         self.iterations = sorted(iterations)
 
     def observe(self, snapshot):
-        """Take in the errors."""
+        """Record the errors."""
         if snapshot.iteration in self.iterations:
             place = self.iterations.index(snapshot.iteration)
             self.memory["test"][place, snapshot.active] = snapshot.test_error

@@ -1,6 +1,4 @@
-"""The ledger's passages on greedy low-rank learning: where methods end, by start,
-and where deep diagonal factors do.
-"""
+"""The ledger's macros on greedy low-rank learning: where methods end, by start, and where deep diagonal factors do."""
 
 from algoreg.claims.cells import geometric_mean
 from algoreg.reporting.charts.law import exponent_of

@@ -16,7 +16,7 @@ class LastFactor(Observer):
     """The factor that every run ends with: memory ``factor`` (B, d, d)."""
 
     def prepare(self, batch):
-        """Make room."""
+        """Allocate the memory."""
         self.memory = {"factor": torch.zeros_like(batch.targets)}
 
     def observe(self, snapshot):

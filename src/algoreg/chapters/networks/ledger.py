@@ -1,5 +1,5 @@
-"""The ledger's passages on quadratic networks: Lemma A.1, what Algorithm 1's parts do,
-an error in τ, examples, starts and widths.
+"""The ledger's macros on quadratic networks: Lemma A.1, what Algorithm 1's parts do, an error in τ, examples, starts
+and widths.
 """
 
 import numpy as np

@@ -67,7 +67,7 @@ class Beside(Observer):
     fitted : list of Fitted
         Of every run.
     every : int
-        Iterations between two looks.
+        Iterations between two snapshots.
     """
 
     reads_train_error = True

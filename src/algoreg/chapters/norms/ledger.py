@@ -1,4 +1,4 @@
-"""The ledger's passages on norms: |W_11| by depth, sign of det and loss, for flow and for descent."""
+"""The ledger's macros on norms: |W_11| by depth, sign of det and loss, for flow and for descent."""
 
 import pandas as pd
 

@@ -1,5 +1,5 @@
-"""The ledger's passages on the price of width: slopes of long runs, linear rates by α, imbalances by η;
-iterations and measurements of XΘXᵀ.
+"""The ledger's macros on the price of width: slopes of long runs, linear rates by α, imbalances by η; iterations and
+measurements of XΘXᵀ.
 """
 
 import numpy as np

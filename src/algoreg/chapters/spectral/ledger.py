@@ -1,4 +1,4 @@
-"""The ledger's passages on spectral and convolutional networks."""
+"""The ledger's macros on spectral and convolutional networks."""
 
 import numpy as np
 

@@ -15,7 +15,7 @@ from algoreg.settings.base import ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
     rank: PositiveInt
@@ -51,16 +51,16 @@ VALUES = {
     "train_error": None,
     "iterations": "steps that the run took; of `nuclear` those until X and Y were first 10⁻⁷ apart, at most 2000",
 }
-# Of the splitting: γ, the most steps, and the gap at which it has converged.
+# The splitting's γ, its largest number of steps, and the gap at which it has converged.
 THRESHOLD, MOST, GAP = 0.2, 2000, 1e-7
 
 
 def measure(options, context, number, method):
     """Return one row per method, m, start, target and ensemble: the end of a run, or the convex programme's solution.
 
-    X* = UVᵀ with Gaussian U and V. The known entries of a smaller m are among those of a larger one. A run is
-    ``converged`` if its relative training error comes below ``tolerance``; the splitting of the convex programme if X
-    and Y are 10⁻⁷ apart.
+    X* = UVᵀ with Gaussian U and V. The known entries of a smaller m are among those of a larger one. A descent is
+    ``converged`` if its relative training error falls below ``tolerance``; the convex programme's splitting is if X and
+    Y are 10⁻⁷ apart.
     """
     d, rank, count = (options[key] for key in ("d", "rank", "targets"))
     sizes = {round(ratio * rank * (2 * d - rank)): ratio for ratio in options["m_over_dof"]}
@@ -90,7 +90,7 @@ def measure(options, context, number, method):
 
 
 def _factored(options, context, ensemble, method, places, planted):
-    """Return the last estimates of descents, and for each its training error, length and status."""
+    """Return the final estimates of descents with their training errors, numbers of steps and statuses."""
     shared = {"depth": int(method.removeprefix("depth_")), "begin": "gaussian", "step": options["step"]}
     runs = [
         {"m": m, "size": start, "target": target, "iterations": options["iterations"], **shared}

@@ -1,6 +1,4 @@
-"""How far descent with fixed steps comes at its best, by depth:
-the runs behind published singular values [arora2019].
-"""
+"""The smallest error along descent with fixed steps, by depth: those of published singular values [arora2019]."""
 
 from typing import Annotated
 
@@ -16,18 +14,18 @@ from algoreg.settings.base import ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
     rank: PositiveInt
     m: PositiveInt
     repeated: bool = Field(False, description="whether drawn entries are put back")
     depth: Several[Annotated[int, Field(ge=1, le=6)]]
-    # The learning rate on the mean of the squared residuals.
+    # The learning rate for the loss that is the mean of the squared residuals.
     rate: PositiveFloat
     start: float = Field(1e-3, gt=0, le=0.1)
     iterations: int = Field(ge=100)
-    # A run whose mean of squared residuals is not above it has ended.
+    # A run ends when its mean of squared residuals is at most this.
     tolerance: PositiveFloat = 1e-6
     targets: PositiveInt
 
@@ -60,13 +58,12 @@ VALUES = {
     ),
     "iterations": "steps that the run took",
 }
-# Steps between two looks, as published.
+# Steps between two snapshots, as published.
 STRIDE = 100
 
 
 def measure(options, context, number, depth):
-    """Return one row per depth, target and ensemble: where on its way a run was nearest to X*,
-    and when it left the start.
+    """Return one row per depth, target and ensemble: when a run was nearest to X*, and when it left the start.
 
     X* = UVᵀ with Gaussian U and V. W_k(0) = s₀^{1/N}·I, and all W_k descend on the mean of the squared residuals: its
     gradient in X is 2/d² times M. A run is ``converged`` where that mean is not above the ``tolerance``.
@@ -88,7 +85,7 @@ def measure(options, context, number, depth):
 
 
 class Course(Observer):
-    """Keeps the squared error and the largest singular value along runs, and lets those go that fit their labels.
+    """Records the squared error and the largest singular value along runs, and stops the runs that fit their labels.
 
     Memory: ``mse`` and ``largest`` (B, K), NaN after a run's end, and ``train_error`` (B,).
 
@@ -105,23 +102,23 @@ class Course(Observer):
         self.tolerance = tolerance
 
     def prepare(self, batch):
-        """Make room."""
+        """Allocate the memory."""
         shape = len(batch.runs), int(batch.budgets.max()) // STRIDE + 1
         self.memory = {"mse": np.full(shape, np.nan), "largest": np.full(shape, np.nan)}
         self.memory["train_error"] = np.full(shape[0], np.nan)
 
     def observe(self, snapshot):
-        """Keep what is there, and say which runs fit."""
+        """Record errors and singular values, and return which runs fit their labels."""
         place, d = snapshot.iteration // STRIDE, snapshot.targets.shape[-1]
         self.memory["mse"][snapshot.active, place] = snapshot.distance.square().cpu().numpy() / d**2
         self.memory["largest"][snapshot.active, place] = largest_singular(snapshot.estimate).cpu().numpy()
         self.memory["train_error"][snapshot.active] = snapshot.train_error
-        # Labels are d times entries.
+        # Labels are d times the entries.
         size = snapshot.algorithm.ensemble.label_size(snapshot.algorithm.labels).cpu().numpy() / d
         return (snapshot.train_error * size) ** 2 <= self.tolerance
 
     def found(self, run):
-        """Return what the table has of a run."""
+        """Return the table's values of a run."""
         errors, largest = (own[~np.isnan(own)] for own in (self.memory[name][run] for name in ("mse", "largest")))
         least = int(errors.argmin())
         return {

@@ -1,4 +1,4 @@
-"""What the eigenvectors of a graph do to a product of factors: X = Φ(W_N…W_1)Ψᵀ beside X = W_N…W_1, step by step."""
+"""Whether a graph's eigenvectors change a product of factors: X = Φ(W_N…W_1)Ψᵀ beside X = W_N…W_1, step by step."""
 
 from typing import Annotated, Literal
 
@@ -13,7 +13,7 @@ from algoreg.settings.base import ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
     band: PositiveInt
@@ -54,8 +54,8 @@ VALUES = {
 def measure(options, context, number, depth):
     """Return one row per depth, graph, target and ensemble.
 
-    No run has an energy. The product W_N…W_1 starts as s₀·I, balanced, in the basis and plainly, and both runs take the
-    same number of steps.
+    No run has a Dirichlet energy. The product W_N…W_1 starts as s₀·I, balanced, with and without the basis, and both
+    runs take the same number of steps.
     """
     d, count = options["d"], options["targets"]
     ensemble = context.draw(Ensemble, d, round(options["share"] * d * d), number)

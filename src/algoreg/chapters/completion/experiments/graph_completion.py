@@ -1,4 +1,4 @@
-"""Completion of a smooth matrix by factors and a graph's Dirichlet energy, and by that alone [boyarski2019]."""
+"""Completion of a smooth matrix by factors with a graph's Dirichlet energy, and by the energy alone [boyarski2019]."""
 
 from itertools import product
 from typing import Annotated, Literal
@@ -14,10 +14,10 @@ from algoreg.settings.base import ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
-    # Lowest eigenvectors of the path that X* lives in.
+    # X* lies in the span of this many lowest eigenvectors of the path.
     band: PositiveInt
     share: Several[Annotated[float, Field(gt=0, lt=1)]]
     graph: Several[Literal["path", "shuffled", "none"]]
@@ -60,11 +60,11 @@ VALUES = {
 
 
 def measure(options, context, number, method, graph):
-    """Return one row per method, graph, share, target and ensemble; no convex one without a graph.
+    """Return one row per method, graph, share, target and ensemble; the convex method has none without a graph.
 
     X* = Φ_kCΦ_kᵀ, Φ_k the path's k lowest eigenvectors: smooth in the path on both sides. Factors start as X_0 = s₀·I,
-    which is balanced. A run is ``converged`` if its relative training error comes below ``tolerance``: with an energy
-    it need not.
+    which is balanced. A run is ``converged`` if its relative training error falls below ``tolerance``; with an energy
+    it may not.
     """
     if (method, graph) == ("convex", "none"):
         return []

@@ -1,4 +1,4 @@
-"""How near descent comes to X* by its condition number κ, m and start, in units of its smallest eigenvalue."""
+"""The distance of descent from X* by condition number κ, m and start, in units of the smallest eigenvalue of X*."""
 
 import math
 from itertools import product
@@ -14,7 +14,7 @@ from algoreg.numerics.problems import draw_factor, spectrum_target, stacked
 from algoreg.settings import options as declared
 from algoreg.settings.base import Different, ExperimentOptions, Several, refuse_determined
 
-# Algorithm, its own options, and whether the time of a run is times κ.
+# The algorithm, its options, and whether the time of a run is multiplied by κ.
 METHODS = {
     "small": ("factored", factored.Algorithm, {}, True),
     "spectral": ("factored", factored.Algorithm, {"start": "spectral", "alpha": 1.0}, True),
@@ -28,7 +28,7 @@ METHODS = {
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
     rank: Several[PositiveInt]
@@ -68,18 +68,18 @@ VALUES = {
     "iterations": ("the iterations until that error is 0.1", "iterations until that error is below 0.1, if it is"),
 }
 TOLERANCE = 0.1
-# η·t between two looks.
+# η·t between two snapshots.
 LOOK = 1.0
 
 
 class SmallestErrors(FirstBelow):
-    """When errors in units of the smallest eigenvalue fall below tolerances; see :class:`FirstBelow`.
+    """Records when errors in units of the smallest eigenvalue fall below tolerances; see :class:`FirstBelow`.
 
     Parameters
     ----------
     tolerances : list of float
     units : numpy.ndarray, shape (B,)
-        √r·λ_r over ‖X*‖_F.
+        √r·λ_r/‖X*‖_F.
     """
 
     def __init__(self, tolerances, units):
@@ -87,7 +87,7 @@ class SmallestErrors(FirstBelow):
         self.units = units
 
     def errors(self, snapshot):
-        """Return them, by run."""
+        """Return the errors of the runs in units of the smallest eigenvalue."""
         return snapshot.test_error / self.units[snapshot.active]
 
 

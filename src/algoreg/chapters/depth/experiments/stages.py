@@ -20,10 +20,10 @@ from algoreg.settings.base import Different, ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
-    # Of X*, falling.
+    # Eigenvalues of X*, falling.
     eigenvalues: Different[Annotated[float, Field(gt=0, le=1)]] = Field(min_length=2)
     m_over_dr: PositiveFloat
     depth: Several[Annotated[int, Field(ge=2, le=6)]]
@@ -86,13 +86,13 @@ class Stages(Observer):
         self.goals, self.norms, self.values = goals, torch.linalg.matrix_norm(goals), values
 
     def prepare(self, batch):
-        """Begin far away, with nothing learned."""
+        """Initialise the distances as infinite and everything else as NaN."""
         shape = self.norms.shape
         self.memory = {name: np.full(shape, np.nan) for name in ("passed", "reached", "ranks")}
         self.memory["nearest"] = np.full(shape, np.inf)
 
     def observe(self, snapshot):
-        """Take in distances and what is learned for the first time."""
+        """Record the smallest distances, and the eigenvalues that are learned for the first time."""
         runs = torch.from_numpy(snapshot.active)
         apart = torch.linalg.matrix_norm(snapshot.estimate[:, None] - self.goals[runs]) / self.norms[runs]
         self._put(
@@ -113,12 +113,12 @@ class Stages(Observer):
 
 
 def descend(options, context, number, observer):
-    """Descend on all depths and targets of an ensemble; ``observer`` is made of X*'s truncations, shape (B, R, d, d).
+    """Run all depths and targets of an ensemble; ``observer`` is called with the truncations of X*, shape (B, R, d, d).
 
     Returns
     -------
     tuple
-        The runs and the observer, which has seen them.
+        The runs, and the observer after the runs.
     """
     d, values, count = (options[key] for key in ("d", "eigenvalues", "targets"))
     factors = draw_factors({"kind": "spectrum", "eigenvalues": values}, d, len(values), context, count)
@@ -142,7 +142,7 @@ def measure(options, context, number):
     Descent on a product of N factors from X_0 = α²·I at a fixed step [gissin2020]; see :mod:`algoreg.algorithms.deep`.
     A row is ``converged`` if eigenvalue s is learned by η·t = ``time``.
     """
-    # The last truncation is X* itself: the distance to it ends in rounding.
+    # The last truncation is X* itself, and the distance to it ends in rounding errors.
     values = torch.tensor(options["eigenvalues"][:-1], dtype=context.dtype, device=context.device)
     runs, seen = descend(options, context, number, lambda goals: Stages(goals[:, :-1], values))
     ideal = [effective_rank(values[None, : s + 1]).item() for s in range(len(values))]

@@ -11,7 +11,7 @@ from algoreg.engine.observers import Observer
 
 
 class Options(stages.Options):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     every: PositiveInt = 5
     targets: PositiveInt = 1
@@ -41,11 +41,11 @@ class Course(Observer):
         self.iterations, self.rank = iterations, rank
 
     def prepare(self, batch):
-        """Make room."""
+        """Allocate the memory."""
         self.memory = {"eigenvalues": np.full((len(self.iterations), len(batch.runs), self.rank), np.nan)}
 
     def observe(self, snapshot):
-        """Take in the eigenvalues."""
+        """Record the eigenvalues."""
         if snapshot.iteration in self.iterations:
             spectrum = torch.linalg.eigvalsh(snapshot.estimate).flip(1)[:, : self.rank]
             self.memory["eigenvalues"][self.iterations.index(snapshot.iteration), snapshot.active] = (

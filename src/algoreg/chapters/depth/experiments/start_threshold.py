@@ -1,6 +1,4 @@
-"""How small a start has to be for a product of factors to learn one eigenvalue before the next,
-by how close they are.
-"""
+"""How small a start must be for factors to learn one eigenvalue before the next, by the gap between them."""
 
 import math
 from itertools import product
@@ -19,7 +17,7 @@ from algoreg.settings.base import Different, ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
     m_over_dr: PositiveFloat
@@ -55,14 +53,14 @@ VALUES = {
     ),
     "log_smallness": ("ln(1/s₀)", "its natural logarithm"),
 }
-# The second eigenvalue has not begun below this.
+# Below this, the second eigenvalue does not count as being learned.
 BEGUN = 0.1
 
 
 class Second(Observer):
-    """Eigenvalue 2 of X when eigenvalue 1 comes to a level; a run leaves there.
+    """Records eigenvalue 2 of X when eigenvalue 1 reaches a level, and stops the run.
 
-    Memory: ``behind`` (B,), NaN until then, and ``last`` (B, 2), the two eigenvalues of the look before.
+    Memory: ``behind`` (B,), NaN until then, and ``last`` (B, 2), the two eigenvalues of the previous snapshot.
 
     Parameters
     ----------
@@ -75,11 +73,11 @@ class Second(Observer):
         self.levels = levels
 
     def prepare(self, batch):
-        """Begin with nothing learned."""
+        """Initialise the memory, with no eigenvalue learned."""
         self.memory = {"behind": np.full(len(batch.runs), np.nan), "last": np.ones((len(batch.runs), 2))}
 
     def observe(self, snapshot):
-        """Take in two eigenvalues; between looks the log of the second is linear in the first."""
+        """Record both eigenvalues, and interpolate the log of the second linearly in the first between snapshots."""
         now = torch.linalg.eigvalsh(snapshot.estimate)[:, -2:].flip(1).cpu().numpy()
         before, level = self.memory["last"][snapshot.active], self.levels[snapshot.active]
         there = now[:, 0] >= level
@@ -106,10 +104,10 @@ def largest_start(starts, behind):
 def measure(options, context, number):
     """Return one row per depth, 1/(ρ − 1), target and ensemble.
 
-    ρ is learned before 1 from a start if eigenvalue 2 of X is below 0.1 when eigenvalue 1 comes to 0.9ρ [gissin2020].
-    The threshold is interpolated, log of that eigenvalue in log s_0, on the grid ``start``. Steps are relative
-    (:mod:`algoreg.algorithms.deep`). Status ``budget``: the threshold is not on the grid, or a run was not there after
-    ``most`` steps.
+    ρ is learned before 1 from a start if eigenvalue 2 of X is below 0.1 when eigenvalue 1 reaches 0.9ρ [gissin2020].
+    The threshold is interpolated on the grid ``start``, linearly in the logs of that eigenvalue and s_0. Steps are
+    relative (:mod:`algoreg.algorithms.deep`). Status ``budget``: the threshold is not on the grid, or a run had not
+    reached 0.9ρ after ``most`` steps.
     """
     d, count, starts = options["d"], options["targets"], sorted(options["start"])
     m = round(options["m_over_dr"] * d * 2)
@@ -135,7 +133,7 @@ def measure(options, context, number):
 
 
 def _values(start):
-    """Return what is measured of a threshold, or that there is none on the grid."""
+    """Return the values and status of a threshold, or of one that is not on the grid."""
     if start is None:
         return {"smallness": None, "log_smallness": None, "status": "budget"}
     return {"smallness": 1 / start, "log_smallness": -math.log(start), "status": "converged"}

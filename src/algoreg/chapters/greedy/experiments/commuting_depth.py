@@ -20,7 +20,7 @@ from algoreg.settings.base import Different, ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
     m: PositiveInt
@@ -87,7 +87,7 @@ class EqualFactors(Algorithm):
         """Return the state after ``count`` further steps."""
         root, vectors, labels = (x.numpy() for x in (state["root"], self.ensemble.vectors, self.labels))
         steps = self.steps[:, 0, 0].numpy()
-        # Overflow of a diverging run is no warning: its error says it.
+        # No warning if a diverging run overflows, because its error already shows the divergence.
         with np.errstate(all="ignore"):
             for _ in range(count):
                 power = self._power(root)

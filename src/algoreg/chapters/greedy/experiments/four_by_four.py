@@ -12,7 +12,7 @@ from algoreg.settings.base import ExperimentOptions, Several
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     ratio: Several[PositiveFloat] = Field(description="R, above 1: at 1 the two fits are one")
     alpha: Several[PositiveFloat]

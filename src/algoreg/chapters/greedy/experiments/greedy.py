@@ -22,7 +22,7 @@ from algoreg.settings.base import Different, ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
     rank: PositiveInt
@@ -102,7 +102,7 @@ class Settled(Observer):
         self.width = width
 
     def prepare(self, batch):
-        """Make room."""
+        """Allocate the memory."""
         super().prepare(batch)
         self.memory["factors"] = batch.targets.new_zeros(*batch.targets.shape[:2], self.width)
 

@@ -14,7 +14,7 @@ from algoreg.numerics.eigen import leading
 
 
 class Options(incremental.Options):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     # One of each, where the experiment of all starts takes lists.
     width: Literal["d"] = "d"  # type: ignore[assignment]
@@ -55,7 +55,7 @@ class Course(Observer):
         self.iterations, self.goals = iterations, goals
 
     def prepare(self, batch):
-        """Make room."""
+        """Allocate the memory."""
         shape = (len(self.iterations), *self.goals.shape[:2])
         self.memory = {"eigenvalues": np.full(shape, np.nan), "distances": np.full(shape, np.nan)}
 

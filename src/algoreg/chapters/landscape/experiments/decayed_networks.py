@@ -14,7 +14,7 @@ from algoreg.settings.base import ExperimentOptions, Several
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     network: Several[Literal["signed", "plus"]]
     d: int = Field(ge=2)

@@ -12,7 +12,7 @@ from algoreg.settings.base import Several
 
 
 class Options(Widths):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     over: Several[PositiveFloat] = Field(description="L/μ over the bound 1 + 2√(r/r*)")
     extra: Several[NonNegativeInt]

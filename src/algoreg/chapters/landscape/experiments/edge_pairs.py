@@ -25,7 +25,7 @@ class Widths(ExperimentOptions):
 
 
 class Options(Widths):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     width: Several[Annotated[int, Field(ge=1, le=4)]]
     pair: Several[Literal["edge", "equal", "near", "far"]]

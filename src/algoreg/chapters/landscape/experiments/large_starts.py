@@ -17,7 +17,7 @@ from algoreg.settings.base import ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     kind: Several[Literal["rank_one", "gaussian"]]
     d: int = Field(ge=2)

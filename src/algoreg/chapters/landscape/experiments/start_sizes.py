@@ -14,7 +14,7 @@ from algoreg.settings.base import ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
     rank: PositiveInt = 1
@@ -52,7 +52,7 @@ VALUES = {
 RECOVERED = 0.1
 # A run goes no further than to this error.
 LEAVES = 1e-3
-# η·t between two looks.
+# η·t between two snapshots.
 LOOK = 1.0
 
 

@@ -90,7 +90,7 @@ VALUES = {
 # The relative error at which a threshold is read, and a tenth of it, below which a run has recovered and stops.
 TOLERANCE = 0.1
 RECOVERED = TOLERANCE / 10
-# η·t between two looks at the errors.
+# η·t between two snapshots of the errors.
 LOOK = 1.0
 ENSEMBLES = {"unstored": unstored, "gaussian": gaussian}
 

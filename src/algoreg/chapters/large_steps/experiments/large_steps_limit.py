@@ -12,7 +12,7 @@ from algoreg.settings.base import Different, ExperimentOptions, Several
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
     width: Several[PositiveInt]

@@ -16,7 +16,7 @@ from algoreg.settings.base import Different, ExperimentOptions
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=3)
     # Of X* on the known target, falling; in sensing it has the first alone.
@@ -59,7 +59,7 @@ class Orbit(Observer):
     """The last three X of every run: memory ``last`` (3, B, d, d), the newest first."""
 
     def prepare(self, batch):
-        """Make room."""
+        """Allocate the memory."""
         super().prepare(batch)
         self.memory["last"] = batch.targets.new_full((3, *batch.targets.shape), torch.nan)
         self.memory["factors"] = batch.start["factors"].clone()

@@ -11,7 +11,7 @@ from algoreg.settings.base import Different, ExperimentOptions
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
     m_over_d: PositiveFloat

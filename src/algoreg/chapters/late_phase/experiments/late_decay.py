@@ -16,7 +16,7 @@ from algoreg.settings.base import Different, ExperimentOptions, Several, refuse_
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
     rank: PositiveInt = 1

@@ -12,7 +12,7 @@ from algoreg.settings.base import ExperimentOptions, Several
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
     rank: int = Field(ge=2)

@@ -21,7 +21,7 @@ from algoreg.settings.base import Different, ExperimentOptions, Several
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
     rank: PositiveInt
@@ -125,7 +125,7 @@ class Course(Observer):
         self.iterations, self.stride = iterations, stride
 
     def observe(self, snapshot):
-        """Take in the errors."""
+        """Record the errors."""
         good, reached = ~snapshot.diverged, self.memory["reached"]
         first = snapshot.active[good & (snapshot.test_error < REACHED_BELOW)]
         reached[first] = np.where(np.isnan(reached[first]), snapshot.iteration, reached[first])

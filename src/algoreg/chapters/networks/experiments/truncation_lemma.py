@@ -15,7 +15,7 @@ from algoreg.settings.base import ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: Several[Annotated[int, Field(ge=2)]]
     m: Several[PositiveInt]

@@ -14,7 +14,7 @@ from algoreg.settings.base import ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     measurements: Several[Literal["gaussian", "rank_one"]] = Field(["gaussian"])
     d: int = Field(ge=2)

@@ -15,7 +15,7 @@ from algoreg.settings.base import ExperimentOptions, Several
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
     m_over_d: PositiveFloat = 2.5

@@ -12,7 +12,7 @@ from algoreg.settings.base import Different, ExperimentOptions, Several
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=4)
     eigenvalues: Different[PositiveFloat]
@@ -34,7 +34,7 @@ class Spectra(Observer):
         self.iterations = iterations
 
     def prepare(self, batch):
-        """Make room."""
+        """Allocate the memory."""
         super().prepare(batch)
         self.memory["spectra"] = batch.targets.new_zeros(len(self.iterations), *batch.targets.shape[:2]).cpu()
 

@@ -15,7 +15,7 @@ from algoreg.settings.base import Different, DrawnTargets, Several, misfit
 
 
 class Options(DrawnTargets):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: Several[PositiveInt]
     rank: Several[PositiveInt] = Field([1])

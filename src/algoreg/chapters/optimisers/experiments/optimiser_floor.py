@@ -12,7 +12,7 @@ from algoreg.settings.base import Different, ExperimentOptions, Several
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=3)
     eigenvalues: Different[PositiveFloat] = Field([1.0, 0.5, 0.25])
@@ -49,7 +49,7 @@ class Floor(Observer):
     per_run = begins(total=0.0, count=0.0, last=np.nan)
 
     def observe(self, snapshot):
-        """Take in the errors."""
+        """Record the errors."""
         runs = snapshot.active
         late = snapshot.iteration > 0.9 * snapshot.batch.budgets[runs]
         self.memory["total"][runs] += np.where(late, np.square(snapshot.test_error), 0.0)

@@ -15,7 +15,7 @@ from algoreg.settings.base import DrawnTargets, Several, misfit
 
 
 class Options(DrawnTargets):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: Several[Annotated[int, Field(ge=3)]]
     rank: PositiveInt

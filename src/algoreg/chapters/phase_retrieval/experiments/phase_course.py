@@ -16,7 +16,7 @@ from algoreg.settings.base import ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: Several[Annotated[int, Field(ge=3)]]
     m_over_d: PositiveFloat

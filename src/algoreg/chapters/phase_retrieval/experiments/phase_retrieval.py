@@ -16,7 +16,7 @@ from algoreg.settings.base import DrawnTargets, Several, misfit
 
 
 class Options(DrawnTargets):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: Several[Annotated[int, Field(ge=3)]]
     # Not `ratio` beside m: m of d log d is what the theorems ask for, m of d what their figures have.

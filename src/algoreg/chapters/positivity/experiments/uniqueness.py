@@ -21,7 +21,7 @@ from algoreg.settings.base import DrawnTargets, Several, misfit
 
 
 class Options(DrawnTargets):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     kind: Several[Literal["gaussian", "trace_row", "rank_one", "wishart", "pauli_effects", "hermitian"]]
     d: Several[PositiveInt]

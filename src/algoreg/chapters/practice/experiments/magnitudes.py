@@ -17,7 +17,7 @@ from algoreg.settings.base import ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     m_over_n: Several[Annotated[float, Field(ge=0.5)]]
     method: Several[

@@ -18,7 +18,7 @@ from algoreg.settings.base import ExperimentOptions, Several
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     qubits: int = Field(ge=1, le=5)
     state: Several[Literal["ghz", "random", "full rank"]] = Field(["ghz", "random", "full rank"])

@@ -15,7 +15,7 @@ from algoreg.settings.base import ExperimentOptions, Several
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     block: int = Field(ge=4, le=64)
     share: Several[Annotated[float, Field(ge=0.1, lt=1)]]

@@ -18,7 +18,7 @@ from algoreg.settings.base import ExperimentOptions, Several
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     data: Several[Literal["diabetes", "wine", "planted", "planted, full rank"]] = Field(
         ["diabetes", "wine", "planted", "planted, full rank"]

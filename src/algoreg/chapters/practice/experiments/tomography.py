@@ -18,7 +18,7 @@ from algoreg.settings.base import ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     qubits: int = Field(ge=2, le=6)
     state: Several[Literal["ghz", "w", "random"]] = Field(["ghz", "w", "random"])
@@ -59,7 +59,7 @@ VALUES = {
     "smallest": ("the smallest infidelity", "the smallest at a look"),
     "stopped_at": "η·t at which `stopped` was read (empty: never there, or no iterations)",
 }
-# Iterations between two looks.
+# Iterations between two snapshots.
 LOOK = 5
 # Of the splitting: the weight of the trace, and its steps.
 TRACE_STEP, TRACE_STEPS = 0.3, 300

@@ -15,7 +15,7 @@ from algoreg.settings.base import ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
     rank: PositiveInt
@@ -67,7 +67,7 @@ VALUES = {
 }
 # The relative error below which a run has recovered, and leaves.
 RECOVERED = 1e-3
-# Iterations between two looks.
+# Iterations between two snapshots.
 STRIDE = 4
 
 

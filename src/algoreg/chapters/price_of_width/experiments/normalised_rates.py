@@ -27,7 +27,7 @@ METHODS = {
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=3)
     rank: PositiveInt

@@ -14,7 +14,7 @@ from algoreg.settings.base import Different, ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=3)
     rank: PositiveInt

@@ -16,7 +16,7 @@ from algoreg.settings.base import ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=8)
     rank: Several[Annotated[int, Field(ge=1, le=6)]]

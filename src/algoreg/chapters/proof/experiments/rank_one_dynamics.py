@@ -19,7 +19,7 @@ from algoreg.settings.base import Different, ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=4)
     practical: Different[PositiveInt] = Field([])

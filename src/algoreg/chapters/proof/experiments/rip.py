@@ -17,7 +17,7 @@ from algoreg.settings.base import Different, ExperimentOptions, Several
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: Several[Annotated[int, Field(ge=2)]] = Field(description="the base's first")
     rank: Several[PositiveInt] = Field(description="the base's first")

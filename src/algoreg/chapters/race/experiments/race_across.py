@@ -11,7 +11,7 @@ from algoreg.settings.base import Several, refuse_determined
 
 
 class Options(race.Options):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     rank: Several[PositiveInt] = Field([2])  # type: ignore[assignment]
     alpha: Several[NonNegativeFloat] = Field([0.0], description="0 for each method's own start")

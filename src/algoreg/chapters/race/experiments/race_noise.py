@@ -16,7 +16,7 @@ from algoreg.numerics.problems import spoil
 
 
 class Options(race.Options):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     m_over_dr: PositiveFloat = 4
     # Additional measurements, held out from every run.
@@ -93,7 +93,7 @@ class Stops(HeldOut):
         return spaced_iterations(last)
 
     def observe(self, snapshot):
-        """Take in the errors."""
+        """Record the errors."""
         runs = snapshot.active
         before = self.memory["held"][runs]
         super().observe(snapshot)
@@ -120,7 +120,7 @@ class ErrorsAt(Observer):
         return {int(iteration) for iteration in self.iterations}
 
     def observe(self, snapshot):
-        """Take in the errors."""
+        """Record the errors."""
         runs, errors = snapshot.active, np.where(snapshot.diverged, np.nan, snapshot.test_error)
         here = self.iterations[runs] == snapshot.iteration
         self.memory["there"][runs[here]] = errors[here]

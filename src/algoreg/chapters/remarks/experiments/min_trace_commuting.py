@@ -17,7 +17,7 @@ from algoreg.settings.base import ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
     m: PositiveInt
@@ -66,7 +66,7 @@ class DiagonalDescent(Algorithm):
         """Return the state after ``count`` further steps."""
         factor, vectors, labels = (x.numpy() for x in (state["diagonal"].clone(), self.ensemble.vectors, self.labels))
         rates = self.steps.view(-1, 1).numpy() / self.ensemble.m
-        # Overflow of a diverging run is no warning: its error says it.
+        # No warning if a diverging run overflows, because its error already shows the divergence.
         with np.errstate(all="ignore"):
             for _ in range(count):
                 factor -= rates * ((factor**2 @ vectors.T - labels) @ vectors) * factor

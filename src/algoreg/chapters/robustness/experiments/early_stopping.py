@@ -13,7 +13,7 @@ from algoreg.settings.base import ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
     rank: PositiveInt
@@ -56,7 +56,7 @@ VALUES = {
     ),
     "end_over_best": ("the error at the end over the best one", "`end_error` over `best_error` of the same run"),
 }
-# Iterations between two looks.
+# Iterations between two snapshots.
 STRIDE = 4
 
 

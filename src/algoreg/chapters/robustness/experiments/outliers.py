@@ -14,7 +14,7 @@ from algoreg.settings.base import ExperimentOptions, Several, misfit, refuse_det
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
     rank: PositiveInt

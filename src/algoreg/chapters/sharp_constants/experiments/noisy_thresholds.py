@@ -16,7 +16,7 @@ from algoreg.settings.base import Different, ExperimentOptions, Several
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: Several[PositiveInt]
     rank: PositiveInt

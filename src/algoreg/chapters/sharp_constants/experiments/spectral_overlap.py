@@ -10,7 +10,7 @@ from algoreg.settings.base import Different, ExperimentOptions, Several
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: Several[PositiveInt]
     m_over_d: Different[PositiveFloat]

@@ -17,7 +17,7 @@ from algoreg.settings.base import ExperimentOptions, Several, misfit
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
     m: PositiveInt
@@ -84,7 +84,7 @@ class Blocks(Algorithm):
         """Return the state after ``count`` further steps."""
         roots, weights = state["roots"].numpy(), state["weights"].numpy()
         rows, labels, step = self.ensemble.vectors.numpy(), self.labels.numpy(), self.steps.numpy()
-        # Overflow of a diverging run is no warning: its error says it.
+        # No warning if a diverging run overflows, because its error already shows the divergence.
         with np.errstate(all="ignore"):
             for _ in range(count):
                 shaped = np.tanh(roots**2)

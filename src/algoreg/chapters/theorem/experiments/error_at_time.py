@@ -18,7 +18,7 @@ from algoreg.settings.base import ExperimentOptions, Several, misfit, refuse_too
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: Several[Annotated[int, Field(ge=2)]]
     rank: PositiveInt

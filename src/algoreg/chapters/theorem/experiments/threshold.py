@@ -16,7 +16,7 @@ from algoreg.settings.base import Different, ExperimentOptions, Name, Several, m
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: Several[PositiveInt]
     rank: Several[PositiveInt]
@@ -64,7 +64,7 @@ VALUES = {
     "elapsed": "η·t at which the run stopped, recovered (`test_error` below `recovered`) or diverged; else `time`",
 }
 
-# η·t between two looks at the errors.
+# η·t between two snapshots of the errors.
 LOOK = 1.0
 
 

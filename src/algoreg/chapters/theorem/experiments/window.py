@@ -18,7 +18,7 @@ from algoreg.settings.base import ExperimentOptions, Several, refuse_too_large
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: int = Field(ge=2)
     rank: PositiveInt
@@ -77,7 +77,7 @@ class Smallest(Observer):
         self.iterations = iterations
 
     def observe(self, snapshot):
-        """Take in the errors."""
+        """Record the errors."""
         memory = self.memory
         better = snapshot.test_error < memory["least"][snapshot.active]
         memory["least"][snapshot.active[better]] = snapshot.test_error[better]

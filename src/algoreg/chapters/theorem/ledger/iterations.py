@@ -1,4 +1,4 @@
-"""The ledger's passages on Theorem 1.1: where √r and κ⁴ come from, the error's law, the window, the hypothesis."""
+"""The ledger's macros on Theorem 1.1: where √r and κ⁴ come from, the error's law, the window, the hypothesis."""
 
 import numpy as np
 

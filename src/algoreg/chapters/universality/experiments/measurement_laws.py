@@ -23,7 +23,7 @@ ENSEMBLES = {
 
 
 class Options(ExperimentOptions):
-    """What the experiment can be told."""
+    """Options of the experiment."""
 
     d: Several[PositiveInt]
     law: Several[Literal["gaussian", "gaussian_bfloat16", "signs", "student_t", "rank_one_pairs"]]
@@ -59,7 +59,7 @@ VALUES = {
 # stops.
 TOLERANCE = 0.1
 RECOVERED = TOLERANCE / 10
-# η·t between two looks at the errors.
+# η·t between two snapshots of the errors.
 LOOK = 0.5
 
 
