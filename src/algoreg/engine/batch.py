@@ -1,6 +1,6 @@
 """Batches of runs that share an ensemble, snapshots of a batch at an iteration, and observers.
 
-An observer's memory is named arrays, so that a killed batch continues with what had been recorded.
+An observer keeps its memory in named arrays, so that a killed batch can continue with what it had recorded.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,22 +15,22 @@ import torch
 from algoreg.algorithms.base import Algorithm, State
 from algoreg.ensembles.base import Ensemble
 
-# A relative error above this is called divergence: starts of scale 1 begin near 4, and nothing that passes 10⁶ comes
-# back.
+# A run whose relative error exceeds this has diverged: initialisations of scale 1 begin near 4, and no run comes back
+# once it has passed 10⁶.
 DIVERGED_ABOVE = 1e6
 
 
 def _rank(targets: torch.Tensor) -> torch.Tensor:
-    """Return how many singular values of every target are above its rounding."""
+    """Return how many singular values of every target exceed its rounding error."""
     return torch.linalg.matrix_rank(targets, rtol=10 * max(targets.shape[1:]) * torch.finfo(targets.dtype).eps)
 
 
-# What algorithms may know of targets (B, d, d) as prior knowledge, unless a run gives it itself.
+# Prior knowledge that is computed from the targets (B, d, d), unless a run's options give it.
 PLANTED = {"trace": lambda targets: targets.diagonal(dim1=1, dim2=2).sum(1), "rank": _rank}
 
 
 def in_words(value: object) -> str:
-    """Return a tensor in words, of anything else its type."""
+    """Describe a tensor by its shape and type, anything else by its type."""
     if not isinstance(value, torch.Tensor):
         return f"a {type(value).__name__}"
     return f"a tensor of shape {tuple(value.shape)} of {value.dtype}"
@@ -43,26 +43,27 @@ class Batch:
     Attributes
     ----------
     ensemble : algoreg.ensembles.base.Ensemble
-        With all its measurements.
+        The ensemble with all its measurements.
     algorithm : type
         A subclass of :class:`algoreg.algorithms.base.Algorithm`.
     runs : sequence of mapping
-        Each with ``m``, ``step``, ``target``, ``iterations`` (its budget) and the algorithm's options; the
-        prior knowledge of the target that its algorithm asks for is added.
+        Each has ``m``, ``step``, ``target``, ``iterations`` (its budget) and the algorithm's options; the batch adds
+        the prior knowledge of the target that the algorithm asks for.
     targets : torch.Tensor, shape (B, d, d)
         X* of every run.
     labels : torch.Tensor, a row per run
     observers : sequence of Observer
     seed : int
     start : State, optional
-        Instead of the algorithm's own.
+        The initial state, in place of the algorithm's.
     diverges_above : float
-        The relative error above which a run has diverged; infinity for what is no longer finite alone.
+        The relative error above which a run has diverged. If it is infinite, a run diverges only when its error is no
+        longer finite.
 
     Raises
     ------
     ValueError
-        If the algorithm requires what the ensemble does not provide.
+        If the algorithm requires something that the ensemble does not provide.
     """
 
     ensemble: Ensemble
@@ -90,23 +91,23 @@ class Batch:
 
 @dataclass
 class Snapshot:
-    """A batch at one iteration, as observers see it; everything has a row per active run, in the order of ``active``.
+    """A batch at one iteration, as observers see it; every array has a row per active run, in the order of ``active``.
 
     Attributes
     ----------
     batch : Batch
     algorithm : Algorithm
-        That of the active runs, with their view of the ensemble and their labels.
+        The algorithm of the active runs, with their view of the ensemble and their labels.
     iteration : int
     active : numpy.ndarray of int
-        The places in ``batch.runs`` of the runs that are here.
+        The indices in ``batch.runs`` of the active runs.
     state : State
     before : State or None
-        The state one step earlier, where an observer sees steps.
+        The state one step earlier, if an observer asks for it (``sees_steps``).
     targets, norms : torch.Tensor
-        X*, shape (b, d, d), and ‖X*‖_F, shape (b,); 0 where nobody knows X*.
+        X*, shape (b, d, d), and ‖X*‖_F, shape (b,); 0 where X* is unknown.
     has_train_error : bool
-        Whether an observer of the batch reads it.
+        Whether an observer of the batch reads the training error.
     """
 
     batch: Batch
@@ -135,21 +136,22 @@ class Snapshot:
 
     @cached_property
     def test_error(self) -> np.ndarray:
-        """‖X − X*‖_F/‖X*‖_F, shape (b,), float64 [LMZ18, Appendix B]; NaN where X* is not known."""
+        """‖X − X*‖_F/‖X*‖_F, shape (b,), float64 [LMZ18, Appendix B]; NaN where X* is unknown."""
         known = torch.where(self.norms > 0, self.norms, torch.nan)
         return (self.distance / known).cpu().double().numpy()
 
     @cached_property
     def train_error(self) -> np.ndarray:
-        """The relative error on the labels that a run knows, shape (b,), float64; a pass through the ensemble."""
+        """The relative error on the labels that a run knows, shape (b,), float64; it costs a pass over the ensemble."""
         return self.algorithm.ensemble.train_error(self.estimate, self.algorithm.labels).cpu().double().numpy()
 
     @cached_property
     def diverged(self) -> np.ndarray:
-        """Whether the error is above the batch's bound or no longer finite, shape (b,):
-        the training error where it is read.
+        """Whether the error is above the batch's bound or no longer finite, shape (b,).
+
+        The training error counts if an observer reads it, otherwise the test error.
         """
-        # What is not a number is not below anything.
+        # The comparisons are negated because NaN is not below any bound.
         if self.has_train_error:
             unknown = ((self.norms == 0) & torch.isfinite(self.distance)).cpu().numpy()
             return ~((self.train_error < self.batch.diverges_above) & ((self.test_error < np.inf) | unknown))
@@ -161,12 +163,12 @@ class Snapshot:
         return self.batch.budgets[self.active] <= self.iteration
 
     def rows(self, mask: np.ndarray) -> torch.Tensor:
-        """Return the places of some active runs, given by a mask, as a tensor to index theirs with."""
+        """Return the indices of the active runs that a mask selects, as a tensor."""
         return torch.from_numpy(np.flatnonzero(mask)).to(self.targets.device)
 
 
 def begins(**values: float) -> Mapping[str, float]:
-    """Return what arrays of a memory have before anything is seen, by their names; see :class:`Observer`."""
+    """Return the initial values of an observer's arrays by name; see :class:`Observer`."""
     return MappingProxyType(values)
 
 
@@ -176,20 +178,21 @@ class Observer:
     Attributes
     ----------
     memory : dict of str to numpy.ndarray or torch.Tensor
-        All that it remembers; made in :meth:`prepare`, saved and read back with the batch.
+        All that the observer remembers; created in :meth:`prepare`, saved and restored with the batch.
     per_run, per_snapshot : mapping of str to number
-        What it remembers of every run, shape (B,), and of every run at each of its K ``iterations``, shape (K, B), by
-        what an array has before anything is seen. What has another shape is made in :meth:`prepare`.
+        The names and initial values of arrays with an entry per run, shape (B,), and with an entry per run at each of
+        the K ``iterations``, shape (K, B). Override :meth:`prepare` to create arrays of other shapes.
     sees_steps : bool
-        Whether snapshots show the state before the last step (``Snapshot.before``).
+        Whether snapshots contain the state before the last step (``Snapshot.before``).
     reads_train_error : bool
-        Whether it reads ``Snapshot.train_error``; divergence is then judged by that instead of the test error.
+        Whether it reads ``Snapshot.train_error``; the training error then decides whether a run has diverged, instead
+        of the test error.
     stride : int
-        Iterations between two snapshots; 0 for none but those at ``iterations``.
+        Iterations between two snapshots; if 0, the only snapshots are those at ``iterations``.
     from_start : bool
         Whether the first snapshot of a stride is at the initialisation.
     iterations : sequence of int
-        Those of its snapshots, whatever its stride.
+        Iterations at which it takes a snapshot, whatever its stride.
     """
 
     per_run = begins()
@@ -201,31 +204,32 @@ class Observer:
     iterations: Sequence[int] = ()
 
     def prepare(self, batch: Batch) -> None:
-        """Make ``memory`` for a batch at its initialisation."""
+        """Create ``memory`` for a batch at its initialisation."""
         runs = len(batch.runs)
         self.memory: dict[str, Any] = {name: np.full(runs, value) for name, value in self.per_run.items()}
         shape = len(self.iterations), runs
         self.memory |= {name: np.full(shape, value) for name, value in self.per_snapshot.items()}
 
     def observed_iterations(self, last: int) -> Iterable[int]:
-        """Return the iterations, from 0 to ``last``, of its snapshots;
-        it also sees every run at the end of its budget.
+        """Return the iterations, from 0 to ``last``, at which it takes a snapshot.
+
+        It also sees every run at the end of that run's budget.
         """
         strides = range(0 if self.from_start else self.stride, last + 1, self.stride) if self.stride else ()
         return {*self.iterations, *strides}
 
     def observe(self, snapshot: Snapshot) -> np.ndarray | None:
-        """Take in a :class:`Snapshot`.
+        """Record a :class:`Snapshot`.
 
         Returns
         -------
         numpy.ndarray of bool, or None
-            Of the active runs, those that are done and leave as ``converged``.
+            A mask of the active runs that are done and leave as ``converged``.
         """
         raise NotImplementedError
 
     def stop_runs(self, snapshot: Snapshot, leaving: np.ndarray) -> None:
-        """Take in which of a snapshot's runs leave with it, a mask, whatever the reason."""
+        """Record which of a snapshot's runs leave with it (``leaving``, a mask), whatever the reason."""
 
     def save(self) -> dict[str, np.ndarray]:
         """Return the memory as arrays."""
@@ -235,10 +239,11 @@ class Observer:
         }
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
-        """Take up a memory that :meth:`save` returned."""
+        """Restore a memory that :meth:`save` returned."""
         for name, known in self.memory.items():
             saved = arrays[name]
-            # Copies: sums may depend on how memory is aligned, and torch aligns its own as it was before.
+            # The arrays are copied because sums may depend on how memory is aligned, and torch aligns a copy as it
+            # aligned the original.
             self.memory[name] = (
                 torch.from_numpy(saved).clone().to(known.device) if isinstance(known, torch.Tensor) else saved.copy()
             )

@@ -1,4 +1,4 @@
-"""What a job has reached, in one file: parts by name, each of named arrays. It saves time and is never a result."""
+"""Checkpoints: the state of a job in one file, as named parts of named arrays; they save time and are never results."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -14,14 +14,14 @@ from algoreg.results.provenance import settings_hash
 
 
 def job_fingerprint(params: Mapping[str, Any], data: Iterable[str], device: torch.device) -> str:
-    """Return what tells the checkpoints of a job from those of others.
+    """Return a hash that distinguishes the checkpoints of a job from those of other jobs.
 
     Parameters
     ----------
     params : mapping
-        The job's, of which where the checkpoint lies does not count.
+        The job's parameters; the path of the checkpoint is left out.
     data : sequence of str
-        Digests of the data that are generated for it.
+        Digests of the data that are generated for the job.
     device : torch.device
     """
     what = {name: value for name, value in params.items() if name != "checkpoint"}
@@ -29,16 +29,16 @@ def job_fingerprint(params: Mapping[str, Any], data: Iterable[str], device: torc
 
 
 class Checkpoint:
-    """The parts of a job that are kept for the case that it is killed.
+    """The parts of a job that are kept in case it is killed.
 
     Parameters
     ----------
     path : path, optional
-        Left out, nothing is written.
+        If None, nothing is written.
     fingerprint : str
-        Names the job; a file of another one, or a damaged one, is not read, with a note.
+        Identifies the job. A file of another job, or a damaged file, is ignored with a printed note.
     seconds : float
-        How often :meth:`keep` writes at most.
+        The least time between two writes by :meth:`keep`.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Checkpoint:
         except FileNotFoundError:
             return {}
         except Exception as error:
-            # A checkpoint only saves time: whatever is wrong with it, the job can start over.
+            # A checkpoint only saves time, so the job can start over whatever is wrong with it.
             print(f"{self.path}: damaged checkpoint ({error}), starting over", flush=True)
             return {}
 
@@ -72,9 +72,7 @@ class Checkpoint:
         return self.path is not None and time.monotonic() - self._saved >= self.seconds
 
     def keep(self, part: str, arrays: dict[str, np.ndarray]) -> None:
-        """Put a part's arrays in place of what it had, and write all parts if it is time;
-        without a path nothing is kept.
-        """
+        """Replace a part's arrays, and write all parts if it is time; without a path nothing is kept."""
         if self.path is None:
             return
         self.parts[part] = arrays
@@ -82,10 +80,10 @@ class Checkpoint:
             self.save()
 
     def follow(self, descent: Descent, part: str, log: Callable[[str], None]) -> Descent:
-        """Run a descent to its end and return it, from where the same job left it if it was killed;
-        a part keeps what it reaches.
+        """Run a descent to its end and return it, keeping its state in a part.
 
-        What is drawn as it is asked for is not kept, so that a descent on it begins again, with the same bits.
+        If the job was killed before, the descent continues from the part. A descent on an ensemble that is drawn on
+        demand is not kept: it begins again and has the same bits.
         """
         if not descent.batch.ensemble.drawn_ahead:
             return descent.run()
@@ -103,7 +101,7 @@ class Checkpoint:
         return descent
 
     def save(self) -> None:
-        """Write all parts, atomically; without a path nothing."""
+        """Write all parts atomically; without a path nothing is written."""
         if self.path is None:
             return
         arrays = {
@@ -117,6 +115,6 @@ class Checkpoint:
         self.parts = {name: arrays for name, arrays in self.parts.items() if not name.startswith(prefix)}
 
     def remove(self) -> None:
-        """Remove the file: the job's results are safe."""
+        """Remove the file, once the job's results are safe."""
         if self.path is not None:
             Path(self.path).unlink(missing_ok=True)

@@ -1,16 +1,17 @@
 """Experiments: measurements that need code of their own, from their settings to one tidy table.
 
 A module of a chapter's folder ``experiments`` has ``measure``, which returns rows, the class ``Options`` (see
-:mod:`algoreg.settings.options`), ``KEYS`` (the columns that name a row) and ``VALUES`` (what is measured), each with
-its meaning (see :mod:`algoreg.settings.columns`).
+:mod:`algoreg.settings.options`), ``KEYS`` (the columns that identify a row) and ``VALUES`` (the measured columns), each
+column with its meaning (see :mod:`algoreg.settings.columns`).
 
 An experiment is divided into parts, and descents in a part are batches with observers (:meth:`Context.descend`). A
-killed job keeps the rows of its finished parts and the state that the running one has reached.
-``measure(options, context, number)`` returns the rows of one ensemble, which is a part. If it has names of options as
-further parameters, every combination of their values is a part. ``measure(options, context)`` divides its work itself,
-by :meth:`Context.part` or :meth:`Context.by_ensemble`. An experiment may have ``generate(options, seed, number)``,
-which returns named arrays: what is drawn for an ensemble, by jobs that run before it is measured (``Context.data``). It
-is given the options that ``GENERATED_FROM`` names, if any.
+killed job keeps the rows of its finished parts and the state that the running part has reached.
+``measure(options, context, number)`` returns the rows of one ensemble, which is a part. If ``measure`` has names of
+options as further parameters, every combination of their values is a part. ``measure(options, context)`` divides its
+work itself, by :meth:`Context.part` or :meth:`Context.by_ensemble`. An experiment may have
+``generate(options, seed, number)``, which returns the data of an ensemble as named arrays. Jobs of their own call it
+before the ensemble is measured, and ``measure`` finds the arrays in ``Context.data``. ``generate`` receives the options
+that ``GENERATED_FROM`` lists, if any.
 """
 
 import inspect
@@ -35,11 +36,11 @@ from algoreg.results.experiment_tables import columns
 from algoreg.settings.columns import STATUSES
 from algoreg.settings.plan import generated_from
 
-# What a cell of a table may be, beside nothing.
+# The types that a cell of a table may have, unless it is empty.
 NUMPY_CELLS = (np.bool_, np.integer, np.floating)
 CELLS = (str, bool, int, float, *NUMPY_CELLS)
 NO_CELL = "is a {}; allowed is a number or a text"
-# The parts of a checkpoint: rows of what is finished, and descents of what is running.
+# The parts of a checkpoint: the rows of finished parts, and the descents of the running one.
 ROWS, RUNNING = "rows", "running"
 
 
@@ -48,21 +49,21 @@ Drawn = TypeVar("Drawn", bound=Ensemble)
 
 @dataclass(frozen=True)
 class Context:
-    """What an experiment is given beside its options, and how its work is kept.
+    """What ``measure`` receives beside the options: seed, device and data, and the checkpoint that keeps its work.
 
     Attributes
     ----------
     seed : int
         Root seed of every stream.
     ensembles : sequence of int
-        The numbers of the ensembles to measure, each from streams that carry the number.
+        The numbers of the ensembles to measure; an ensemble's number is part of the names of its random streams.
     device : torch.device
     dtype : torch.dtype
     log : callable
-        Takes a line for the job's log.
+        Called with each line for the job's log.
     checkpoint : Checkpoint
     data : mapping of int to (str, mapping of numpy.ndarray)
-        What the experiment's ``generate`` returned for every ensemble, and the file that it is from.
+        For every ensemble the file of its data, and the arrays that the experiment's ``generate`` returned.
     """
 
     seed: int
@@ -75,14 +76,14 @@ class Context:
     _begun: Counter = field(default_factory=Counter)
 
     def part(self, name: str, rows: Callable[..., Iterable[dict[str, Any]]], *arguments: Any) -> list[dict]:
-        """Return the rows of a part of an experiment: measured now, or by the same job before it was killed.
+        """Return the rows of a part, measured now or kept by the same job before it was killed.
 
         Parameters
         ----------
         name : str
-            Different for every part of a job.
+            A name that differs for every part of a job.
         rows : callable
-            Returns them when called with the arguments.
+            Returns the rows when called with the arguments.
         """
         kept = self.checkpoint.parts.get(f"{ROWS}/{name}")
         if kept is not None:
@@ -101,19 +102,19 @@ class Context:
         name: str = "",
         *axes: Iterable[Any],
     ) -> Iterator[dict[str, Any]]:
-        """Yield the rows of all ensembles, each a part; ``rows`` is called with the options,
-        this context and the number.
+        """Yield the rows of all ensembles, each of which is a part.
 
-        With axes every combination of their values is a part: ``rows`` is called with them, too, and they fill in its
-        ``name``.
+        ``rows`` is called with the options, this context and the ensemble's number. With axes, every combination of
+        their values is a part: ``rows`` also receives these values, and they fill in the part's ``name``.
         """
         for number, *values in product(self.ensembles, *axes):
             label = ", ".join(filter(None, [f"ensemble {number}", name.format(*values)]))
             yield from self.part(label, rows, options, self, number, *values)
 
     def draw(self, ensemble: type[Drawn], d: int, m: int, number: int, **options: Any) -> Drawn:
-        """Return ensemble ``number`` of a class, of m measurements of d × d matrices,
-        with this experiment's seed, device and type; ``options`` are those of its ``draw``.
+        """Draw ensemble ``number`` of a class, m measurements of d × d matrices.
+
+        The seed, device and type are this experiment's; ``options`` are passed on to the class's ``draw``.
         """
         return ensemble.draw(d, m, self.seed, number, self.device, self.dtype, **options)
 
@@ -127,31 +128,32 @@ class Context:
         labels: torch.Tensor | None = None,
         **options: Any,
     ) -> Descent:
-        """Make a batch with this experiment's seed and run it to its end;
-        see :class:`algoreg.engine.loop.Batch` and :meth:`descend`.
+        """Create a batch with this experiment's seed and run it to its end; see :meth:`descend`.
 
-        Labels are those of the targets where none are given; ``options`` are ``start`` and ``diverges_above``.
+        If no labels are given, the ensemble computes them from the targets. ``options`` are ``start`` and
+        ``diverges_above`` of :class:`algoreg.engine.batch.Batch`.
         """
         given = ensemble.label(targets) if labels is None else labels
         return self.descend(Batch(ensemble, algorithm, runs, targets, given, observers, self.seed, **options))
 
     def descend(self, batch: Batch) -> Descent:
-        """Run a batch to its end, from where the same job left it if it was killed;
-        what was seen is in its observers.
+        """Run a batch to its end; its observers hold what was recorded.
+
+        If the same job was killed before, the batch continues from its checkpoint.
         """
         descent = Descent(batch, self.log)
-        # A part's descents come in one order, and so have numbers.
+        # A part's descents always come in the same order, so a number identifies each.
         self._begun[RUNNING] += 1
         return self.checkpoint.follow(descent, f"{RUNNING}/{self._begun[RUNNING]}", self.log)
 
 
 def _number(value: Any) -> Any:
-    """Return a number of numpy's as one of Python's, for a part's rows to be kept.
+    """Convert a numpy number to a Python number, so that a part's rows can be kept as JSON.
 
     Raises
     ------
     ValueError
-        If it is no cell of a table.
+        If the value cannot be a cell of a table.
     """
     if not isinstance(value, NUMPY_CELLS):
         raise ValueError(f"a cell {NO_CELL.format(type(value).__name__)}")
@@ -159,30 +161,31 @@ def _number(value: Any) -> Any:
 
 
 def end_message(descent: Descent) -> str:
-    """Return how many runs of a descent ended in which status, for the job's log."""
+    """Return a line for the job's log that counts the runs of a descent by their final status."""
     count = Counter(descent.status)
     return "ended: " + ", ".join(f"{count[name]} {name}" for name in ENDS if count[name])
 
 
 def measure(name: str, options: Mapping[str, Any], context: Context) -> list[dict[str, Any]]:
-    """Return the rows of an experiment, checked: every column there, each with a number or a text, a known status.
+    """Measure an experiment and return its rows after checking their columns, cells and status.
 
     Parameters
     ----------
     name : str
-        The module of a chapter's folder ``experiments``.
+        The module in a chapter's folder ``experiments``.
     options : mapping
-        Complete, see :func:`algoreg.settings.plan.experiment_options`.
+        The complete options, from :func:`algoreg.settings.plan.experiment_options`.
     context : Context
 
     Raises
     ------
     ValueError
-        If there are no rows, or one has other columns than the module's ``KEYS`` and ``VALUES``.
+        If there are no rows, or a row has columns other than the module's ``KEYS`` and ``VALUES``, a cell that is
+        neither a number nor a text, no value in a key, or an unknown status.
     """
     module = plugins.experiment(name)
     if hasattr(module, "generate") and not context.data:
-        # Where there are no files, as in a notebook.
+        # Without files of generated data, as in a notebook, the data are generated here.
         given = generated_from(name, options)
         drawn = {number: ("memory", module.generate(given, context.seed, number)) for number in context.ensembles}
         context = replace(context, data=drawn)
@@ -198,7 +201,7 @@ def measure(name: str, options: Mapping[str, Any], context: Context) -> list[dic
 
 
 def _dealt_out(function: Callable[..., Any], options: Mapping[str, Any], context: Context) -> Any:
-    """Return what an experiment's ``measure`` does, called as its parameters ask for."""
+    """Call an experiment's ``measure`` in the form that its parameters ask for, and return its result."""
     _, _, *more = inspect.signature(function).parameters
     if not more:
         return function(options, context)
@@ -208,7 +211,7 @@ def _dealt_out(function: Callable[..., Any], options: Mapping[str, Any], context
 
 
 def _unfit(row: object, wanted: Sequence[str], keys: Iterable[str]) -> str | None:
-    """Return what is wrong with a row whose columns are to be the wanted ones, None where nothing is."""
+    """Return what is wrong with a row, or None; ``wanted`` are the columns that it must have."""
     if not isinstance(row, Mapping):
         return f"a row is a {type(row).__name__}; allowed is a mapping of {', '.join(wanted)}"
     if set(row) != set(wanted):
@@ -216,10 +219,10 @@ def _unfit(row: object, wanted: Sequence[str], keys: Iterable[str]) -> str | Non
         text = [f"{name} is missing" for name in lacking] + [f"{name} is none of its columns" for name in more]
         return f"{', '.join(text)}; allowed are {', '.join(wanted)}"
     for name, value in row.items():
-        # Not a tensor: a table would have it as a text, and a job that continues as a number.
+        # Tensors are refused: a table would contain them as text, but a job that continues would return a number.
         if value is not None and not isinstance(value, CELLS):
             return f"{name} {NO_CELL.format(type(value).__name__)}"
-        # Rows without a name are lost where tables are grouped.
+        # Grouping a table drops rows whose key is missing.
         if name in keys and (value is None or value != value):
             return f"{name} = {value}, a column of KEYS; allowed is a value that names the row"
     if row["status"] not in STATUSES:

@@ -1,4 +1,4 @@
-"""Experiments that are measured while one waits, as in a notebook: without files, jobs or Snakemake."""
+"""Measure an experiment interactively, as in a notebook, without files, jobs or Snakemake."""
 
 from typing import Any
 
@@ -14,27 +14,27 @@ from algoreg.settings.plan import experiment_options
 
 
 def measure(name: str, *, seed: int = 2018, ensembles: int = 1, **options: Any) -> pd.DataFrame:
-    """Return the table of an experiment that is measured now, on a CPU with one thread, in float64.
+    """Measure an experiment on one thread of the CPU in float64, and return its table.
 
     Parameters
     ----------
     name : str
-        The experiment, a module in the folder ``experiments`` of a chapter.
+        The experiment, a module in a chapter's folder ``experiments``.
     seed : int
-        Another one is another draw of everything.
+        Root seed of all random draws.
     ensembles : int
         How many ensembles are drawn.
     **options
-        Of the experiment; ``Options`` in its module says what they may be, and which may be left out.
+        The experiment's options; the class ``Options`` in its module defines them and their defaults.
 
     Returns
     -------
     pandas.DataFrame
-        A row per run and what else names a row there (``KEYS``), its columns ``VALUES``.
+        The columns are the module's ``KEYS``, which identify a row, and its ``VALUES``.
     """
     complete = experiment_options({"experiment": name, "options": options})
     context = experiment.Context(seed, range(ensembles), torch.device("cpu"), torch.float64, lambda line: None)
-    # Sums depend on threads, and so would the last digits of a page.
+    # Sums depend on the number of threads, and so would the last digits that a page shows.
     with devices.at_most(1), threadpoolctl.threadpool_limits(1, user_api="blas"):
         rows = experiment.measure(name, complete, context)
     module = plugins.experiment(name)

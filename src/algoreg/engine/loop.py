@@ -1,8 +1,8 @@
 """The engine's loop: advances runs that share an ensemble from snapshot to snapshot, until every run has left.
 
 A snapshot is taken at an iteration that an observer asks for, or at which a run's budget ends. Runs leave as
-``budget``, ``converged`` (an observer decides) or ``diverged``. The state between two snapshots is a few named arrays;
-continuing from saved ones gives the same bits as never having stopped.
+``budget``, ``converged`` (an observer decides) or ``diverged``. Between two snapshots the state consists of a few named
+arrays; a descent that continues from saved arrays has the same bits as one that never stopped.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,9 +19,7 @@ STATUSES = ("running", "budget", "converged", "diverged")
 
 
 def _unfit(state: object, count: int, types: Mapping[str, torch.dtype]) -> str | None:
-    """Return why something is no state of so many runs whose tensors have these names and types,
-    None where it is one.
-    """
+    """Return why a value is no state of ``count`` runs with tensors of these names and types, or None if it is one."""
     if not isinstance(state, Mapping):
         return f"{in_words(state)}; allowed is a mapping of named tensors"
     if types and state.keys() != types.keys():
@@ -35,28 +33,28 @@ def _unfit(state: object, count: int, types: Mapping[str, torch.dtype]) -> str |
 
 
 def runs_of(state: State, index: torch.Tensor) -> State:
-    """Return the state of the runs with these places."""
+    """Return the state of the runs with these indices."""
     return {name: tensor[index] for name, tensor in state.items()}
 
 
 class Descent:
-    """A batch on its way.
+    """The descent of a batch: its state and its runs' status at the current iteration.
 
     Parameters
     ----------
     batch : Batch
     log : callable
-        Takes the lines of progress.
+        Called with each line of progress.
 
     Attributes
     ----------
     iteration : int
     active : numpy.ndarray of int
-        The places in ``batch.runs`` of the runs that are still here: more measurements first.
+        The indices in ``batch.runs`` of the runs that have not left, those that know more measurements first.
     state : State
-        Of the active runs.
+        The state of the active runs.
     algorithm : Algorithm
-        That of the active runs.
+        The algorithm of the active runs.
     status : list of str, see ``STATUSES``
     ended : numpy.ndarray of int, shape (B,)
         The iteration at which every run left.
@@ -84,7 +82,7 @@ class Descent:
         return [STATUSES[code] for code in self._codes]
 
     def _gather(self) -> None:
-        """Make the algorithm, targets and norms of the active runs."""
+        """Set the algorithm, targets and norms for the active runs."""
         if not len(self.active):
             return
         batch, runs = self.batch, [self.batch.runs[i] for i in self.active]
@@ -95,8 +93,9 @@ class Descent:
         self._norms = torch.linalg.matrix_norm(self._targets)
 
     def run(self, until: int | None = None, after: Callable[[], object] | None = None) -> Self:
-        """Advance until every run has left, or to the last snapshot not after iteration ``until``;
-        call ``after`` after every snapshot.
+        """Advance until every run has left, or to the last snapshot at or before iteration ``until``.
+
+        ``after`` is called after every snapshot.
         """
         progress = Progress(self.batch.budgets, self.log)
         for event in self.events:
@@ -131,9 +130,7 @@ class Descent:
         self.iteration = iteration
 
     def _made(self, method: str, types: Mapping[str, torch.dtype], *arguments: Any) -> State:
-        """Return the state that a method of the algorithm returns,
-        or raise what says which algorithm and steps it was.
-        """
+        """Call a method of the algorithm and return its state; errors name the algorithm, the runs and the steps."""
         module = type(self.algorithm).__module__
         try:
             state = getattr(self.algorithm, method)(*arguments)
@@ -146,7 +143,7 @@ class Descent:
         return state
 
     def _leave(self, snapshot: Snapshot, done: np.ndarray) -> None:
-        """Take out the runs that are done, have spent their budget, or have diverged."""
+        """Remove the runs that are done, have spent their budget, or have diverged."""
         leaving = done | snapshot.spent | snapshot.diverged
         if not leaving.any():
             return
@@ -160,7 +157,7 @@ class Descent:
         self._gather()
 
     def save(self) -> dict[str, np.ndarray]:
-        """Return all that the batch has reached, as named arrays."""
+        """Return the current state of the batch and its observers as named arrays."""
         arrays = {f"state.{name}": tensor.cpu().numpy() for name, tensor in self.state.items()}
         for number, observer in enumerate(self.batch.observers):
             arrays |= {f"memory-{number}.{name}": value for name, value in observer.save().items()}
@@ -172,7 +169,8 @@ class Descent:
         self.iteration, self._looked = (int(number) for number in arrays["reached"])
         self.active, self._codes, self.ended = (arrays[name].copy() for name in ("active", "status", "ended"))
         device = self.batch.targets.device
-        # Copies: sums may depend on how memory is aligned, and torch aligns its own as it was before.
+        # The arrays are copied because sums may depend on how memory is aligned, and torch aligns a copy as it aligned
+        # the original.
         self.state = {
             name.removeprefix("state."): torch.from_numpy(array).clone().to(device)
             for name, array in arrays.items()

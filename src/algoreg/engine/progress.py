@@ -22,7 +22,7 @@ class Progress:
     budgets : numpy.ndarray of int, shape (B,)
         The iterations of every run.
     log : callable
-        Takes a line.
+        Called with each line.
     """
 
     def __init__(self, budgets: np.ndarray, log: Callable[[str], None]) -> None:
@@ -34,7 +34,7 @@ class Progress:
         return np.minimum(self.budgets, iteration).sum()
 
     def show(self, snapshot: Snapshot) -> None:
-        """Say a line if it is time for one; ``snapshot`` is an :class:`algoreg.engine.loop.Snapshot`."""
+        """Log a line for an :class:`algoreg.engine.batch.Snapshot` if it is time for one."""
         now = time.monotonic()
         if self.base is None:
             self.base = self._done(snapshot.iteration)

@@ -1,8 +1,8 @@
-"""Compiles C into libraries for the processor at hand, keeps them, and loads them.
+"""Compile C into libraries for the processor at hand, cache them, and load them.
 
-The compiler is the clang of the ``ziglang`` package (extra ``kernels``), so that none has to be on the machine. Without
-it torch's own operations serve. A library is compiled where none has been kept of the same source, options, compiler
-and processor: half a second, once.
+The compiler is the clang of the ``ziglang`` package (extra ``kernels``), so that the machine needs no compiler of its
+own. Without the package, torch's operations are used instead. A library is compiled, in half a second, only if the
+cache has none for the same source, options, compiler and processor.
 """
 
 import ctypes
@@ -17,8 +17,8 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
-# Products and sums in one expression round once; nothing else is reordered. Vectors have 64 bytes wherever the
-# processor has such.
+# A product and a sum in one expression are rounded once; nothing else is reordered. Vectors have 64 bytes wherever the
+# processor has such vectors.
 OPTIONS = (
     "-O2",
     "-g0",
@@ -46,7 +46,7 @@ def compiler_is_there() -> bool:
 
 
 def processor() -> str:
-    """Return what tells processors apart for a compiler: what they can do, or else what the system calls them."""
+    """Return a text that identifies the processor to a compiler: its features, or else the system's name for it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -56,22 +56,20 @@ def processor() -> str:
 
 
 def _folders() -> Iterator[Path]:
-    """Yield where libraries are kept: the user's cache,
-    or a folder for this once where nothing can be kept or loaded there.
-    """
+    """Yield the user's cache, then a temporary folder for the case that nothing can be written or loaded there."""
     yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "algoreg"
-    # A library that is loaded needs its file no longer.
+    # Once a library is loaded, it no longer needs its file.
     with tempfile.TemporaryDirectory(prefix="algoreg-") as folder:
         yield Path(folder)
 
 
 def _compile(source: Path, defines: Iterable[str], cpu: str, library: Path) -> None:
-    """Write a library, at once and whole."""
+    """Compile a library and write it atomically."""
     with tempfile.TemporaryDirectory() as scratch:
         made = Path(scratch) / library.name
         command = [
             sys.executable,
-            # Not a module of this name in the working folder.
+            # A module of this name in the working folder must not be run instead.
             "-P",
             "-m",
             "ziglang",
@@ -83,7 +81,7 @@ def _compile(source: Path, defines: Iterable[str], cpu: str, library: Path) -> N
             str(made),
             str(source),
         ]
-        # Not in the user's home: what the compiler keeps for itself is of no use here.
+        # The compiler's own caches are of no use here, so they do not go to the user's home.
         environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": scratch, "ZIG_LOCAL_CACHE_DIR": scratch}
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
@@ -95,21 +93,21 @@ def _compile(source: Path, defines: Iterable[str], cpu: str, library: Path) -> N
 
 
 def load(source: Path, defines: Iterable[str] = (), cpu: str | None = None) -> ctypes.CDLL:
-    """Return the library of a C file.
+    """Return the library of a C file, compiled if the cache does not have it.
 
     Parameters
     ----------
     source : path
     defines : sequence of str
-        The compiler's options ``-DNAME=VALUE``.
+        Compiler options of the form ``-DNAME=VALUE``.
     cpu : str, optional
-        A processor's name in the compiler's words. Left out, the environment's ``ALGOREG_CPU``, or else ``native``,
-        this one.
+        The compiler's name for a processor. By default, the environment variable ``ALGOREG_CPU``, or else ``native``,
+        the processor at hand.
 
     Raises
     ------
     CompilerFailed
-        If there is no compiler, or it refuses the source.
+        If there is no compiler, the compiler refuses the source, or no folder can hold the library.
     """
     source, cpu = Path(source), cpu or os.environ.get("ALGOREG_CPU", "native")
     try:

@@ -1,4 +1,4 @@
-"""The kernels of ``kernels.c`` for a floating-point type, as functions that take addresses, then whole numbers."""
+"""The kernels of ``kernels.c`` for a floating-point type, as functions that take addresses, then integers."""
 
 import ctypes
 import threading
@@ -11,9 +11,10 @@ from algoreg.engine.kernels import build
 
 SOURCE = Path(__file__).with_name("kernels.c")
 REALS = {torch.float32: "float", torch.float64: "double"}
-# What else rows may be stored as, by the name in the source: the upper half of a float32, and bits, of which 1 is −1.
+# Other types that rows may be stored as, with their names in the C source: the upper half of a float32, and sign bits,
+# of which 1 means −1.
 SHORT = {torch.bfloat16: "BFLOAT16", torch.uint8: "SIGNS"}
-# How many addresses, and how many whole numbers, each function takes.
+# How many addresses, and how many integers, each function takes.
 FUNCTIONS = {
     "measure": (4, 6),
     "adjoint": (3, 6),
@@ -36,11 +37,11 @@ class Kernels:
     dtype : torch.dtype
         ``float32`` or ``float64``.
     stored : torch.dtype, optional
-        What the numbers of an ensemble's rows are stored as: ``dtype`` itself, or one of ``SHORT``.
+        The type that an ensemble's rows are stored as: ``dtype`` itself, or one of ``SHORT``.
     cpu : str, optional
-        See :func:`algoreg.engine.kernels.build.load`; tests compare the bits of several.
+        See :func:`algoreg.engine.kernels.build.load`; tests compare the bits of several processors.
     **sizes : int
-        Other sizes of chunks than the source's, which show in no result: ``CHUNK``, ``ADD_CHUNK``, ``ADD_ROWS``.
+        Sizes of chunks that replace those in the source: ``CHUNK``, ``ADD_CHUNK``, ``ADD_ROWS``. They affect no result.
     """
 
     measure: Callable[..., None]
@@ -69,9 +70,9 @@ class Kernels:
 
 
 def serve(device: torch.device | str) -> bool:
-    """Return whether compiled loops serve a device: a CPU, where the package that compiles them is installed.
+    """Return whether the compiled loops are used on a device: a CPU, if the package that compiles them is installed.
 
-    Elsewhere torch's own operations do the same, in another order of sums.
+    Elsewhere torch's operations compute the same, with another order of sums.
     """
     return torch.device(device).type == "cpu" and build.compiler_is_there()
 
@@ -81,7 +82,7 @@ _compiling = threading.Lock()
 
 
 def compiled(dtype: torch.dtype, stored: torch.dtype | None = None) -> Kernels:
-    """Return the :class:`Kernels` of a type, and of what rows are stored as, for this machine.
+    """Return the :class:`Kernels` of this machine for a type of computation and a type that rows are stored as.
 
     Raises
     ------

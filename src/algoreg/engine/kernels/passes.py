@@ -1,18 +1,19 @@
 """The CPU's inner loops, compiled for the machine at hand: passes over an ensemble, and whole factored steps.
 
 A pass takes a few packed measurements at a time, multiplies them with every run, and adds their multiples up while they
-are still in the core's own cache: the ensemble is read once. Where all runs' points and totals outgrow that cache, many
-measurements at a time may be faster, although they are read twice (:class:`RowsAtOnce`). Calls of a matrix library
-cannot be cut that finely, and its products with a few runs reach a third of what they reach with many. So the loops are
-written in C (``kernels.c``), on vectors of 64 bytes.
+are still in the core's own cache, so that the ensemble is read once. If the points and totals of all runs outgrow that
+cache, taking many measurements at a time may be faster, although they are then read twice (:class:`RowsAtOnce`). Calls
+of a matrix library cannot be divided that finely, and with few runs its products reach only a third of their speed with
+many. The loops are therefore written in C (``kernels.c``), on vectors of 64 bytes.
 
 **Order of sums.** Lane l of a dot product adds the entries l, l + L, l + 2L, … (L = 16 in float32, 8 in float64), then
 halves are added to halves; ⟨AU, U⟩ of a single-sample step has four such vectors of lanes. Measurements are added up in
-eights, and those by their number; products of d × d matrices column by column. With T threads, thread t adds up every
-T-th block of 64 measurements. None of this depends on how many runs share a pass, on the sizes of tiles, or on the
-machine's vector instructions, as long as they multiply and add in one rounding. So a run has the same bits alone and in
-a batch, and one that knows a prefix of an ensemble has those of the shorter ensemble (with several threads if both are
-large enough to be shared by them).
+groups of eight, and the groups in the order of their numbers; products of d × d matrices are added up column by column.
+With T threads, thread t adds up every T-th block of 64 measurements. None of this depends on how many runs share a
+pass, on the sizes of tiles, or on the machine's vector instructions, as long as they multiply and add with one
+rounding. A run therefore has the same bits alone and in a batch, and a run that knows a prefix of an ensemble has the
+bits of a run on the shorter ensemble (with several threads only if both ensembles are large enough to be shared by
+them).
 """
 
 from bisect import bisect_left
@@ -30,23 +31,24 @@ from algoreg.engine.kernels.library import SHORT, compiled
 from algoreg.numerics.theory import symmetric_dimension
 
 VECTOR_BYTES = 64
-# Rows are padded with zeros to whole vectors of either type. What is written by whole vectors has as much room behind
-# it.
+# Rows are padded with zeros to whole vectors of either type. Arrays that are written in whole vectors have as much
+# spare room at their end.
 PAD = 16
-# Ensembles of fewer numbers are not worth a second thread's start. The batch has no say: sums depend on threads.
+# Starting a second thread does not pay for ensembles of fewer numbers. The size of the batch does not count, because
+# sums depend on the number of threads.
 LEAST_FOR_THREADS = 2_500_000
-# Measurements that go to one thread before the next one has its turn.
+# How many consecutive measurements go to one thread.
 LANE_ROWS = 64
 # Measurements that are added to each other before they are added to a total; also in kernels.c.
 UNIT = 8
-# Measurements that are multiplied before they are added up: few of them are still in the second-level cache by then.
-# But all runs' points and totals are read once per block, and where those do not stay there either, more rows at a time
-# cost less.
+# How many measurements are multiplied before they are added up. A few are still in the second-level cache by then. But
+# the points and totals of all runs are read once per block, and if these do not stay in the cache either, more rows at
+# a time cost less.
 FEW_RUNS, SMALL_TOTALS = 8, 500_000
 LEAST_BLOCK_ROWS, BLOCK_ROWS, MOST_BLOCK_ROWS = 8, 16, 256
-# Of those, how many are multiplied with all runs before the next ones are; also in kernels.c.
+# How many of these are multiplied with all runs before the next ones are; also in kernels.c.
 DOT_BLOCK = 32
-# Passes that are timed with each number of rows where caches decide which is the faster.
+# How many passes are timed with each number of rows, if the caches decide which number is faster.
 TRIALS = 3
 
 
@@ -65,7 +67,8 @@ def padded_rows(count: int, length: int, dtype: torch.dtype, device: torch.devic
     shape = (count, padded(length))
     if torch.device(device).type != "cpu":
         return torch.zeros(shape, dtype=dtype, device=device)[:, :length]
-    # By numpy, which asks the system for large pages (docs/notes.md); rows begin with a vector, as torch's would.
+    # numpy allocates the memory, because it asks the system for large pages (docs/notes.md). Rows begin at a multiple
+    # of a vector's size, as they would with torch.
     size = count * padded(length) * dtype.itemsize
     room = torch.from_numpy(np.zeros(size + VECTOR_BYTES, np.uint8))
     start = -room.data_ptr() % VECTOR_BYTES
@@ -73,7 +76,7 @@ def padded_rows(count: int, length: int, dtype: torch.dtype, device: torch.devic
 
 
 def with_padding(rows: torch.Tensor) -> torch.Tensor:
-    """Return rows of :func:`padded_rows` together with what pads them, sharing memory."""
+    """Return rows of :func:`padded_rows` together with their padding, sharing memory."""
     count, length = rows.shape
     return rows.as_strided((count, padded(length)), (padded(length), 1))
 
@@ -82,14 +85,12 @@ def _has_padding(rows: torch.Tensor) -> bool:
     length = rows.shape[1]
     end = rows.storage_offset() + len(rows) * padded(length)
     laid_out = rows.stride() == (padded(length), 1) and end * rows.element_size() <= rows.untyped_storage().nbytes()
-    # The compiled loops read what pads them. A GPU, which runs none, need not be asked.
+    # The compiled loops read the padding. They do not run on a GPU, where the check would wait for the device.
     return laid_out and (rows.device.type != "cpu" or not with_padding(rows)[:, length:].any())
 
 
 def as_padded(rows: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
-    """Return rows laid out as kernels read them, in their own type or another:
-    themselves, if they are so already, or a copy.
-    """
+    """Return rows laid out as kernels read them, in their own type or in ``dtype``; copied only if necessary."""
     dtype = dtype or rows.dtype
     if rows.dtype == dtype and _has_padding(rows):
         return rows
@@ -97,7 +98,7 @@ def as_padded(rows: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Ten
 
 
 def require(name: str, tensor: torch.Tensor, shape: Sequence[int], dtype: torch.dtype, copied: bool = False) -> None:
-    """Refuse what a kernel, which sees addresses only, would misread."""
+    """Raise a ValueError for a tensor that a kernel, which sees addresses only, would misread."""
     if tensor.dtype != dtype or tensor.device.type != "cpu" or tuple(tensor.shape) != tuple(shape):
         found = f"{tuple(tensor.shape)} of {tensor.dtype} on {tensor.device}"
         raise ValueError(f"{name} have shape {found}; expected is {tuple(shape)} of {dtype} on the CPU")
@@ -108,12 +109,12 @@ def require(name: str, tensor: torch.Tensor, shape: Sequence[int], dtype: torch.
 
 
 def require_rows(rows: torch.Tensor, length: int, dtype: torch.dtype) -> int:
-    """Return how many numbers lie between rows of this length, of this type or a shorter one.
+    """Return how many numbers the starts of two rows are apart; the rows have this type or a shorter one.
 
     Raises
     ------
     ValueError
-        If their length, type or padding is another.
+        If the rows have another length, type or padding.
     """
     stored = rows.dtype if rows.dtype in SHORT else dtype
     each = numbers_in(stored)
@@ -125,7 +126,7 @@ def require_rows(rows: torch.Tensor, length: int, dtype: torch.dtype) -> int:
 
 
 def widened(rows: torch.Tensor, length: int, dtype: torch.dtype) -> torch.Tensor:
-    """Return rows of ``length`` numbers in the type that is computed in, themselves where they have it."""
+    """Return rows of ``length`` numbers in the type that is computed in; rows that have it are not copied."""
     if rows.dtype != torch.uint8:
         return rows.to(dtype)
     bits = rows[:, :, None].bitwise_right_shift(torch.arange(8, dtype=torch.uint8, device=rows.device)).bitwise_and(1)
@@ -134,12 +135,12 @@ def widened(rows: torch.Tensor, length: int, dtype: torch.dtype) -> torch.Tensor
 
 @lru_cache(maxsize=1)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    # Subnormal numbers are flushed by each thread for itself (devices.configure).
+    # Flushing subnormal numbers is a setting of each thread (devices.configure).
     return ThreadPoolExecutor(threads, initializer=torch.set_flush_denormal, initargs=(True,))
 
 
 def together(lanes: int, work: Callable[[int], object]) -> None:
-    """Call ``work(lane)`` for every lane, each on a thread of its own, and wait for all."""
+    """Call ``work(lane)`` for every lane, each on its own thread, and wait for all."""
     others = [_pool(torch.get_num_threads()).submit(work, lane) for lane in range(1, lanes)]
     work(0)
     for other in others:
@@ -147,17 +148,15 @@ def together(lanes: int, work: Callable[[int], object]) -> None:
 
 
 def lanes_for(numbers: int) -> int:
-    """Return how many threads share a pass over so many numbers: torch's,
-    or one where a second is not worth its start.
-    """
+    """Return how many threads share a pass over so many numbers: torch's number, or one if a second would not pay."""
     return torch.get_num_threads() if numbers >= LEAST_FOR_THREADS else 1
 
 
 class RowsAtOnce:
-    """How many rows of n numbers a pass multiplies before it adds them up; the number does not show in any result.
+    """Choose how many rows of n numbers a pass multiplies before it adds them up; no result depends on the choice.
 
-    Because it depends on caches, which machines rarely describe correctly, the first passes are timed with few rows and
-    with many.
+    The best number depends on caches, which machines rarely describe correctly. The first passes are therefore timed
+    with few rows and with many.
     """
 
     def __init__(self, runs: int, n: int, itemsize: int) -> None:
@@ -167,7 +166,10 @@ class RowsAtOnce:
         self._times = {few: inf, **dict.fromkeys(self.trials, inf)}
 
     def call(self, work: Callable[[int], object], count: int = 1) -> None:
-        """Call ``work(rows)``, whose time is proportional to ``count``, with the number of rows whose turn it is."""
+        """Call ``work(rows)`` with the number of rows to try next, or else the fastest.
+
+        The time of a call is taken to be proportional to ``count``.
+        """
         if not self.trials:
             work(min(self._times, key=self._times.__getitem__))
             return
@@ -176,25 +178,25 @@ class RowsAtOnce:
         self._times[rows] = min(self._times[rows], (perf_counter() - start) / count)
 
 
-# One for all passes of a process with as many runs.
+# All passes of a process with as many runs, and rows of the same size, share one.
 rows_at_once = lru_cache(RowsAtOnce)
 
 
-# Algorithms whose steps are passes ask for the same ones at every step.
+# Algorithms that take a pass per step ask for the same tables at every step.
 @lru_cache(maxsize=64)
 def tables(counts: tuple[int, ...], lanes: int) -> list[torch.Tensor]:
-    """Cut a pass over the rows into one table of segments for every lane; not to be changed.
+    """Divide a pass over the rows into one table of segments for every lane; the cached tables must not be changed.
 
     Parameters
     ----------
     counts : tuple of int
-        How many measurements each run knows, falling.
+        How many measurements each run knows, in falling order.
     lanes : int
 
     Returns
     -------
     list of torch.Tensor
-        A lane's table has start, stop and runs of its segments one after the other, and where it begins once more.
+        The table of a lane lists start, stop and number of runs of each segment, and ends with the first start again.
     """
     last = counts[0]
     ends = {min(-(-count // UNIT) * UNIT, last) for count in counts}
@@ -216,12 +218,12 @@ def measure(rows: torch.Tensor, x: torch.Tensor, out: torch.Tensor) -> None:
     x : torch.Tensor
         B rows from :func:`pack`.
     out : torch.Tensor, shape (B, m)
-        Rows may lie any distance apart.
+        Rows may have any distance in memory.
 
     Raises
     ------
     ValueError
-        If sizes or types do not agree; likewise in what follows.
+        If sizes or types do not agree; the following functions raise it for the same reason.
     """
     length = rows.shape[1] * numbers_in(rows.dtype)
     stride = require_rows(rows, length, x.dtype)
@@ -248,7 +250,7 @@ def partial_sums(runs: int, lanes: int, dtype: torch.dtype) -> torch.Tensor:
 
 
 def adjoint(rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Return Σ_i w_ki row i, shape (B, n); see :func:`measure`. Of signs, n is a multiple of eight."""
+    """Return Σ_i w_ki row i, shape (B, n); see :func:`measure`. For rows of signs, n is a multiple of eight."""
     count, length = len(rows), rows.shape[1] * numbers_in(rows.dtype)
     dtype = weights.dtype if rows.dtype in SHORT else rows.dtype
     total = padded_rows(len(weights), length, dtype)
@@ -262,10 +264,9 @@ def adjoint(rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
 
 
 def pack(matrices: torch.Tensor, d: int) -> torch.Tensor:
-    """Return svec of symmetric matrices (B, d, d), of which the upper triangle is read,
-    in rows for kernels, with room for a vector more.
+    """Return svec of symmetric matrices (B, d, d) in rows for kernels, shape (B, padded(d(d+1)/2) + 16).
 
-    Shape (B, padded(d(d+1)/2) + 16).
+    Only the upper triangles are read. Behind each row there is room for one more vector.
     """
     runs = len(matrices)
     require("matrices", matrices, (runs, d, d), matrices.dtype, copied=True)
@@ -278,17 +279,17 @@ def pack(matrices: torch.Tensor, d: int) -> torch.Tensor:
 
 
 def square_room(runs: int, d: int, dtype: torch.dtype) -> torch.Tensor:
-    """Return zeros for d × d matrices, with room behind each for a vector more."""
+    """Return zeros for d × d matrices, with room behind each for one more vector."""
     return torch.zeros(runs, d + 1, padded(d), dtype=dtype)
 
 
 def room(runs: int, d: int, dtype: torch.dtype) -> torch.Tensor:
-    """Return zeros for packed d × d matrices, with room behind each for a vector more."""
+    """Return zeros for packed d × d matrices, with room behind each for one more vector."""
     return torch.zeros(runs, padded(symmetric_dimension(d)) + PAD, dtype=dtype)
 
 
 def unpack(total: torch.Tensor, divisors: torch.Tensor, d: int) -> torch.Tensor:
-    """Return smat of packed rows, each over its divisor, shape (B, d, d); the rows as :func:`pack` makes them."""
+    """Return smat of packed rows over their divisors, shape (B, d, d); the rows are laid out as by :func:`pack`."""
     squares = square_room(len(total), d, total.dtype)
     compiled(total.dtype).unpack(
         total.data_ptr(), divisors.data_ptr(), squares.data_ptr(),
@@ -311,7 +312,8 @@ class Pass:
     labels : torch.Tensor, shape (B, m)
     d : int
     keep : bool
-        Whether ``residuals`` holds ⟨row i, x_k⟩ − y_ki after each pass, shape (B, m), 0 where a run does not know y_ki.
+        Whether ``residuals`` is filled with ⟨row i, x_k⟩ − y_ki at each pass, shape (B, m), 0 where a run does not know
+        y_ki.
     """
 
     def __init__(
@@ -339,19 +341,19 @@ class Pass:
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Return the sums at packed matrices from :func:`pack`, laid out like them; the next call overwrites them."""
         require("points", x, self._totals.shape[1:], self.labels.dtype)
-        # numpy's: torch's own threads would go on turning for a while, on the cores that the lanes need.
+        # numpy fills the totals, because torch's threads would go on spinning on the cores that the lanes need.
         numbers = self._totals.numpy()
         numbers.fill(0)
         height = rows_at_once(len(self.labels), self._n, self.labels.element_size())
         height.call(partial(self._add, x), int(self._counts[0]))
-        # Overflow of a diverging run is no warning: the engine looks for it and records it.
+        # A diverging run may overflow without a warning: the engine detects this and records it.
         with np.errstate(all="ignore"):
             for other in numbers[1:]:
                 numbers[0] += other
         return self._totals[0]
 
     def _add(self, x: torch.Tensor, height: int) -> None:
-        """Add up all rows, so many at a time."""
+        """Add up all rows, ``height`` of them at a time."""
         kernel, rows, labels, totals = compiled(x.dtype, self._rows.dtype), self._rows, self.labels, self._totals
         kept = None if self.residuals is None else self.residuals.data_ptr()
 

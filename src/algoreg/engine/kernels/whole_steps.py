@@ -1,6 +1,6 @@
-"""Whole steps of factored descents in compiled loops: of passes over an ensemble, of a Gram matrix, of single samples.
+"""Whole steps of factored descents in compiled loops: by passes over an ensemble, by a Gram matrix, by single samples.
 
-Sums have the order that :mod:`algoreg.engine.kernels.passes` describes.
+:mod:`algoreg.engine.kernels.passes` describes the order of sums.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def _padded_factors(factors: torch.Tensor) -> torch.Tensor:
     """Return a copy of factors whose rows are padded with zeros."""
     runs, d, columns = factors.shape
     copy = torch.zeros(runs, d, padded(columns), dtype=factors.dtype)
-    # numpy's copy, for the reason in ``Pass``.
+    # numpy copies, for the reason given in ``Pass``.
     copy.numpy()[:, :, :columns] = factors.numpy()
     return copy
 
@@ -37,25 +37,24 @@ def _padded_factors(factors: torch.Tensor) -> torch.Tensor:
 def single_samples(
     matrices: torch.Tensor, order: torch.Tensor, factors: torch.Tensor, labels: torch.Tensor, steps: torch.Tensor
 ) -> torch.Tensor:
-    """Take a step U ← U − η(⟨A_i, UUᵀ⟩ − y_i)A_iU of every factor for each measurement i of an order;
-    return them, (B, d, k).
+    """Return factors after steps U ← U − η(⟨A_i, UUᵀ⟩ − y_i)A_iU, one for each measurement i in ``order``.
 
     Parameters
     ----------
     matrices : torch.Tensor, shape (m, d, d)
         The measurements A_i, contiguous.
     order : torch.Tensor of int64
-        From 0 to m − 1.
+        Numbers of measurements, from 0 to m − 1.
     factors : torch.Tensor, shape (B, d, k)
-        Not changed.
-    labels : torch.Tensor, shape (B, at least as many as ``order`` names)
+        They are not changed.
+    labels : torch.Tensor, shape (B, m) or fewer columns if ``order`` needs no more
     steps : torch.Tensor, shape (B,)
-        η.
+        The step sizes η.
 
     Raises
     ------
     ValueError
-        If sizes or types do not agree, or the order names a measurement that is not there.
+        If sizes or types do not agree, or the order contains the number of a measurement that does not exist.
     """
     count, d, _ = matrices.shape
     runs, _, columns = factors.shape
@@ -74,7 +73,7 @@ def single_samples(
     labels, steps = labels.contiguous(), steps.contiguous()
     ends = _padded_factors(factors)
     change = torch.zeros_like(ends[0])
-    # The kernel asks for the matrix of the step after: the last one's is its own.
+    # The kernel prefetches the matrix of the next step; after the last step it prefetches the last matrix again.
     order = torch.cat([order, order[-1:]])
     compiled(factors.dtype).single_samples(
         matrices.data_ptr(), order.data_ptr(), labels.data_ptr(), steps.data_ptr(), ends.data_ptr(), change.data_ptr(),
@@ -84,8 +83,9 @@ def single_samples(
 
 
 class Momentum(NamedTuple):
-    """That of Nesterov: U_{t+1} = Z_t − ηM(Z_t)Z_t and Z_{t+1} = U_{t+1} + μ(U_{t+1} − U_t),
-    where Z_t are the factors that advance.
+    """Nesterov's momentum: U_{t+1} = Z_t − ηM(Z_t)Z_t and Z_{t+1} = U_{t+1} + μ(U_{t+1} − U_t).
+
+    The factors that :class:`Steps` advances are Z_t.
     """
 
     # U_t, shape (B, d, k).
@@ -95,14 +95,14 @@ class Momentum(NamedTuple):
 
 
 class Steps:
-    """Factors of a batch that advance by U ← U − ηMU, in arrays of the kernels' own.
+    """Factors of a batch that advance by U ← U − ηMU, in arrays laid out for the kernels.
 
     Parameters
     ----------
     factors : torch.Tensor, shape (B, d, k)
     d : int
     steps, divisors : torch.Tensor, shape (B,)
-        η; and what the sum of a pass is divided by: M = smat(sum / divisor).
+        The step sizes η, and the divisors of the sums of a pass: M = smat(sum / divisor).
     lanes : int
     momentum : Momentum, optional
     """
@@ -165,13 +165,13 @@ class Steps:
 
         together(self._lanes, part)
         if self._momentum is not None and self._before is not None:
-            # numpy's, for the reason in ``Pass``.
+            # numpy computes this, for the reason given in ``Pass``.
             ahead, before, share = self._factors.numpy(), self._before.numpy(), self._momentum.numpy()[:, None, None]
             with np.errstate(all="ignore"):
                 ahead[...], before[...] = ahead + share * (ahead - before), ahead.copy()
 
     def descend_by(self, sums: Callable[[torch.Tensor], torch.Tensor], count: int) -> None:
-        """Take ``count`` steps, each by a pass of its own: ``sums`` returns what :meth:`step` takes, given ``x``."""
+        """Take ``count`` steps, each with a pass: ``sums`` maps ``x`` to the sums that :meth:`step` takes."""
         for _ in range(count):
             self.outer()
             self.step(sums(self.x))
@@ -184,9 +184,7 @@ class Steps:
         table: torch.Tensor | None = None,
         counts: torch.Tensor | None = None,
     ) -> None:
-        """Take ``count`` steps on rows in memory without coming back: on an ensemble's,
-        or on its Gram matrix (no table).
-        """
+        """Take ``count`` steps in compiled loops, on an ensemble's rows or, without a table, on its Gram matrix."""
         known = symmetric_dimension(self._d) if counts is None else int(counts.max())
         if labels.shape[1] < known or len(rows) < known:
             raise ValueError(f"labels have shape {tuple(labels.shape)} and {len(rows)} rows, but runs know {known}")
@@ -216,8 +214,8 @@ class Steps:
         height.call(partial(take, count))
 
     def copy_to(self, factors: torch.Tensor, before: torch.Tensor | None = None) -> torch.Tensor:
-        """Write the factors over others, and with momentum those before over ``before``; return the first."""
-        # numpy's copy, for the reason in ``Pass``.
+        """Copy Z (without momentum, U) to ``factors`` and, with momentum, U to ``before``; return ``factors``."""
+        # numpy copies, for the reason given in ``Pass``.
         factors.numpy()[...] = self._factors.numpy()[:, :, : self._columns]
         if before is not None:
             assert self._before is not None
@@ -226,5 +224,5 @@ class Steps:
 
 
 def _address(array: torch.Tensor | None) -> int | None:
-    """Return where a tensor's numbers begin, None without one."""
+    """Return the address of a tensor's numbers, or None."""
     return None if array is None else array.data_ptr()
