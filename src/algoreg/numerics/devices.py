@@ -13,7 +13,7 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 def resolve_device(name):
     """Return the torch device for ``auto``, ``cpu`` or ``cuda``.
 
-    ``auto`` takes the GPU where there is one, else the CPU with a note.
+    ``auto`` is the GPU if torch sees one, otherwise the CPU, with a printed note.
 
     Raises
     ------
@@ -42,8 +42,9 @@ def resolve_device(name):
 def configure(device, dtype, threads):
     """Set up torch for one job and return its ``(device, dtype)``.
 
-    Float sums depend on the number of threads, so it comes from the settings and never from what happens to
-    be free. TF32 is switched off: float32 means float32. A GPU is asked for the same sums in every run.
+    Floating-point sums depend on the number of threads, so this number comes from the settings and never from the
+    number of idle cores. TF32 is switched off, so that float32 products have the precision of float32. On a GPU, torch
+    uses deterministic algorithms.
 
     Parameters
     ----------
@@ -55,26 +56,26 @@ def configure(device, dtype, threads):
         CPU threads of this job.
     """
     torch.set_num_threads(threads)
-    # numpy's BLAS is another library than torch's, with its own idea of how many cores to take.
+    # numpy has a BLAS library of its own, whose number of threads torch does not set.
     threadpoolctl.threadpool_limits(threads, user_api="blas")
     torch.backends.cuda.matmul.allow_tf32 = False
-    # Subnormal numbers slow CPU products by an order of magnitude and carry nothing at our scales.
+    # Subnormal numbers slow CPU products by an order of magnitude and contribute nothing at our scales.
     if not torch.set_flush_denormal(True):
         warnings.warn("this CPU cannot flush subnormal numbers; very small starts may run slowly", stacklevel=2)
     place = resolve_device(device)
     if place.type == "cuda":
-        # Otherwise threads of a GPU add in the order in which they come. cuBLAS reads the variable when it is first
-        # used.
+        # Without this, a GPU's threads add in the order in which they finish. cuBLAS reads the variable at its first
+        # use.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
-        # All memory is written before it is read.
+        # All memory is written before it is read, so torch need not fill it.
         torch.utils.deterministic.fill_uninitialized_memory = False
     return place, DTYPES[dtype]
 
 
 @contextlib.contextmanager
 def at_most(threads):
-    """Let torch use at most so many threads; afterwards it has as many as before."""
+    """Limit torch to this many threads inside a ``with`` block."""
     before = torch.get_num_threads()
     torch.set_num_threads(min(threads, before))
     try:

@@ -1,4 +1,4 @@
-"""Eigenvalues and eigenvectors of batches of symmetric matrices; of those with an entry that is not finite, NaN."""
+"""Eigenvalues and eigenvectors of batches of symmetric matrices; matrices that are not finite have eigenvalues of NaN."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -7,31 +7,31 @@ import numpy as np
 import threadpoolctl
 import torch
 
-# Up to this share of the eigenvectors LAPACK finds them alone, by bisection and inverse iteration, in less time than
-# all of them.
+# Up to this share of the eigenvectors, LAPACK's bisection and inverse iteration for these alone take less time than the
+# decomposition for all of them.
 FEW = 1 / 12
 
 
 def _finite(matrices):
-    """Return which matrices have finite entries only, shape (B, 1, 1),
-    and 0 in place of the others: LAPACK refuses those.
+    """Return which matrices are finite, shape (B, 1, 1), and the matrices with 0 in place of the others.
+
+    LAPACK refuses matrices that are not finite.
     """
     finite = torch.isfinite(matrices).all(dim=(1, 2), keepdim=True)
     return finite, torch.where(finite, matrices, 0.0)
 
 
 def eigenvalues(matrices: torch.Tensor) -> torch.Tensor:
-    """Return the eigenvalues of symmetric matrices (B, d, d), rising, shape (B, d): in the matrices' own type."""
+    """Return the eigenvalues of symmetric matrices (B, d, d) in rising order, shape (B, d), in the matrices' type."""
     finite, known = _finite(matrices)
     return torch.where(finite[:, 0], torch.linalg.eigvalsh(known), torch.nan)
 
 
 def decomposed(matrices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the eigenvalues of symmetric matrices (B, d, d), rising, shape (B, d),
-    and their vectors (B, d, d), both float64.
+    """Return the eigenvalues (B, d) of symmetric matrices (B, d, d) in rising order, and the eigenvectors (B, d, d).
 
-    What is near 0 would drown in float32's rounding of the largest eigenvalue. Vectors of what is not finite mean
-    nothing.
+    Both are float64: in float32, the rounding of the largest eigenvalue would hide eigenvalues near 0. The eigenvectors
+    of a matrix that is not finite are meaningless.
     """
     finite, known = _finite(matrices)
     values, vectors = torch.linalg.eigh(known.double())
@@ -39,9 +39,7 @@ def decomposed(matrices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def spectral(matrices: torch.Tensor, function: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-    """Return symmetric matrices (B, d, d) with ``function`` of their eigenvalues in place of these;
-    see :func:`decomposed`.
-    """
+    """Return symmetric matrices (B, d, d) with ``function`` applied to their eigenvalues; see :func:`decomposed`."""
     values, vectors = decomposed(matrices)
     return torch.bmm(vectors * function(values)[:, None, :], vectors.mT).to(matrices.dtype)
 
@@ -52,16 +50,17 @@ def project(matrices: torch.Tensor) -> torch.Tensor:
 
 
 def leading(matrices: torch.Tensor, counts: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the largest eigenvalues of every matrix, negative ones as 0, and their eigenvectors, the largest first.
+    """Return the largest eigenvalues of every matrix, largest first and negative ones as 0, and their eigenvectors.
 
-    The decomposition is done in float64, as in :func:`decomposed`. The vectors of what is not finite are NaN too.
+    The decomposition is done in float64, as in :func:`decomposed`. A matrix that is not finite has eigenvectors of NaN
+    too.
 
     Parameters
     ----------
     matrices : torch.Tensor, shape (B, d, d), symmetric
     counts : sequence of int
-        How many eigenvalues of each matrix count, from 1 to d. With K the largest of them, those of a matrix beyond its
-        own count are 0, and so are their vectors.
+        How many eigenvalues each matrix keeps, from 1 to d. K is the largest count; the eigenvalues and eigenvectors of
+        a matrix beyond its count are 0.
 
     Returns
     -------
@@ -76,7 +75,7 @@ def leading(matrices: torch.Tensor, counts: Sequence[int]) -> tuple[torch.Tensor
     else:
         values, vectors = torch.linalg.eigh(known)
         values, vectors = values[:, -most:].flip(1), vectors[:, :, -most:].flip(2)
-    # Where all count alike, nothing is beyond, and nothing need be sent to a GPU.
+    # If all counts are equal, nothing has to be set to 0, and nothing sent to a GPU.
     if set(counts) != {most}:
         beyond = torch.arange(most, device=values.device) >= torch.tensor(counts, device=values.device)[:, None]
         values, vectors = values.masked_fill(beyond, 0), vectors.masked_fill(beyond[:, None], 0)
@@ -89,15 +88,15 @@ def _alone(matrices, counts, most):
     Raises
     ------
     numpy.linalg.LinAlgError
-        If LAPACK does not find one.
+        If LAPACK reports a failure.
     """
     lapack, libraries = _lapack()
     d = matrices.shape[-1]
     values, vectors = np.zeros((len(matrices), most)), np.zeros((len(matrices), most, d))
-    # A second thread more than doubles the time of matrices as small as ours.
+    # With matrices as small as ours, a second thread more than doubles the time.
     with libraries.limit(limits=1, user_api="blas"):
         for matrix, count, value, vector in zip(matrices.numpy(), counts, values, vectors, strict=True):
-            # Symmetric: the transpose is laid out as LAPACK reads it.
+            # The matrix is symmetric, and its transpose has the layout that LAPACK reads.
             found, basis, _, _, info = lapack.dsyevr(matrix.T, range="I", il=d - count + 1, iu=d)
             if info:
                 raise np.linalg.LinAlgError(f"LAPACK's dsyevr: info = {info}")
@@ -109,8 +108,8 @@ def _alone(matrices, counts, most):
 def _lapack():
     """Return scipy's LAPACK, loaded at its first use, and the libraries whose threads can be limited.
 
-    scipy takes a fifth of a second to load, and most jobs that descend do not need it. It brings a BLAS of its own,
-    which no limit holds that was set before.
+    scipy takes a fifth of a second to load, and most jobs that descend do not need it. It has a BLAS library of its
+    own, to which limits that were set before do not apply.
     """
     from scipy.linalg import lapack
 

@@ -1,20 +1,20 @@
-"""How nearly an ensemble is an isometry on matrices of low rank, and the step that its curvature allows."""
+"""Bounds on how far an ensemble is from an isometry on matrices of low rank, and on the step size that is stable."""
 
 import torch
 
 from algoreg.numerics.isometry import isometry_excess
 from algoreg.numerics.seeds import stream
 
-# Power steps for the curvature at X*; what they miss of its largest value is within a few percent.
+# Power steps for the curvature at X*: they reach its largest value to within a few percent.
 CURVATURE_STEPS = 60
 
 
 def isometry_bounds(ensemble, m, rank, seed) -> tuple[float, float | None]:
-    """Return bounds of the restricted isometry constant δ_4r of an ensemble's first m measurements,
-    from below and above.
+    """Return lower and upper bounds of the restricted isometry constant δ_4r of an ensemble's first m measurements.
 
-    From below by :func:`algoreg.numerics.isometry.isometry_excess`; from above by ‖G − I‖ where the ensemble is a Gram
-    matrix, which bounds the constant of every rank, else None: nothing certifies it.
+    The lower bound is from :func:`algoreg.numerics.isometry.isometry_excess`. If the ensemble is a Gram matrix, the
+    upper bound is ‖G − I‖, which bounds the constant of every rank; otherwise it is None, because nothing certifies
+    one.
     """
     d = ensemble.d
     noise = stream("isometry", d=d, rank=rank, m=m, seed=seed, ensemble=ensemble.number).standard_normal((d, d))
@@ -27,17 +27,17 @@ def isometry_bounds(ensemble, m, rank, seed) -> tuple[float, float | None]:
 
 
 def largest_stable_step(ensemble, factors, seed):
-    """Return 2/λ per run, shape (B,), λ the largest curvature at X* = U*U*ᵀ:
-    the step above which X* repels gradient descent.
+    """Return the step size above which X* = U*U*ᵀ repels gradient descent, per run, shape (B,).
 
-    λ is the largest eigenvalue of H ↦ 𝒢(U*Hᵀ + HU*ᵀ)U* with 𝒢X = (1/m) Σ ⟨A_i, X⟩ A_i, by power steps. It knows the
-    target, so it is a diagnostic and not an algorithm.
+    It is 2/λ with λ the largest curvature at X*: the largest eigenvalue of H ↦ 𝒢(U*Hᵀ + HU*ᵀ)U* with
+    𝒢X = (1/m) Σ ⟨A_i, X⟩ A_i, estimated by power steps. It needs the target, so it is a diagnostic and not part of an
+    algorithm.
 
     Parameters
     ----------
     ensemble : ensemble as the runs know it (``shared_by``)
     factors : torch.Tensor, shape (B, d, k)
-        Columns of zeros do not matter.
+        Columns of zeros have no effect.
     seed : int
     """
     shape = factors.shape

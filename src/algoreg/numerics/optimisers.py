@@ -1,7 +1,7 @@
-"""What optimisers make of a gradient before it is multiplied by a step size, and maps from factors to X.
+"""Geometries, which map gradients to the directions of steps, and parametrisations, which map factors to X.
 
-Factors and gradients have the shape (B, N, d, k): N factors of every run. A geometry maps gradients to directions: the
-steepest ones in some norm, or, with a memory of the past, what Adam and Shampoo make of them.
+Factors and gradients have the shape (B, N, d, k): N factors of every run. A geometry gives the steepest direction in
+some norm or, with a memory of earlier gradients, the direction of Adam or Shampoo.
 """
 
 from collections.abc import Callable
@@ -10,28 +10,29 @@ import torch
 
 from algoreg.numerics.eigen import spectral
 
-# Of Muon's Newton–Schulz iteration s ← as + bs³ + cs⁵ of singular values: five take all but the smallest to 0.7 … 1.2.
+# Coefficients a, b, c of Muon's Newton–Schulz iteration s ← as + bs³ + cs⁵ on singular values: five rounds bring all
+# but the smallest to between 0.7 and 1.2.
 QUINTIC = (3.4445, -4.7750, 2.0315)
 ROUNDS = 5
-# What Muon adds to the norm by which it divides.
+# Muon adds this to the norm that it divides by.
 MUON_EPSILON = 1e-7
 
 
 def _norms(tensors, dimensions):
-    """Return Frobenius norms, 1 in place of 0, so that what is 0 stays so where it is divided by them."""
+    """Return Frobenius norms with 1 in place of 0, so that zeros stay 0 when they are divided by them."""
     norms = torch.linalg.vector_norm(tensors, dim=dimensions, keepdim=True)
     return torch.where(norms > 0, norms, 1.0)
 
 
 def normalised(gradients: torch.Tensor) -> torch.Tensor:
-    """Return gradients of norm 1, taken over all factors of a run."""
+    """Return gradients scaled to norm 1, where the norm is taken over all factors of a run."""
     return gradients / _norms(gradients, (1, 2, 3))
 
 
 def polar(gradients: torch.Tensor) -> torch.Tensor:
-    """Return the polar factor WVᵀ of every gradient WSVᵀ: its singular values become 1, those that are rounding 0.
+    """Return the polar factor WVᵀ of every gradient WSVᵀ: singular values become 1, or 0 if they are mere rounding.
 
-    Gradients that are not finite give 0: LAPACK refuses them, and the factors of such a run are no longer finite.
+    Gradients that are not finite give 0, because LAPACK refuses them; the factors of such a run are no longer finite.
     """
     finite = torch.isfinite(gradients).all(dim=(2, 3), keepdim=True)
     left, values, right = torch.linalg.svd(torch.where(finite, gradients, 0.0), full_matrices=False)
@@ -40,7 +41,7 @@ def polar(gradients: torch.Tensor) -> torch.Tensor:
 
 
 def newton_schulz(gradients: torch.Tensor) -> torch.Tensor:
-    """Return what Muon takes for the polar factor: five rounds of an odd polynomial of degree 5, without an SVD."""
+    """Return Muon's approximation of the polar factor: five rounds of an odd polynomial of degree 5, without an SVD."""
     first, third, fifth = QUINTIC
     x = gradients / (torch.linalg.matrix_norm(gradients, keepdim=True) + MUON_EPSILON)
     for _ in range(ROUNDS):
@@ -50,14 +51,14 @@ def newton_schulz(gradients: torch.Tensor) -> torch.Tensor:
 
 
 def whitened(gradients: torch.Tensor, covariances: torch.Tensor, epsilon: torch.Tensor) -> torch.Tensor:
-    """Return (C^{1/2} + εI)⁻¹G of every gradient and its covariance C (B, N, d, d): one-sided Shampoo."""
+    """Return (C^{1/2} + εI)⁻¹G, one-sided Shampoo, for every gradient G and its covariance C (B, N, d, d)."""
     flat = covariances.flatten(0, 1)
     added = epsilon.expand(*covariances.shape[:2], 1, 1).reshape(-1, 1)
     inverse = spectral(flat, lambda values: 1 / (values.clamp(min=0).sqrt() + added))
     return inverse.view_as(covariances) @ gradients
 
 
-# Geometries without a memory of their own.
+# The geometries that keep no memory.
 GEOMETRIES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "descent": lambda gradients: gradients,
     "normalised": normalised,
@@ -78,7 +79,7 @@ def difference(factors: torch.Tensor) -> torch.Tensor:
 
 
 def product(factors: torch.Tensor) -> torch.Tensor:
-    """Return the symmetric part of X = F₁F₂⋯F_Nᵀ; all but the first and the last factor are their first k rows."""
+    """Return the symmetric part of X = F₁F₂⋯F_Nᵀ; only the first k rows of the factors between the ends are used."""
     width = factors.shape[-1]
     x = factors[:, 0]
     for number in range(1, factors.shape[1] - 1):
@@ -87,8 +88,8 @@ def product(factors: torch.Tensor) -> torch.Tensor:
     return (x + x.mT) / 2
 
 
-# Maps from factors to X, and the share of the gradient that is the step of the paper's form: M·U and not 2M·U where a
-# factor stands twice.
+# Maps from factors to X, and the share of the gradient that gives a step in the paper's form: where a factor occurs
+# twice, M·U instead of 2M·U.
 PARAMETRISATIONS: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], float]] = {
     "square": (square, 0.5),
     "difference": (difference, 0.5),
@@ -97,7 +98,7 @@ PARAMETRISATIONS: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], float]
 
 
 def pulled(name: str, factors: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
-    """Return the gradient in the factors of a parametrisation, by that in X, (B, d, d): M·U of UUᵀ."""
+    """Return the gradient in a parametrisation's factors, such as M·U for UUᵀ, from the gradient M in X (B, d, d)."""
     of_factors, share = PARAMETRISATIONS[name]
     with torch.enable_grad():
         leaves = factors.detach().requires_grad_()

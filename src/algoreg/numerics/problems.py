@@ -1,4 +1,4 @@
-"""Planted problems: targets X* = U*U*ᵀ, the labels that an ensemble gives them, and the ensemble's digest."""
+"""Planted problems: targets X* = U*U*ᵀ, their labels under an ensemble, and the ensemble's digest."""
 
 import numpy as np
 import torch
@@ -9,30 +9,29 @@ from algoreg.numerics.theory import geometric_spectrum
 
 
 def draw_gaussian(target, d, rank, seed, number):
-    """Draw the iid N(0, 1) matrix from which a target's factor is made, shape (d, rank):
-    the same bits on every processor.
-    """
+    """Draw the iid N(0, 1) matrix (d, rank) behind a target's factor; it has the same bits on every processor."""
     generator = stream("target", kind=target["kind"], d=d, rank=rank, seed=seed, target=number)
     return generator.standard_normal((d, rank))
 
 
 def haar_basis(gaussian):
-    """Return the orthonormal basis that an iid N(0, 1) matrix gives, Haar, shape as the matrix."""
+    """Return the Haar-distributed orthonormal basis that an iid N(0, 1) matrix gives, of the same shape."""
     basis, upper = np.linalg.qr(gaussian)
-    # The signs make the distribution Haar instead of LAPACK's convention.
+    # Without these signs the distribution would depend on LAPACK's sign convention and not be Haar.
     return basis * np.sign(np.diag(upper))
 
 
 def draw_factor(target, d, rank, seed, number):
-    """Draw the factor U* of target ``number``, shape (d, rank), float64;
-    its last bits are those of the processor's LAPACK.
+    """Draw the factor U* of target ``number``, shape (d, rank), float64.
+
+    Its last bits depend on the processor's LAPACK.
 
     Parameters
     ----------
     target : mapping
         ``{"kind": "columns"}``: iid N(0, 1) entries, columns scaled to unit norm [LMZ18, Appendix B]; the spectral norm
-        of X* is near 1 and its condition number varies by draw. ``{"kind": "unknown"}``: 0, which stands for a target
-        that nobody knows. ``{"kind": "spectrum", "eigenvalues": [...]}``: X* has these r eigenvalues and Haar
+        of X* is near 1 and its condition number varies by draw. ``{"kind": "unknown"}``: U* = 0, which marks a target
+        that is not known. ``{"kind": "spectrum", "eigenvalues": [...]}``: X* has these r eigenvalues and Haar
         eigenvectors.
     d, rank : int
     seed, number : int
@@ -61,13 +60,14 @@ def draw_factor(target, d, rank, seed, number):
 
 
 def stacked(drawn, context):
-    """Return what is drawn in float64 as one tensor on the context's ``device``, cast to its ``dtype``."""
+    """Return float64 arrays as one tensor on the context's ``device``, cast to its ``dtype``."""
     return torch.stack([torch.from_numpy(one) for one in drawn]).to(context.device, context.dtype)
 
 
 def target_numbers(settings, ensemble):
-    """Return the numbers of the targets of an ensemble, given its number: those of a problem,
-    or of an experiment (:class:`algoreg.settings.base.DrawnTargets`).
+    """Return the numbers of the targets that an ensemble measures, given its number.
+
+    ``settings`` are a problem's or an experiment's (:class:`algoreg.settings.base.DrawnTargets`).
     """
     return [ensemble] if settings.get("own_targets") else list(range(settings["targets"]))
 
@@ -75,32 +75,33 @@ def target_numbers(settings, ensemble):
 def draw_factors(target, d, rank, context, count, first=0):
     """Return the factors of ``count`` targets from number ``first`` on, shape (T, d, r); see :func:`draw_factor`.
 
-    The seed, the device and the type are those of the context, an :class:`algoreg.engine.experiment.Context`.
+    Seed, device and type come from the context, an :class:`algoreg.engine.experiment.Context`.
     """
     return stacked((draw_factor(target, d, rank, context.seed, first + number) for number in range(count)), context)
 
 
 def draw_targets(target, d, rank, context, count, first=0):
-    """Return X* = U*U*ᵀ of ``count`` targets from number ``first`` on, multiplied in float64,
-    then cast, shape (T, d, d).
+    """Return X* = U*U*ᵀ of ``count`` targets from number ``first`` on, shape (T, d, d); see :func:`draw_factors`.
 
-    See :func:`draw_factors`.
+    The factors are multiplied in float64, and the products are cast.
     """
     factors = [draw_factor(target, d, rank, context.seed, first + number) for number in range(count)]
     return stacked((u @ u.T for u in factors), context)
 
 
 def truncations(factors):
-    """Return X* with its s largest eigenvalues alone, s = 1 … R, shape (T, R, d, d),
-    of factors (T, d, R) with falling columns.
+    """Return X* truncated to its s largest eigenvalues, s = 1 … R, shape (T, R, d, d).
+
+    The columns of the factors (T, d, R) are orthogonal and their norms fall.
     """
     parts = (factors[..., : s + 1] for s in range(factors.shape[2]))
     return torch.stack([torch.bmm(part, part.mT) for part in parts], dim=1)
 
 
 def draw_rectangular(rows, columns, rank, kappa, seed, number):
-    """Draw X* of target ``number``, shape (rows, columns), float64:
-    singular values from 1 to 1/κ in equal ratios, Haar singular vectors.
+    """Draw X* of target ``number``, shape (rows, columns), float64.
+
+    Its singular values fall from 1 to 1/κ in equal ratios, and its singular vectors are Haar.
     """
     sides = []
     for side, length in (("left", rows), ("right", columns)):
@@ -110,17 +111,19 @@ def draw_rectangular(rows, columns, rank, kappa, seed, number):
 
 
 def draw_rectangulars(rows, columns, rank, kappa, context, count):
-    """Return X* of the first ``count`` targets as :func:`draw_rectangular` draws them,
-    on the context's device, shape (T, rows, columns).
+    """Return X* of the first ``count`` targets, shape (T, rows, columns), on the context's device.
+
+    See :func:`draw_rectangular`.
     """
     drawn = (draw_rectangular(rows, columns, rank, kappa, context.seed, target) for target in range(count))
     return stacked(drawn, context)
 
 
 def draw_flat_target(d, support, seed, target):
-    """Return X* = uuᵀ with u = ±1/√s on s coordinates drawn at random, 0 elsewhere, shape (d, d).
+    """Return X* = uuᵀ, shape (d, d), with u = ±1/√s on s coordinates drawn at random and 0 elsewhere.
 
-    Diagonal measurements see its diagonal alone: with s > 1 no number of them tells X* from that diagonal.
+    Diagonal measurements see only the diagonal of X*: if s > 1, no number of them distinguishes X* from the matrix that
+    has this diagonal and is 0 off it.
     """
     generator = stream("target", kind="flat", d=d, support=support, seed=seed, target=target)
     factor = np.zeros(d)
@@ -129,7 +132,7 @@ def draw_flat_target(d, support, seed, target):
 
 
 def spectrum_target(rank, kappa):
-    """Return the target whose eigenvalues fall from 1 to 1/κ in equal ratios, as :func:`draw_factor` takes it."""
+    """Return the settings of a target (:func:`draw_factor`) whose eigenvalues fall from 1 to 1/κ in equal ratios."""
     return {"kind": "spectrum", "eigenvalues": geometric_spectrum(rank, kappa)}
 
 
@@ -140,9 +143,9 @@ def spoil(labels, problem, seed, ensemble, numbers):
     ----------
     labels : numpy.ndarray, shape (T, m)
     problem : mapping
-        With ``label_noise`` σ, if there is noise: every label has a normal number added, of σ times the root mean
-        square of its target's labels as standard deviation. With ``outliers``, ``share`` p and ``size`` s: one of s
-        times the same is added to each with probability p.
+        ``label_noise`` σ adds a normal number to every label; its standard deviation is σ times the root mean square of
+        the target's labels. ``outliers``, with ``share`` p and ``size`` s, adds a normal number to each label with
+        probability p; its standard deviation is s times the same root mean square.
     seed, ensemble : int
     numbers : sequence of int
         The targets' numbers.
@@ -154,7 +157,7 @@ def spoil(labels, problem, seed, ensemble, numbers):
         if problem.get("label_noise"):
             row += problem["label_noise"] * scale * stream("label-noise", **names).standard_normal(count)
         if problem.get("outliers"):
-            # A number for each label from two streams: more measurements begin with the fewer.
+            # Each of the two streams has a number for every label, so that longer labels begin with the shorter ones.
             hit = stream("outliers", **names, part="which").random(count) < problem["outliers"]["share"]
             sizes = stream("outliers", **names, part="size").standard_normal(count)
             row += np.where(hit, problem["outliers"]["size"] * scale * sizes, 0.0)
@@ -162,9 +165,7 @@ def spoil(labels, problem, seed, ensemble, numbers):
 
 
 def spoilt_labels(ensemble, targets, rank, seed, **spoiling):
-    """Return the labels of targets number 0 to T − 1 of this rank,
-    spoilt as :func:`spoil` is asked to, a tensor of shape (T, m).
-    """
+    """Return the labels of targets number 0 to T − 1, spoilt by :func:`spoil`, as a tensor of shape (T, m)."""
     clean = ensemble.label(targets).cpu().numpy()
     problem = {"d": ensemble.d, "rank": rank, **spoiling}
     return torch.from_numpy(spoil(clean, problem, seed, ensemble.number, range(len(clean)))).to(targets)
@@ -176,18 +177,17 @@ def draw_problem(problem, seed, ensemble):
     Parameters
     ----------
     problem : mapping
-        Options of the experiment ``descents``: ``ensemble, d, rank, m, target, targets``, ``data`` where the
-        ensemble is a
-        file's; with ``own_targets`` the one target is not number 0 but the ensemble's number. Noise and outliers:
-        :func:`spoil`.
+        Options of the experiment ``descents``: ``ensemble, d, rank, m, target, targets``, and ``data`` if the ensemble
+        is read from a file. With ``own_targets`` there is one target, whose number is the ensemble's. For noise and
+        outliers see :func:`spoil`.
     seed, ensemble : int
 
     Returns
     -------
     dict of numpy.ndarray
-        ``factors`` (T, d, r), ``labels`` (T rows as the ensemble makes them, of its m measurements in general) and the
-        scalars ``seed``, ``ensemble``, ``ensemble_sha256``. The digest is of what numpy draws, not of what a
-        linear-algebra library makes of it: another processor has the same.
+        ``factors`` (T, d, r), ``labels`` (T rows as the ensemble returns them, in general of its m measurements) and
+        the scalars ``seed``, ``ensemble``, ``ensemble_sha256``. The digest covers the numbers that numpy draws, before
+        any linear algebra, so that it is the same on every processor.
     """
     d, rank = problem["d"], problem["rank"]
     numbers = target_numbers(problem, ensemble)
@@ -218,12 +218,12 @@ class DigestMismatch(RuntimeError):
 
 
 def regenerate_ensemble(problem, arrays, device, dtype, path):
-    """Redraw the ensemble of generated data on a device, refusing one whose digest differs; ``path`` is the file.
+    """Redraw the ensemble of generated data on a device; ``path`` is the data's file, for the message.
 
     Raises
     ------
     DigestMismatch
-        With what to delete or to pin.
+        If the digest differs; the message says which file to delete or which version to pin.
     """
     drawn = _ensemble_of(problem, int(arrays["seed"]), int(arrays["ensemble"]), device, dtype)
     stored = str(arrays["ensemble_sha256"])

@@ -1,4 +1,4 @@
-"""Random streams that are found by name, so that data do not depend on the order in which jobs run."""
+"""Random streams that are identified by name, so that data do not depend on the order in which jobs run."""
 
 import hashlib
 import json

@@ -26,7 +26,7 @@ def _tables(d, device, dtype):
 
 
 def svec(matrices):
-    """Pack symmetric matrices (..., d, d), of which the upper triangle is read, to shape (..., d(d+1)/2)."""
+    """Pack symmetric matrices (..., d, d) to shape (..., d(d+1)/2), reading only their upper triangles."""
     d = matrices.shape[-1]
     gather, _, scale, _ = _tables(d, matrices.device, matrices.dtype)
     return matrices.reshape(*matrices.shape[:-2], d * d).index_select(-1, gather).mul_(scale)

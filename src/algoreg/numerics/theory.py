@@ -1,4 +1,4 @@
-"""What theory predicts of matrices and measurements, as functions named after it."""
+"""Predictions of theory about matrices and measurements."""
 
 import numpy as np
 
@@ -12,9 +12,10 @@ def psd_statistical_dimension(d, rank) -> float:
     """Return how many Gaussian measurements identify a rank-r PSD matrix through positivity alone: D(d) − D(d−r)/2.
 
     This is the statistical dimension of the cone of directions that keep X* + tH positive semidefinite,
-    {H : P⊥HP⊥ ⪰ 0} with P⊥ the projection on the kernel of X*: of the D(d) = d(d+1)/2 dimensions all are free but
-    those of the kernel's block, a self-dual cone, which counts half. X* is the only PSD matrix that fits m generic
-    measurements with high probability once m is above it, and is not below it (Amelunxen, Lotz, McCoy & Tropp, 2014).
+    {H : P⊥HP⊥ ⪰ 0} with P⊥ the projection on the kernel of X*. Of the D(d) = d(d+1)/2 dimensions all are free except
+    those of the kernel's block; the block is restricted to a self-dual cone, which counts half. With high probability,
+    X* is the only PSD matrix that fits m generic measurements if m is above this number, and is not if m is below
+    (Amelunxen, Lotz, McCoy & Tropp, 2014).
 
     Parameters
     ----------
@@ -34,8 +35,9 @@ def psd_statistical_dimension(d, rank) -> float:
 def first_errors_of_the_identity(d: int, rank: int) -> tuple[float, float]:
     """Return the relative training error of X = I under Gaussian and under rank-one measurements xxᵀ, x ~ N(0, I).
 
-    For X* with r eigenvalues 1, at large m. Δ = I − X* has ‖Δ‖_F² = tr Δ = d − r. Gaussian measurements see ‖Δ‖_F² in
-    the mean square, so their training error is the test error; rank-one ones see 2‖Δ‖_F² + (tr Δ)².
+    The values are for X* with r eigenvalues 1 at large m, where Δ = I − X* has ‖Δ‖_F² = tr Δ = d − r. The mean square
+    of Gaussian measurements of Δ is ‖Δ‖_F², so their training error equals the test error; the mean square of rank-one
+    measurements is 2‖Δ‖_F² + (tr Δ)².
     """
     rest = d - rank
     return (rest / rank) ** 0.5, ((2 * rest + rest**2) / (2 * rank + rank**2)) ** 0.5
@@ -45,15 +47,15 @@ def goe_density(n, points):
     """Return the density of the eigenvalues of an n×n GOE matrix at P points, shape (P,); it integrates to n.
 
     The symmetric matrix has N(0, 1) on its diagonal and N(0, 1/2) off it: iid N(0, 1) svec entries. With φ_j the
-    oscillator functions, the density at x is Σ_{j<n} φ_j(x)² + √(n/2)·φ_{n−1}(x)·½∫sign(x − t)φ_n(t)dt, and for odd n
-    φ_{n−1}(x)/∫φ_{n−1} more (Mehta, Random Matrices, 2004, chapter 7).
+    oscillator functions, the density at x is Σ_{j<n} φ_j(x)² + √(n/2)·φ_{n−1}(x)·½∫sign(x − t)φ_n(t)dt; odd n adds
+    φ_{n−1}(x)/∫φ_{n−1} (Mehta, Random Matrices, 2004, chapter 7).
 
     Parameters
     ----------
     n : int
         At least 1.
     points : numpy.ndarray, shape (P,)
-        Equally spaced and rising, and reaching at least 6 beyond ±√(2n): integrals are sums over them.
+        Equally spaced, rising, and reaching at least 6 beyond ±√(2n), because integrals are sums over these points.
     """
     spacing = points[1] - points[0]
     functions = [np.pi**-0.25 * np.exp(-(points**2) / 2)]
@@ -61,7 +63,7 @@ def goe_density(n, points):
     for j in range(1, n):
         functions.append(np.sqrt(2 / (j + 1)) * points * functions[j] - np.sqrt(j / (j + 1)) * functions[j - 1])
     top, last = functions[n], functions[n - 1]
-    # ½∫sign(x − t)φ(t)dt is the integral up to x less half of the whole one; the trapezoid rule up to x.
+    # ½∫sign(x − t)φ(t)dt is the integral up to x minus half of the whole integral; up_to is the trapezoid rule.
     up_to = (np.cumsum(top) - top / 2) * spacing
     density = np.sum(np.square(functions[:n]), axis=0) + np.sqrt(n / 2) * last * (up_to - top.sum() * spacing / 2)
     return density + last / (last.sum() * spacing) if n % 2 else density
@@ -70,10 +72,10 @@ def goe_density(n, points):
 def trace_statistical_dimension(d, rank) -> float:
     """Return how many Gaussian measurements make a rank-r PSD matrix the one of least trace among those that fit them.
 
-    This is the statistical dimension of the cone of directions in which neither the trace grows nor positivity is
-    lost: r(r+1)/2 + r(d−r) + min_τ {τ²r + E Σ(λ_i − τ)₊²}, λ_i the eigenvalues of a (d−r)×(d−r) GOE matrix,
-    off-diagonal variance ½ (Amelunxen, Lotz, McCoy & Tropp, 2014). Least trace finds X* with high probability once m is
-    above it, and misses it below.
+    This is the statistical dimension of the cone of directions in which the trace does not grow and positivity is not
+    lost: r(r+1)/2 + r(d−r) + min_τ {τ²r + E Σ(λ_i − τ)₊²}, where λ_i are the eigenvalues of a (d−r)×(d−r) GOE matrix
+    with off-diagonal variance ½ (Amelunxen, Lotz, McCoy & Tropp, 2014). With high probability, least trace finds X* if
+    m is above this number, and misses it if m is below.
 
     Parameters
     ----------
@@ -85,7 +87,8 @@ def trace_statistical_dimension(d, rank) -> float:
     ValueError
         If the rank is outside that range.
     """
-    # Loaded here: scipy takes a fifth of a second to load, and most jobs that read a formula do not need it.
+    # scipy is imported here because it takes a fifth of a second to load, and most jobs that use a formula do not need
+    # it.
     from scipy.optimize import minimize_scalar
 
     if not 1 <= rank <= d:
@@ -112,13 +115,13 @@ def degrees_of_freedom(d, rank):
 def least_examples(d, rank):
     """Return n_c = d(r + 1) − r(r + 1)/2, the degrees of freedom at rank r + 1.
 
-    As we read [saraomannelli2020], X* is the only zero of the loss over PSD X from more examples xxᵀ on.
+    As we read [saraomannelli2020], with more examples xxᵀ than this X* is the only zero of the loss over PSD X.
     """
     return degrees_of_freedom(d, rank + 1)
 
 
 def geometric_spectrum(rank, kappa) -> list[float]:
-    """Return r eigenvalues from 1 down to 1/κ in equal ratios; κ is at least 1, and 1 for rank 1.
+    """Return r eigenvalues that fall from 1 to 1/κ in equal ratios; κ is at least 1, and is 1 for rank 1.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""The convex programme that nuclear norm minimisation is on the PSD cone: min tr X over X ⪰ 0 that fits the labels.
+"""Nuclear norm minimisation on the PSD cone as a convex programme: min tr X over all X ⪰ 0 that fit the labels.
 
 On the PSD cone the nuclear norm is the trace. Gunasekar, Woodworth, Bhojanapalli, Neyshabur & Srebro (2017) conjecture
-that factored gradient descent from a vanishing start ends at this programme's solution.
+that factored gradient descent from a vanishing initialisation ends at this programme's solution.
 """
 
 import math
@@ -9,24 +9,24 @@ import warnings
 
 import numpy as np
 
-# Clarabel, an interior-point method, gives the solution; SCS, of first order, checks it. Where X* is the only PSD
-# matrix that fits there is no interior, and at its default of 1e-8 Clarabel often stops short; SCS's default leaves
-# errors of 1e-3.
+# Clarabel, an interior-point method, gives the solution; SCS, a first-order method, checks it. If X* is the only PSD
+# matrix that fits, there is no interior, and with its default tolerance of 1e-8 Clarabel often stops short. The default
+# tolerances of SCS leave errors of 1e-3.
 SOLVERS = {
     "clarabel": {"tol_gap_abs": 1e-7, "tol_gap_rel": 1e-7, "tol_feas": 1e-7},
     "scs": {"eps_abs": 1e-9, "eps_rel": 1e-9, "max_iters": 50_000},
 }
-# An experiment's statuses for those of a solver; with any other there is no solution.
+# The status of a run for each status of a solver; with any other status of the solver there is no solution.
 STATUSES = {"optimal": "converged", "optimal_inaccurate": "budget"}
 FAILED = "diverged"
 
 
 def _solve(problem, variable, solver):
-    """Solve a problem; return its variable's value, or None, and an experiment's status."""
+    """Solve a problem; return its variable's value, or None, and the status of the run."""
     import cvxpy
 
     with warnings.catch_warnings():
-        # The status records this, and the table keeps it.
+        # The status in the table records the inaccuracy, so no warning is needed.
         warnings.filterwarnings("ignore", "Solution may be inaccurate")
         try:
             problem.solve(solver=solver.upper(), **SOLVERS[solver])
@@ -44,7 +44,7 @@ def flat_weight(matrices):
 
 
 def minimum_trace(rows, d, labels, solver, weight=None):
-    """Return the PSD matrix of least trace, or of least ⟨W, X⟩, that gives these labels, and how far the solver got.
+    """Return the PSD matrix of least trace, or of least ⟨W, X⟩, that gives these labels, and the solver's status.
 
     Parameters
     ----------
@@ -55,20 +55,21 @@ def minimum_trace(rows, d, labels, solver, weight=None):
     solver : str
         ``clarabel`` or ``scs``.
     weight : numpy.ndarray, shape (d, d), optional
-        W, symmetric; the identity without.
+        W, symmetric; by default the identity.
 
     Returns
     -------
     matrix : numpy.ndarray, shape (d, d), or None
-        None where the solver gives nothing (among others where no PSD matrix fits).
+        None if the solver finds no solution, for example because no PSD matrix fits.
     status : str
-        ``converged`` (the solver says optimal), ``budget`` (optimal, but less accurate than asked for), ``diverged``.
+        ``converged`` (the solver reports an optimum), ``budget`` (an optimum that is less accurate than asked for) or
+        ``diverged``.
     """
-    # Importing cvxpy costs about a second: only jobs that solve pay it.
+    # cvxpy is imported here because it takes about a second to load, and only jobs that solve need it.
     import cvxpy
 
     upper, lower = np.triu_indices(d)
-    # ⟨A, X⟩ = Σ of the upper entries of X times those of A, off-diagonal ones twice: √2 · svec.
+    # ⟨A, X⟩ is the sum over upper entries of A_ij X_ij, where off-diagonal ones count twice: √2 times the svec entries.
     weights = rows * np.where(upper == lower, 1.0, math.sqrt(2.0))
     measured = np.zeros((len(rows), d, d))
     measured[:, upper, lower] = weights
@@ -79,11 +80,11 @@ def minimum_trace(rows, d, labels, solver, weight=None):
 
 
 def minimum_trace_diagonal(vectors, labels, solver):
-    """Return the diagonal of the PSD matrices of least trace when every A_i is diagonal, and how far the solver got.
+    """Return the diagonal of the PSD matrices of least trace if every A_i is diagonal, and the solver's status.
 
-    The measurements see the diagonal alone, so the PSD programme is a linear one, and every PSD matrix with its
-    solution on the diagonal solves it, the diagonal one among them; None where it has none. ``vectors`` are the
-    diagonals of the A_i, shape (m, d).
+    Such measurements see only the diagonal of X, so the PSD programme is a linear programme. Every PSD matrix that has
+    its solution on the diagonal solves the PSD programme, the diagonal matrix among them. The result is None if there
+    is no solution. ``vectors`` are the diagonals of the A_i, shape (m, d).
     """
     import cvxpy
 
