@@ -1,7 +1,7 @@
-"""What every ensemble is: linear measurements of matrices, and what descents read of them.
+"""The base classes of ensembles: linear measurements of matrices, and the operations on them that descents need.
 
-A module of this folder, or of a chapter's folder ``ensembles``, has a class ``Ensemble`` with two attributes that the
-settings are checked by: ``provides`` (below) and ``acts_on``, the kind of space it measures
+A module of this folder, or of a chapter's folder ``ensembles``, defines a class ``Ensemble``. The settings are checked
+against two of its attributes: ``provides`` (below) and ``acts_on``, the space of matrices that it measures
 (``settings.options.WITHIN``).
 """
 
@@ -19,32 +19,31 @@ from algoreg.numerics.theory import symmetric_dimension
 
 
 class Ensemble(ABC):
-    """Measurements ⟨A_i, X⟩, i = 1 … m, as descents see them: labels,
-    the gradient of the squared loss, whole factored steps.
+    """Measurements ⟨A_i, X⟩, i = 1 … m, for descents: labels, the gradient of the squared loss, whole factored steps.
 
     Attributes
     ----------
     provides : frozenset of str
-        ``gradient`` and ``descend``, the methods here; ``prefixes``: runs may know the first measurements only
-        (``shared_by``); ``single measurements``: ``select``, ``measure``, ``adjoint``, and labels by measurement;
-        ``unpacked``: the method of this name; ``rectangular gradient``: a ``gradient`` at any d × columns matrix, not
-        symmetric, in place of ``gradient``; ``truncation``: a ``factored_gradient`` with levels; ``isometry``:
-        ``isometry_deviation``.
+        ``gradient`` and ``descend``: the methods of these names; ``prefixes``: runs may know only the first
+        measurements (``shared_by``); ``single measurements``: ``select``, ``measure`` and ``adjoint``, and labels with
+        a column per measurement; ``unpacked``: the method of this name; ``rectangular gradient``: in place of
+        ``gradient``, a method ``gradient`` for d × columns matrices that need not be symmetric; ``truncation``: a
+        ``factored_gradient`` with levels; ``isometry``: the method ``isometry_deviation``.
     acts_on : str
         The space of the matrices that are measured.
     d, m : int
         Matrix size and number of measurements.
     columns : int
-        Of the matrices: d, but in rectangular spaces.
+        Number of columns of the matrices: d, except in rectangular spaces.
     number : int
-        Which ensemble of its problem this is: a name for random streams that belong to it.
+        The number of this ensemble within its problem, which is part of the names of its random streams.
     device, dtype
-        Of its numbers; what is passed in must agree.
+        Device and type of the ensemble's numbers; arguments of its methods must have the same.
     digest : str or None
-        SHA-256 of what was drawn, in float64, before any cast.
+        SHA-256 of the drawn float64 numbers before any cast.
     drawn_ahead : bool
-        Whether its numbers are drawn before they are asked for. Where they are not, they depend on what is asked: it
-        has no digest, a run has another draw in another batch, and a killed run is made again from its seed.
+        Whether the measurements are drawn before they are used. If not, they depend on the products that are asked for:
+        the ensemble has no digest, a run has another draw in another batch, and a killed run is repeated from its seed.
     """
 
     provides: frozenset[str] = frozenset({"gradient", "descend"})
@@ -72,24 +71,25 @@ class Ensemble(ABC):
 
     @abstractmethod
     def label(self, targets: torch.Tensor) -> torch.Tensor:
-        """Return the labels that this ensemble gives to targets (T, d, d): T rows,
-        which ``gradient`` and ``train_error`` take.
-        """
+        """Return the labels of targets (T, d, d): T rows in the form that ``gradient`` and ``train_error`` take."""
 
     @abstractmethod
     def train_error(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) of every run, shape (B,), over what it knows [LMZ18, Appendix B]."""
+        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) of every run, shape (B,) [LMZ18, Appendix B].
+
+        Both sums are over the labels that the run knows.
+        """
 
     @abstractmethod
     def label_size(self, labels: torch.Tensor) -> torch.Tensor:
-        """Return √((1/m) Σy_i²) of every run, shape (B,), over what it knows: the labels' root mean square."""
+        """Return √((1/m) Σy_i²), the root mean square of the labels that each run knows, shape (B,)."""
 
     @abstractmethod
     def gradient(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Return M = (1/m) Σ_i (⟨A_i, X⟩ − y_i) sym(A_i) of every run [LMZ18, Section 2]:
-        the gradient of 1/(2m) Σ (⟨A_i, X⟩ − y_i)².
+        """Return M = (1/m) Σ_i (⟨A_i, X⟩ − y_i) sym(A_i) of every run [LMZ18, Section 2].
 
-        Matrices and M are symmetric, shape (B, d, d); labels have a row per run.
+        M is the gradient of 1/(2m) Σ (⟨A_i, X⟩ − y_i)². Matrices and M are symmetric, shape (B, d, d); labels have a
+        row per run.
         """
 
     def gradient_and_residual(self, matrices: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -98,15 +98,14 @@ class Ensemble(ABC):
         return self.gradient(matrices, labels), residual
 
     def shared_by(self, counts: Sequence[int]) -> Self:
-        """Return this ensemble, sharing memory, as seen by runs of
-        which run k knows the first ``counts[k]`` measurements.
+        """Return a view of this ensemble for runs of which run k knows the first ``counts[k]`` measurements.
 
         Counts fall, each between 1 and m; all are m unless the ensemble provides ``prefixes``.
 
         Raises
         ------
         ValueError
-            If they are not.
+            If the counts do not satisfy these conditions.
         """
         if any(count != self.m for count in counts):
             few = min(int(count) for count in counts)
@@ -118,17 +117,17 @@ class Ensemble(ABC):
     ) -> torch.Tensor:
         """Return M·U for X = UUᵀ of every run, factors and result of shape (B, d, k); see :meth:`gradient`.
 
-        With ``levels``, shape (B, 1), measurements above a run's level are left out: where ``truncation`` is provided.
+        With ``levels``, shape (B, 1), measurements above a run's level are left out; only an ensemble that provides
+        ``truncation`` accepts levels.
         """
         if levels is not None:
             raise NotImplementedError("this ensemble does not provide truncation")
         return torch.bmm(self.gradient(torch.bmm(factors, factors.mT), labels), factors)
 
     def descend(self, factors: torch.Tensor, steps: torch.Tensor, labels: torch.Tensor, count: int) -> torch.Tensor:
-        """Take ``count`` steps U ← U − ηMU of factored descents (B, d, k),
-        M as in :meth:`gradient` at X = UUᵀ; overwrites the factors.
+        """Take ``count`` steps U ← U − ηMU on factors (B, d, k), with M the :meth:`gradient` at X = UUᵀ.
 
-        ``steps`` are the η, shape (B,); labels have a row per run.
+        The factors are overwritten. ``steps`` are the step sizes η, shape (B,); labels have a row per run.
         """
         for _ in range(count):
             factors.addcmul_(steps[:, None, None], self.factored_gradient(factors, labels), value=-1)
@@ -167,7 +166,7 @@ class Ensemble(ABC):
 
 
 class CompiledSteps(Ensemble):
-    """An ensemble whose factored steps go on in compiled loops on a CPU, until they are asked for."""
+    """An ensemble that takes its factored steps in compiled loops on a CPU."""
 
     def descend(self, factors: torch.Tensor, steps: torch.Tensor, labels: torch.Tensor, count: int) -> torch.Tensor:
         """Take ``count`` steps of factored descents; see :class:`Ensemble`."""
@@ -199,26 +198,26 @@ class CompiledSteps(Ensemble):
         count: int,
         momentum: whole_steps.Momentum | None = None,
     ) -> whole_steps.Steps:
-        """Return the kernels' own factors, :class:`algoreg.engine.kernels.whole_steps.Steps`, after ``count`` steps."""
+        """Return the factors after ``count`` steps as :class:`algoreg.engine.kernels.whole_steps.Steps`."""
 
 
 class Measurements(Ensemble):
-    """An ensemble that keeps its measurements one by one, so that runs may know only the first of them.
+    """An ensemble that stores its measurements one by one, so that runs may know only the first of them.
 
     Attributes
     ----------
     block_rows, gpu_block_rows : int
-        How many measurements a pass handles together, on a CPU and on a GPU. (Compiled loops have blocks of their own:
+        How many measurements a pass handles together, on a CPU and on a GPU. (The compiled loops use other blocks, see
         ``kernels.passes``.)
     counts : tuple of int or None
-        How many measurements each run knows; None where every run knows all of them.
+        How many measurements each run knows; None if every run knows all of them.
     derived : dict
-        What algorithms have computed of these measurements, shared by the views of :meth:`shared_by`.
+        Results that algorithms have computed from these measurements, shared by the views of :meth:`shared_by`.
     """
 
     provides = frozenset({"gradient", "descend", "prefixes", "single measurements"})
     block_rows: int
-    # On a GPU there is no core's cache to stay in, and every block costs launches.
+    # A GPU needs large blocks: there is no core's cache to stay in, and every block costs kernel launches.
     gpu_block_rows = 16384
 
     def __init__(
@@ -236,9 +235,7 @@ class Measurements(Ensemble):
         self._know(counts)
 
     def _know(self, counts: Sequence[int] | None) -> None:
-        """Set ``counts`` and the (start, stop, runs) of a pass: blocks,
-        each with how many leading runs use all of it.
-        """
+        """Set ``counts``, and the blocks (start, stop, runs) of a pass; ``runs`` leading runs know all of a block."""
         self.counts = counts
         self._count: torch.Tensor | None = None
         height = self.block_rows if self.device.type == "cpu" else self.gpu_block_rows
@@ -260,22 +257,20 @@ class Measurements(Ensemble):
         return torch.tensor(self.counts or [self.m] * runs)
 
     def _numbers_known(self) -> torch.Tensor:
-        """Return how many measurements each run knows, or the one number of all,
-        shape (B,) or (1,): sent to the device once.
-        """
+        """Return how many measurements each run knows, shape (B,), or (1,) if all know m; sent to the device once."""
         if self._count is None:
             self._count = torch.tensor(self.counts or [self.m], device=self.device, dtype=self.dtype)
         return self._count
 
     @property
     def _divisor(self) -> torch.Tensor | int:
-        """By what every run's sums are divided: m, or how many measurements each knows, shape (B, 1)."""
+        """The divisor of every run's sums: m, or how many measurements each run knows, shape (B, 1)."""
         return self.m if self.counts is None else self._numbers_known()[:, None]
 
     def shared_by(self, counts: Sequence[int]) -> Self:
-        """Return this ensemble as seen by runs that know prefixes; see :meth:`Ensemble.shared_by`.
+        """Return a view of this ensemble for runs that know prefixes; see :meth:`Ensemble.shared_by`.
 
-        Labels keep all their columns; those beyond a run's count do not matter.
+        Labels keep all their columns; columns beyond a run's count are not used.
         """
         counts = tuple(int(count) for count in counts)
         shared = copy.copy(self)
@@ -284,9 +279,7 @@ class Measurements(Ensemble):
 
     @abstractmethod
     def measure(self, matrices: torch.Tensor) -> torch.Tensor:
-        """Return the measurements ⟨A_i, X⟩ of symmetric matrices (B, d, d), shape (B, m),
-        also those that a run does not know.
-        """
+        """Return all measurements ⟨A_i, X⟩ of symmetric matrices (B, d, d), shape (B, m), known to a run or not."""
 
     @abstractmethod
     def adjoint(self, weights: torch.Tensor) -> torch.Tensor:
@@ -294,16 +287,16 @@ class Measurements(Ensemble):
 
     @abstractmethod
     def select(self, indices: torch.Tensor) -> "Measurements":
-        """Return the ensemble of the measurements with these indices, shape (n,), integers from 0 to m − 1: a copy."""
+        """Return a new ensemble that contains the measurements with these indices from 0 to m − 1, shape (n,)."""
 
     def unpacked(self) -> torch.Tensor:
-        """Return the matrices sym(A_i) in full, shape (m, d, d): where ``unpacked`` is provided."""
+        """Return the full matrices sym(A_i), shape (m, d, d); only an ensemble that provides ``unpacked`` has this."""
         raise NotImplementedError("this ensemble does not provide unpacked matrices")
 
     def _part(self, m: int, **own: torch.Tensor | None) -> Self:
-        """Return a copy that has these tensors, of ``m`` measurements, in place of its own.
+        """Return a copy of the ensemble in which these tensors, of ``m`` measurements, replace the attributes.
 
-        Not by the constructor: mini-batches select at every step, and these numbers have been checked.
+        The constructor is not called, because mini-batches select at every step and the numbers have been checked.
         """
         part = copy.copy(self)
         vars(part).update(own, m=m, digest=None, derived={})
@@ -311,7 +304,7 @@ class Measurements(Ensemble):
         return part
 
     def label(self, targets: torch.Tensor) -> torch.Tensor:
-        """Return the labels that this ensemble gives to targets, shape (T, m); see :meth:`measure`."""
+        """Return the labels of targets, shape (T, m); see :meth:`measure`."""
         return self.measure(targets)
 
     def train_error(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -324,42 +317,42 @@ class Measurements(Ensemble):
         return torch.linalg.vector_norm(self._masked(labels), dim=1) / self._numbers_known().sqrt()
 
     def gradient(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Return M of every run by one pass there and one back; see :meth:`Ensemble.gradient`."""
+        """Return M of every run by a forward and an adjoint pass; see :meth:`Ensemble.gradient`."""
         return self.adjoint(self._masked(self.measure(matrices) - labels) / self._divisor)
 
     def gradient_and_residual(self, matrices: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return both by one pass there and one back; see :meth:`Ensemble.gradient_and_residual`."""
+        """Return both by a forward and an adjoint pass; see :meth:`Ensemble.gradient_and_residual`."""
         residual = self._masked(self.measure(matrices) - labels)
         return self.adjoint(residual) / self._numbers_known()[:, None, None], self.label_size(residual)
 
     def _masked(self, labels: torch.Tensor) -> torch.Tensor:
-        """Return labels (B, m), 0 where a run does not know them."""
+        """Return labels (B, m) with 0 in place of those that a run does not know."""
         if self.counts is None:
             return labels
         return labels.masked_fill(torch.arange(self.m, device=self.device) >= self._divisor, 0)
 
 
 class PackedRows(CompiledSteps, Measurements):
-    """An ensemble that keeps svec of every measurement matrix, whole, as the rows of a matrix.
+    """An ensemble that stores svec of every measurement matrix as the rows of a matrix.
 
-    Rows may be stored as a shorter type than is computed in, where that is what their numbers are by definition:
-    kernels widen them as they read them, and results have the bits of rows that were stored wide.
+    Rows may be stored in a shorter type than is computed in if this type holds their numbers exactly. The kernels widen
+    such rows as they read them, and results have the same bits as with rows stored in the wide type.
 
     Parameters
     ----------
     rows : torch.Tensor, shape (m, d(d+1)/2)
-        The packed matrices, in the type that is computed in or in bfloat16; or uint8, shape (m, ⌈d(d+1)/16⌉): signs as
-        bits, the first number in a byte's lowest, of which 1 is −1.
+        The packed matrices, in the type that is computed in or in bfloat16; or, as uint8 of shape (m, ⌈d(d+1)/16⌉),
+        signs as bits, where 1 means −1 and the first number is the lowest bit of a byte.
     d : int
     digest, number, counts
-        Those of :class:`Measurements`.
+        See :class:`Measurements`.
     dtype : torch.dtype, optional
-        What is computed in; that of the rows, where none is given.
+        The type that is computed in; by default the type of the rows.
 
     Attributes
     ----------
     rows : torch.Tensor
-        As kernels read them: each begins ``passes.padded`` of its length after the one before.
+        The rows in the layout that kernels read: the starts of two rows are ``passes.padded`` of their length apart.
     """
 
     provides = frozenset({"gradient", "descend", "prefixes", "single measurements", "unpacked"})
@@ -386,7 +379,7 @@ class PackedRows(CompiledSteps, Measurements):
         return passes.widened(self.rows[start:stop], symmetric_dimension(self.d), self.dtype)
 
     def _widened_blocks(self) -> list[tuple[int, int]]:
-        """Return (start, stop) of the rows that are widened together: all, where they need not be."""
+        """Return (start, stop) of the rows that are widened together; all rows, if they need no widening."""
         height = self.m if self.rows.dtype == self.dtype else self.gpu_block_rows
         return list(pairwise([*range(0, self.m, height), self.m]))
 
@@ -407,9 +400,7 @@ class PackedRows(CompiledSteps, Measurements):
         return smat(total.div_(self._divisor), self.d)
 
     def gradient_and_residual(self, matrices: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return M and the root mean square of what the labels leave, reading every row once;
-        see :meth:`Measurements.gradient`.
-        """
+        """Return M and the root mean square residual, reading every row once; see :class:`Ensemble`."""
         if not library.serve(self.device):
             return super().gradient_and_residual(matrices, labels)
         gradient, residuals = self._passed(matrices, labels, keep=True)
@@ -419,7 +410,7 @@ class PackedRows(CompiledSteps, Measurements):
     def _passed(
         self, matrices: torch.Tensor, labels: torch.Tensor, keep: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return M and, if they are kept, the residuals of every run, after one pass of the compiled loops."""
+        """Return M and, if ``keep`` is set, the residuals of every run, from one pass of the compiled loops."""
         counts = self._known(len(matrices))
         sums = passes.Pass(self.rows, self._tables(counts), counts, labels, self.d, keep)
         return passes.unpack(sums(passes.pack(matrices, self.d)), counts.to(self.dtype), self.d), sums.residuals
@@ -432,7 +423,7 @@ class PackedRows(CompiledSteps, Measurements):
         count: int,
         momentum: whole_steps.Momentum | None = None,
     ) -> whole_steps.Steps:
-        """Return the kernels' own factors after ``count`` steps."""
+        """Return the factors after ``count`` steps in the kernels' layout."""
         counts = self._known(len(factors))
         tables = self._tables(counts)
         moving = whole_steps.Steps(factors, self.d, steps, counts.to(self.dtype), len(tables), momentum)
@@ -443,12 +434,12 @@ class PackedRows(CompiledSteps, Measurements):
         return moving
 
     def select(self, indices: torch.Tensor) -> Self:
-        """Return the ensemble of the measurements with these indices (a copy of their rows)."""
+        """Return a new ensemble that contains the measurements with these indices (a copy of their rows)."""
         rows = passes.with_padding(self.rows)[indices]
         return self._part(len(indices), rows=rows[:, : self.rows.shape[1]])
 
     def unpacked(self) -> torch.Tensor:
-        """Return the full matrices sym(A_i), shape (m, d, d): twice the memory."""
+        """Return the full matrices sym(A_i), shape (m, d, d); they take twice the memory."""
         return smat(self.packed(), self.d)
 
     def measure(self, matrices: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,8 @@
-"""Entries of a symmetric matrix, no one twice: matrix completion [candes2009].
+"""Different entries of a symmetric matrix: matrix completion [candes2009].
 
 In the packed coordinates of :mod:`algoreg.numerics.svec` the measurements are √D times different unit vectors,
-D = d(d+1)/2: √D·X_ii and √(2D)·X_ij for i < j, so that (1/m) Σ ⟨A_i, X⟩² is ‖X‖_F² in the mean, and at m = D always.
-Only the positions are stored.
+D = d(d+1)/2: √D·X_ii and √(2D)·X_ij for i < j. The mean of (1/m) Σ ⟨A_i, X⟩² is therefore ‖X‖_F²; at m = D the sum
+always equals it. Only the positions are stored.
 """
 
 import hashlib
@@ -18,11 +18,11 @@ from algoreg.settings.base import EnsembleLimits
 
 
 class Limits(EnsembleLimits):
-    """What settings may ask of it."""
+    """Limits on the settings."""
 
     @staticmethod
     def most_m(d: int) -> int:
-        """Return how many entries there are."""
+        """Return the number of entries on and above the diagonal."""
         return d * (d + 1) // 2
 
     @staticmethod
@@ -32,14 +32,14 @@ class Limits(EnsembleLimits):
 
 
 class Entries(Measurements):
-    """Measurements that each read one entry: what is common to symmetric and rectangular matrices.
+    """Measurements that read one entry each, of symmetric or of rectangular matrices.
 
     Attributes
     ----------
     positions : torch.Tensor of int, shape (m, 2)
         Row and column of every entry.
 
-    The others are those of :class:`algoreg.ensembles.base.Measurements`.
+    For the other attributes see :class:`algoreg.ensembles.base.Measurements`.
     """
 
     kind: str
@@ -63,7 +63,7 @@ class Entries(Measurements):
         super().__init__(d, len(positions), device, dtype, digest, number, counts)
         self.columns = columns or d
         self.positions = positions.to(device)
-        # The scale of a reading, and the flat place and weight of every entry of A_i.
+        # The factor by which an entry is multiplied, and the flat positions and the weight of the entries of A_i.
         self.scale, self.flat, self.weights = self._readings()
 
     def _readings(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -84,12 +84,12 @@ class Entries(Measurements):
         dtype: torch.dtype = torch.float64,
         columns: int | None = None,
     ) -> Self:
-        """Draw the positions of ensemble number ``ensemble``: the first m of all of them in a random order.
+        """Draw the positions of ensemble number ``ensemble``: the first m of all positions in a random order.
 
         Raises
         ------
         ValueError
-            If there are not as many as m.
+            If there are fewer than m positions.
         """
         positions = cls._every_place(d, columns or d)
         if m > len(positions):
@@ -103,12 +103,12 @@ class Entries(Measurements):
         return cls(torch.from_numpy(chosen), d, device, dtype, digest, ensemble, columns=columns)
 
     def select(self, indices: torch.Tensor) -> Self:
-        """Return the ensemble of the measurements with these indices."""
+        """Return a new ensemble that contains the measurements with these indices."""
         own = {name: getattr(self, name)[indices] for name in ("positions", "scale", "weights")}
         return self._part(len(indices), flat=self.flat[:, indices], **own)
 
     def measure(self, matrices: torch.Tensor) -> torch.Tensor:
-        """Return the scaled entries of matrices (B, d, columns), shape (B, m): in O(m)."""
+        """Return the scaled entries of matrices (B, d, columns), shape (B, m), in O(m)."""
         return matrices.flatten(1)[:, self.flat[0]] * self.scale
 
     def adjoint(self, weights: torch.Tensor) -> torch.Tensor:
@@ -129,11 +129,11 @@ class Ensemble(Entries):
         return np.stack(np.triu_indices(d), axis=1)
 
     def _scale(self) -> torch.Tensor:
-        """Return by what an entry is multiplied: √D on the diagonal, √(2D) off it."""
+        """Return the factor by which an entry is multiplied: √D on the diagonal, √(2D) off it."""
         off = self.positions[:, 0] != self.positions[:, 1]
         return (self.d * (self.d + 1) / 2 * (1 + off.to(self.dtype))).sqrt()
 
     def _readings(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         (rows, columns), scale = self.positions.T, self._scale()
-        # Half the scale at both positions of an entry, twice at that of one on the diagonal.
+        # Both positions of an entry have half the scale. On the diagonal they coincide, and the halves add up.
         return scale, torch.stack([rows * self.d + columns, columns * self.d + rows]), scale / 2

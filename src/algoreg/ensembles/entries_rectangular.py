@@ -1,7 +1,7 @@
-"""Entries of a rectangular matrix, no one twice: √(d1·d2)·X_ij at m different positions [candes2009].
+"""Different entries of a rectangular matrix: √(d1·d2)·X_ij at m different positions [candes2009].
 
-In the settings d1 = d2 = d; :meth:`Ensemble.draw` takes any number of columns. Matrices are not
-symmetric, and so M is not: algorithms on UUᵀ do not fit.
+In the settings d1 = d2 = d; :meth:`Ensemble.draw` takes any number of columns. Neither the matrices nor M are
+symmetric, so algorithms on UUᵀ cannot be used.
 """
 
 import numpy as np
@@ -12,11 +12,11 @@ from algoreg.settings.base import EnsembleLimits
 
 
 class Limits(EnsembleLimits):
-    """What settings may ask of it."""
+    """Limits on the settings."""
 
     @staticmethod
     def most_m(d: int) -> int:
-        """Return how many entries there are."""
+        """Return the number of entries."""
         return d * d
 
     @staticmethod

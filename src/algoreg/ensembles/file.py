@@ -1,13 +1,13 @@
-"""Measurements of one's own, from a file, in a random order that the ensemble's number names.
+"""The user's measurements from a file, in a random order that depends on the ensemble's number.
 
-Different numbers therefore hold out different measurements, and a run that knows m of them knows m at random. The
-observations are those of the file: no target is planted. Measurements that read rectangular matrices A (d1 × d2) are
-held as [[0, A], [Aᵀ, 0]]/2 of size d1 + d2, which reads the block LRᵀ of UUᵀ for U = [L; R]. A pair of vectors is
-held as xzᵀ is. A table's row x is held as x̃x̃ᵀ, x̃ = (1, x) with standardised columns. A Pauli string is held as
-:mod:`algoreg.ensembles.pauli_hermitian` holds it, d = 2ⁿ⁺¹.
+Different numbers therefore hold out different measurements, and a run that knows m measurements knows m random ones.
+The observations come from the file, so no target is planted. A measurement of rectangular matrices A (d1 × d2) is
+stored as [[0, A], [Aᵀ, 0]]/2 of size d1 + d2, which reads the block LRᵀ of UUᵀ for U = [L; R]. A pair of vectors is
+stored like the matrix xzᵀ. A table's row x is stored as x̃x̃ᵀ, where x̃ = (1, x) has standardised columns. A Pauli string
+is stored as in :mod:`algoreg.ensembles.pauli_hermitian`, d = 2ⁿ⁺¹.
 
-Matrices and labels are scaled: the mean of ‖A_i‖_F² is d², the labels' root mean square is 1. So a target has norm
-about 1.
+Matrices and labels are scaled so that the mean of ‖A_i‖_F² is d² and the labels' root mean square is 1. A target
+therefore has norm about 1.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from algoreg.numerics.theory import symmetric_dimension
 from algoreg.recover.io import measurement_files
 from algoreg.recover.io.measurement_files import Measured
 
-# What the settings' checks read: an experiment of it has ``data``, and nothing is planted.
+# The checks of the settings read this: experiments with this ensemble need ``data``, and no target is planted.
 READS_DATA = True
 BLOCK_ROWS = 1024
 
@@ -60,12 +60,12 @@ class Ensemble(gaussian.Ensemble):
         Parameters
         ----------
         data : mapping
-            ``path``, and perhaps what else :class:`algoreg.settings.descents.Data` has.
+            ``path``, and optionally the other fields of :class:`algoreg.settings.descents.Data`.
 
         Raises
         ------
         ValueError
-            If the file cannot be read, its matrices are of another size than d, or it has fewer measurements than m.
+            If the file cannot be read, its matrices have another size than d, or it has fewer measurements than m.
         """
         if data is None:
             raise ValueError("an ensemble of a file needs data")
@@ -78,7 +78,7 @@ class Ensemble(gaussian.Ensemble):
         chosen = stream("ensemble", kind="file", d=d, seed=seed, ensemble=ensemble).permutation(size)[:m]
         rows, labels = packed(found, chosen), np.asarray(found.y[chosen], np.float64)
         refuse_bad_numbers(rows, labels, data["path"])
-        # Of the file's own numbers: sums of them end in the processor's last bits.
+        # The digest covers the numbers in the file and not scaled ones, whose last bits depend on the processor.
         digest = hashlib.sha256(np.ascontiguousarray(found.X[chosen]).data)
         digest.update(np.ascontiguousarray(found.y[chosen]).data)
         rows, labels = near_one(rows), near_one(labels)
@@ -91,17 +91,17 @@ class Ensemble(gaussian.Ensemble):
 
 
 def near_one(numbers: np.ndarray, axis: int | None = None) -> np.ndarray:
-    """Return numbers over a power of two, the largest from 1/2 to 1,
-    so that their squares are neither infinite nor all 0.
+    """Return numbers divided by a power of two, so that the largest is between 1/2 and 1.
 
-    No digit changes: what is computed from them in units of their size is the same to the last bit.
+    Their squares are then neither infinite nor all 0. No digit changes, so results that do not depend on the numbers'
+    scale have the same bits.
     """
     _, exponent = np.frexp(np.abs(numbers).max(axis=axis))
     return np.ldexp(numbers, -exponent)
 
 
 def refuse_bad_numbers(rows: np.ndarray, labels: np.ndarray, path: str) -> None:
-    """Raise a ValueError for numbers that are not finite, and for labels or matrices that are all 0."""
+    """Raise a ValueError if some number is not finite, or if all labels or all matrices are 0."""
     if not (np.isfinite(rows).all() and np.isfinite(labels).all()):
         raise ValueError(f"{path}: it has numbers that are not finite")
     if not rows.any() or not labels.any():
@@ -140,7 +140,7 @@ def size_of(measured: Measured) -> int:
 
 
 def packed(measured: Measured, chosen: np.ndarray) -> np.ndarray:
-    """Return the packed measurements with these indices, not scaled, shape (m, d(d+1)/2), float64."""
+    """Return the packed measurements with these indices before they are scaled, shape (m, d(d+1)/2), float64."""
     d = size_of(measured)
     rows = np.empty((len(chosen), symmetric_dimension(d)))
     make = MAKE[measured.kind]
@@ -176,11 +176,9 @@ LIFT = (_of_matrices, _of_vectors, _of_entries)
 
 
 def standardised(table: np.ndarray) -> np.ndarray:
-    """Return (1, x) of every row, columns of x at mean 0 and variance 1,
-    or 0 where they are constant, shape (m, p + 1).
-    """
+    """Return (1, x) of every row, shape (m, p + 1); columns of x have mean 0 and variance 1, or are 0 if constant."""
     table = near_one(np.asarray(table, np.float64), axis=0)
-    # What rounding leaves of a constant column's deviations is not 0.
+    # The deviations of a constant column may not be exactly 0, because of rounding.
     size, least = table.std(axis=0), 1e-10 * np.abs(table).max(axis=0)
     return np.column_stack([np.ones(len(table)), (table - table.mean(axis=0)) / np.where(size > least, size, 1)])
 

@@ -1,8 +1,8 @@
 """Gaussian measurement matrices whose packed entries are bfloat16 numbers: half the memory and traffic of float32.
 
 The numbers of :mod:`algoreg.ensembles.gaussian` are drawn and rounded, through float32, to the 8 significant bits of
-bfloat16. The measurements are those of the rounded matrices, so nothing is approximated; what is not Gaussian about
-them is a relative 2⁻⁹ of every entry.
+bfloat16. The labels are measured with the rounded matrices, so nothing is approximated; the entries differ from
+Gaussian ones by a relative 2⁻⁹.
 """
 
 from typing import Self
@@ -18,18 +18,18 @@ from algoreg.settings.base import EnsembleLimits
 
 
 class Limits(EnsembleLimits):
-    """What settings may ask of it."""
+    """Limits on the settings."""
 
     rounds_to = "bfloat16"
 
     @staticmethod
     def stored(d: int, m: int) -> int:
-        """Return how many numbers of eight bytes its room would hold."""
+        """Return how many eight-byte numbers would take the same memory."""
         return m * symmetric_dimension(d) // 4
 
 
 class Ensemble(PackedRows):
-    """A drawn ensemble of rounded Gaussian matrices; the digest is that of the numbers before they are rounded."""
+    """A drawn ensemble of rounded Gaussian matrices; its digest covers the numbers before they are rounded."""
 
     @classmethod
     def draw(

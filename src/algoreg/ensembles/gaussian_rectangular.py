@@ -1,7 +1,7 @@
-"""Gaussian measurements of rectangular matrices: A_i of d1 × d2 iid N(0, 1) entries, not symmetric, whole.
+"""Gaussian measurements of rectangular matrices: unpacked A_i with d1 × d2 iid N(0, 1) entries.
 
-In the settings d1 = d2 = d; :meth:`Ensemble.draw` takes any number of columns. Matrices are not
-symmetric, and so M is not: algorithms on UUᵀ do not fit.
+In the settings d1 = d2 = d; :meth:`Ensemble.draw` takes any number of columns. Neither the matrices nor M are
+symmetric, so algorithms on UUᵀ cannot be used.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ BLOCK_ROWS = 128
 
 
 class Limits(EnsembleLimits):
-    """What settings may ask of it."""
+    """Limits on the settings."""
 
     @staticmethod
     def stored(d: int, m: int) -> int:
@@ -29,9 +29,7 @@ class Limits(EnsembleLimits):
 
 
 def flat_rows(d: int, columns: int, m: int, seed: int, ensemble: int) -> Iterator[np.ndarray]:
-    """Yield the measurements as flat float64 rows of d·columns entries, in blocks;
-    a longer ensemble starts with the shorter one.
-    """
+    """Yield flat float64 rows of d·columns entries in blocks; a longer ensemble begins with the shorter one."""
     names = {"d": d, "columns": columns, "seed": seed, "ensemble": ensemble}
     return normal_blocks(stream("ensemble", kind="gaussian-rectangular", **names), m, (d * columns,), BLOCK_ROWS)
 
@@ -44,12 +42,12 @@ class Ensemble(Measurements):
     rows : torch.Tensor, shape (m, d·columns)
         The measurement matrices, flat.
 
-    The others are those of :class:`algoreg.ensembles.base.Measurements`.
+    For the other attributes see :class:`algoreg.ensembles.base.Measurements`.
     """
 
     provides = frozenset({"rectangular gradient", "prefixes", "single measurements"})
     acts_on = "rectangular"
-    # Blocks only part what some runs do not know: a matrix library divides its own work.
+    # One block for all rows, unless runs know prefixes: the matrix library divides the work itself.
     block_rows = 2**30
 
     def __init__(
@@ -76,13 +74,13 @@ class Ensemble(Measurements):
         dtype: torch.dtype = torch.float64,
         columns: int | None = None,
     ) -> Self:
-        """Draw ensemble number ``ensemble`` in float64, hash it, cast it block by block."""
+        """Draw ensemble number ``ensemble`` in float64, hash it and cast it block by block."""
         columns = columns or d
         rows = torch.empty(m, d * columns, dtype=dtype, device=device)
         return cls(rows, d, fill(rows, flat_rows(d, columns, m, seed, ensemble)), ensemble)
 
     def select(self, indices: torch.Tensor) -> Self:
-        """Return the ensemble of the measurements with these indices."""
+        """Return a new ensemble that contains the measurements with these indices."""
         return self._part(len(indices), rows=self.rows[indices])
 
     def measure(self, matrices: torch.Tensor) -> torch.Tensor:

@@ -1,9 +1,8 @@
-"""An ensemble seen through its Gram matrix: all that gradient descent on the squared loss reads of it
-[LMZ18, Section 2].
+"""The Gram matrix of an ensemble: all that gradient descent on the squared loss needs of it [LMZ18, Section 2].
 
-With the packed measurement matrices as the rows of A (m × D, D = d(d+1)/2), the gradient and the loss at X need only
-G = AᵀA/m and, of the labels y, c = Aᵀy/m and s = |y|²/m. A step reads D² numbers instead of mD, less wherever m > D,
-and multiplies with each of them once instead of twice.
+With the packed measurement matrices as the rows of A (m × D, D = d(d+1)/2), the gradient and the loss at X depend only
+on G = AᵀA/m and, for labels y, on c = Aᵀy/m and s = |y|²/m. A step reads D² numbers instead of mD, which is less if
+m > D, and multiplies with each of them once instead of twice.
 """
 
 import hashlib
@@ -23,7 +22,7 @@ from algoreg.settings.base import EnsembleLimits
 
 
 class Limits(EnsembleLimits):
-    """What settings may ask of it."""
+    """Limits on the settings."""
 
     smallest_train_error: ClassVar = {"float32": 1e-3, "float64": 1e-7}
 
@@ -43,28 +42,26 @@ def mean_outer_product(blocks: Iterable[torch.Tensor], d: int, m: int, device: t
 
 
 def label_rows(ensemble: Measurements, labels: torch.Tensor) -> torch.Tensor:
-    """Return the labels (T, m) of an ensemble, noisy or not, as those of its Gram matrix:
-    rows (Aᵀy/m, |y|²/m), shape (T, D + 1).
-    """
+    """Convert an ensemble's labels y (T, m), noisy or not, to labels (Aᵀy/m, |y|²/m) of its Gram matrix (T, D + 1)."""
     pulled = svec(ensemble.adjoint(labels)) / ensemble.m
     return torch.cat([pulled, labels.square().mean(dim=1, keepdim=True)], dim=1)
 
 
 class Ensemble(base.CompiledSteps):
-    """The Gram matrix of a Gaussian ensemble on a device; the measurements themselves are not kept.
+    """The Gram matrix of a Gaussian ensemble on a device; the measurements themselves are not stored.
 
     Attributes
     ----------
     gram : torch.Tensor, shape (D, D), D = d(d+1)/2
         G = AᵀA/m, symmetric to rounding.
 
-    The others are those of :class:`algoreg.ensembles.base.Ensemble`; the digest is that of the rows, as for the
-    ensemble with all its measurements.
+    For the other attributes see :class:`algoreg.ensembles.base.Ensemble`. The digest covers the rows, so it equals the
+    digest of the ensemble that stores its measurements.
 
     Raises
     ------
     ValueError
-        If the shape is not that of a Gram matrix for d.
+        If the Gram matrix does not have the shape (D, D).
     """
 
     provides = frozenset({"gradient", "descend", "isometry"})
@@ -88,7 +85,7 @@ class Ensemble(base.CompiledSteps):
     ) -> Self:
         """Draw the measurements of :meth:`algoreg.ensembles.gaussian.Ensemble.draw`, adding up G in float64.
 
-        Same stream, same digest; only one block of rows is held at a time.
+        Stream and digest are the same; only one block of rows is in memory at a time.
         """
         sha = hashlib.sha256()
         gram = mean_outer_product(hashed(packed_rows(d, m, seed, ensemble), sha), d, m, device)
@@ -101,7 +98,7 @@ class Ensemble(base.CompiledSteps):
         Raises
         ------
         ValueError
-            If runs of that ensemble know only prefixes of it.
+            If the runs of the ensemble know only prefixes of it.
         """
         if ensemble.counts is not None:
             raise ValueError(f"a Gram matrix does not contain prefixes, but runs know {ensemble.counts} measurements")
@@ -110,18 +107,15 @@ class Ensemble(base.CompiledSteps):
         return cls(passes.as_padded(gram, ensemble.dtype), ensemble.d, ensemble.m, ensemble.digest, ensemble.number)
 
     def label(self, targets: torch.Tensor) -> torch.Tensor:
-        """Return the labels of targets (T, d, d), shape (T, D + 1): rows (c, s) with c = G x*, s = x*ᵀG x*,
-        x* = svec(X*).
-        """
+        """Return the labels of targets (T, d, d): rows (c, s), (T, D + 1), with c = Gx*, s = x*ᵀGx*, x* = svec(X*)."""
         x, pulled = svec(targets), self._image(targets)
         return torch.cat([pulled, (pulled * x).sum(dim=1, keepdim=True)], dim=1)
 
     def train_error(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) per run [LMZ18, Appendix B],
-        as √(max(xᵀGx − 2cᵀx + s, 0)/s), x = svec(X).
+        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) per run [LMZ18, Appendix B].
 
-        The three terms cancel as X fits the labels: below about √eps (10⁻⁸ in float64, 3·10⁻⁴ in float32) the value
-        is rounding, and may be 0.
+        It is computed as √(max(xᵀGx − 2cᵀx + s, 0)/s), x = svec(X). The three terms cancel as X fits the labels: below
+        about √eps (10⁻⁸ in float64, 3·10⁻⁴ in float32) the value consists of rounding error, and may be 0.
         """
         x, pulled, square = svec(matrices), labels[:, :-1], labels[:, -1]
         loss = ((self._image(matrices) - 2 * pulled) * x).sum(dim=1) + square
@@ -151,7 +145,7 @@ class Ensemble(base.CompiledSteps):
         count: int,
         momentum: whole_steps.Momentum | None = None,
     ) -> whole_steps.Steps:
-        """Return the kernels' own factors after ``count`` steps."""
+        """Return the factors after ``count`` steps in the kernels' layout."""
         lanes = passes.lanes_for(self.gram.numel())
         moving = whole_steps.Steps(factors, self.d, steps, torch.ones_like(steps), lanes, momentum)
         if lanes == 1:
@@ -161,7 +155,7 @@ class Ensemble(base.CompiledSteps):
 
         def sums(x: torch.Tensor) -> torch.Tensor:
             passes.measure(self.gram, x, total[:, :length])
-            # numpy's, for the reason in ``passes.Pass``.
+            # numpy subtracts, for the reason given in ``passes.Pass``.
             total.numpy()[:, :length] -= labels.numpy()[:, :length]
             return total
 
@@ -171,8 +165,8 @@ class Ensemble(base.CompiledSteps):
     def isometry_deviation(self) -> float:
         """Return the operator norm of G − I, in float64.
 
-        It is the smallest δ with (1 − δ)|X|² ≤ (1/m) Σ⟨A_i, X⟩² ≤ (1 + δ)|X|² for all symmetric X, so it bounds
-        from above the restricted isometry constant [LMZ18, Section 2] of every rank.
+        It is the smallest δ with (1 − δ)|X|² ≤ (1/m) Σ⟨A_i, X⟩² ≤ (1 + δ)|X|² for all symmetric X, so it is an upper
+        bound on the restricted isometry constant [LMZ18, Section 2] of every rank.
         """
         deviation = self.gram.double() - torch.eye(len(self.gram), device=self.device, dtype=torch.float64)
         return torch.linalg.eigvalsh(deviation).abs().max().item()

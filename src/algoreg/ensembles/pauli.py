@@ -1,12 +1,12 @@
-"""Real Pauli observables on n qubits, no one twice, d = 2ⁿ: a basis of the symmetric d × d matrices [gross2010].
+"""Different real Pauli observables on n qubits, d = 2ⁿ: a basis of the symmetric d × d matrices [gross2010].
 
-A string of letters I, X, Y, Z is two n-bit numbers x and z, P = i^{|x∧z|} X^x Z^z, and real where it has an even number
-of Y; there are D = d(d+1)/2 of these, orthogonal, of squared norm d. A_i = √(D/d)·P_i, so that (1/m) Σ ⟨A_i, X⟩² is
-‖X‖_F² in the mean. P permutes coordinates and flips signs: ⟨P, X⟩ = ± Σ_b (−1)^{|z∧b|} X[b⊕x, b]. So for all z of one x
-at once the expectations are a Walsh–Hadamard transform of a permuted diagonal: a pass costs O(d^{5/2} + m) a run
-whatever m is, and no matrix is ever made.
+A string of letters I, X, Y, Z is represented by two n-bit numbers x and z: P = i^{|x∧z|} X^x Z^z. It is real if it has
+an even number of Y; there are D = d(d+1)/2 real strings, which are orthogonal and have squared norm d. With A_i =
+√(D/d)·P_i the mean of (1/m) Σ ⟨A_i, X⟩² is ‖X‖_F². P permutes coordinates and flips signs: ⟨P, X⟩ = ± Σ_b (−1)^{|z∧b|}
+X[b⊕x, b]. For one x, the expectations for all z together are therefore a Walsh–Hadamard transform of a permuted
+diagonal. A pass costs O(d^{5/2} + m) per run, and no matrix is ever formed.
 
-States with complex entries: :mod:`algoreg.ensembles.pauli_hermitian`.
+For states with complex entries see :mod:`algoreg.ensembles.pauli_hermitian`.
 """
 
 import hashlib
@@ -24,16 +24,16 @@ from algoreg.settings.base import EnsembleLimits
 
 
 class Limits(EnsembleLimits):
-    """What settings may ask of it."""
+    """Limits on the settings."""
 
     @staticmethod
     def refused_d(d: int) -> str | None:
-        """Return which sizes are allowed where d is none of them."""
+        """Return which sizes are allowed, or None if d is one of them."""
         return None if 2 <= d <= 4096 and d & (d - 1) == 0 else "a power of 2, from 2 to 4096,"
 
     @staticmethod
     def most_m(d: int) -> int:
-        """Return how many real strings there are."""
+        """Return the number of real strings."""
         return d * (d + 1) // 2
 
     @staticmethod
@@ -46,7 +46,7 @@ Integers = TypeVar("Integers", np.ndarray, torch.Tensor)
 
 
 def popcount(numbers: Integers) -> Integers:
-    """Return how many bits of whole numbers below 2¹⁶ are 1."""
+    """Return how many bits of integers below 2¹⁶ are 1."""
     return sum(((numbers >> bit) & 1 for bit in range(1, 16)), numbers & 1)
 
 
@@ -62,12 +62,12 @@ def all_strings(bits: int) -> np.ndarray:
 
 
 def from_letters(text: str) -> tuple[int, int]:
-    """Return (x, z) of a string of the letters I, X, Y, Z, the first of the highest bit.
+    """Return (x, z) of a string of the letters I, X, Y, Z; the first letter is the highest bit.
 
     Raises
     ------
     ValueError
-        If there is another letter.
+        If the string contains another letter.
     """
     refusals.refuse_strange_strings([text])
     x, z = (int("".join("01"[letter in pair] for letter in text), 2) for pair in ("XY", "ZY"))
@@ -80,12 +80,13 @@ class Ensemble(Measurements):
     Parameters
     ----------
     strings : torch.Tensor of int, shape (m, 2)
-        x and z of every one.
+        x and z of every string.
     d : int
     count : int, optional
-        Of the strings that they are drawn from, the dimension of what is measured; d(d+1)/2 when left out.
+        The number of strings that these are drawn from, which is the dimension of the measured space; by default
+        d(d+1)/2.
     signs : torch.Tensor, shape (m,), optional
-        1 or −1, by which P_i counts.
+        The sign of every P_i, 1 or −1; by default 1.
     device, dtype, digest, number, counts
         See :class:`algoreg.ensembles.base.Measurements`.
 
@@ -124,12 +125,12 @@ class Ensemble(Measurements):
         half = (d.bit_length() - 1) // 2
         self._sides = [hadamard(bits).to(self.device, dtype) for bits in (d.bit_length() - 1 - half, half)]
         rows = torch.arange(d)
-        # Where X[b⊕x, b] is, of row x and column b.
+        # The flat position of X[b⊕x, b], by row x and column b.
         self._diagonals = ((rows[:, None] ^ rows) * d + rows).flatten().to(self.device)
 
     @classmethod
     def strings(cls, d: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return x and z of all strings that are drawn from, shape (count, 2), and their signs, shape (count,)."""
+        """Return x and z of all strings that can be drawn, shape (count, 2), and their signs, shape (count,)."""
         every = all_strings(d.bit_length() - 1)
         real = every[popcount(every[:, 0] & every[:, 1]) % 2 == 0]
         return real, np.ones(len(real))
@@ -149,7 +150,7 @@ class Ensemble(Measurements):
         Raises
         ------
         ValueError
-            If there are not as many as m.
+            If there are fewer than m strings.
         """
         every, signs = cls.strings(d)
         if m > len(every):
@@ -160,13 +161,11 @@ class Ensemble(Measurements):
         return cls(chosen, d, len(every), torch.from_numpy(signs[order]), device, dtype, digest, ensemble)
 
     def select(self, indices: torch.Tensor) -> Self:
-        """Return the ensemble of the measurements with these indices."""
+        """Return a new ensemble that contains the measurements with these indices."""
         return self._part(len(indices), weights=self.weights[indices], cells=self.cells[indices])
 
     def _transform(self, table: torch.Tensor) -> torch.Tensor:
-        """Return the Walsh–Hadamard transform of the rows of tables (B, d, d):
-        a Kronecker product of two small ones.
-        """
+        """Return the Walsh–Hadamard transform of rows of tables (B, d, d) by a Kronecker product of two small ones."""
         high, low = self._sides
         return (high @ table.view(-1, len(high), len(low)) @ low).view(table.shape)
 

@@ -1,7 +1,7 @@
-"""Rank-one measurement matrices A_i = x_i x_iᵀ with x_i ~ N(0, I): what a quadratic network sees [LMZ18, Appendix A].
+"""Rank-one measurement matrices A_i = x_i x_iᵀ with x_i ~ N(0, I): those of quadratic networks [LMZ18, Appendix A].
 
 ⟨x xᵀ, UUᵀ⟩ = |Uᵀx|² is the output of a one-hidden-layer network with quadratic activations and hidden weights U. Only
-the vectors are stored, and all products go through them: no m × d × d array is ever made.
+the vectors are stored, and all products are computed from them, without any m × d × d array.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from algoreg.settings.base import EnsembleLimits
 
 
 class Limits(EnsembleLimits):
-    """What settings may ask of it."""
+    """Limits on the settings."""
 
     @staticmethod
     def stored(d: int, m: int) -> int:
@@ -24,27 +24,27 @@ class Limits(EnsembleLimits):
         return m * d
 
 
-# Rows handled together. A pass makes arrays of (runs · width) × rows: for 5 to 15 runs of width 100 in float32, 256
-# rows keep them at 0.5 to 1.5 MB, in cache when they are read again. On one CPU core 128 rows measured alike, 512 up to
-# a quarter slower, one block twice as slow. Factors of few columns would like 1024 (40% faster); full width is the
-# rule.
+# Rows that are handled together. A pass creates arrays of (runs · width) × rows: for 5 to 15 runs of width 100 in
+# float32, 256 rows keep these arrays at 0.5 to 1.5 MB, so that they are still in cache when they are read again.
+# Measured on one CPU core, 128 rows are as fast, 512 up to a quarter slower, and a single block is twice as slow. With
+# few columns 1024 rows would be 40 % faster, but most runs have full width.
 BLOCK_ROWS = 256
 
 
 def _refuse_not_finite(name: str, given: torch.Tensor) -> None:
-    # In blocks, as isfinite makes arrays of the size of what it is given.
+    # The check goes in blocks, because isfinite returns an array of the size of its argument.
     if not torch.stack([torch.isfinite(block).all() for block in given.split(BLOCK_ROWS)]).all():
         row, column = (~torch.isfinite(given)).nonzero()[0].tolist()
         raise ValueError(f"{name}[{row}, {column}] = {given[row, column]}; allowed are finite numbers")
 
 
 def _seen(flat: torch.Tensor, x: torch.Tensor, width: int) -> torch.Tensor:
-    """Return what a block's vectors give with the rows of all runs, shape (B, width, block)."""
+    """Return the products of a block's vectors with the rows of all runs, shape (B, width, block)."""
     return (flat @ x.T).view(-1, width, len(x))
 
 
 def _inner(v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-    """Return Σ_k v_k w_k per run and measurement, shape (B, block)."""
+    """Return Σ_k v_k w_k for every run and measurement, shape (B, block)."""
     return (v * w).sum(1)
 
 
@@ -58,7 +58,7 @@ def _symmetric_part(matrices: torch.Tensor) -> torch.Tensor:
 
 
 class Ensemble(Measurements):
-    """Rank-one measurements on a device: A_i = x_i x_iᵀ, or (x_i y_iᵀ + y_i x_iᵀ)/2 where there are partners y_i.
+    """Rank-one measurements on a device: A_i = x_i x_iᵀ, or (x_i y_iᵀ + y_i x_iᵀ)/2 with partners y_i.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Ensemble(Measurements):
         The x_i.
     d : int
     partners : torch.Tensor, shape (m, d), optional
-        The y_i; every vector is its own partner when left out.
+        The y_i; by default every vector is its own partner.
     digest, number, counts
         See :class:`algoreg.ensembles.base.Measurements`.
 
@@ -79,7 +79,7 @@ class Ensemble(Measurements):
     provides = frozenset({"gradient", "descend", "prefixes", "single measurements", "truncation"})
 
     block_rows = BLOCK_ROWS
-    # The name in the random stream, and how many vectors it gives to a measurement.
+    # The kind in the name of the random stream, and how many vectors a measurement takes from it.
     kind, sides = "rank-one", 1
 
     def __init__(
@@ -111,10 +111,10 @@ class Ensemble(Measurements):
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float64,
     ) -> Self:
-        """Draw ensemble number ``ensemble`` in float64, hash it, cast it block by block.
+        """Draw ensemble number ``ensemble`` in float64, hash it and cast it block by block.
 
-        Measurements come one after the other from one named stream (a vector, then its partner if there is one): a
-        longer ensemble starts with the shorter one.
+        Measurements are drawn one after the other from one named stream (a vector, then its partner if there is one),
+        so that a longer ensemble begins with the shorter one.
         """
         numbers = torch.empty(m, cls.sides, d, device=device, dtype=dtype)
         generator = stream("ensemble", kind=cls.kind, d=d, seed=seed, ensemble=ensemble)
@@ -123,7 +123,7 @@ class Ensemble(Measurements):
         return cls(vectors, d, others[0] if others else None, digest=digest, number=ensemble)
 
     def select(self, indices: torch.Tensor) -> Self:
-        """Return the ensemble of the measurements with these indices (a copy of their vectors)."""
+        """Return a new ensemble that contains the measurements with these indices (a copy of their vectors)."""
         partners = None if self.partners is None else self.partners[indices]
         return self._part(len(indices), vectors=self.vectors[indices], partners=partners)
 
@@ -165,8 +165,8 @@ class Ensemble(Measurements):
     ) -> torch.Tensor:
         """Return M·U for X = UUᵀ, shape (B, d, k), in O(m d k) per run; see :meth:`gradient`.
 
-        With the x_i and y_i as the rows of X and Y, and V = XU, W = YU: ⟨A_i, UUᵀ⟩ = Σ_k V_ik W_ik and, for the
-        residuals r, M·U = (Xᵀ(rW) + Yᵀ(rV))/(2m), or Xᵀ(rV)/m without partners.
+        Let x_i and y_i be the rows of X and Y, and V = XU, W = YU. Then ⟨A_i, UUᵀ⟩ = Σ_k V_ik W_ik, and for residuals r
+        M·U = (Xᵀ(rW) + Yᵀ(rV))/(2m), or Xᵀ(rV)/m without partners.
 
         Parameters
         ----------
@@ -174,13 +174,14 @@ class Ensemble(Measurements):
         labels : torch.Tensor, shape (B, m)
         levels : torch.Tensor, shape (B, 1), optional
             Truncation [LMZ18, Algorithm 1]: measurements with ⟨A_i, UUᵀ⟩ above a run's level are left out of its sum,
-            not of its m.
+            but count in its m.
         """
         width = factors.shape[2]
-        # With partners, four products of m × d by d × k here, against two by d × d and UUᵀ and MU there.
+        # With partners, this method takes four products of m × d by d × k. The general method takes two of m × d by
+        # d × d, and UUᵀ and MU.
         if levels is None and self.partners is not None and 2 * self.m * width > self.d * (self.m + width):
             return super().factored_gradient(factors, labels)
-        # Run by run and column by column, so that the leading runs are leading rows.
+        # The rows are ordered by run, then by column, so that the leading runs are leading rows.
         flat = factors.mT.reshape(-1, self.d)
         total = flat.new_zeros(flat.shape)
         for start, stop, runs in self._segments:

@@ -1,6 +1,6 @@
 """Rank-one measurements with independent sides: A_i = (x_i y_iᵀ + y_i x_iᵀ)/2 with x_i, y_i ~ N(0, I).
 
-Unlike x xᵀ [LMZ18, Appendix A] these have mean 0, and E⟨A, X⟩A = X has no trace term.
+Unlike x xᵀ [LMZ18, Appendix A], these matrices have mean 0, and E⟨A, X⟩A = X has no trace term.
 """
 
 from algoreg.ensembles import rank_one
@@ -8,7 +8,7 @@ from algoreg.settings.base import EnsembleLimits
 
 
 class Limits(EnsembleLimits):
-    """What settings may ask of it."""
+    """Limits on the settings."""
 
     @staticmethod
     def stored(d: int, m: int) -> int:

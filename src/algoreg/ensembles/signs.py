@@ -1,7 +1,7 @@
-"""Measurement matrices of random signs, stored as bits: a thirty-second of the memory of float32.
+"""Measurement matrices of random signs, stored as bits: they take a thirty-second of the memory of float32.
 
-The packed entries are ±1 with equal chances: A_i has ±1 on its diagonal and ±1/√2 off it, so that, as of Gaussian
-matrices, E⟨A, X⟩A = X for symmetric X.
+The packed entries are ±1 with equal probability: A_i has ±1 on its diagonal and ±1/√2 off it, so that E⟨A, X⟩A = X for
+symmetric X, as for Gaussian matrices.
 """
 
 import hashlib
@@ -18,21 +18,21 @@ from algoreg.settings.base import EnsembleLimits
 
 
 class Limits(EnsembleLimits):
-    """What settings may ask of it."""
+    """Limits on the settings."""
 
     rounds_to = "signs"
 
     @staticmethod
     def stored(d: int, m: int) -> int:
-        """Return how many numbers of eight bytes its room would hold."""
+        """Return how many eight-byte numbers would take the same memory."""
         return m * symmetric_dimension(d) // 64
 
 
 def sign_bits(d: int, m: int, seed: int, ensemble: int) -> np.ndarray:
-    """Return the signs' bits from their named stream, shape (m, ⌈d(d+1)/16⌉), uint8: 0 is 1, 1 is −1.
+    """Return sign bits from their named stream, shape (m, ⌈d(d+1)/16⌉), uint8; bit 0 means +1, bit 1 means −1.
 
-    Of a row the first number is its first byte's lowest bit, and what is left of the last byte is 0. Rows come one
-    after the other from one stream: a longer ensemble starts with the shorter one.
+    The first number of a row is the lowest bit of its first byte, and the unused bits of the last byte are 0. Rows are
+    drawn one after the other from one stream, so that a longer ensemble begins with the shorter one.
     """
     length = symmetric_dimension(d)
     generator = stream("ensemble", kind="signs", d=d, seed=seed, ensemble=ensemble)
@@ -42,7 +42,7 @@ def sign_bits(d: int, m: int, seed: int, ensemble: int) -> np.ndarray:
 
 
 class Ensemble(PackedRows):
-    """A drawn ensemble of signs; the digest is that of their bits."""
+    """A drawn ensemble of signs; its digest covers their bits."""
 
     @classmethod
     def draw(

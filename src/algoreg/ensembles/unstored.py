@@ -1,14 +1,14 @@
-"""Gaussian measurements that are never stored: drawn when they are needed, exactly in law [lu2021].
+"""Gaussian measurements that are never stored: they are drawn when they are needed, exactly in law [lu2021].
 
 The packed ensemble Q is an m × D matrix of iid N(0, 1) numbers, D = d(d+1)/2 (:mod:`algoreg.ensembles.gaussian`).
-Descent needs only products Qx and Qᵀr. What these leave open of Q is Gaussian and independent of what they have
-shown, so that each new direction can be drawn when it is needed. With orthonormal rows R of the x asked so far and
-L of the r, the products QRᵀ and LQ are known, and for a unit p ⊥ R
+Descent needs only products Qx and Qᵀr. The part of Q that these products do not determine is Gaussian and independent
+of the part that they do, so each new direction can be drawn when it is needed. Let R have orthonormal rows that span
+the x so far, and L rows that span the r. The products QRᵀ and LQ are known, and for a unit p ⊥ R
 
     Qp = Lᵀ(LQ p) + (I − LᵀL) g,    g ~ N(0, I_m) fresh,
 
-and likewise for Qᵀ. A descent's directions soon repeat: one whose part outside the bases is less than ``tolerance`` of
-it counts as inside, and the bases stop growing. Nothing is stored that grows with m·D.
+and likewise for Qᵀ. A descent's directions soon repeat: a direction whose part outside the bases is less than
+``tolerance`` of its length counts as inside, and the bases stop growing. Nothing that is stored grows with m·D.
 """
 
 import math
@@ -23,10 +23,11 @@ from algoreg.numerics.seeds import stream
 from algoreg.numerics.svec import smat, svec
 from algoreg.numerics.theory import symmetric_dimension
 
-# Columns of a basis that are handled together, in a core's cache, and rows by which a basis grows.
+# Columns of a basis that are handled together, to fit into a core's cache, and rows by which a basis grows.
 BLOCK_COLUMNS = 16384
 BLOCK_ROWS = 16
-# Below so many units of the storage's precision, rounding would be taken for new directions, and the descent diverge.
+# A tolerance is at least this many times the storage's precision: below it, rounding errors would count as new
+# directions, and the descent would diverge.
 PRECISIONS = 8
 LARGEST_TOLERANCE = 0.1
 STORAGE = {"float32": torch.float32, "float64": torch.float64}
@@ -34,12 +35,12 @@ MEMORY_LIMIT_BYTES = 4 * 2**30
 
 
 def smallest_tolerance(storage: str) -> float:
-    """Return the smallest tolerance that bases stored in this type allow."""
+    """Return the smallest tolerance that bases of this type allow."""
     return PRECISIONS * torch.finfo(STORAGE[storage]).eps
 
 
 def unfit_tolerance(tolerance: float, storage: str) -> str | None:
-    """Return which tolerances are allowed if this one is not, else None."""
+    """Return which tolerances are allowed, or None if this one is."""
     least = smallest_tolerance(storage)
     if least <= tolerance <= LARGEST_TOLERANCE:
         return None
@@ -47,23 +48,23 @@ def unfit_tolerance(tolerance: float, storage: str) -> str | None:
 
 
 def expected_directions(iterations: int, rank: int, tolerance: float) -> int:
-    """Return about how many directions a basis of a factored descent comes to hold, to judge its memory beforehand.
+    """Estimate how many directions a basis of a factored descent will hold, to judge its memory beforehand.
 
-    A rule of thumb from descents of d = 50 to 400 with tolerances 10⁻⁴ and 10⁻⁶: some 50 at rank 1, 100 at rank 16,
-    at any d. Each iteration asks for at most one.
+    This is a rule of thumb from descents at d = 50 to 400 with tolerances 10⁻⁴ and 10⁻⁶: about 50 directions at rank 1
+    and 100 at rank 16, at any d. Each iteration needs at most one new direction.
     """
     return min(iterations + 2, math.ceil((60 + 4 * rank) * math.log10(1 / tolerance) / 4))
 
 
 def bytes_of(d: int, m: int, directions: float, storage: str) -> float:
-    """Return how many bytes two bases of so many directions take, with their products."""
+    """Return how many bytes two bases of this many directions take, together with their products."""
     return 2 * directions * (symmetric_dimension(d) + m) * STORAGE[storage].itemsize
 
 
 class Rows:
-    """Rows of one length that grow in number, stored by blocks of columns.
+    """A growing number of rows of one length, stored in blocks of columns.
 
-    The sums of a block are in the rows' type; what is added up over blocks, in float64.
+    Sums within a block are computed in the rows' type; the sums of the blocks are added up in float64.
     """
 
     def __init__(self, length: int, dtype: torch.dtype, device: torch.device | str) -> None:
@@ -96,15 +97,15 @@ class Rows:
 
 
 class Side:
-    """The directions that one side of Q has been asked for, orthonormal, and their products with Q."""
+    """The orthonormal directions that one side of Q has been multiplied with, and their products with Q."""
 
     def __init__(self, length: int, product_length: int, dtype: torch.dtype, device: torch.device | str) -> None:
         self.directions, self.products = Rows(length, dtype, device), Rows(product_length, dtype, device)
 
     def split(self, x: torch.Tensor, tolerance: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Return the coordinates of x in the directions, its length outside them, and its unit direction there.
+        """Return the coordinates of x in the directions, and the length and unit vector of its part outside them.
 
-        The last is None where that length is less than ``tolerance`` of x.
+        The unit vector is None if this length is at most ``tolerance`` times the length of x.
         """
         size = torch.linalg.vector_norm(x)
         coordinates = self.directions.dot(x)
@@ -112,7 +113,7 @@ class Side:
         length = torch.linalg.vector_norm(rest)
         if length <= tolerance * size:
             return coordinates, length, None
-        # Twice is enough: the rest of a nearly known direction is not orthogonal after one projection.
+        # After one projection the rest of a nearly known direction is not orthogonal to the basis; two are enough.
         again = self.directions.dot(rest)
         rest = rest - self.directions.combine(again)
         length = torch.linalg.vector_norm(rest)
@@ -120,19 +121,19 @@ class Side:
 
 
 class Ensemble(base.Ensemble):
-    """A Gaussian ensemble that is drawn as it is asked for. All runs that ask it share one Q.
+    """A Gaussian ensemble that is drawn on demand; all its runs share one Q.
 
-    Its matrix depends on what is asked, in law not at all: it has no digest and no prefixes, and a run in another
-    batch, or after other questions, has another draw. The seed names the draw of one sequence of questions. A killed
-    run is made again from its seed and has the same bits. Labels are svec(X*): the products that descent needs are
-    those with X − X*, which are small where it has nearly converged.
+    The matrix depends on the sequence of products that are asked for, although its law does not. It therefore has no
+    digest and no prefixes, and a run in another batch, or after other products, has another draw. The seed determines
+    the draw for a given sequence of products. A killed run is repeated from its seed and has the same bits. Labels are
+    svec(X*): descent needs products with X − X*, which is small when it has nearly converged.
 
     Parameters
     ----------
     generator : numpy.random.Generator
     d, m : int
     tolerance : float
-        The part of what is asked, outside the bases, below which it counts as inside.
+        A direction counts as known if the share of its length outside the bases is at most this.
     storage : str
         The type of the bases, ``float32`` or ``float64``.
     memory : int
@@ -141,7 +142,7 @@ class Ensemble(base.Ensemble):
     Raises
     ------
     ValueError
-        If the tolerance is below the storage's precision, or above 0.1.
+        If the tolerance is below :func:`smallest_tolerance` or above ``LARGEST_TOLERANCE``.
     """
 
     drawn_ahead = False
@@ -176,25 +177,26 @@ class Ensemble(base.Ensemble):
         dtype: torch.dtype = torch.float64,
         **options: Any,
     ) -> Self:
-        """Return ensemble number ``ensemble``, of which nothing is drawn yet; options are those of the class."""
+        """Return ensemble number ``ensemble`` without drawing anything yet; ``options`` are the constructor's."""
         generator = stream("ensemble", kind="unstored", d=d, m=m, seed=seed, ensemble=ensemble)
         return cls(generator, d, m, device, dtype, ensemble, **options)
 
     @property
     def directions(self) -> int:
-        """How many directions the larger basis holds."""
+        """The number of directions in the larger basis."""
         return max(self.forward_side.directions.count, self.adjoint_side.directions.count)
 
     @property
     def bytes(self) -> float:
-        """How many bytes both bases take, with their products."""
+        """The number of bytes that both bases take, together with their products."""
         return bytes_of(
             self.d, self.m, (self.forward_side.directions.count + self.adjoint_side.directions.count) / 2, self.storage
         )
 
     def _fresh(self, product: torch.Tensor, other: Rows) -> torch.Tensor:
-        """Return what is known of the product of a new unit direction, by the other side's directions,
-        and a fresh draw where nothing is.
+        """Return the product of Q with a new unit direction.
+
+        The part that the other side's directions determine is ``product``; the rest is a fresh draw.
         """
         fresh = torch.from_numpy(self.generator.standard_normal(other.length)).to(self.device)
         return fresh + other.combine(product - other.dot(fresh))
@@ -225,7 +227,7 @@ class Ensemble(base.Ensemble):
         return self._product(weights, self.adjoint_side, self.forward_side)
 
     def label(self, targets: torch.Tensor) -> torch.Tensor:
-        """Return the labels of targets, svec(X*), shape (T, D): what is measured is asked when it is needed."""
+        """Return the labels of targets, svec(X*), shape (T, D); they are multiplied by Q when that is needed."""
         return svec(targets)
 
     def _residuals(self, matrices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -1,9 +1,9 @@
-"""Gaussian measurements by the law of their Gram matrix: G = W/m with W ~ Wishart_D(m, I),
-at a cost that does not depend on m.
+"""Gram matrices of Gaussian measurements, drawn from their law at a cost that does not depend on m.
 
-The packed rows of a Gaussian ensemble are iid N(0, I_D) (see :mod:`algoreg.ensembles.gaussian`), so AᵀA is a Wishart
-matrix exactly. Its Bartlett factor L = Rᵀ, where A = QR, has independent entries: the squares of its diagonal are
-χ²(m − i), i = 0 … D − 1, and below it are standard normal numbers [Bartlett 1933; Anderson 2003, Section 7.2].
+The packed rows of a Gaussian ensemble are iid N(0, I_D) (see :mod:`algoreg.ensembles.gaussian`), so AᵀA = mG is exactly
+a Wishart_D(m, I) matrix. Its Bartlett factor L = Rᵀ, where A = QR, has independent entries: the squares of the diagonal
+entries are χ²(m − i), i = 0 … D − 1, and the entries below the diagonal are standard normal [Bartlett 1933; Anderson
+2003, Section 7.2].
 """
 
 import hashlib
@@ -19,17 +19,16 @@ from algoreg.numerics.theory import symmetric_dimension
 
 
 class Limits(gram.Limits):
-    """What settings may ask of it."""
+    """Limits on the settings."""
 
     @staticmethod
     def least_m(d: int) -> int:
-        """Return the least m at which the matrix is not singular and has such a factor."""
+        """Return the least m for which the matrix is not singular and has a Bartlett factor."""
         return d * (d + 1) // 2
 
 
 def bartlett_factor(d: int, m: int, seed: int, ensemble: int) -> np.ndarray:
-    """Draw the lower triangular L with LLᵀ ~ Wishart_D(m, I), D = d(d+1)/2,
-    from its named stream: shape (D, D), float64.
+    """Draw the lower triangular L (D, D) with LLᵀ ~ Wishart_D(m, I), D = d(d+1)/2, from its named stream in float64.
 
     Raises
     ------
@@ -50,8 +49,8 @@ def bartlett_factor(d: int, m: int, seed: int, ensemble: int) -> np.ndarray:
 class Ensemble(gram.Ensemble):
     """The Gram matrix of m Gaussian measurements, drawn from its law; see :class:`algoreg.ensembles.gram.Ensemble`.
 
-    It is not that of any measurements one could name, and a different m is an unrelated draw. ``digest`` is that of
-    the float64 Bartlett factor.
+    It belongs to no particular measurements, and another m is an unrelated draw. ``digest`` covers the float64 Bartlett
+    factor.
     """
 
     @classmethod
@@ -64,7 +63,7 @@ class Ensemble(gram.Ensemble):
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float64,
     ) -> Self:
-        """Draw ensemble number ``ensemble`` in float64, hash its factor, cast the product.
+        """Draw ensemble number ``ensemble`` in float64, hash its factor and cast the product.
 
         Raises
         ------

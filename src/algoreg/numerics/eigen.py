@@ -1,4 +1,4 @@
-"""Eigenvalues and eigenvectors of batches of symmetric matrices; matrices that are not finite have eigenvalues of NaN."""
+"""Eigenvalues and eigenvectors of batches of symmetric matrices; a matrix that is not finite has eigenvalues of NaN."""
 
 import functools
 from collections.abc import Callable, Sequence
