@@ -1,8 +1,8 @@
-"""Accelerated projected gradient descent on X from 0: X ← P(Y − ηM(Y)),
-Y a step on from the last two X [Beck & Teboulle 2009, FISTA].
+"""Accelerated projected gradient descent on X from 0: X ← P(Y − ηM(Y)) [Beck & Teboulle 2009, FISTA].
 
-With measurements xxᵀ the trace has d/2 times the curvature of everything else; without the momentum the descent would
-need as many times more iterations. The step η multiplies M ("M-form").
+Y extrapolates the last two X, and P is the projection on the PSD cone. With measurements xxᵀ the trace has d/2 times
+the curvature of all other directions, and without momentum the descent would need as many times more iterations. The
+step η multiplies M ("M-form").
 """
 
 from algoreg.algorithms import base
@@ -11,6 +11,7 @@ from algoreg.numerics.eigen import project
 
 class Algorithm(base.Algorithm):
     """A batch of accelerated descents; see :class:`algoreg.algorithms.base.Algorithm`.
+
     State: ``estimate``, X, and ``ahead``, Y.
     """
 

@@ -1,10 +1,10 @@
-"""Two factors, X = LRᵀ of any shape: simultaneous descent, or alternating steps that are preconditioned.
+"""Two factors, X = LRᵀ of any shape: simultaneous descent, or alternating preconditioned steps.
 
 With M = (1/m) Σ (⟨A_i, LRᵀ⟩ − y_i) A_i, ``rule: simultaneous`` is L ← L − ηMR, R ← R − ηMᵀL, both from the old factors.
-``alternating`` is L ← L − ηMR(RᵀR + λI)⁻¹ and then, with M at the new L, R ← R − ηMᵀL(LᵀL + λI)⁻¹; λ = 0 takes the
-pseudoinverse [jia2024], which forgets how small the
-initialisation was. L_0 = αG_1 and R_0 = αβG_2 with iid N(0, 1/d) entries;
-away from β = 1 the factors stay out of balance, and simultaneous descent of too many columns is linear [xiong2024].
+``alternating`` is L ← L − ηMR(RᵀR + λI)⁻¹ and then, with M at the new L, R ← R − ηMᵀL(LᵀL + λI)⁻¹. With λ = 0 it takes
+the pseudoinverse [jia2024], and the descent forgets how small the initialisation was. L_0 = αG_1 and R_0 = αβG_2 with
+iid N(0, 1/length) entries, where length is the side's number of rows. If β is not 1, the factors stay out of balance,
+and simultaneous descent with too many columns converges linearly [xiong2024].
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ CUT = 1e-12
 
 
 class Options(RunOptions):
-    """What a run can be told."""
+    """Options of a run."""
 
     at_most_d: ClassVar[tuple] = ("width",)
     alpha: PositiveFloat
@@ -35,16 +35,16 @@ class Options(RunOptions):
 
 
 def start_factor(side: str, length: int, width: int, seed: int, target: int) -> torch.Tensor:
-    """Return the first ``width`` columns of G of a side, entries N(0, 1/length), float64."""
+    """Return the first ``width`` columns of a side's G, whose entries are N(0, 1/length), float64."""
     drawn = stream("start", kind=f"asymmetric-{side}", d=length, seed=seed, target=target)
     return torch.from_numpy(drawn.standard_normal((length, length))[:, :width]) / length**0.5
 
 
 class Algorithm(base.Algorithm):
     """A batch of descents on two factors; see :class:`algoreg.algorithms.base.Algorithm`.
-    State: ``left``, L, and ``right``, R.
 
-    Runs of a batch differ in width: what a run lacks of the widest is columns of 0. An alternating step is two passes.
+    State: ``left``, L, and ``right``, R. Runs of a batch may differ in width: narrower factors are padded with columns
+    of 0. An alternating step takes two passes.
     """
 
     requires = frozenset({"rectangular gradient"})
@@ -94,8 +94,8 @@ class Algorithm(base.Algorithm):
         if not self.any_alternating:
             return pull
         values, vectors = decomposed(torch.bmm(other.mT, other))
-        # Of what spans nothing the inverse is 0, as the pseudoinverse has it, also where it is damped: columns of 0
-        # stay so.
+        # In directions that the factor does not span the inverse is 0, as in the pseudoinverse, even with damping, so
+        # that columns of 0 stay 0.
         inverse = torch.where(values <= CUT * values[:, -1:], 0.0, 1 / (values + self.damping[:, 0]))
         solved = torch.bmm(torch.bmm(pull.double(), vectors) * inverse[:, None, :], vectors.mT).to(pull)
         return torch.where(self.alternating, solved, pull)

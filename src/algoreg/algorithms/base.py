@@ -1,8 +1,8 @@
-"""What every algorithm is: named tensors that it initialises and advances, and an estimate that is read from them.
+"""The base class of algorithms: named tensors that are initialised and advanced, and an estimate computed from them.
 
-A module of this folder, or of a chapter's folder ``algorithms``, has a class ``Algorithm`` with attributes that the
-settings are checked by: ``requires``, ``prior_knowledge`` and ``error`` (below) and ``estimates``, the space of its
-estimates (``settings.options.WITHIN``).
+A module of this folder, or of a chapter's folder ``algorithms``, defines a class ``Algorithm``. The settings are
+checked against some of its attributes: ``requires``, ``prior_knowledge`` and ``error`` (below) and ``estimates``, the
+space of its estimates (``settings.options.WITHIN``).
 """
 
 from abc import ABC, abstractmethod
@@ -13,7 +13,7 @@ import torch
 
 from algoreg.ensembles.base import Ensemble
 
-# Named tensors; the first axis of each is the run. Nothing else of a descent changes between two steps.
+# Named tensors whose first axis is the run. They are all that a step of a descent changes.
 State = dict[str, torch.Tensor]
 
 
@@ -23,24 +23,26 @@ class Algorithm(ABC):
     Parameters
     ----------
     ensemble : algoreg.ensembles.base.Ensemble
-        As the runs know it (``shared_by``).
-    labels : torch.Tensor, shape (B, m) or what the ensemble's ``label`` returns
+        The ensemble as the runs know it (``shared_by``).
+    labels : torch.Tensor, shape (B, m) or as the ensemble's ``label`` returns them
         A row per run.
     runs : sequence of mapping
-        ``step`` (the η that multiplies M), ``m``, ``target`` and the algorithm's own options of each run.
+        For each run ``step`` (the η that multiplies M), ``m``, ``target`` and the algorithm's options.
     seed : int
-        Root seed of what is drawn: starts, the order of samples.
+        Root seed of random draws, such as initialisations and the order of samples.
 
     Attributes
     ----------
     requires : frozenset of str
-        What it asks of an ensemble; see ``provides`` of :class:`algoreg.ensembles.base.Ensemble`.
+        What it needs from an ensemble; see ``provides`` of :class:`algoreg.ensembles.base.Ensemble`.
     prior_knowledge : tuple of str
-        What of the target or the noise it must be told beside the labels, of ``rank``, ``trace``, ``noise``.
+        What it must know of the target or the noise beside the labels: any of ``rank``, ``trace`` and ``noise``.
     error : str
-        How its training error goes where the step is not too long: it ``falls``, it ``ripples`` below its beginning, as
-        with momentum, or it may go ``anyhow``. Estimators halve the step of what goes otherwise.
+        How the training error behaves if the step size is not too large: it ``falls``, it ``ripples`` below its first
+        value, as with momentum, or it may behave ``anyhow``. Estimators halve the step size of a run that behaves
+        otherwise.
     steps : torch.Tensor, shape (B, 1, 1)
+        The step size η of every run.
     """
 
     requires: frozenset[str] = frozenset({"gradient"})
@@ -53,11 +55,11 @@ class Algorithm(ABC):
         self.steps = self.numbers("step")
 
     def numbers(self, option: str) -> torch.Tensor:
-        """Return an option's number in every run, shape (B, 1, 1)."""
+        """Return the value of a numeric option in every run, shape (B, 1, 1)."""
         return torch.tensor([run[option] for run in self.runs], dtype=torch.float64).to(self.labels)[:, None, None]
 
     def runs_with(self, option: str, value: Any) -> torch.Tensor:
-        """Return which runs have this value of an option, a mask of shape (B,)."""
+        """Return a mask of the runs whose option has this value, shape (B,)."""
         return torch.tensor([run[option] == value for run in self.runs], device=self.labels.device)
 
     def zeros(self) -> torch.Tensor:
@@ -70,21 +72,20 @@ class Algorithm(ABC):
 
     @abstractmethod
     def advance(self, state: State, iteration: int, count: int) -> State:
-        """Return the state after ``count`` further steps, the first of them step number ``iteration``;
-        may overwrite ``state``.
+        """Return the state after ``count`` further steps, the first of them step number ``iteration``.
 
-        The tensors keep their names and types, and the runs their places. The engine refuses others.
-        What is drawn on the way follows from the step's number: steps taken at once or one by one have the same bits.
+        ``state`` may be overwritten. The tensors keep their names and types and the order of the runs; the engine
+        refuses other names, types and numbers of runs. Random draws depend only on the step's number, so steps taken
+        in one call or one by one have the same bits.
         """
 
     def estimate(self, state: State) -> torch.Tensor:
-        """Return X of every run, shape (B, d, d), of the type of the labels:
-        the state's ``estimate``, or what is made of others.
+        """Return X of every run, shape (B, d, d), in the type of the labels, without changing ``state``.
 
-        ``state`` stays as it is.
+        By default it is the state's ``estimate``; algorithms with another state compute it.
         """
         return state["estimate"]
 
     def factor(self, state: State) -> torch.Tensor | None:
-        """Return U with X = UUᵀ of every run, shape (B, d, k); None where the algorithm has no factor."""
+        """Return U with X = UUᵀ of every run, shape (B, d, k), or None if the algorithm has no factor."""
         return None

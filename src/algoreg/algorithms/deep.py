@@ -1,16 +1,17 @@
 """Deep linear networks: gradient descent on the factors of X, a product W_N…W_1 or a power U^N of a symmetric U.
 
-``form: product`` [arora2019]: W_k ← W_k − η(W_N…W_{k+1})ᵀM(W_{k−1}…W_1)ᵀ for all k at once, from W_k = α^{2/N}·I. There
-the factors are balanced and W_{N+1−k} = W_kᵀ, so that X stays symmetric, up to rounding: M is taken at (X + Xᵀ)/2. For
-N = 2 it is factored descent from αI with the same η. ``form: power`` [gissin2020]: U ← U − ηΣ_k U^{k−1}MU^{N−k},
-from U = α^{2/N}·I: other dynamics, N times as fast. X_0 = α²I in both, as for factored descent.
+``form: product`` [arora2019] takes steps W_k ← W_k − η(W_N…W_{k+1})ᵀM(W_{k−1}…W_1)ᵀ for all k at once, from W_k =
+α^{2/N}·I. From there the factors stay balanced and W_{N+1−k} = W_kᵀ, so X stays symmetric up to rounding, and M is
+taken at (X + Xᵀ)/2. For N = 2 it is factored descent from αI with the same η. ``form: power`` [gissin2020] takes steps
+U ← U − ηΣ_k U^{k−1}MU^{N−k}, from U = α^{2/N}·I; its dynamics differ and are N times as fast. In both forms X_0 = α²I,
+as for factored descent.
 
-For even N a product is BᵀB. At stable steps the eigenvalues of a power do not cross 0 either, whatever N. So only
-products of an odd number of factors fit a target with a negative eigenvalue.
+For even N a product is BᵀB. With stable steps the eigenvalues of a power do not cross 0 either, for any N. Therefore
+only products of an odd number of factors fit a target with a negative eigenvalue.
 
-``rule: fixed`` has the step η, which multiplies M ("M-form"); ``relative`` has η_t = η/(Nλ^{1−2/N} max(‖M‖_F, λ)), λ
-the largest absolute eigenvalue of X, taken anew every 10th step: growth from 0 takes η·t ~ α^{−2(1−2/N)} with fixed
-steps, and few relative ones.
+``rule: fixed`` has the step size η, which multiplies M ("M-form"). ``relative`` has η_t = η/(Nλ^{1−2/N} max(‖M‖_F, λ)),
+where λ is the largest absolute eigenvalue of X, computed again every 10th step. Growth from 0 takes a time
+η·t ~ α^{−2(1−2/N)} with fixed steps, but only a few relative steps.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):
-    """What a run can be told."""
+    """Options of a run."""
 
     alpha: PositiveFloat
     depth: int = Field(3, ge=2, le=10)
@@ -34,12 +35,12 @@ class Options(RunOptions):
     rule: Literal["fixed", "relative"] = "fixed"
 
 
-# Steps between two looks at λ1(X): each takes an eigendecomposition.
+# Steps between two computations of λ, each of which takes an eigendecomposition.
 REFRESH = 10
 
 
 def prefixes(layers: Sequence[torch.Tensor], depth: int) -> list[torch.Tensor]:
-    """Return W_1, W_2W_1, … and X = W_N…W_1; a single layer is every W_k of a power."""
+    """Return W_1, W_2W_1, … and X = W_N…W_1; if there is a single layer, every W_k equals it."""
     found = [layers[0]]
     for number in range(1, depth):
         found.append(torch.bmm(layers[number % len(layers)], found[-1]))
@@ -85,10 +86,10 @@ def power_change(root: torch.Tensor, depth: int, gradient: torch.Tensor) -> torc
 
 
 class Algorithm(base.Algorithm):
-    """A batch of deep descents, of any depths and forms; see :class:`algoreg.algorithms.base.Algorithm`.
+    """A batch of deep descents of any depths and forms; see :class:`algoreg.algorithms.base.Algorithm`.
 
-    State: ``factors``, shape (B, N, d, d), W_1 first, with N the largest depth: those beyond a run's own, and beyond
-    the first of a power, stay I. ``largest``, λ, and ``time``, Σ η_t, shape (B,). A step is one pass.
+    State: ``factors``, shape (B, N, d, d), W_1 first, where N is the largest depth; ``largest``, λ, and ``time``,
+    Σ η_t, shape (B,). Factors beyond a run's depth, and beyond the first of a power, stay I. A step takes one pass.
     """
 
     requires = frozenset({"gradient"})
@@ -97,11 +98,11 @@ class Algorithm(base.Algorithm):
     def __init__(self, ensemble: Ensemble, labels: torch.Tensor, runs: Sequence[Mapping[str, Any]], seed: int) -> None:
         super().__init__(ensemble, labels, runs, seed)
         self.depths = self.numbers("depth")[:, 0, 0]
-        # Runs that go alike: (form, depth) and their places.
+        # The indices of the runs with the same form and depth.
         alike: dict[tuple[str, int], list[int]] = {}
         for number, run in enumerate(runs):
             alike.setdefault((run["form"], run["depth"]), []).append(number)
-        # All of them at once are read and written where they are.
+        # A slice, if all runs are alike, lets them be read and written without a copy.
         self.groups = {
             key: slice(None) if len(alike) == 1 else torch.tensor(places, device=labels.device)
             for key, places in alike.items()
@@ -110,7 +111,7 @@ class Algorithm(base.Algorithm):
         self.any_relative = bool(self.relative.any())
 
     def initial(self) -> base.State:
-        """Return α^{2/N}·I for every factor of every run."""
+        """Return α^{2/N}·I for every factor of every run, with λ and the time."""
         d, most = self.ensemble.d, max(depth for _, depth in self.groups)
         factors = torch.eye(d).to(self.labels).expand(len(self.runs), most, d, d).clone()
         for number, run in enumerate(self.runs):
@@ -135,7 +136,7 @@ class Algorithm(base.Algorithm):
 
     @staticmethod
     def _layers(form: str, depth: int) -> int:
-        """Return how many factors a run moves."""
+        """Return how many factors the steps of a run change."""
         return 1 if form == "power" else depth
 
     def _below(self, factors: torch.Tensor) -> dict[tuple[str, int], list[torch.Tensor]]:
@@ -146,7 +147,7 @@ class Algorithm(base.Algorithm):
         }
 
     def _whole(self, below: Mapping[tuple[str, int], Sequence[torch.Tensor]]) -> torch.Tensor:
-        """Return the symmetric part of X of every run, by the prefixes of every group."""
+        """Return the symmetric part of X of every run from the prefixes of every group."""
         found = self.labels.new_empty(len(self.runs), self.ensemble.d, self.ensemble.d)
         for key, places in self.groups.items():
             found[places] = below[key][-1]

@@ -1,6 +1,6 @@
-"""Factored gradient descent that keeps its M_t: U_{t+1} = U_t − ηM_tU_t, for what is proved of a single step.
+"""Factored gradient descent that keeps its M_t: U_{t+1} = U_t − ηM_tU_t, to check statements about a single step.
 
-The same descent as ``factored``, up to rounding: that takes whole steps in compiled loops, and is the faster one.
+Up to rounding it is the same descent as ``factored``, which is faster because it takes whole steps in compiled loops.
 """
 
 from typing import Literal
@@ -13,7 +13,7 @@ from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):
-    """What a run can be told."""
+    """Options of a run."""
 
     alpha: PositiveFloat
     start: Literal["identity", "orthonormal", "gaussian"] = "identity"
@@ -22,13 +22,13 @@ class Options(RunOptions):
 class Algorithm(factored.Algorithm):
     """A batch of factored descents.
 
-    State: ``factor``, U_t, and of the last step ``gradient``, M_{t−1}, and ``pull``, M_{t−1}U_{t−1}.
+    State: ``factor``, U_t, and from the last step ``gradient``, M_{t−1}, and ``pull``, M_{t−1}U_{t−1}.
     """
 
     requires = frozenset({"gradient"})
 
     def initial(self) -> base.State:
-        """Return U_0 = αB of every run, shape (B, d, d); no gradient yet."""
+        """Return U_0 = αB of every run, shape (B, d, d); gradient and pull are 0 before the first step."""
         start = super().initial()["factor"]
         return {"factor": start, "gradient": torch.zeros_like(start), "pull": torch.zeros_like(start)}
 

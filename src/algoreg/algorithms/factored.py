@@ -1,7 +1,7 @@
-"""Factored gradient descent: U_{t+1} = (I − ηM_t)U_t, U d×d or of fewer columns [LMZ18, Section 2].
+"""Factored gradient descent: U_{t+1} = (I − ηM_t)U_t, where U is d×d or has fewer columns [LMZ18, Section 2].
 
 The step size η multiplies M_t = (1/m) Σ (⟨A_i, UUᵀ⟩ − y_i) A_i itself ("M-form"). The gradient of the printed loss
-1/(2m) Σ (·)² in U is 2M_tU_t, and that of (1/m) Σ (·)² is 4M_tU_t: the published step 0.0025 is η = 0.01 here.
+1/(2m) Σ (·)² in U is 2M_tU_t, and the gradient of (1/m) Σ (·)² is 4M_tU_t: the published step 0.0025 is η = 0.01 here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):
-    """What a run can be told."""
+    """Options of a run."""
 
     at_most_d: ClassVar[tuple] = ("width",)
     alpha: PositiveFloat
@@ -26,7 +26,7 @@ class Options(RunOptions):
 
 
 def start_matrix(kind: str, d: int, seed: int, target: int) -> torch.Tensor:
-    """Return B of U_0 = αB: the identity, a Haar orthonormal matrix, or iid N(0, 1/d) entries (d × d, float64)."""
+    """Return B of U_0 = αB (d × d, float64): the identity, a Haar orthonormal matrix, or iid N(0, 1/d) entries."""
     if kind == "identity":
         return torch.eye(d, dtype=torch.float64)
     gaussian = torch.from_numpy(stream("start", kind=kind, d=d, seed=seed, target=target).standard_normal((d, d)))
@@ -37,7 +37,7 @@ def start_matrix(kind: str, d: int, seed: int, target: int) -> torch.Tensor:
 
 
 def side_by_side(factors: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Return factors of d rows, of any number of columns each, as one tensor: narrow ones get columns of zeros."""
+    """Return factors with d rows and any numbers of columns as one tensor; narrow ones are padded with columns of 0."""
     most = max(factor.shape[1] for factor in factors)
     return torch.stack([torch.nn.functional.pad(factor, (0, most - factor.shape[1])) for factor in factors])
 
@@ -45,9 +45,9 @@ def side_by_side(factors: Sequence[torch.Tensor]) -> torch.Tensor:
 class Algorithm(base.Algorithm):
     """A batch of factored descents; see :class:`algoreg.algorithms.base.Algorithm`. State: ``factor``, U.
 
-    A start of width k is the first k columns of the square one. ``spectral`` has UUᵀ = α² times the part of
-    N = (1/m) Σ y_iA_i = −M(0) of its k largest positive eigenvalues; it costs a pass. Runs of a batch differ in width:
-    U has the columns of the widest, and those that a run lacks are 0, where the steps leave them.
+    An initialisation of width k consists of the first k columns of the square one. ``spectral`` has UUᵀ = α² times the
+    part of N = (1/m) Σ y_iA_i = −M(0) with its k largest positive eigenvalues; it costs a pass. Runs of a batch may
+    differ in width: narrower U are padded with columns of 0, which the steps keep at 0.
     """
 
     requires = frozenset({"descend", "gradient"})
@@ -71,14 +71,14 @@ class Algorithm(base.Algorithm):
         return {"factor": side_by_side(starts).to(self.labels)}
 
     def _spectral(self) -> list[torch.Tensor]:
-        """Return B of U_0 = αB by the spectrum of N, float64, one of every run."""
+        """Return B of U_0 = αB from the spectrum of N, float64, for every run."""
         widths = [self.width(run) for run in self.runs]
         values, vectors = leading(-self.ensemble.gradient(self.zeros(), self.labels), widths)
         roots = (vectors * values.sqrt()[:, None, :]).cpu()
         return [root[:, :width] for root, width in zip(roots, widths, strict=True)]
 
     def advance(self, state: base.State, iteration: int, count: int) -> base.State:
-        """Return the state after ``count`` further steps; overwrites the factor."""
+        """Return the state after ``count`` further steps; the factor is overwritten."""
         return {"factor": self.ensemble.descend(state["factor"], self.steps.view(-1), self.labels, count)}
 
     def estimate(self, state: base.State) -> torch.Tensor:

@@ -1,9 +1,10 @@
 """Frank–Wolfe over {X ⪰ 0, tr X ≤ θ} from X_0 = 0: X_{t+1} = X_t + γ_t(S_t − X_t), one eigenvector a step [jaggi2013].
 
-S = θvvᵀ with v the eigenvector of the largest eigenvalue of −M, M = (1/m) Σ (⟨A_i, X⟩ − y_i) A_i; S = 0 where none is
-positive. ``rule: open-loop`` has γ_t = 2/(t+2), ``line-search`` the γ of least loss on the segment. ``rule: rank-k``
-takes for S the matrix of rank k and trace θ nearest to X − ηM, and γ = ``weight`` [allenzhu2017]: with their β and
-their η = γ, the η here is 1/(βγ). Only this rule reads the step and a rank; with ``keep: all`` it reads no rank either.
+S = θvvᵀ, where v is the eigenvector of the largest eigenvalue of −M, M = (1/m) Σ (⟨A_i, X⟩ − y_i) A_i; if no eigenvalue
+is positive, S = 0. ``rule: open-loop`` has γ_t = 2/(t+2), ``line-search`` the γ of least loss on the segment. ``rule:
+rank-k`` has as S the matrix of rank k and trace θ nearest to X − ηM, and γ = ``weight`` [allenzhu2017]: in terms of
+their β and their η = γ, the η here is 1/(βγ). Only this rule uses the step size, and only this rule uses a rank, unless
+``keep`` is ``all``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):
-    """What a run can be told."""
+    """Options of a run."""
 
     rule: Literal["open-loop", "line-search", "rank-k"] = "open-loop"
     trace_factor: PositiveFloat = Field(1.0, description="θ over the target's trace")
@@ -29,12 +30,13 @@ class Options(RunOptions):
 
 
 def on_simplex(values: torch.Tensor, totals: torch.Tensor) -> torch.Tensor:
-    """Return the nearest vectors of non-negative numbers to falling ones (B, K),
-    −∞ for what stays 0, with given sums (B,).
+    """Return the non-negative vectors with given sums (B,) that are nearest to vectors with falling entries (B, K).
+
+    Entries of −∞ become 0.
     """
     excess = values.cumsum(1) - totals[:, None]
     levels = excess / torch.arange(1, values.shape[1] + 1, device=values.device)
-    # As many stay above 0 as are above the level that they would be lowered by; −∞ is never.
+    # The entries that stay positive are those above the level by which they would be lowered; −∞ never is.
     last = (values > levels).sum(1, keepdim=True).clamp(min=1) - 1
     return (values - levels.gather(1, last)).clamp(min=0)
 
@@ -42,8 +44,8 @@ def on_simplex(values: torch.Tensor, totals: torch.Tensor) -> torch.Tensor:
 class Algorithm(base.Algorithm):
     """A batch of Frank–Wolfe descents; see :class:`algoreg.algorithms.base.Algorithm`.
 
-    State: ``estimate``, X, and ``gradient``, M there. A step is a pass and a decomposition: of a line search the
-    gradient at the new X follows from those at X and at S.
+    State: ``estimate``, X, and ``gradient``, M at X. A step takes a pass and a decomposition, also with a line search,
+    because the gradient at the new X follows from the gradients at X and at S.
     """
 
     requires = frozenset({"gradient"})
@@ -59,13 +61,14 @@ class Algorithm(base.Algorithm):
         }
         self.any_searching = bool(self.rules["line-search"].any())
         if any(run["rule"] != "line-search" for run in runs):
-            # Weights of 2/(t + 2), or of one size, follow no error, and reach the trace θ from 0 at any step.
+            # Weights of 2/(t + 2), or constant ones, do not depend on the error, and from 0 they reach the trace θ
+            # whatever the step size.
             self.error = "anyhow"
         kept = [self._kept(run) for run in runs]
         self.beyond = torch.arange(ensemble.d, device=labels.device) >= self._column(kept)[:, None]
 
     def _kept(self, run: Mapping[str, Any]) -> int:
-        """Return k of a run: how many eigenvectors S may have."""
+        """Return k of a run, the largest rank that S may have."""
         if run["rule"] != "rank-k":
             return 1
         return self.ensemble.d if run["keep"] == "all" else run["keep"] or run["rank"]
@@ -74,7 +77,7 @@ class Algorithm(base.Algorithm):
         return torch.tensor(numbers, dtype=torch.float64, device=self.labels.device)
 
     def initial(self) -> base.State:
-        """Return X_0 = 0 of every run and the gradient there, shape (B, d, d) each: a pass."""
+        """Return X_0 = 0 of every run and the gradient there, shape (B, d, d) each; this takes a pass."""
         zero = self.zeros()
         return {"estimate": zero, "gradient": self.ensemble.gradient(zero, self.labels)}
 
@@ -105,9 +108,7 @@ class Algorithm(base.Algorithm):
 
     @staticmethod
     def _best(direction: torch.Tensor, gradient: torch.Tensor, beyond: torch.Tensor) -> torch.Tensor:
-        """Return γ of least loss along a direction, shape (B, 1, 1),
-        from the gradients at its beginning and at its end.
-        """
+        """Return the γ of least loss along a direction, shape (B, 1, 1), from the gradients at both of its ends."""
         slope = -(direction * gradient).sum((1, 2), keepdim=True)
         curvature = (direction * (beyond - gradient)).sum((1, 2), keepdim=True)
         return torch.where(curvature > 0, slope / curvature, 0.0).clamp(0, 1)

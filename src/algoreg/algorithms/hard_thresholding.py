@@ -1,9 +1,9 @@
 """Iterative hard thresholding: X_{t+1} = P_r(Z_t − η_tM(Z_t)), Z_{t+1} = X_{t+1} + μ(X_{t+1} − X_t), from X_0 = 0.
 
-P_r keeps the r largest positive eigenvalues. ``rule: fixed`` has η_t = η, which multiplies M ("M-form"): singular value
-projection [jain2010], for positive semidefinite X*. ``rule: adaptive`` has η_t = η‖H‖_F²/((1/m) Σ ⟨A_i, H⟩²)
-with H = P_T(M), the part of M in the tangent space at X_t of the matrices of rank r: normalised thresholding, after
-[tanner2013], at η = 1. Momentum is that of [khanna2018].
+P_r keeps the r largest positive eigenvalues. ``rule: fixed`` has η_t = η, which multiplies M ("M-form"): this is
+singular value projection [jain2010] for positive semidefinite X*. ``rule: adaptive`` has
+η_t = η‖H‖_F²/((1/m) Σ ⟨A_i, H⟩²), where H = P_T(M) is the part of M in the tangent space at X_t of the matrices of rank
+r: at η = 1 this is normalised thresholding, after [tanner2013]. The momentum follows [khanna2018].
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):
-    """What a run can be told."""
+    """Options of a run."""
 
     at_most_d: ClassVar[tuple] = ("keep",)
     keep: PositiveInt | None = Field(None, description="null for the target's rank")
@@ -30,9 +30,9 @@ class Options(RunOptions):
 class Algorithm(base.Algorithm):
     """A batch of descents with thresholding; see :class:`algoreg.algorithms.base.Algorithm`.
 
-    A step is a pass and a decomposition in float64, and with the adaptive rule half a pass more, the measurements of H.
-    State: ``estimate``, X; ``ahead``, Z; ``basis``, the eigenvectors that span X, in a run's first columns: of M(0)
-    before the first step.
+    A step takes a pass and a decomposition in float64, and with the adaptive rule half a pass more, to measure H.
+    State: ``estimate``, X; ``ahead``, Z; and ``basis``, whose first columns in a run are the eigenvectors that span X.
+    With the adaptive rule, these are eigenvectors of −M(0) before the first step.
     """
 
     requires = frozenset({"gradient"})
@@ -47,7 +47,7 @@ class Algorithm(base.Algorithm):
         self.any_adaptive = bool(self.adaptive.any())
 
     def initial(self) -> base.State:
-        """Return X_0 = Z_0 = 0 of every run, shape (B, d, d) each, and what spans the first step, shape (B, d, r)."""
+        """Return X_0 = Z_0 = 0 of every run, shape (B, d, d) each, and the basis of the first step, shape (B, d, r)."""
         zero = self.zeros()
         basis = zero[:, :, : max(self.ranks)]
         if self.any_adaptive:
@@ -74,7 +74,7 @@ class Algorithm(base.Algorithm):
         one_side = torch.bmm(basis, rows)
         tangent = one_side + one_side.mT - torch.bmm(basis, torch.bmm(torch.bmm(rows, basis), basis.mT))
         size = torch.linalg.matrix_norm(tangent)[:, None, None]
-        # Of length 1: the square of what is tiny would be 0.
+        # The direction is scaled to norm 1, because the square of a tiny one would be 0.
         direction = torch.where(size > 0, tangent / size, 0.0)
         seen = self.ensemble.label_size(self.ensemble.label(direction))[:, None, None]
         normalised = torch.where(seen > 0, self.steps / seen.square(), self.steps)

@@ -1,8 +1,8 @@
 """Least trace: min tr X over X ⪰ 0 with ⟨A_i, X⟩ = y_i [recht2010], by Douglas–Rachford splitting [lions1979].
 
 X = Z + A⁺(y − A(Z)), Y = P(2X − Z − γI), Z ← Z + Y − X, from Z = 0; P is the projection on the PSD cone, A⁺ the
-pseudoinverse. The step is γ: it multiplies the trace's gradient, and does best at some tenths of the target's norm.
-Labels that no matrix fits have their least-squares fit in place of X.
+pseudoinverse. The step size is γ: it multiplies the gradient of the trace, and works best at some tenths of the
+target's norm. If no matrix fits the labels, X is a least-squares fit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,23 +16,23 @@ from algoreg.ensembles.base import Measurements
 from algoreg.numerics.eigen import project
 from algoreg.numerics.svec import smat, svec
 
-# Of random measurements that lacked one rank the least pivot was up to 5·10⁻⁶ of the largest, of square ones of full
-# rank 8·10⁻⁵.
+# For random measurements whose rank was one too small, the least pivot was up to 5·10⁻⁶ of the largest; for square ones
+# of full rank it was 8·10⁻⁵.
 SINGULAR_BELOW = 1e-5
 
 
 def fitting(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return (Q, S), shapes (q, D) and (q, m), of float64 rows A (m, D):
-    Q has orthonormal rows that span A's, and Sy = QA⁺y.
+    """Return (Q, S), shapes (q, D) and (q, m), for float64 rows A (m, D): Q has orthonormal rows, and Sy = QA⁺y.
 
-    The nearest x to z with Ax = y is then z + Qᵀ(Sy − Qz). By a Cholesky decomposition of AAᵀ, or of AᵀA where A has
-    more rows than columns; by A's singular values where it has not full rank.
+    The rows of Q span the rows of A. The nearest x to z with Ax = y is then z + Qᵀ(Sy − Qz). Both are computed from a
+    Cholesky decomposition of AAᵀ, or of AᵀA if A has more rows than columns, and from the singular values of A if A
+    does not have full rank.
     """
     m, length = rows.shape
     square = rows @ rows.T if m <= length else rows.T @ rows
     lower, failed = torch.linalg.cholesky_ex(square)
     pivots = lower.diagonal()
-    # By rounding a singular matrix may have a decomposition, too, with pivots near √ε.
+    # Because of rounding, a singular matrix may also have a decomposition, with pivots near √ε.
     if failed or pivots.min() <= SINGULAR_BELOW * pivots.max():
         left, values, right = torch.linalg.svd(rows, full_matrices=False)
         kept = values > values[0] * max(m, length) * torch.finfo(rows.dtype).eps
@@ -45,10 +45,9 @@ def fitting(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 class Algorithm(base.Algorithm):
     """A batch of splittings in float64; see :class:`algoreg.algorithms.base.Algorithm`.
-    State: ``centre``, Z, and ``estimate``, Y.
 
-    The measurements are written out once per ensemble and m, two arrays of m × d(d+1)/2 numbers, and decomposed; a step
-    reads one of them twice and takes one decomposition.
+    State: ``centre``, Z, and ``estimate``, Y. The measurements are written out and decomposed once per ensemble and m,
+    in two arrays of m × d(d+1)/2 numbers; a step reads one of the arrays twice and takes one eigendecomposition.
     """
 
     ensemble: Measurements

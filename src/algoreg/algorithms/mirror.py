@@ -1,8 +1,9 @@
 """Matrix exponentiated gradient: X_t = exp(L_t), L_{t+1} = L_t − ηM_t, L_0 = log(α²)·I [tsuda2005].
 
-M_t = (1/m) Σ (⟨A_i, X_t⟩ − y_i) A_i, and η multiplies it ("M-form"). X_0 = α²I is that of factored descent from αI,
-whose step multiplies X by 1 + 2ηλ + … along an eigenvector of −M, of eigenvalue λ, and this one's by exp(ηλ): where all
-A_i commute, the two have the same path in the limit of small steps, this one with twice the η.
+M_t = (1/m) Σ (⟨A_i, X_t⟩ − y_i) A_i, and η multiplies it ("M-form"). X_0 = α²I is also the initialisation of factored
+descent from αI. Along an eigenvector of −M with eigenvalue λ, a step of factored descent multiplies X by 1 + 2ηλ + …,
+and a step here by exp(ηλ). If all A_i commute, the two therefore have the same path in the limit of small steps, this
+one with twice the η.
 """
 
 import math
@@ -16,13 +17,14 @@ from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):
-    """What a run can be told."""
+    """Options of a run."""
 
     alpha: PositiveFloat
 
 
 class Algorithm(base.Algorithm):
     """A batch of mirror descents; see :class:`algoreg.algorithms.base.Algorithm`.
+
     State: ``logarithm``, L, and ``estimate``, X.
     """
 
@@ -35,7 +37,7 @@ class Algorithm(base.Algorithm):
         return {"logarithm": logarithms, "estimate": spectral(logarithms, torch.exp)}
 
     def advance(self, state: base.State, iteration: int, count: int) -> base.State:
-        """Return the state after ``count`` further steps; a step is one pass and one decomposition."""
+        """Return the state after ``count`` further steps; a step takes one pass and one decomposition."""
         logarithm, estimate = state["logarithm"], state["estimate"]
         for _ in range(count):
             logarithm = logarithm - self.steps * self.ensemble.gradient(estimate, self.labels)

@@ -1,19 +1,20 @@
-"""Today's optimisers on a factorisation: a geometry, momentum, a schedule and weight decay, each an option of its own.
+"""Today's optimisers on a factorisation: geometry, momentum, schedule and weight decay are independent options.
 
 With G the gradient in the factors F ("M-form": M·U for X = UUᵀ), a step is
 
     B ← βB + (1 − β)G,    D = geometry(B),    F ← (1 − η_tλ)F − η_tD.
 
-``geometry`` is ``descent`` (D = B), ``normalised`` (B over its norm, of all factors together), ``sign``, ``polar`` (the
-polar factor of every factor's B: Muon without its approximation), ``newton_schulz`` (Muon's approximation), ``adam``
-(entry by entry over the root of averaged squares, β₂ and ε) or ``shampoo`` (one-sided: (C^{1/2} + ε)⁻¹B with C the
-averaged GGᵀ). ``momentum`` is β; ``momentum_form`` is ``average``, as above, ``nesterov`` (D is made of βB + (1 − β)G,
-as Muon has it) or ``after`` (B averages the directions of the bare gradients). Heavy ball with the step η is
-``average`` with the step η/(1 − β). Names from elsewhere: signum is ``sign`` with momentum, RMSProp is ``adam``
-without momentum, AdamW is ``adam`` with weight decay.
+``geometry`` is ``descent`` (D = B), ``normalised`` (B over its norm, taken over all factors together), ``sign``,
+``polar`` (the polar factor of every factor's B: Muon without its approximation), ``newton_schulz`` (Muon's
+approximation), ``adam`` (every entry of B is divided by the root of its averaged squared gradient, with β₂ and ε) or
+``shampoo`` (one-sided: (C^{1/2} + ε)⁻¹B, where C is the averaged GGᵀ). ``momentum`` is β. ``momentum_form`` is
+``average``, as above, ``nesterov`` (D is the geometry of βB + (1 − β)G, as in Muon) or ``after`` (B averages the
+directions of the bare gradients). Heavy ball with step size η is ``average`` with step size η/(1 − β). Under their
+usual names, signum is ``sign`` with momentum, RMSProp is ``adam`` without momentum, and AdamW is ``adam`` with weight
+decay.
 
 ``parametrisation`` is the map from factors to X: ``square`` UUᵀ, ``difference`` UUᵀ − VVᵀ, ``product`` F₁F₂⋯F_Nᵀ of
-``depth`` factors (LRᵀ for 2). Steps are constant, or fall exponentially from ``step`` to ``last_step``.
+``depth`` factors (LRᵀ for 2). Step sizes are constant, or fall exponentially from ``step`` to ``last_step``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +32,7 @@ from algoreg.settings.base import RunOptions, as_list, misfit
 
 
 class Options(RunOptions):
-    """What a run can be told."""
+    """Options of a run."""
 
     at_most_d: ClassVar[tuple] = ("width",)
     alpha: PositiveFloat
@@ -59,15 +60,16 @@ class Options(RunOptions):
 
 
 def factor_count(run: Mapping[str, Any]) -> int:
-    """Return how many factors a run has."""
+    """Return the number of factors of a run."""
     return {"square": 1, "difference": 2}.get(run["parametrisation"], run["depth"])
 
 
 def start_factors(run: Mapping[str, Any], d: int, seed: int) -> list[torch.Tensor]:
-    """Return the factors that a run starts from, a list of matrices d × k, float64.
+    """Return the initial factors of a run, a list of d × k matrices, float64.
 
-    ``square`` and ``difference``: αB, both alike, so that the difference starts at X = 0. ``product``: α^{2/N}·B, with
-    an own B for every factor where it is drawn, and k rows alone of what is not at an end.
+    With ``square`` and ``difference`` every factor is αB, so that the difference begins at X = 0. With ``product``
+    every factor is α^{2/N}·B, where a drawn B differs between factors; between the ends only the first k rows are not
+    0.
     """
     width, count = run.get("width") or d, factor_count(run)
     if run["parametrisation"] != "product":
@@ -87,10 +89,11 @@ def start_factors(run: Mapping[str, Any], d: int, seed: int) -> list[torch.Tenso
 
 
 class Algorithm(base.Algorithm):
-    """A batch of optimised descents, of any geometries and parametrisations.
+    """A batch of descents with any geometries and parametrisations.
 
-    State, each of shape (B, N, d, k) with the largest N and k of the batch, what a run lacks being 0: ``factors``;
-    ``momentum``, B; ``squares``, Adam's averages; and ``covariances``, Shampoo's C, shape (B, N, d, d).
+    State: ``factors``; ``momentum``, B; ``squares``, Adam's averages, each of shape (B, N, d, k); and ``covariances``,
+    Shampoo's C, shape (B, N, d, d). N and k are the largest of the batch; runs with fewer factors or columns are padded
+    with 0.
     """
 
     requires = frozenset({"gradient"})
@@ -114,17 +117,17 @@ class Algorithm(base.Algorithm):
         )
 
     def _alike(self, kind: Callable[[Mapping[str, Any]], Any]) -> dict[Any, slice | torch.Tensor]:
-        """Return the places of the runs of every kind."""
+        """Return the indices of the runs of every kind."""
         places: dict[Any, list[int]] = {}
         for number, run in enumerate(self.runs):
             places.setdefault(kind(run), []).append(number)
-        # All of them at once are read and written where they are.
+        # A slice, if all runs are alike, lets them be read and written without a copy.
         if len(places) == 1:
             return dict.fromkeys(places, slice(None))
         return {name: torch.tensor(each, device=self.labels.device) for name, each in places.items()}
 
     def initial(self) -> base.State:
-        """Return the factors at the start, and memories of 0."""
+        """Return the initial factors; momentum, squares and covariances are 0."""
         d, most = self.ensemble.d, max(count for _, count in self.maps)
         starts = [start_factors(run, d, self.seed) for run in self.runs]
         lacking = torch.zeros(d, 1, dtype=torch.float64)
@@ -160,7 +163,7 @@ class Algorithm(base.Algorithm):
         return self._pulled(factors, in_x)
 
     def _pulled(self, factors: torch.Tensor, in_x: torch.Tensor) -> torch.Tensor:
-        """Return the gradient in the factors by that in X."""
+        """Return the gradient in the factors, computed from the gradient in X."""
         found = torch.zeros_like(factors)
         for (name, number), places in self.maps.items():
             found[places, :number] = pulled(name, factors[places, :number], in_x[places])
@@ -175,7 +178,7 @@ class Algorithm(base.Algorithm):
         return found
 
     def _directions(self, seen: torch.Tensor, gradient: torch.Tensor, state: base.State, number: int) -> torch.Tensor:
-        """Return the direction of step number ``number``, from 1; puts new memories into the state."""
+        """Return the direction of step number ``number``, counted from 1, and update the state's averages."""
         found = torch.zeros_like(seen)
         for name, places in self.geometries.items():
             own = seen[places]
@@ -197,7 +200,7 @@ class Algorithm(base.Algorithm):
             kept = second * state[memory][places] + (1 - second) * new
             state[memory] = state[memory].clone()
             state[memory][places] = kept
-            # An average that began at 0 is too small by these factors.
+            # These factors correct averages that are too small because they began at 0.
             kept = torch.where(corrected, kept / (1 - second**number), kept)
             if name == "adam":
                 own = torch.where(corrected & ~after, own / (1 - beta**number), own)

@@ -1,8 +1,8 @@
 """Penalised least trace with a falling penalty: proximal steps on 1/(2m) Σ (⟨A_i, X⟩ − y_i)² + λ tr X over X ⪰ 0.
 
 X_{t+1} = P(Z_t − η(M(Z_t) + λ_tI)), Z_{t+1} = X_{t+1} + μ(X_{t+1} − X_t), from X_0 = 0; P is the projection on the PSD
-cone. λ_0 is the largest eigenvalue of −M(0), above which 0 is the minimiser, and λ_{t+1} = ``decay``·λ_t: a run follows
-the minimisers from large penalties to small ones. If held-out observations decide when to stop, they choose λ.
+cone. λ_0 is the largest eigenvalue of −M(0), above which 0 is the minimiser, and λ_{t+1} = ``decay``·λ_t, so that a run
+follows the minimisers from large penalties to small ones. If held-out observations decide when to stop, they choose λ.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):
-    """What a run can be told."""
+    """Options of a run."""
 
     momentum: float = Field(0.5, ge=0, lt=1)
     decay: float = Field(0.85, gt=0, lt=1, description="λ after a step over λ before")
@@ -27,7 +27,7 @@ class Options(RunOptions):
 class Algorithm(base.Algorithm):
     """A batch of proximal descents; see :class:`algoreg.algorithms.base.Algorithm`.
 
-    State: ``estimate``, X; ``ahead``, Z; ``penalty``, λ. The gradient that gives λ_0 is that of the first step.
+    State: ``estimate``, X; ``ahead``, Z; ``penalty``, λ. λ_0 comes from the gradient that the first step uses.
     """
 
     requires = frozenset({"gradient"})

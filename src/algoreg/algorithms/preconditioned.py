@@ -1,11 +1,12 @@
-"""Preconditioned factored descent: U_{t+1} = U_t − ηM_tU_t(U_tᵀU_t + λ_tI)⁻¹, η the multiple of M ("M-form").
+"""Preconditioned factored descent: U_{t+1} = U_t − ηM_tU_t(U_tᵀU_t + λ_tI)⁻¹, where η multiplies M ("M-form").
 
-``damping: none`` has λ = 0, ScaledGD [tong2021] for positive semidefinite X*; ``constant`` has one λ, ScaledGD(λ)
-[xu2023]; ``residual`` has λ_t = c·√((1/m) Σ (⟨A_i, X_t⟩ − y_i)²), PrecGD [zhang2021]: its loss is (1/m) Σ (·)², whose
-gradient in U is 4MU, so its step is η/4 here, and λ_t = c·√loss. As λ → ∞ with η = λη' it is plain descent of step η'.
+``damping: none`` has λ = 0: ScaledGD [tong2021] for positive semidefinite X*. ``constant`` has a constant λ:
+ScaledGD(λ) [xu2023]. ``residual`` has λ_t = c·√((1/m) Σ (⟨A_i, X_t⟩ − y_i)²): PrecGD [zhang2021]. The loss there is
+(1/m) Σ (·)², whose gradient in U is 4MU, so its step size is η/4 in terms of the η here, and λ_t = c·√loss. As λ → ∞
+with η = λη', the descent becomes plain descent with step size η'.
 
-The undamped step divides by the square of the factor: from a small initialisation the first step is of size 1/α,
-whatever U_0 was. It needs a factor of X*'s rank, and the spectral initialisation, unscaled.
+The undamped step divides by the square of the factor, so from a small initialisation the first step has size 1/α,
+whatever U_0 was. It needs a factor with the rank of X*, and the unscaled spectral initialisation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from algoreg.settings.base import as_list, misfit
 
 
 class Options(factored.Options):
-    """What a run can be told."""
+    """Options of a run."""
 
     damping: Literal["none", "constant", "residual"] = "residual"
     coefficient: PositiveFloat = Field(1.0, description="λ if damping is constant, c if it is residual")
@@ -39,9 +40,10 @@ class Options(factored.Options):
 class Algorithm(factored.Algorithm):
     """A batch of preconditioned descents; see :class:`algoreg.algorithms.factored.Algorithm`. State: ``factor``, U.
 
-    A step is one pass; residual damping takes the way there and the way back one after the other, which reads the
-    measurements twice. The k×k systems are solved in float64. There λ is at least the rounding of UᵀU, so that a damped
-    run which fits its labels to the last digit goes on. Undamped, a run whose U has lost a column becomes NaN.
+    A step takes one pass; with residual damping, the ensemble may take the forward and the adjoint pass one after the
+    other, which reads the measurements twice. The k×k systems are solved in float64. A damping λ is at least the
+    rounding error of UᵀU, so that a damped run that fits its labels to the last digit can continue. An undamped run
+    whose U has lost a column becomes NaN.
     """
 
     requires = frozenset({"gradient"})
@@ -70,15 +72,15 @@ class Algorithm(factored.Algorithm):
         return gradient, torch.where(self.follows, self.coefficients * residual.double(), self.coefficients)
 
     def _preconditioned(self, pull: torch.Tensor, factor: torch.Tensor, damping: torch.Tensor) -> torch.Tensor:
-        """Return MU(UᵀU + λI)⁻¹ of every run; NaN where that cannot be inverted."""
+        """Return MU(UᵀU + λI)⁻¹ of every run, NaN where UᵀU + λI is singular."""
         wide = factor.double()
         square = torch.bmm(wide.mT, wide)
         diagonal = torch.diagonal(square, dim1=1, dim2=2)
         columns = torch.arange(square.shape[1], device=square.device)
         rounding = len(columns) * torch.finfo(torch.float64).eps * diagonal.sum(dim=1)
         damping = torch.maximum(damping, rounding).masked_fill(self.undamped, 0)
-        # Columns that a run lacks are 0: any number on the diagonal keeps them so.
+        # Padding columns are 0, and any positive number on the diagonal keeps them at 0.
         diagonal += torch.where(columns < self.widths[:, None], damping[:, None], 1.0)
-        # Symmetric: the solution of UᵀU + λI from the left, transposed, is that from the right.
+        # Since UᵀU + λI is symmetric, the right inverse is applied by solving from the left and transposing.
         solved, failed = torch.linalg.solve_ex(square, pull.double().mT)
         return solved.mT.masked_fill((failed != 0)[:, None, None], torch.nan).to(factor.dtype)

@@ -1,8 +1,7 @@
-"""Projected gradient descent on X itself: X_{t+1} = P(X_t − ηM_t),
-P the projection on the PSD cone [LMZ18, Appendix B, Figure 4].
+"""Projected gradient descent on X itself: X_{t+1} = P(X_t − ηM_t) [LMZ18, Appendix B, Figure 4].
 
-The step η multiplies M_t = (1/m) Σ (⟨A_i, X⟩ − y_i) A_i ("M-form"). The gradient of (1/m) Σ (·)² in X is 2M_t, so
-the published step 0.0025 is η = 0.005 here.
+P is the projection on the PSD cone. The step η multiplies M_t = (1/m) Σ (⟨A_i, X⟩ − y_i) A_i ("M-form"). The gradient
+of (1/m) Σ (·)² in X is 2M_t, so the published step 0.0025 is η = 0.005 here.
 """
 
 from typing import Literal
@@ -15,7 +14,7 @@ from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):
-    """What a run can be told."""
+    """Options of a run."""
 
     start: Literal["zero", "identity"] = "zero"
 

@@ -1,12 +1,12 @@
-"""Algorithm 1 for one-hidden-layer networks with quadratic activations: truncated gradient,
-then rescaling [LMZ18, Appendix A].
+"""Algorithm 1 for one-hidden-layer networks with quadratic activations: truncated steps, rescaling [LMZ18, Appendix A].
 
 The network is ŷ(x) = |Uᵀx|² with a d×k matrix U of hidden weights. A step is Ũ = U − ηcM̃U with
 M̃ = (1/m) Σ (ŷ_i − y_i) 1{ŷ_i ≤ R} x_i x_iᵀ, then U ← Ũ/(1 − η(‖U‖_F² − τ)) with τ = ‖U*‖_F².
 
-In the population limit without truncation M̃ = 2Δ + tr(Δ)·I, Δ = UUᵀ − U*U*ᵀ, and tr Δ = ‖U‖_F² − τ: with
-coefficient c = 1 the division cancels the trace exactly and leaves the matrix-sensing step (I − 2η/(1 − η tr Δ)·Δ)U.
-The gradient of the printed loss (1/m) Σ (ŷ_i − y_i)² 1{…} is c = 4, and the trace then stays.
+In the population limit without truncation M̃ = 2Δ + tr(Δ)·I, where Δ = UUᵀ − U*U*ᵀ and tr Δ = ‖U‖_F² − τ. With
+coefficient c = 1 the division therefore cancels the trace exactly and leaves the matrix-sensing step
+(I − 2η/(1 − η tr Δ)·Δ)U. The gradient of the printed loss (1/m) Σ (ŷ_i − y_i)² 1{…} corresponds to c = 4, with which
+the trace is not cancelled.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from algoreg.settings.base import LEFT_OUT, RunOptions, as_list, misfit
 
 
 class Options(RunOptions):
-    """What a run can be told."""
+    """Options of a run."""
 
     alpha: PositiveFloat
     start: Literal["identity", "orthonormal", "gaussian"] = "identity"
@@ -47,10 +47,9 @@ MEAN_LABEL = Options.model_fields["tau"].default
 
 
 def start_factor(kind: str, d: int, width: int, seed: int, target: int) -> torch.Tensor:
-    """Return B of U_0 = αB, d × width, float64: the first columns
-    of :func:`algoreg.algorithms.factored.start_matrix`, or as many again.
+    """Return B of U_0 = αB, d × width, float64: the first columns of :func:`algoreg.algorithms.factored.start_matrix`.
 
-    Wider than d, the columns repeat and shrink so that BBᵀ has the trace of the square start's.
+    If the width exceeds d, the columns repeat, and are scaled so that the trace of BBᵀ is the square initialisation's.
     """
     square = start_matrix(kind, d, seed, target)
     repeats = -(-width // d)
@@ -58,15 +57,15 @@ def start_factor(kind: str, d: int, width: int, seed: int, target: int) -> torch
 
 
 class Algorithm(factored.Algorithm):
-    """A batch of networks of one width that share an ensemble, and, at equal batch size and m, their sample order.
+    """A batch of networks of one width that share an ensemble and, at equal batch size and m, their sample order.
 
-    A number as ``tau`` of a run is τ itself, for U* with unit columns its rank; ``mean-label`` estimates it by the mean
-    of the labels that the run knows. ``tau_error`` is relative. State: ``factor``, U.
+    If ``tau`` of a run is a number, it is τ itself, which is the rank for U* with unit columns; ``mean-label``
+    estimates τ by the mean of the labels that the run knows. ``tau_error`` is relative. State: ``factor``, U.
 
     Raises
     ------
     ValueError
-        If a level, a τ, a width or a batch size is not positive, or the widths differ.
+        If a level, a τ, a width or a batch size is not positive, a batch size exceeds m, or the widths differ.
     """
 
     ensemble: Measurements
@@ -114,7 +113,7 @@ class Algorithm(factored.Algorithm):
     def _step(
         self, factors: torch.Tensor, ensemble: Measurements, labels: torch.Tensor, index: torch.Tensor | slice
     ) -> torch.Tensor:
-        """Return the factors of some runs after one step; NaN where the rescaling's denominator is not above 0."""
+        """Return the factors of some runs after one step, NaN where the rescaling's denominator is not positive."""
         levels = None if self.levels is None else self.levels[index]
         gradient = ensemble.factored_gradient(factors, labels, levels)
         excess = factors.square().sum(dim=(1, 2)) - self.taus[index]

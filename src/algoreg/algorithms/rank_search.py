@@ -1,9 +1,9 @@
-"""Hard thresholding that looks for the rank: it keeps one eigenvalue, and one more whenever the residual stalls.
+"""Hard thresholding that searches for the rank: it keeps one eigenvalue, and one more whenever the residual stalls.
 
 X_{t+1} = P_k(Z_t − ηM(Z_t)), Z_{t+1} = X_{t+1} + μ(X_{t+1} − X_t), from X_0 = 0 with k = 1; P_k keeps the k largest
-positive eigenvalues. Let ρ_t be the root mean square residual at Z_t. Where ρ_t is above ``stall``·ρ_{t−1}, k grows by
-one before step t is taken; the step after a growth is not compared. It has neither the rank nor a bound
-on it as prior knowledge.
+positive eigenvalues. Let ρ_t be the root mean square residual at Z_t. If ρ_t is above ``stall``·ρ_{t−1}, k grows by one
+before step t is taken; at the step after a growth there is no comparison. The algorithm knows neither the rank nor a
+bound on it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):
-    """What a run can be told."""
+    """Options of a run."""
 
     momentum: float = Field(0.5, ge=0, lt=1)
     stall: float = Field(
@@ -30,8 +30,9 @@ class Options(RunOptions):
 class Algorithm(base.Algorithm):
     """A batch of searches; see :class:`algoreg.algorithms.base.Algorithm`.
 
-    A step is a pass, whose residual comes with the gradient, and a decomposition in float64. State: ``estimate``, X;
-    ``ahead``, Z; ``kept``, k; ``residual``, ρ of the step before, infinite where there is nothing to compare with.
+    A step takes a pass, which gives the residual with the gradient, and a decomposition in float64. State:
+    ``estimate``, X; ``ahead``, Z; ``kept``, k; ``residual``, ρ of the step before, which is infinite if there is no
+    comparison.
     """
 
     requires = frozenset({"gradient"})
@@ -43,7 +44,7 @@ class Algorithm(base.Algorithm):
         self.indices = torch.arange(ensemble.d, device=labels.device)
 
     def initial(self) -> base.State:
-        """Return X_0 = Z_0 = 0 of every run, shape (B, d, d) each, k = 1 and no residual, shape (B,) each."""
+        """Return X_0 = Z_0 = 0 of every run, shape (B, d, d) each, and k = 1 and ρ = ∞, shape (B,) each."""
         zero = self.zeros()
         kept = torch.ones(len(self.runs), dtype=torch.int64, device=zero.device)
         return {"estimate": zero, "ahead": zero, "kept": kept, "residual": torch.full_like(zero[:, 0, 0], torch.inf)}

@@ -1,9 +1,8 @@
-"""Factored descent with a sign per column: X = U·diag(s)·Uᵀ and U_{t+1} = U_t − ηM_tU_t·diag(s),
-for X that is not definite.
+"""Factored descent with a sign per column: X = U·diag(s)·Uᵀ and U_{t+1} = U_t − ηM_tU_t·diag(s).
 
-With columns of both signs this is X = VVᵀ − WWᵀ, the matrix form of u∘u − v∘v [woodworth2020]. Half of the columns
-have the sign − unless a run's options say otherwise, and both halves are initialised alike, at αB, so that X_0 = 0. η
-multiplies M ("M-form").
+It fits X that are not definite. With columns of both signs X = VVᵀ − WWᵀ, the matrix form of u∘u − v∘v [woodworth2020].
+By default half of the columns have the sign −, and both halves are initialised at αB, so that X_0 = 0. η multiplies M
+("M-form").
 """
 
 from typing import ClassVar, Literal
@@ -17,7 +16,7 @@ from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):
-    """What a run can be told."""
+    """Options of a run."""
 
     at_most_d: ClassVar[tuple] = ("width", "negative")
     alpha: PositiveFloat
@@ -29,8 +28,8 @@ class Options(RunOptions):
 class Algorithm(base.Algorithm):
     """A batch of signed descents; see :class:`algoreg.algorithms.base.Algorithm`.
 
-    State: ``factor``, U, shape (B, d, k), and ``signs``, s, shape (B, 1, k): +1, −1, and 0 for columns that a run
-    lacks, whose entries are 0.
+    State: ``factor``, U, shape (B, d, k), and ``signs``, s, shape (B, 1, k), which are +1 and −1. Narrower runs are
+    padded with columns of 0, whose sign is 0.
     """
 
     requires = frozenset({"gradient"})

@@ -1,9 +1,9 @@
 """Descent on X = QΘQᵀ with orthonormal columns Q (d × k) and symmetric Θ (k × k): weight normalisation [wei2025].
 
 With M = (1/m) Σ (⟨A_i, QΘQᵀ⟩ − y_i) A_i a step takes Θ to Θ − ηcQᵀMQ, and Q to the polar factor of Q − ηG with
-G = MQΘ − Q·sym(QᵀMQΘ), the part of the gradient that is tangent to the Stiefel manifold of such Q. Both are from the
-old Q and Θ. η multiplies M ("M-form"), and c = ``magnitude``. Q_0 has Haar columns, Θ_0 = 0: the first step moves Θ
-alone. With k = d every symmetric matrix is QΘQᵀ for any Q.
+G = MQΘ − Q·sym(QᵀMQΘ), the part of the gradient that is tangent to the Stiefel manifold of such Q. Both are computed
+from the old Q and Θ. η multiplies M ("M-form"), and c = ``magnitude``. Q_0 has Haar columns and Θ_0 = 0, so the first
+step changes only Θ. With k = d every symmetric matrix is QΘQᵀ for any Q.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):
-    """What a run can be told."""
+    """Options of a run."""
 
     at_most_d: ClassVar[tuple] = ("width",)
     width: PositiveInt | None = Field(None, description="null for d")
@@ -28,11 +28,10 @@ class Options(RunOptions):
 
 
 class Algorithm(base.Algorithm):
-    """A batch of such descents; see :class:`algoreg.algorithms.base.Algorithm`.
-    State: ``directions``, Q, and ``magnitudes``, Θ.
+    """A batch of descents on Q and Θ; see :class:`algoreg.algorithms.base.Algorithm`.
 
-    Runs of a batch differ in width: what a run lacks of the widest is columns of 0. A step is one pass and the
-    decomposition of a k × k matrix.
+    State: ``directions``, Q, and ``magnitudes``, Θ. Runs of a batch may differ in width: narrower Q are padded with
+    columns of 0. A step takes one pass and the decomposition of a k × k matrix.
     """
 
     requires = frozenset({"gradient"})
@@ -55,7 +54,7 @@ class Algorithm(base.Algorithm):
     def advance(self, state: base.State, iteration: int, count: int) -> base.State:
         """Return the state after ``count`` further steps."""
         directions, magnitudes = state["directions"], state["magnitudes"]
-        # Columns that a run lacks are 0: a 1 on the diagonal of their square keeps them so.
+        # Padding columns are 0, and a 1 on the diagonal of their square keeps them at 0.
         columns = torch.arange(directions.shape[2], device=directions.device)
         lacking = torch.diag_embed((columns >= self.widths[:, None]).to(directions))
         for _ in range(count):

@@ -1,8 +1,7 @@
-"""Stochastic factored gradient descent: every step sees ``batch_size`` measurements drawn
-with replacement [LMZ18, Figure 5].
+"""Stochastic factored gradient descent: every step uses ``batch_size`` randomly drawn measurements [LMZ18, Figure 5].
 
-U_{t+1} = U_t − ηM_tU_t with M_t averaged over the drawn measurements only ("M-form"). The gradient of
-(⟨A_i, UUᵀ⟩ − y_i)² in U is 4·(·)·A_iU, so the published step 8·10⁻⁵ is η = 3.2·10⁻⁴ here.
+Measurements are drawn with replacement. U_{t+1} = U_t − ηM_tU_t, where M_t averages only the drawn measurements
+("M-form"). The gradient of (⟨A_i, UUᵀ⟩ − y_i)² in U is 4·(·)·A_iU, so the published step 8·10⁻⁵ is η = 3.2·10⁻⁴ here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ from algoreg.settings.base import RunOptions, as_list, misfit
 
 
 class Options(RunOptions):
-    """What a run can be told."""
+    """Options of a run."""
 
     alpha: PositiveFloat
     start: Literal["identity", "orthonormal", "gaussian"] = "identity"
@@ -36,7 +35,7 @@ class Options(RunOptions):
 
 
 CHUNK = 65536
-# Single-sample steps read their measurement matrices unpacked; beyond this much memory they stay packed.
+# Single-sample steps read unpacked measurement matrices, unless these would take more memory than this.
 UNPACKED_BYTES = 2 * 2**30
 
 
@@ -48,8 +47,8 @@ def _chunk(seed: int, ensemble: int, number: int) -> np.ndarray:
 def samples(seed: int, ensemble: int, start: int, stop: int, m: int) -> np.ndarray:
     """Return the indices of the samples number ``start`` to ``stop`` − 1 of an ensemble's stream, uniform on 0 … m − 1.
 
-    A sample is a function of its number: runs that start again in the middle, and runs on other targets, see the
-    same order.
+    A sample is a function of its number, so runs that resume in the middle, and runs on other targets, have the same
+    order.
     """
     first, last = start // CHUNK, max(stop - 1, start) // CHUNK
     uniform = np.concatenate([_chunk(seed, ensemble, number) for number in range(first, last + 1)])
@@ -58,9 +57,9 @@ def samples(seed: int, ensemble: int, start: int, stop: int, m: int) -> np.ndarr
 
 
 class Algorithm(factored.Algorithm):
-    """A batch of stochastic descents that share an ensemble, and, at equal batch size and m, their sample order.
+    """A batch of stochastic descents that share an ensemble and, at equal batch size and m, their sample order.
 
-    With an ensemble that provides ``unpacked``, single-sample steps on a CPU take a faster way. State: ``factor``, U.
+    If the ensemble provides ``unpacked``, single-sample steps on a CPU use a faster method. State: ``factor``, U.
     """
 
     ensemble: Measurements
@@ -87,7 +86,8 @@ class Algorithm(factored.Algorithm):
             start, stop = iteration * batch_size, (iteration + count) * batch_size
             order = torch.from_numpy(samples(self.seed, self.ensemble.number, start, stop, m))
             index = torch.tensor(members, device=factors.device)
-            # Each group by its own size: runs have the same bits whatever shares their batch.
+            # The method depends only on the group's own batch size, so a run's bits do not depend on the rest of its
+            # batch.
             single = self.reads_unpacked and batch_size == 1
             advance = self._single_samples if single else self._batches
             factors[index] = advance(factors[index], index, order.view(count, batch_size))
@@ -101,7 +101,7 @@ class Algorithm(factored.Algorithm):
         return factors
 
     def _single_samples(self, factors: torch.Tensor, index: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
-        """Return the same for rows of one sample, without coming back in between."""
+        """Return the same for rows of one sample, computed in compiled loops."""
         if self._matrices is None:
             self._matrices = self.ensemble.unpacked()
         steps = self.steps[index].view(-1)

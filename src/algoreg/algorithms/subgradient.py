@@ -1,9 +1,8 @@
-"""Subgradient descent of the absolute loss on the factor:
-U_{t+1} = U_t − η_t·(1/m) Σ sign(⟨A_i, U_tU_tᵀ⟩ − y_i) A_iU_t [ma2023].
+"""Subgradient descent of the absolute loss on U: U_{t+1} = U_t − η_t(1/m) Σ sign(⟨A_i, U_tU_tᵀ⟩ − y_i)A_iU_t [ma2023].
 
-η_t = ηρ^t. The step is half the subgradient of (1/m) Σ |⟨A_i, UUᵀ⟩ − y_i|; outliers pull no harder than other
-observations. Steps of constant size do not converge, and the sum η/(1 − ρ) of the steps has to reach from the
-initialisation to X*: a few times log(1/α).
+η_t = ηρ^t, and the step follows half the subgradient of (1/m) Σ |⟨A_i, UUᵀ⟩ − y_i|, in which an outlier weighs no more
+than any other observation. Steps of constant size do not converge. The sum η/(1 − ρ) of the step sizes has to reach
+from the initialisation to X*: a few times log(1/α).
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):
-    """What a run can be told."""
+    """Options of a run."""
 
     alpha: PositiveFloat
     start: Literal["identity", "orthonormal", "gaussian"] = "identity"

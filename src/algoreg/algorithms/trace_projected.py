@@ -1,8 +1,7 @@
 """Projected gradient descent on {X ⪰ 0, tr X = θ} with momentum: X_{t+1} = P(Z_t − ηM(Z_t)), from X_0 = 0.
 
-Z_{t+1} = X_{t+1} + μ(X_{t+1} − X_t). P projects the eigenvalues on the simplex of sum θ. Its prior
-knowledge is the trace, not the rank: among the matrices that fit, the trace alone selects X*, as least trace does
-without that knowledge.
+Z_{t+1} = X_{t+1} + μ(X_{t+1} − X_t). P projects the eigenvalues on the simplex of sum θ. The algorithm knows the trace
+and not the rank: among the matrices that fit, the trace alone selects X*, as least trace does without knowing it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from algoreg.settings.base import RunOptions
 
 
 class Options(RunOptions):
-    """What a run can be told."""
+    """Options of a run."""
 
     momentum: float = Field(0.7, ge=0, lt=1)
     theta: PositiveFloat | None = Field(None, description="θ; null for the target's trace")
@@ -27,12 +26,13 @@ class Options(RunOptions):
 
 class Algorithm(base.Algorithm):
     """A batch of projected descents; see :class:`algoreg.algorithms.base.Algorithm`.
+
     State: ``estimate``, X, and ``ahead``, Z.
     """
 
     requires = frozenset({"gradient"})
     prior_knowledge = ("trace",)
-    # From 0 every first step, however short, is on to a matrix of trace θ.
+    # From 0 the first step leads to a matrix of trace θ, whatever the step size.
     error = "anyhow"
 
     def __init__(self, ensemble: Ensemble, labels: torch.Tensor, runs: Sequence[Mapping[str, Any]], seed: int) -> None:
