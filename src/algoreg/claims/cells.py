@@ -1,7 +1,7 @@
 """Cells: the runs of a table, crossed as targets × ensembles.
 
-Every table's rows for one point form a T × E array of cells. Where every ensemble has a target of its own, the two are
-one unit, and T is 1.
+A table's rows for one point form a T × E array of cells. If every ensemble has a target that no other ensemble has, the
+two are one unit, and T is 1.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,25 +12,25 @@ import pandas as pd
 
 
 class NoValue(Exception):
-    """A run lacks what a statistic of all runs is of, so that the statistic is undefined."""
+    """Raised if a run has no value, so that a statistic over all runs is undefined."""
 
 
 def finite(values: np.ndarray) -> np.ndarray:
-    """Return values that all runs have; raises :class:`NoValue` where one has none."""
+    """Return the values unchanged; raise :class:`NoValue` if one of them is not finite."""
     if not np.isfinite(values).all():
         raise NoValue
     return values
 
 
 def positive(values: np.ndarray) -> np.ndarray:
-    """Return values that all runs have above 0, and so with a logarithm; raises :class:`NoValue` where one has not."""
+    """Return the values unchanged; raise :class:`NoValue` if one of them is not finite and positive."""
     if not (finite(values) > 0).all():
         raise NoValue
     return values
 
 
 def paired(table: pd.DataFrame) -> bool:
-    """Return whether every ensemble of a table has a target of its own that no other has."""
+    """Return whether every ensemble of a table has one target that no other ensemble has."""
     pairs = table[["target", "ensemble"]].drop_duplicates()
     return len(pairs) > 1 and pairs["target"].is_unique and pairs["ensemble"].is_unique
 
@@ -42,7 +42,7 @@ def cells(table: pd.DataFrame, keys: Sequence[str], value: str) -> tuple[list[tu
     ----------
     table : pandas.DataFrame
     keys : list of str
-        The columns that name a point.
+        The columns that identify a point.
     value : str
         The column to collect.
 
@@ -51,8 +51,8 @@ def cells(table: pd.DataFrame, keys: Sequence[str], value: str) -> tuple[list[tu
     names : list of tuple
         The points, sorted.
     values : numpy.ndarray, shape (points, T, E)
-        NaN where a run has no value (it diverged). T is 1 for a table without targets, and for one in which every
-        ensemble has a target of its own.
+        NaN where a run has no value because it diverged. T is 1 for a table without targets, and for one in which every
+        ensemble has a target that no other has.
 
     Raises
     ------
@@ -74,34 +74,34 @@ def cells(table: pd.DataFrame, keys: Sequence[str], value: str) -> tuple[list[tu
 
 
 def resampled(values: np.ndarray, targets: np.ndarray, ensembles: np.ndarray) -> np.ndarray:
-    """Return the cells of these targets and ensembles, each as often as it is named, shape (points, T', E')."""
+    """Return the cells of these targets and ensembles, which may be repeated, shape (points, T', E')."""
     return values[:, targets][:, :, ensembles]
 
 
 def cells_along(table: pd.DataFrame, along: str, value: str) -> tuple[list[Any], np.ndarray]:
-    """Return the values of a column, sorted, as a list, and the :func:`cells` at them, shape (points, T, E)."""
+    """Return the sorted values of a column as a list, and the :func:`cells` at these values, shape (points, T, E)."""
     names, values = cells(table, [along], value)
     return [name for (name,) in names], values
 
 
 def geometric_mean(values: np.ndarray) -> float:
-    """Return the geometric mean of numbers of at least 0: 0 where one of them is 0.
+    """Return the geometric mean of non-negative numbers; it is 0 if one of them is 0, and NaN if one of them is NaN.
 
-    By logarithms: a product of many small numbers would be below what a float can hold. NaN where one of them is
-    NaN, also where they are a column of a table, whose own mean would leave it out.
+    It is computed from logarithms, because a product of many small numbers would underflow. A NaN counts also in a
+    column of a table, although pandas' mean would skip it.
     """
     with np.errstate(divide="ignore"):
         return float(np.exp(np.log(np.asarray(values, dtype=float)).mean()))
 
 
 def log_cells(table: pd.DataFrame, along: str, error: str) -> tuple[list[Any], np.ndarray]:
-    """Return the values of a column and log10 of the :func:`cells_along` it, which are :func:`positive`."""
+    """Return the values of a column and log10 of the :func:`cells_along` it, which must be :func:`positive`."""
     points, values = cells_along(table, along, error)
     return points, np.log10(positive(values))
 
 
 def paired_logs(parts: Iterable[pd.DataFrame], keys: Sequence[str], error: str) -> np.ndarray:
-    """Return log10(error of the first part / error of the second), cell by cell, of :func:`positive` errors.
+    """Return log10(error of the first part / error of the second), cell by cell; errors must be :func:`positive`.
 
     Raises
     ------
@@ -115,9 +115,9 @@ def paired_logs(parts: Iterable[pd.DataFrame], keys: Sequence[str], error: str) 
 
 
 def chosen(table: pd.DataFrame, where: Mapping[str, Any] | None) -> pd.DataFrame:
-    """Return the rows of a table at which columns have these values, each one or a list.
+    """Return the rows of a table in which each column has the given value, or one of a list of values.
 
-    Numbers are compared to six digits, as committed tables have them.
+    Numbers are compared to six digits, the precision of committed tables.
 
     Raises
     ------

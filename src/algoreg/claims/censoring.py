@@ -1,30 +1,30 @@
-"""Straight lines through values of which some are known as bounds only."""
+"""Straight lines through values of which some are known only as bounds."""
 
 import numpy as np
 
 INSIDE, BELOW, ABOVE = 0, -1, 1
-# Of 1/σ.
+# The largest 1/σ that the fit may try.
 LARGEST = 1e5
 
 
 def censored_slope(x: np.ndarray, y: np.ndarray, sides: np.ndarray) -> float:
-    """Return the slope of a straight line through values of which some are known as bounds only.
+    """Return the slope of a straight line through values of which some are known only as bounds.
 
-    Least squares where all are known, else the maximum of the likelihood of normal deviations with one variance
-    (Tobin, 1958) in Olsen's (1978) parameters (line/σ, 1/σ), in which it is concave.
+    If all values are known, it is the least-squares slope. Otherwise it maximises the likelihood of normal deviations
+    with one variance (Tobin, 1958), in Olsen's (1978) parameters (line/σ, 1/σ), in which the log-likelihood is concave.
 
     Parameters
     ----------
     x, y : numpy.ndarray, shape (N,)
     sides : numpy.ndarray of int, shape (N,)
-        ``INSIDE`` where y is the value, ``BELOW`` where the value is less, ``ABOVE`` where it is more.
+        ``INSIDE`` where y is the value, ``BELOW`` where the value is less than y, ``ABOVE`` where it is more.
 
     Returns
     -------
     float
-        NaN unless values are known at two different x at least.
+        NaN unless values are known for at least two different x.
     """
-    # Here: most that reads a threshold's side needs no scipy.
+    # scipy is imported here because most code that reads a threshold's side does not need it.
     from scipy.optimize import minimize
 
     inside = sides == INSIDE
@@ -44,8 +44,9 @@ def censored_slope(x: np.ndarray, y: np.ndarray, sides: np.ndarray) -> float:
 def _tails(
     point: np.ndarray, rows: np.ndarray, sides: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return deviation/σ, what bounds leave of it, the logarithm of the tail beyond,
-    and the tail's inverse Mills ratio.
+    """Return z = deviation/σ, u, log Φ(u) and the inverse Mills ratio at u.
+
+    u is the signed z at bounds and 0 at known values; Φ(u) is the probability of the tail beyond a bound.
     """
     from scipy.special import log_ndtr
 
@@ -57,7 +58,8 @@ def _tails(
 
 def _loss(point: np.ndarray, rows: np.ndarray, sides: np.ndarray) -> tuple[float, np.ndarray]:
     """Return the negative log likelihood and its gradient in (line/σ, 1/σ); ``rows`` · point = deviation/σ."""
-    # Known values on one line have no spread: 1/σ would grow for ever, and the line no longer moves.
+    # If the known values lie on one line, their spread is 0, and 1/σ would grow for ever although the line no longer
+    # changes.
     if not 0 < point[2] < LARGEST:
         return np.inf, np.zeros(3)
     inside = sides == INSIDE

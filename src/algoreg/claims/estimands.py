@@ -1,6 +1,4 @@
-"""What claims of several chapters measure: exponents, means over points and factors between points,
-each also off a number.
-"""
+"""Estimands of several chapters: exponents, means over points, factors between points, and distances from a number."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -25,12 +23,12 @@ from algoreg.claims.intervals import (
 
 
 def estimand(label: str) -> Callable[[Callable[..., Estimate]], Estimand]:
-    """Mark a function of the tables as an estimand, undefined on :class:`NoValue`.
+    """Mark a function of the tables as an estimand, which is undefined if the function raises :class:`NoValue`.
 
     Parameters
     ----------
     label : str
-        What the criterion calls it, with the estimand's parameters in braces.
+        Its name in the criterion, with the estimand's parameters in braces.
 
     Raises
     ------
@@ -66,10 +64,10 @@ def exponent(
     along: str,
     where: Mapping[str, Any] | None = None,
 ) -> Estimate:
-    """Return the least-squares slope of the mean log of ``value`` over runs against log of ``along``.
+    """Return the least-squares slope of the mean over runs of log ``value`` against log ``along``.
 
-    ``where`` picks rows (column: value or list). Undefined where a run has no positive value. A censored quantity
-    needs an estimand that knows its censoring.
+    ``where`` picks rows (column: value or list). The slope is undefined if a run has no positive value. Values that are
+    censored need another estimand, which takes the censoring into account.
     """
     weights, logs = log_law(chosen(tables[table], where), along, value, table)
     return interval_of(lambda part: weights @ part.mean(axis=(1, 2)), logs, rng)
@@ -87,7 +85,7 @@ def exponent_off(
     expected: float,
     where: Mapping[str, Any] | None = None,
 ) -> Estimate:
-    """Return how far an exponent is from an expected one; see :func:`exponent`."""
+    """Return the distance of an exponent from an expected one; see :func:`exponent`."""
     found = exponent(tables, published, rng, table=table, value=value, along=along, where=where)
     return distance_from(found, expected)
 
@@ -104,10 +102,10 @@ def smallest_exponent(
     by: str,
     where: Mapping[str, Any] | None = None,
 ) -> Estimate:
-    """Return the smallest of the slopes of mean log ``value`` against log ``along``,
-    one for each value of column ``by``.
+    """Return the smallest slope of mean log ``value`` against log ``along`` over the values of column ``by``.
 
-    Each slope is taken over the points that its own rows have. Undefined where a run has no positive value.
+    Each value of ``by`` has a slope over the points that its rows have. The result is undefined if a run has no
+    positive value.
 
     Raises
     ------
@@ -150,9 +148,9 @@ def largest_mean(
     by: list[str],
     where: Mapping[str, Any] | None = None,
 ) -> Estimate:
-    """Return the largest mean over runs of ``value`` among the points named by the columns ``by``.
+    """Return the largest mean over runs of ``value`` among the points that the columns ``by`` identify.
 
-    Not for what spreads over decades: see :func:`algoreg.claims.intervals.crossed_interval`.
+    Do not use it for values that spread over decades: see :func:`algoreg.claims.intervals.crossed_interval`.
     """
     return _extreme(np.max, tables, rng, table, value, by, where)
 
@@ -168,9 +166,9 @@ def smallest_mean(
     by: list[str],
     where: Mapping[str, Any] | None = None,
 ) -> Estimate:
-    """Return the smallest mean over runs of ``value`` among the points named by the columns ``by``.
+    """Return the smallest mean over runs of ``value`` among the points that the columns ``by`` identify.
 
-    Not for what spreads over decades: see :func:`algoreg.claims.intervals.crossed_interval`.
+    Do not use it for values that spread over decades: see :func:`algoreg.claims.intervals.crossed_interval`.
     """
     return _extreme(np.min, tables, rng, table, value, by, where)
 
@@ -187,10 +185,10 @@ def smallest_share_below(
     by: list[str],
     where: Mapping[str, Any] | None = None,
 ) -> Estimate:
-    """Return the smallest share of runs whose ``value`` is below a limit among the points named by the columns ``by``.
+    """Return the smallest share of runs with ``value`` below a limit among the points that the columns ``by`` identify.
 
-    For what is near 0 or far from it: one run that is far hardly moves a mean of logs. A run without a number is not
-    below.
+    Use it for values that are either near 0 or far from it, because a single run that is far hardly changes a mean of
+    logs. A run without a number does not count as below.
     """
     _, values = cells(chosen(tables[table], where), by, value)
     return share_interval(np.min, (values < limit).astype(float), rng)
@@ -207,9 +205,10 @@ def largest_geometric_mean(
     by: list[str],
     where: Mapping[str, Any] | None = None,
 ) -> Estimate:
-    """Return the largest geometric mean over runs of ``value`` among the points named by the columns ``by``.
+    """Return the largest geometric mean over runs of ``value`` among the points that the columns ``by`` identify.
 
-    For what spans decades: a mean would be its largest run. Undefined where a run has no positive value.
+    Use it for values that span decades, whose plain mean would be determined by the largest run. It is undefined if a
+    run has no positive value.
     """
     _, values = cells(chosen(tables[table], where), by, value)
     return exp_of(interval_of(lambda part: np.max(part.mean(axis=(1, 2))), np.log(positive(values)), rng))
@@ -227,9 +226,7 @@ def distance_of_mean(
     expected: float,
     where: Mapping[str, Any] | None = None,
 ) -> Estimate:
-    """Return the largest distance of the mean over runs of ``value`` from a number,
-    among the points named by ``by``.
-    """
+    """Return the largest distance of a mean over runs of ``value`` from a number, among the points of ``by``."""
     _, values = cells(chosen(tables[table], where), by, value)
     if len(finite(values)) == 1:
         return distance_from(interval_of(np.mean, values, rng), expected)
@@ -239,7 +236,7 @@ def distance_of_mean(
 def _log_ratios(
     table: pd.DataFrame, value: str, by: str, pair: Sequence[Any], where: Mapping[str, Any] | None
 ) -> np.ndarray:
-    """Return the logs of the value at the first of a pair over that at the second, cells over all other keys."""
+    """Return the logs of the value at the first of a pair over the value at the second, for every cell."""
     frame = chosen(table, {**(where or {}), by: list(pair)})
     points, values = cells_along(frame, by, value)
     own = dict(zip(points, positive(values), strict=True))
@@ -275,6 +272,6 @@ def ratio_of_pair(
     pair: Sequence[Any],
     where: Mapping[str, Any] | None = None,
 ) -> Estimate:
-    """Return the geometric mean over runs of the value at the first of a pair over that at the second."""
+    """Return the geometric mean over runs of the value at the first of a pair over the value at the second."""
     logs = _log_ratios(tables[table], value, by, pair, where)
     return exp_of(interval_of(np.mean, logs, rng))

@@ -9,22 +9,19 @@ from algoreg.claims.cells import cells_along, positive
 
 
 def slope_weights(points: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Return the weights with which values at these points, all positive,
-    make the least-squares slope against log point.
-    """
+    """Return the weights whose product with values at these positive points is the slope against log point."""
     x = np.log(points) - np.mean(np.log(points))
     return x / np.sum(x**2)
 
 
 def refuse_few(points: Sequence[float] | np.ndarray, along: str, table: str) -> None:
-    """Raise a ValueError for fewer than three points: a line goes through any two."""
+    """Raise a ValueError for fewer than three points, because a line goes through any two."""
     if len(points) < 3:
         raise ValueError(f"table {table}: {len(points)} values of {along}: an exponent needs at least three")
 
 
 def log_law(frame: pd.DataFrame, along: str, value: str, table: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weights of the slope of a law against log ``along``, shape (points,),
-    and the logs of ``value``, (points, T, E).
+    """Return the weights of the slope against log ``along``, shape (points,), and log ``value``, shape (points, T, E).
 
     Parameters
     ----------
@@ -37,9 +34,9 @@ def log_law(frame: pd.DataFrame, along: str, value: str, table: str) -> tuple[np
     Raises
     ------
     ValueError
-        With fewer than three points.
+        If there are fewer than three points.
     NoValue
-        Where a run has no positive value.
+        If a run has no positive value.
     """
     points, values = cells_along(frame, along, value)
     refuse_few(points, along, table)
@@ -47,7 +44,7 @@ def log_law(frame: pd.DataFrame, along: str, value: str, table: str) -> tuple[np
 
 
 def slopes_of_runs(frame: pd.DataFrame, along: str, value: str, table: str) -> np.ndarray:
-    """Return the exponent of every run by itself, shape (T, E); see :func:`log_law`."""
+    """Return the exponent of every single run, shape (T, E); see :func:`log_law`."""
     weights, logs = log_law(frame, along, value, table)
     return np.tensordot(weights, logs, 1)
 

@@ -1,7 +1,7 @@
-"""Intervals of statistics of crossed runs.
+"""Intervals for statistics of crossed runs.
 
-Targets and ensembles are the independent units: intervals resample whole targets and whole ensembles, never single
-cells.
+The independent units are the targets and the ensembles, so intervals resample whole targets and whole ensembles, never
+single cells.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,28 +17,28 @@ LEVEL = 0.95
 
 REPLICATES = 2000
 
-# Up to this standard deviation of natural logs at a point, the plain mean of positive values has an interval that
-# covers.
+# Up to this standard deviation of natural logs at a point, the interval of the plain mean of positive values has its
+# nominal coverage.
 PLAIN_LOG_SPREAD = 0.5
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its 95 % interval; all None where diverged runs leave it undefined."""
+    """A value with its 95 % interval; all three are None if diverged runs leave it undefined."""
 
     value: float | None
     low: float | None
     high: float | None
 
     def numbers(self) -> tuple[float, float, float]:
-        """Return the value and both ends; raises a ValueError where they are undefined."""
+        """Return the value and both ends; raise a ValueError if they are undefined."""
         if self.value is None or self.low is None or self.high is None:
             raise ValueError("an estimate without a value has no numbers")
         return self.value, self.low, self.high
 
 
 class Estimand(Protocol):
-    """What a claim is judged by: a function of tables, with what the criterion calls it."""
+    """A function of tables that estimates the quantity of a claim, with the label that the criterion uses for it."""
 
     label: str
 
@@ -56,8 +56,8 @@ UNDEFINED = Estimate(None, None, None)
 
 
 def t_quantile(freedom: float) -> float:
-    """Return the factor of a standard error on each side of a 95 % interval."""
-    # Loaded here: pictures of tables need cells, not quantiles.
+    """Return the number of standard errors on each side of a 95 % interval."""
+    # scipy is imported here because figures need the cells of tables, not quantiles.
     from scipy.special import stdtrit
 
     return stdtrit(freedom, 0.5 + LEVEL / 2)
@@ -68,34 +68,34 @@ def crossed_interval(
 ) -> Estimate:
     """Estimate a statistic of crossed runs with a 95 % interval.
 
-    Two bootstraps, over whole targets and over whole ensembles, give a variance each; each is scaled by
-    n/(n−1), because resampling n units understates their variance by that factor, and the sum is given a
-    t-quantile with Satterthwaite's degrees of freedom. A percentile interval cannot reach 95 % from three
-    ensembles at all; this one is tested for coverage, each tail alone: it covers means of values with Gaussian and with
-    heavy-tailed effects, and means of logs of lognormal ones.
+    Two bootstraps, over whole targets and over whole ensembles, give one variance each. Each variance is scaled by
+    n/(n−1), because resampling n units understates it by that factor, and the half-width is the root of their sum times
+    a t-quantile with Satterthwaite's degrees of freedom. With three ensembles, a percentile interval cannot reach a
+    coverage of 95 % at all. The coverage of this interval is tested for each tail separately: it is reached for means
+    of values with Gaussian and with heavy-tailed effects, and for means of logs of lognormal values.
 
-    With few targets it covers less where the mean over targets varies somewhat more than that over ensembles: the
-    degrees of freedom are estimated, too. At worst, by simulation with Gaussian effects: 87 to 91 % of draws with two
-    targets, 92 to 94 % with three, 93 to 95 % with four.
+    With few targets the coverage is lower if the mean over targets varies somewhat more than the mean over ensembles,
+    because the degrees of freedom are estimated, too. The lowest coverage in simulations with Gaussian effects is 87 to
+    91 % of draws with two targets, 92 to 94 % with three, and 93 to 95 % with four.
 
-    It does not cover the plain mean of positive values that spread over decades: for lognormal targets and ensembles
-    with a standard deviation of 1 in the log it holds the expectation in about 72 % of draws, and lies below it in all
-    others, which is the dangerous side for "below a margin". Up to ``PLAIN_LOG_SPREAD`` it covers. Beyond it, take
-    means of logs unless the statement is of the plain mean itself.
+    The coverage is too low for the plain mean of positive values that spread over decades. For lognormal targets and
+    ensembles with a standard deviation of 1 in the log, the interval contains the expectation in about 72 % of draws
+    and lies below it in all others, which is the dangerous side for "below a margin". Up to ``PLAIN_LOG_SPREAD`` the
+    coverage is reached. For a larger spread use means of logs, unless the statement is about the plain mean itself.
 
     Parameters
     ----------
     statistic : callable
-        Maps index arrays (targets, ensembles) to a float, whatever their order.
+        Maps index arrays (targets, ensembles) to a float that does not depend on their order.
     targets, ensembles : int
-        The shape of the cells. 1 target: there is none beside the ensembles to resample (see :func:`cells`; tier files
-        in which all ensembles share one target are refused where claims are judged).
+        The shape of the cells. With 1 target, only the ensembles are resampled (see :func:`cells`; where claims are
+        judged, tier files in which all ensembles share one target are refused).
     rng : numpy.random.Generator
 
     Raises
     ------
     ValueError
-        With fewer than two ensembles: a spread cannot be estimated.
+        If there are fewer than two ensembles, from which no spread can be estimated.
     """
     if ensembles < 2:
         raise ValueError(f"{ensembles} ensembles: an interval needs at least two")
@@ -104,7 +104,7 @@ def crossed_interval(
     over_targets = _replicates(lambda units: statistic(units, every_ensemble), targets, rng)
     over_ensembles = _replicates(lambda units: statistic(every_target, units), ensembles, rng)
     variances = np.array([np.var(over_targets), np.var(over_ensembles)])
-    # One target alone has no variance to scale: 1 replaces the zero that it would divide by.
+    # A single target has no variance to scale; 1 avoids a division by 0.
     degrees = np.maximum([targets - 1, ensembles - 1], 1)
     variances *= np.array([targets, ensembles]) / degrees
     total = variances.sum()
@@ -116,7 +116,7 @@ def crossed_interval(
 
 
 def interval_of(statistic: Callable[[np.ndarray], float], values: np.ndarray, rng: np.random.Generator) -> Estimate:
-    """Return :func:`crossed_interval` of a statistic of cells (points, T, E) → number.
+    """Estimate a statistic of cells with :func:`crossed_interval`.
 
     Parameters
     ----------
@@ -133,16 +133,16 @@ def interval_of(statistic: Callable[[np.ndarray], float], values: np.ndarray, rn
 def share_interval(pick: Callable[[np.ndarray], float], values: np.ndarray, rng: np.random.Generator) -> Estimate:
     """Estimate the smallest or the largest share over points, from values that are 0 or 1.
 
-    Where each ensemble has one run, as with a target of its own, runs are independent, and the interval is the exact
-    one of Clopper and Pearson. Where targets and ensembles are crossed it is :func:`interval_of`'s, unless the share is
-    0 or 1: resampling shows no spread then, but a unit that comes out otherwise may be as rare as one in so many. Runs
-    that share a target or an ensemble may turn on it together, so that the exact interval counts the targets or the
-    ensembles, whichever are fewer.
+    If each ensemble has one run, for example because it has a target that no other has, runs are independent, and the
+    interval is the exact one of Clopper and Pearson. If targets and ensembles are crossed, the interval is from
+    :func:`interval_of`, unless the share is 0 or 1. Resampling then shows no spread, although units with another
+    outcome may merely be rare. In this case the interval is the exact one for as many units as there are targets or
+    ensembles, whichever are fewer, because runs that share a target or an ensemble may have their outcome in common.
 
     Parameters
     ----------
     pick : callable
-        ``numpy.min`` or ``numpy.max``, of shape (points,).
+        ``numpy.min`` or ``numpy.max``, applied to an array of shape (points,).
     values : numpy.ndarray, shape (points, T, E)
     rng : numpy.random.Generator
     """
@@ -156,19 +156,19 @@ def share_interval(pick: Callable[[np.ndarray], float], values: np.ndarray, rng:
 
 
 def exact_shares(shares: np.ndarray, units: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ends of Clopper and Pearson's 95 % intervals of shares of so many independent units, an array each."""
-    # Loaded here: pictures of tables need cells, not quantiles.
+    """Return the lower and the upper ends of Clopper and Pearson's 95 % intervals of shares of independent units."""
+    # scipy is imported here because figures need the cells of tables, not quantiles.
     from scipy.special import betaincinv
 
     counts, tail = np.rint(np.asarray(shares) * units), (1 - LEVEL) / 2
-    # A parameter of 0, where the end is 0 or 1 itself, is replaced by one that has a quantile.
+    # Where the end is 0 or 1 itself, a parameter would be 0, which has no quantile; 1 replaces it.
     low = np.where(counts == 0, 0.0, betaincinv(np.maximum(counts, 1), units - counts + 1, tail))
     high = np.where(counts == units, 1.0, betaincinv(counts + 1, np.maximum(units - counts, 1), 1 - tail))
     return low, high
 
 
 def _replicates(statistic: Callable[[np.ndarray], float], units: int, rng: np.random.Generator) -> list[float]:
-    """Return a statistic of ``REPLICATES`` resamples of some units; few units have few resamples that differ."""
+    """Return a statistic of ``REPLICATES`` resamples of some units, computed once for equal resamples."""
     drawn = list(map(tuple, np.sort(rng.integers(units, size=(REPLICATES, units)), axis=1).tolist()))
     values = {resample: statistic(np.array(resample)) for resample in dict.fromkeys(drawn)}
     return [values[resample] for resample in drawn]
@@ -182,26 +182,25 @@ def _changed(estimate: Estimate, change: Callable[[float], float]) -> Estimate:
 
 
 def extreme(pick: Callable[[Iterable[Any]], Any], estimates: Iterable[Estimate]) -> Estimate:
-    """Return the smallest (``pick=min``) or largest (``max``) of defined estimates:
-    of their values, and of either end, each alone.
-    """
+    """Return the smallest (``pick=min``) or largest (``max``) value, lower end and upper end of defined estimates."""
     return Estimate(*map(pick, zip(*map(astuple, estimates), strict=True)))
 
 
 def exp_of(estimate: Estimate) -> Estimate:
-    """Return the estimate of a quantity from that of its logarithm."""
+    """Return the estimate of a quantity from the estimate of its logarithm."""
     return _changed(estimate, np.exp)
 
 
 def as_factor(estimate: Estimate) -> Estimate:
-    """Return the estimate of a factor from that of the size of its logarithm, which is not negative."""
+    """Return the estimate of a factor of at least 1 from the estimate of the absolute value of its logarithm."""
     return _changed(estimate, lambda x: np.exp(max(x, 0.0)))
 
 
 def distance_from(estimate: Estimate, expected: float) -> Estimate:
-    """Return the distance of an estimate from a value; an undefined one stays undefined.
+    """Return the distance of an estimate from a value; an undefined estimate stays undefined.
 
-    The interval is the image of the estimate's own: from 0 where that holds the value, to its farther end.
+    The interval contains the distances of all points of the estimate's interval: it begins at 0 if that interval
+    contains the value, and ends at the distance of its farther end.
     """
     if estimate == UNDEFINED:
         return UNDEFINED

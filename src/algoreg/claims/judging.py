@@ -1,4 +1,4 @@
-"""From registry entries and tables to verdicts."""
+"""Judge claims: from registry entries and tables to verdicts."""
 
 import math
 from collections.abc import Mapping
@@ -17,15 +17,15 @@ SIGNS = {"above": ">", "below": "<"}
 
 
 class NotMeasured(Exception):
-    """What an estimand raises where the machine did not allow the runs that it needs; its text gives the reason."""
+    """Raised by an estimand if the machine did not allow the runs that it needs; the text gives the reason."""
 
 
 class CannotJudge(ValueError):
-    """A claim whose estimand does not go with its parameters or its tables."""
+    """Raised if an estimand cannot be computed with a claim's parameters and tables."""
 
 
 def exact(value: float) -> str:
-    """Return a number of the registry as text that is that number, not one near it."""
+    """Format a number of the registry so that the text represents exactly this number."""
     text = f"{value:g}"
     return text if float(text) == value else repr(float(value))
 
@@ -40,19 +40,20 @@ def criterion(
     Parameters
     ----------
     entry : mapping
+        The registry entry of a claim.
     functions : mapping of str to callable
-        As for :func:`judge`.
+        The estimands by name; see :func:`judge`.
     experiments : mapping of str to mapping, optional
-        As for :func:`algoreg.settings.columns.readable`.
+        See :func:`algoreg.settings.columns.readable`.
     """
     label = functions[entry["estimand"]["name"]].label.format(**readable(entry["estimand"], experiments))
     return f"{label}: {entry['direction']} {exact(entry['margin'])} with the whole 95 % interval"
 
 
 def verdict(estimate: Estimate, direction: str, margin: float) -> str:
-    """Judge an estimate: supported or refuted by its whole interval, else inconclusive.
+    """Judge an estimate: it is supported or refuted by its whole interval, and inconclusive otherwise.
 
-    The claim is that the quantity exceeds the margin (``above``), or stays under it (``below``).
+    The claim is that the quantity is above the margin (``above``) or below it (``below``).
     """
     if estimate.value is None:
         return INCONCLUSIVE
@@ -76,7 +77,7 @@ def _estimate(
     try:
         found = functions[name](tables, published, rng, **parameters)
         if found.value is not None:
-            # Of a control the verdicts keep the value alone.
+            # The verdicts keep only the value of a control, so its interval need not be finite.
             numbers = found.numbers() if part == "estimand" else (found.value,)
             if not all(map(math.isfinite, numbers)):
                 raise ArithmeticError(
@@ -101,7 +102,8 @@ def _unjudged(entry: Mapping[str, Any], functions: Mapping[str, Estimand]) -> di
         "regime": entry["regime"],
         "kind": entry["kind"],
         "rule": rule_name(entry["id"]),
-        # The words of columns are those of all experiments, which a job does not import: the workflow puts them there.
+        # The readable names of columns come from all experiments, which a job does not import. The workflow therefore
+        # writes the criterion into the entry.
         "criterion": entry.get("criterion") or criterion(entry, functions),
         "verdict": NOT_JUDGED,
         "estimate": None,
@@ -137,9 +139,9 @@ def judge(
     Parameters
     ----------
     entry : mapping
-        May have its ``criterion`` already; see :func:`criterion`.
+        The registry entry of a claim; it may contain the ``criterion`` already, see :func:`criterion`.
     tables : mapping of str to pandas.DataFrame, or None
-        The experiments' tables; None where the tier cannot judge this claim.
+        The experiments' tables; None if the tier cannot judge this claim.
     published : mapping of str to pandas.DataFrame
     seed : int
     functions : mapping of str to callable
@@ -149,12 +151,12 @@ def judge(
     -------
     dict
         Every field of ``claims.json``. A claim whose runs the machine did not allow is not judged, and ``not_judged``
-        says why.
+        gives the reason.
 
     Raises
     ------
     CannotJudge
-        If an estimand does not go with its parameters or tables; names the entry and the part.
+        If an estimand cannot be computed with its parameters and tables; the message names the entry and the part.
     """
     result = _unjudged(entry, functions)
     if tables is None:
@@ -177,9 +179,7 @@ def judge(
 
 
 def _controls_failed(result: Mapping[str, Any]) -> bool:
-    """Return whether a control came out other than it must, or has no estimate where the claim has one:
-    it tested nothing.
-    """
+    """Return whether a control has a verdict that it must not have, or no estimate although the claim has one."""
     if result["control_verdict"] == SUPPORTED or result["positive_control_verdict"] in (REFUTED, INCONCLUSIVE):
         return True
     return result["estimate"] is not None and result["control_estimate"] is None

@@ -1,4 +1,4 @@
-"""What one more draw may look like, from the variance of crossed runs."""
+"""Prediction intervals for one more draw, from the variance of crossed runs."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from algoreg.claims.intervals import t_quantile
 
 
 def variance_components(values: np.ndarray) -> tuple[float, float, float]:
-    """Return the variances (target, ensemble, rest) of a crossed (T, E) array by the analysis of variance, each ≥ 0."""
+    """Return the variances (target, ensemble, rest) of a crossed (T, E) array by analysis of variance, each ≥ 0."""
     targets, ensembles = values.shape
     mean = values.mean()
     by_target, by_ensemble = values.mean(axis=1), values.mean(axis=0)
@@ -20,13 +20,14 @@ def variance_components(values: np.ndarray) -> tuple[float, float, float]:
 def prediction_interval(values: np.ndarray, ensembles: int) -> tuple[float, float]:
     """Return a 95 % interval for the mean error of one new target over new ensembles, on the log scale.
 
-    Each tail is tested for logs with Gaussian effects. With heavy-tailed ones (Student's t with two degrees of freedom)
-    it holds the new value in about 90 % of draws: a single draw may be further out than any five before it tell.
+    Each tail is tested for logs with Gaussian effects. With heavy-tailed effects (Student's t with two degrees of
+    freedom) the interval contains the new value in about 90 % of draws, because a single draw may be further out than
+    five earlier ones suggest.
 
     Parameters
     ----------
     values : numpy.ndarray, shape (T, E)
-        Errors; NaN, or a single run, gives an undefined interval (NaN, NaN).
+        Errors. With a value that is not finite and positive, or with a single run, the interval is (NaN, NaN).
     ensembles : int
         How many new ensembles the new value averages over.
     """
@@ -51,15 +52,14 @@ def prediction_interval(values: np.ndarray, ensembles: int) -> tuple[float, floa
 
 
 def _around(middle: float, half: float) -> tuple[float, float]:
-    """Return the ends of an interval of logarithms, as the numbers that they are of."""
+    """Return the exponentials of the ends of an interval of logarithms."""
     return float(np.exp(middle - half)), float(np.exp(middle + half))
 
 
 def _interval_of_single(logs: np.ndarray) -> tuple[float, float]:
-    """Return the prediction interval where targets and ensembles cannot be told apart:
-    one target, one ensemble, or pairs.
+    """Return the prediction interval for one target, one ensemble, or pairs, which leave their variances confounded.
 
-    The new value is taken to vary like a single run, as if all of the variance were the target's.
+    The new value is assumed to vary like a single run, as if all of the variance came from the target.
     """
     if len(logs) == 1:
         return np.nan, np.nan

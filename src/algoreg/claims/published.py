@@ -1,4 +1,4 @@
-"""The paper's own curves as numbers, and the comparison of our runs with them, point by point."""
+"""The papers' published curves as numbers, and their comparison with our runs, point by point."""
 
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -14,15 +14,15 @@ from algoreg.claims.predictions import prediction_interval
 from algoreg.settings.chapters import load_chapters
 
 ERRORS = ("train_error", "test_error")
-# The columns that may name a published point.
+# The columns that may identify a published point.
 AXES = ("d", "m_over_d", "method", "alpha", "iteration")
 STRETCHES = (1, 2, 4, 5, 10)
 
 
 @cache
 def curves() -> dict[str, tuple[Path, Mapping[str, Any]]]:
-    """Return ``{name: (file, what is to be known beside it)}`` of every published curve of the chapters."""
-    # To read all chapters takes longer than to judge a claim.
+    """Return ``{name: (file, facts)}`` for every published curve of the chapters; facts as in :func:`read_curve`."""
+    # Only chapters with curves are read, because reading all chapters takes longer than judging a claim.
     having = [name for name, folder in plugins.chapters().items() if any(folder.glob("published/*.csv"))]
     return {
         name: (chapter.folder / "published" / f"{name}.csv", fixed)
@@ -32,24 +32,24 @@ def curves() -> dict[str, tuple[Path, Mapping[str, Any]]]:
 
 
 def load_published(name: str) -> pd.DataFrame:
-    """Return a curve of a chapter's ``published``; see :func:`read_curve`."""
+    """Return a curve from a chapter's folder ``published``; see :func:`read_curve`."""
     return read_curve(*curves()[name])
 
 
 def read_curves(files: Iterable[str | Path], facts: Mapping[str, Mapping[str, Any]]) -> dict[str, pd.DataFrame]:
-    """Return published curves by name: their files, and what is to be known beside each, as a job has them."""
+    """Return published curves by name, from their files and the facts about each, as a job receives them."""
     return {Path(file).stem: read_curve(file, facts[Path(file).stem]) for file in files}
 
 
 def read_curve(file: str | Path, facts: Mapping[str, Any]) -> pd.DataFrame:
-    """Return a published curve in long form: the columns that name a point, ``error`` and ``value``.
+    """Return a published curve in long form: the columns that identify a point, ``error`` and ``value``.
 
     Parameters
     ----------
     file : path
-        A CSV of a chapter's ``published``.
+        A CSV file in a chapter's folder ``published``.
     facts : mapping
-        Columns that the file lacks, as ``chapter.yaml`` has them: ``d``.
+        Columns that the file lacks, such as ``d``, with their values from ``chapter.yaml``.
 
     Raises
     ------
@@ -66,12 +66,12 @@ def read_curve(file: str | Path, facts: Mapping[str, Any]) -> pd.DataFrame:
     frame = frame.assign(**facts)
     if not (frame["value"] > 0).all():
         raise ValueError(f"published {Path(file).stem}: not every value is positive")
-    # Where two strokes of a digitised curve meet, a point was read twice.
+    # A point at which two strokes of a digitised curve meet was read twice.
     return frame.drop_duplicates(ignore_index=True)
 
 
 def load_sizes(name: str) -> pd.DataFrame:
-    """Return a published figure at every d that it was drawn at, in the form of :func:`read_curve`."""
+    """Return a published figure for every d at which it was drawn, in the form of :func:`read_curve`."""
     sizes = [other for other in curves() if other == name or other.startswith(f"{name}_d")]
     return pd.concat([load_published(size) for size in sizes], ignore_index=True)
 
@@ -84,25 +84,25 @@ def match(
     Parameters
     ----------
     table : pandas.DataFrame
-        One of ours, with ``target``, ``ensemble`` and both errors.
+        A table of our runs, with ``target``, ``ensemble`` and both errors.
     published : pandas.DataFrame
         From :func:`load_published`.
     shift : int
-        Compare our value at one point with the published value ``shift`` places further along an axis: a reading
-        that must not fit.
+        Compare our value at one point with the published value ``shift`` points further along an axis. This serves as a
+        control, which must not fit.
     along : str
-        The axis of the shift: ``alpha`` (falling) or another of ``AXES`` (rising).
+        The axis of the shift: ``alpha`` (in falling order) or another of ``AXES`` (in rising order).
 
     Returns
     -------
     points : pandas.DataFrame
-        The published points that ours has too.
+        The published points that our table has, too.
     values : numpy.ndarray, shape (points, T, E)
     """
     keys = [axis for axis in AXES if axis in table and axis in published]
     nothing = ValueError(f"no published point has its {', '.join(keys)} in this table: there is nothing to compare")
     if "d" in keys:
-        # Another size may have another number of targets.
+        # Only the published sizes are kept, because another d may have another number of targets.
         table = table[table["d"].isin(published["d"])]
         if table.empty:
             raise nothing
@@ -125,10 +125,10 @@ def match(
 
 
 def compare(table: pd.DataFrame, published: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return one row per published point: ours, a 95 % prediction interval, the published value, whether inside.
+    """Return a row per published point: our mean, a 95 % prediction interval, whether the published value is inside.
 
-    The interval answers whether the published value could be one more draw: one target, the mean of three
-    ensembles, as the paper drew its own.
+    The interval answers whether the published value could be one more draw. As in the paper, such a draw is the mean
+    over three ensembles for one target.
     """
     points, values = match(table, published)
     rows = []
@@ -153,13 +153,13 @@ def compare(table: pd.DataFrame, published: pd.DataFrame) -> list[dict[str, Any]
 
 
 def scan_alpha(table: pd.DataFrame, published: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return, for each published curve, each of our α and each stretch of time, the factor between them.
+    """Return the factor between each published curve and our curve, for each of our α and each stretch of time.
 
     A stretch s compares the published value at iteration i with ours at s·i, as if the published curve had been run
-    with a step s times as large. The factor is the geometric mean of max(ours/published, published/ours) over the
-    published iterations that ours has under *every* stretch, so that all readings are scored on the same points.
-    ``best_alpha`` interpolates, in log α, where our test error at the last common iteration equals the published one
-    without a stretch (empty outside the grid).
+    with a step size s times as large. The factor is the geometric mean of max(ours/published, published/ours) over the
+    published iterations that our table has under *every* stretch, so that all stretches are scored on the same points.
+    ``best_alpha`` is the α, interpolated in log α, at which our test error equals the published one at the last common
+    iteration without a stretch; it is empty outside the grid.
 
     Raises
     ------

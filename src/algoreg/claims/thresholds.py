@@ -1,4 +1,4 @@
-"""Thresholds: where errors fall through a tolerance for good, and exponents of those, where some lie off the grid."""
+"""Thresholds at which errors fall below a tolerance for good, some of them off the grid, and their exponents."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,30 +15,32 @@ from algoreg.claims.intervals import UNDEFINED, Estimate, crossed_interval
 # A method's threshold is the number of measurements at which its relative test error falls through this.
 THRESHOLD_ERROR = 0.3
 
-# Errors are told apart down to this fraction of the tolerance, and up to 1, the error of X = 0.
+# Errors are distinguished down to this fraction of the tolerance, and up to 1, the error of X = 0.
 FLOOR = 0.1
 
-# An exponent of thresholds that mostly lie off the grid would be one of the grid.
+# At least this share of the thresholds must lie inside the grid; otherwise their exponent would mostly reflect the
+# grid.
 LEAST_INSIDE = 0.5
 
 
 def last_fall(positions: np.ndarray, heights: np.ndarray, level: float) -> tuple[float, int]:
-    """Return where a curve falls through a level for good, and the side of the grid on which that is.
+    """Return where a curve falls through a level for good, and whether this is inside the grid.
 
-    It lies between the last height above the level and the next, interpolated; half way where that height is infinite.
+    The position is interpolated between the last height above the level and the next; if the last height is infinite,
+    it is half way between them.
 
     Parameters
     ----------
     positions, heights : numpy.ndarray, shape (P,)
-        Rising places.
+        Positions are in rising order.
     level : float
 
     Returns
     -------
     place : float
-        The nearest end of the grid where the fall is not on it.
+        The position; if it is off the grid, the nearest end of the grid.
     side : int
-        ``INSIDE``, ``BELOW`` (no height is above the level) or ``ABOVE`` (the last one is).
+        ``INSIDE``, ``BELOW`` (no height is above the level) or ``ABOVE`` (the last height is above it).
     """
     above = np.flatnonzero(heights > level)
     if not len(above):
@@ -49,7 +51,7 @@ def last_fall(positions: np.ndarray, heights: np.ndarray, level: float) -> tuple
     if np.isinf(heights[last]):
         return (positions[last] + positions[last + 1]) / 2, INSIDE
     pair = slice(last, last + 2)
-    # np.interp wants rising abscissae: the curve falls from the first to the second point.
+    # The signs are reversed because np.interp needs rising abscissae and the curve falls between the two points.
     return np.interp(-level, -heights[pair], positions[pair]), INSIDE
 
 
@@ -63,12 +65,12 @@ def falls(positions: np.ndarray, heights: np.ndarray, level: float) -> tuple[np.
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The numbers of measurements at which runs recover, as logarithms or, off the grid, as bounds on them.
+    """The logarithms of the numbers of measurements m* at which runs recover; off the grid, bounds on them.
 
     Attributes
     ----------
     sizes : numpy.ndarray, shape (P,)
-        The values of the column along which they were read, rising.
+        The values of the column along which thresholds were found, in rising order.
     logs : numpy.ndarray, shape (P, T, E)
         log m*, or the logarithm of the end of the grid beyond which m* lies.
     sides : numpy.ndarray of int, shape (P, T, E)
@@ -86,29 +88,30 @@ class Thresholds:
 
     @property
     def each_on_grid(self) -> bool:
-        """Whether so many of those of every size do; see :attr:`on_grid`."""
+        """Whether the same holds for the thresholds of every single size; see :attr:`on_grid`."""
         return (np.mean(self.sides == INSIDE, axis=(1, 2)) >= LEAST_INSIDE).all()
 
     def medians(self) -> np.ndarray:
-        """Return the median m* over the runs of every size, shape (P,): infinite or 0 where it lies off the grid.
+        """Return the median m* over the runs of every size, shape (P,); off the grid it is infinite or 0.
 
-        Of an even number it is the mean of the two in the middle, or where one of these lies off the grid the lower.
+        With an even number of runs it is the mean of the two in the middle or, if one of these lies off the grid, the
+        lower one.
         """
         values = np.where(self.sides == INSIDE, np.exp(self.logs), np.where(self.sides == ABOVE, np.inf, 0))
         low, high = (np.quantile(values, 0.5, axis=(1, 2), method=method) for method in ("lower", "higher"))
         return np.where((low > 0) & np.isfinite(high), (low + high) / 2, low)
 
     def resampled(self, targets: np.ndarray, ensembles: np.ndarray) -> "Thresholds":
-        """Return the same of these targets and ensembles."""
+        """Return the thresholds of these targets and ensembles."""
         return Thresholds(self.sizes, *(resampled(cells, targets, ensembles) for cells in (self.logs, self.sides)))
 
 
 def find_thresholds(frame: pd.DataFrame, along: str, tolerance: float) -> Thresholds:
-    """Return the thresholds of a table's runs: where their test error falls through the tolerance for good.
+    """Return the thresholds of a table's runs, at which their test error falls below the tolerance for good.
 
-    That is between the last m whose error is above it and the next m of the grid, interpolated in log m and log error.
-    A run that diverged has not recovered. Errors count as no less than a tenth of the tolerance and as no more than 1,
-    so that the threshold does not depend on how soon runs that have recovered are stopped.
+    A threshold lies between the last m whose error is above the tolerance and the next m of the grid, and is
+    interpolated in log m and log error. A run that diverged has not recovered. Errors are clipped to between a tenth of
+    the tolerance and 1, so that the threshold does not depend on how soon runs that have recovered are stopped.
 
     Parameters
     ----------
@@ -122,7 +125,7 @@ def find_thresholds(frame: pd.DataFrame, along: str, tolerance: float) -> Thresh
     Raises
     ------
     ValueError
-        If runs were stopped, as recovered, above a tenth of the tolerance.
+        If runs were stopped as recovered at an error above a tenth of the tolerance.
     """
     stopped = frame.loc[frame["status"] == "converged", "test_error"].max()
     if stopped > FLOOR * tolerance:
@@ -146,15 +149,15 @@ def _pooled_slope(found: Thresholds) -> float:
 
 
 def exponent_of(measured: Thresholds, rng: np.random.Generator) -> Estimate:
-    """Return the exponent of :class:`Thresholds` in size,
-    an estimate with a 95 % interval from resampled whole targets and whole ensembles.
+    """Estimate the exponent of :class:`Thresholds` in their size, with a 95 % interval.
 
-    Undefined where fewer than half of the thresholds lie on the grid.
+    The interval resamples whole targets and whole ensembles. The estimate is undefined if fewer than half of
+    the thresholds lie on the grid.
     """
     if not measured.on_grid:
         return UNDEFINED
     if (measured.sides == INSIDE).all():
-        # The slope of all cells is the mean of the slopes of each: quicker than a fit per replicate.
+        # The slope of all cells is the mean of their slopes, which is faster than a fit for each replicate.
         slopes = np.tensordot(slope_weights(measured.sizes), measured.logs, axes=1)
 
         def slope(targets: np.ndarray, ensembles: np.ndarray) -> float:
@@ -170,10 +173,10 @@ def exponent_of(measured: Thresholds, rng: np.random.Generator) -> Estimate:
 
 
 def log_ratios(numerators: Thresholds, denominators: Thresholds) -> np.ndarray:
-    """Return the logs of thresholds over those of other runs on the same draws, shape (P, T, E).
+    """Return the logs of the ratios of thresholds to those of other runs on the same draws, shape (P, T, E).
 
-    A threshold off the grid counts as the end of the grid beyond which it lies. Raises :class:`NoValue` where fewer
-    than half of either lie on it.
+    A threshold off the grid counts as the end of the grid beyond which it lies. If fewer than half of either
+    lie on the grid, :class:`NoValue` is raised.
     """
     if not (numerators.on_grid and denominators.on_grid):
         raise NoValue
@@ -189,21 +192,20 @@ def compared(
     where: Mapping[str, Any] | None = None,
     over_where: Mapping[str, Any] | None = None,
 ) -> np.ndarray:
-    """Return :func:`log_ratios` of one table's thresholds over another's, each of the rows that ``where`` picks."""
+    """Return :func:`log_ratios` of two tables' thresholds in the rows that ``where`` and ``over_where`` pick."""
     sides = ((table, where), (over, over_where))
     return log_ratios(*(find_thresholds(chosen(tables[name], rows), "rank", tolerance) for name, rows in sides))
 
 
 def thresholds(frame: pd.DataFrame) -> np.ndarray:
-    """Return the number of measurements per dimension at which the test error of one d
-    and one method falls through ``THRESHOLD_ERROR``.
+    """Return m/d at which the test error of one d and one method falls below ``THRESHOLD_ERROR``.
 
-    Interpolated in log m and log error after the last m whose error is above it.
+    It is interpolated in log m and log error after the last m whose error is above.
 
     Returns
     -------
     numpy.ndarray, shape (T, E)
-        NaN where a run has no value, or where the error is below everywhere or above at the largest m.
+        NaN if a run has no value, if its error is below for every m, or if it is above at the largest m.
     """
     ratios, errors = cells_along(frame, "m_over_d", "test_error")
     heights = np.log(np.maximum(errors, 1e-300))
