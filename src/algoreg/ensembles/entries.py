@@ -1,4 +1,4 @@
-"""Different entries of a symmetric matrix: matrix completion [candes2009].
+"""Entries of a symmetric matrix: matrix completion, in which every entry occurs at most once [candes2009].
 
 In the packed coordinates of :mod:`algoreg.numerics.svec` the measurements are √D times different unit vectors,
 D = d(d+1)/2: √D·X_ii and √(2D)·X_ij for i < j. The mean of (1/m) Σ ⟨A_i, X⟩² is therefore ‖X‖_F²; at m = D the sum

@@ -1,4 +1,4 @@
-"""Different entries of a rectangular matrix: √(d1·d2)·X_ij at m different positions [candes2009].
+"""Entries of a rectangular matrix: √(d1·d2)·X_ij at m different positions [candes2009].
 
 In the settings d1 = d2 = d; :meth:`Ensemble.draw` takes any number of columns. Neither the matrices nor M are
 symmetric, so algorithms on UUᵀ cannot be used.

@@ -1,4 +1,4 @@
-"""The user's measurements from a file, in a random order that depends on the ensemble's number.
+"""The user's measurements from a file: their random order depends on the ensemble's number.
 
 Different numbers therefore hold out different measurements, and a run that knows m measurements knows m random ones.
 The observations come from the file, so no target is planted. A measurement of rectangular matrices A (d1 × d2) is

@@ -1,4 +1,4 @@
-"""Different Pauli observables of complex states on n qubits, stored as real matrices of twice the size: d = 2ⁿ⁺¹.
+"""Pauli observables of complex states on n qubits: different strings, as real matrices of twice the size, d = 2ⁿ⁺¹.
 
 A Hermitian H is stored as the symmetric R(H) = [[Re H, −Im H], [Im H, Re H]], with ⟨R(G), R(H)⟩ = 2 tr GH. A string P
 is stored as a real string on one more qubit: I⊗P if it has an even number of Y, −Y⊗P if it has an odd number. M has the

@@ -1,4 +1,4 @@
-"""Gram matrices of Gaussian measurements, drawn from their law at a cost that does not depend on m.
+"""Gaussian measurements by the law of their Gram matrix: it is drawn at a cost that does not depend on m.
 
 The packed rows of a Gaussian ensemble are iid N(0, I_D) (see :mod:`algoreg.ensembles.gaussian`), so AᵀA = mG is exactly
 a Wishart_D(m, I) matrix. Its Bartlett factor L = Rᵀ, where A = QR, has independent entries: the squares of the diagonal
