@@ -1,6 +1,6 @@
-"""Measure the descent engine against plain autograd, plain einsum and the machine's own limits, in one process.
+"""Measure the descent engine against plain autograd, plain einsum and the machine's limits, in one process.
 
-Every number is a median of interleaved repeats. Writes engine.json, a list of rows, and the roofline picture.
+Every number is the median of interleaved repeats. The results are engine.json, a list of rows, and the roofline figure.
 """
 
 import argparse
@@ -43,7 +43,7 @@ KEYS = (
 )
 BATCHES = (1, 8, 32)
 BASELINES = ("autograd", "einsum", "einsum_optimize")
-# Rows of short types, computed in float32: the ensemble, what rows are stored as, and how many numbers an element has.
+# Ensembles whose rows have short types, computed in float32: module, stored type, and numbers in an element.
 SHORT = {"bfloat16": (gaussian_bfloat16, torch.bfloat16, 1), "signs": (signs, torch.uint8, 8)}
 SHORT_BATCHES = (1, 8)
 STEP = 1e-3
@@ -139,16 +139,16 @@ def timed(timing, batch):
 
 
 def reason_to_skip(needed, free, others=0):
-    """Return why a case that needs so many bytes is not measured, or None.
+    """Return why a case is not measured, or None.
 
     Parameters
     ----------
     needed : int
         Bytes of the case's ensemble.
     free : int or None
-        Bytes of memory that are free, if known.
+        Bytes of free memory, if known.
     others : int
-        Bytes that must be free as well.
+        Bytes that must be free in addition.
     """
     if needed > MOST_BYTES:
         return f"skipped: its ensemble takes {needed / GIB:.1f} GiB, more than {MOST_BYTES / GIB:.0f} GiB"
@@ -158,7 +158,7 @@ def reason_to_skip(needed, free, others=0):
 
 
 def descent_cases(ensemble, notes):
-    """Return the cases of the factored descent that no note excludes: (name, batch) to a function of a step count."""
+    """Return the cases of the factored descent that no note excludes, as {(name, batch): function of a step count}."""
     if notes["engine"]:
         return {}
     labels, cases = rank_one_labels(ensemble, max(BATCHES)), {}
@@ -176,7 +176,7 @@ def descent_cases(ensemble, notes):
 
 
 def work_of(d, m, batch, moved, seconds):
-    """Return the columns on the bytes and operations of an iteration; its limit is known at the end."""
+    """Return the columns for bytes and operations of an iteration; the limits are known only at the end."""
     flops = roofline.flops(d, m, batch)
     return {
         "bytes": moved,
@@ -187,7 +187,7 @@ def work_of(d, m, batch, moved, seconds):
 
 
 class Bench:
-    """One measurement: its options, the rows so far, the limits seen in each group's rounds."""
+    """One measurement: its options, the rows so far, and the limits measured in each group's rounds."""
 
     def __init__(self, options):
         self.options, self.rows, self.started = options, [], time.perf_counter()
@@ -221,7 +221,7 @@ class Bench:
             notes |= dict.fromkeys(BASELINES[1:], "skipped: numpy computes on the CPU")
         ensemble = None if notes["engine"] else draw(d, m, dtype, self.options.device)
         cases = descent_cases(ensemble, notes)
-        # The limits are measured in the rounds of every group: a machine that others use is not always as fast.
+        # The limits are measured in the rounds of every group, because the speed of a shared machine varies.
         timings = self.time(cases | limits.cases)
         rates = limits.rates(timings)
         self.rates[name].append(rates)
@@ -238,7 +238,7 @@ class Bench:
             if case == "engine":
                 known |= work_of(d, m, batch, packed, timings[key].median)
             self.add(case, **known)
-        # The next measurement needs the room of the full matrices.
+        # The next measurement needs the memory of the full matrices.
         del cases
         if ensemble is None:
             return
@@ -249,7 +249,7 @@ class Bench:
             self.methods(ensemble, name)
 
     def short_types(self, ensemble):
-        """Measure the factored descent on rows of short types against the same on float32."""
+        """Measure the factored descent on rows of short types against the same descent on float32 rows."""
         known = {"d": ensemble.d, "m": ensemble.m, "dtype": "float32"}
         self.say(f"float32, d = {ensemble.d}: rows of short types")
         stored = {"float32": ensemble} | {
@@ -274,7 +274,7 @@ class Bench:
             )
 
     def methods(self, ensemble, name):
-        """Measure one step of every method around factored descent against its pass."""
+        """Measure one step of every method around factored descent against a pass over the ensemble."""
         known = {"d": ensemble.d, "m": ensemble.m, "dtype": name}
         self.say(f"{name}, d = {ensemble.d}: the methods around factored descent")
         timings = self.time(methods.cases(ensemble, rank_one_labels(ensemble, methods.BATCH)))
@@ -295,7 +295,7 @@ class Bench:
             cases["projected", batch] = partial(solver.advance, state, 0)
             cases["gradient", batch] = repeat(ensemble.gradient, iterate, solver.labels)
             cases["eigh", batch] = repeat(torch.linalg.eigh, unprojected)
-        # On a GPU a step of one sample is as good as empty.
+        # On a GPU a step of one sample does almost no work.
         if self.on_cpu:
             solver = stochastic.Algorithm(ensemble, labels[:1], [run_settings(m=ensemble.m, batch_size=1)], 0)
             cases["stochastic", 1] = partial(solver.advance, solver.initial(), 0)
@@ -328,7 +328,7 @@ class Bench:
             self.add(case, **columns)
 
     def memory(self):
-        """Measure the peak memory of one engine case in a process of its own."""
+        """Measure the peak memory of one engine case in a separate process."""
         (d, m), name = MEMORY_AT, self.options.dtype[0]
         known = {"d": d, "m": m, "batch": 1, "dtype": name}
         if not self.on_cpu or not Path("/proc/self/status").exists():
@@ -356,7 +356,7 @@ class Bench:
         )
 
     def limit_rows(self):
-        """Return the rows of the machine: what it is, and the medians of its limits with slowest and fastest timing."""
+        """Return the rows that describe the machine, and the medians of its limits with slowest and fastest timing."""
         options = self.options
         described = describe(options.device)
         rows = [make_row("machine", device=options.device, threads=options.threads, rounds=options.rounds, **described)]
@@ -409,7 +409,7 @@ class Bench:
 
 
 def finished(call):
-    """Return a case of a GPU that ends when the GPU is done."""
+    """Return a case that waits until the GPU is done."""
 
     def until_done(count):
         call(count)
@@ -419,7 +419,7 @@ def finished(call):
 
 
 def products(matrices, factor, count):
-    """Multiply the matrices of a sample order with one factor: the product of single-sample descent alone."""
+    """Multiply the matrices of a sample order with one factor, which is the product of single-sample descent alone."""
     out = np.empty_like(factor)
     for i in stochastic.samples(0, 0, 0, count, len(matrices)).tolist():
         np.dot(matrices[i], factor, out=out)
@@ -463,7 +463,9 @@ def parse(arguments=None):
     )
     parser.add_argument("--dtype", nargs="+", choices=sorted(DTYPES), default=sorted(DTYPES), help="default: both")
     parser.add_argument(
-        "--rounds", type=int, help="interleaved rounds, each times every case once (default: 7; 2 with --quick)"
+        "--rounds",
+        type=int,
+        help="interleaved rounds, each of which times every case once (default: 7; 2 with --quick)",
     )
     parser.add_argument(
         "--threads", type=int, default=torch.get_num_threads(), help="CPU threads (default: %(default)s, torch's own)"
@@ -474,7 +476,7 @@ def parse(arguments=None):
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="a few seconds at d = 10, to see that it works; its numbers mean nothing",
+        help="run for a few seconds at d = 10, to see that it works; its numbers mean nothing",
     )
     parser.add_argument(
         "--output", type=Path, help="folder of the files (default: results/bench; results/bench/quick with --quick)"
@@ -482,12 +484,13 @@ def parse(arguments=None):
     parser.add_argument(
         "--growth",
         action="store_true",
-        help="instead, time and memory of a descent against d, on stored and on unstored measurements: growth.json",
+        help="measure instead how time and memory of a descent grow with d, on stored and on unstored measurements, and "
+        "write growth.json",
     )
     parser.add_argument(
         "--document",
         action="store_true",
-        help="also keep this run's numbers as this processor's in reference/bench, and write the tables of docs/scaling.md",
+        help="also store this run's numbers in reference/bench for this processor, and write the tables of docs/scaling.md",
     )
     options = parser.parse_args(arguments)
     quick = options.quick
@@ -498,12 +501,12 @@ def parse(arguments=None):
     options.limit_bytes, options.limit_side = (8 * 2**20, 256) if quick else (512 * 2**20, 2048)
     options.algorithms_at = min(options.d) if quick else ALGORITHMS_AT
     if min(*options.d, options.rounds, options.threads) < 1:
-        parser.error("--d, --rounds and --threads are at least 1")
+        parser.error("--d, --rounds and --threads must be at least 1")
     return options
 
 
 def main():
-    """Measure, write the rows and draw the roofline."""
+    """Measure, write the rows and draw the roofline figure."""
     options = parse()
     try:
         configure(options.device, options.dtype[0], options.threads)
@@ -513,15 +516,16 @@ def main():
         rows = growth.measure(options.d if options.d != [50, 100, 200, 400] else [50, 100, 200, 400, 800])
         write_text(options.output / "growth.json", dump_json(rows))
         for value in ("seconds", "megabytes"):
-            said = ", ".join(f"{kind} as d^{growth.slope(rows, kind, value) or np.nan:.1f}" for kind in growth.LARGEST)
+            laws = ", ".join(f"{kind} as d^{growth.slope(rows, kind, value) or np.nan:.1f}" for kind in growth.LARGEST)
             print(
-                f"{value}: {said} at the largest sizes; unstored takes less between d = {growth.crossing(rows, value)}"
+                f"{value} grow at the largest sizes for {laws}; unstored begins to take less between "
+                f"d = {growth.crossing(rows, value)}"
             )
         return
     bench = Bench(options)
     rows = bench.measure()
     for row in roofline.beyond(rows):
-        bench.say(f"beyond its limit, though no cache holds what it reads: {describe_row(row).strip()}")
+        bench.say(f"faster than its limit, although no cache holds what it reads: {describe_row(row).strip()}")
     write_text(options.output / "engine.json", dump_json(rows))
     figure = roofline.draw(rows)
     for kind in ("svg", "png"):

@@ -1,9 +1,8 @@
-"""How long a tier's descents take here, from steps that are measured: `make estimate TIER=full`,
-before hours are spent.
+"""Estimate how long a tier's descents take on this machine, from measured steps: `make estimate TIER=full`.
 
-Every descent takes steps for about a second with each set of runs that it goes through (runs leave at their own
-budgets), as many descents at a time as there are jobs. Times are upper bounds where runs may stop early, by training
-error. Where jobs of the tier have run before, what they took stands beside it.
+Every descent takes steps for about a second with each set of runs that it has at some time (runs leave when their
+budget is spent). As many descents are measured at a time as there are jobs. If runs may stop early by their training
+error, the times are upper bounds. If jobs of the tier have run before, the tables also show the time that they took.
 """
 
 import argparse
@@ -31,7 +30,7 @@ SECONDS = 1.0
 
 
 def seconds_per_step(batch):
-    """Return the time of one step of all runs of a batch, from its start on."""
+    """Return the time of one step of all runs of a batch, measured from its initialisation on."""
     start = Descent(batch)
     solver, state, count, done = start.algorithm, start.state, 1, 0
     while True:
@@ -40,15 +39,14 @@ def seconds_per_step(batch):
         if batch.labels.is_cuda:
             torch.cuda.synchronize()
         spent, done = time.perf_counter() - started, done + count
-        # The first steps also compile, load and unpack.
+        # The first steps do not count, because they also compile, load and unpack.
         if spent >= SECONDS and done > count:
             return spent / count
         count = min(max(2 * count, int(1.2 * count * SECONDS / max(spent, 1e-9))), 20 * count)
 
 
 def estimate(tier, name):
-    """Return a row for one experiment of descents: jobs, seconds of a job, whether runs may stop before their
-    budget."""
+    """Return a row for one experiment of descents: jobs, seconds per job, and whether runs may stop early."""
     block = tier["experiments"][name]
     options = plan.experiment_options(block, tier)
     problem = descents.problem_of(options)
@@ -75,17 +73,16 @@ def estimate(tier, name):
 
 
 def measured_seconds(tier, name, results):
-    """Return what the jobs of a descent took: those that ran here with these settings,
-    and from their start, not from a checkpoint.
+    """Return the seconds that jobs of a descent took with these settings, unless they continued from a checkpoint.
 
     Parameters
     ----------
     tier : mapping
-        With the device that ``auto`` came to.
+        The settings, in which ``auto`` has been replaced by the device.
     name : str
-        Of the descent.
+        The descent.
     results : path
-        The tier's results. Jobs of one ensemble are looked for.
+        The tier's results. There is a job per ensemble.
 
     Returns
     -------
@@ -106,9 +103,7 @@ def measured_seconds(tier, name, results):
 
 
 def makespan(seconds, jobs):
-    """Return the minutes from the first to the last of jobs that take so many seconds,
-    so many at a time, the longest first.
-    """
+    """Return the minutes until all jobs are done if ``jobs`` of them run at a time, the longest first."""
     busy = [0.0] * jobs
     for duration in sorted(seconds, reverse=True):
         heapq.heapreplace(busy, busy[0] + duration)
@@ -116,13 +111,14 @@ def makespan(seconds, jobs):
 
 
 def computed(rows):
-    """Return the computed seconds of every job of these descents."""
+    """Return the estimated seconds of every job of these descents."""
     return [row["seconds_per_job"] for row in rows for _ in range(row["jobs"])]
 
 
 def measured(rows):
-    """Return the seconds of every job of these descents,
-    those that have not run taking the mean of those that have; or None.
+    """Return the measured seconds of every job of these descents, or None if no job of some descent has run.
+
+    A job that has not run counts with the mean of the descent's jobs that have.
     """
     if not all(row["measured"] for row in rows):
         return None
@@ -131,7 +127,7 @@ def measured(rows):
 
 
 def per_figure(tier, rows):
-    """Return (figure, names of the descents that it reads, their rows)."""
+    """Return a list of (figure, names of the descents that it reads, their rows)."""
     found = []
     for figure, tables in tier["figures"].items():
         blocks = [tier["experiments"][table] for table in tables]
@@ -142,19 +138,19 @@ def per_figure(tier, rows):
 
 
 def minutes_of(value):
-    """Return a number of minutes with two digits, or all before the point."""
+    """Format minutes with two significant digits, and from 10 on as a whole number."""
     return f"{value:.2g}" if value < 10 else f"{value:.0f}"
 
 
 def table(header, rows, taken):
-    """Return lines of Markdown, without the last column where nothing in it was measured."""
+    """Return the lines of a Markdown table, without the last column if nothing in it was measured."""
     width = None if any(taken) else -1
     lines = [header, ["---"] * len(header), *([*row, one or "–"] for row, one in zip(rows, taken, strict=True))]
     return ["| " + " | ".join(line[:width]) + " |" for line in lines]
 
 
 def document(tier, rows, jobs):
-    """Return the estimate as Markdown: a line per descent, then one per figure."""
+    """Return the estimate as Markdown: a table with a line per descent, then one with a line per figure."""
     cells, taken = [], []
     for row in rows:
         most = "at most " if row["may_stop_early"] else ""
@@ -181,7 +177,7 @@ def document(tier, rows, jobs):
 
 
 def main():
-    """Measure, print and write what a tier's descents take."""
+    """Estimate, print and write how long a tier's descents take."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tier", default="full", help="a tier's name, or a tier file (default: full)")
     parser.add_argument("--jobs", type=int, default=2, help="descents at a time (default: 2)")
@@ -196,12 +192,12 @@ def main():
         parser.error(f"--tier {options.tier}: {path} does not exist")
     tier = checking.load_tier(path)
     results = options.results or ROOT / "results" / tier["tier"]
-    # Once: every process would say it again.
+    # The device is resolved once, because every process would print the note again.
     tier["device"] = devices.resolve_device(tier["device"]).type
     if tier["device"] == "cuda":
-        # As in the workflow, where local jobs take turns on a GPU.
+        # The workflow runs local jobs on a GPU one after the other, too.
         options.jobs = 1
-    # The processes of the pool begin with imports that would look in the working folder first.
+    # Without this, the imports of the pool's processes would search the working folder first.
     os.environ["PYTHONSAFEPATH"] = "1"
     with ProcessPoolExecutor(options.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         waiting = [pool.submit(estimate, tier, name) for name in plan.recorded(tier)]

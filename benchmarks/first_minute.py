@@ -1,8 +1,8 @@
 """A newcomer's first minute on the built site, in headless Chromium: python benchmarks/first_minute.py [FOLDER].
 
-From the front page to the explorer, to the list of claims, to a claim in full: three clicks. Prints when each page
-first painted and when it could be used, and keeps pictures in FOLDER, where it is given. Needs what make test-browser
-installs, and make site.
+Three clicks lead from the front page to the explorer, the list of claims and a claim in full. The script prints when
+each page first painted and when it took input, and saves screenshots if a FOLDER is given. It needs the packages that
+make test-browser installs, and a site that make site has built.
 """
 
 import argparse
@@ -12,20 +12,20 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 SITE = Path(__file__).resolve().parents[1] / "site"
-# Page by page: what it is, and what is clicked to come there.
+# The pages in order, each with the element that is clicked to open it.
 STEPS = (
     ("front page", None),
     ("explorer", 'article a[href="docs/explorer.html"]'),
     ("claims", 'a[href="claims.html"]'),
     ("a claim in full", 'a[href="claims/theorem.html#thm11-error-in-alpha"]'),
 )
-# Of a loaded page: milliseconds from the click to the first text or picture, and to when it took input.
+# Of a loaded page, the milliseconds from the click to the first text or picture, and until it took input.
 TIMES = """() => [performance.getEntriesByName('first-contentful-paint')[0]?.startTime,
   performance.getEntriesByType('navigation')[0].domInteractive]"""
 
 
 def walk(page, address):
-    """Follow the steps from the site's address; yield each page's name after it has loaded."""
+    """Follow the steps from the site's address, and yield each page's name when it has loaded."""
     for name, clicked in STEPS:
         if clicked is None:
             page.goto(address)
@@ -37,9 +37,9 @@ def walk(page, address):
 
 
 def main():
-    """Walk, time, take pictures."""
+    """Walk through the pages, print their times and save screenshots."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", nargs="?", type=Path, help="for the pictures")
+    parser.add_argument("folder", nargs="?", type=Path, help="where to save screenshots")
     folder = parser.parse_args().folder
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])

@@ -1,7 +1,8 @@
 """Measure how time and memory of a descent grow with d, on stored and on unstored Gaussian measurements.
 
-Every descent has a process of its own (``python growth.py <ensemble> <d>``), whose peak memory is the descent's. It is
-of rank 1 from α = 10⁻³ on m = 3d measurements, 240 steps of 0.25 in float64, on one thread.
+Every descent runs in a separate process (``python growth.py <ensemble> <d>``), so that the peak memory is the
+descent's. The target has rank 1, and the descent takes 240 steps of 0.25 from α = 10⁻³ on m = 3d measurements, in
+float64 on one thread.
 """
 
 import json
@@ -13,13 +14,13 @@ from itertools import pairwise
 import numpy as np
 
 RANK, ALPHA, STEP, COUNT, MULTIPLE = 1, 1e-3, 0.25, 240, 3
-# A stored ensemble of d = 400 has 0.8 GB, one of 800 would have 6.
+# A stored ensemble takes 0.8 GB at d = 400, and would take 6 GB at d = 800.
 LARGEST = {"gaussian": 400, "unstored": 800}
 TOLERANCE = 1e-4
 
 
 def descend(kind, d):
-    """Return the seconds and the peak memory of one descent, the ensemble's draw included, and its last error."""
+    """Return seconds and peak memory of one descent, including the draw of its ensemble, and its last error."""
     import torch
 
     from algoreg import plugins
@@ -39,7 +40,7 @@ def descend(kind, d):
 
 
 def measure(sizes, say=print):
-    """Return a row for every ensemble and d: seconds, MB beyond what the libraries take, the descent's last error."""
+    """Return a row for every ensemble and d: seconds, MB beyond the libraries' memory, the descent's last error."""
     rows = []
     for kind, most in LARGEST.items():
         for d in (d for d in sizes if d <= most):
@@ -50,7 +51,7 @@ def measure(sizes, say=print):
 
 
 def slope(rows, kind, value):
-    """Return the exponent in d of a value from the largest two sizes of an ensemble, None of fewer."""
+    """Return the exponent in d of a value from the two largest sizes of an ensemble, or None if there are fewer."""
     own = [row for row in rows if row["ensemble"] == kind][-2:]
     if len(own) < 2:
         return None
@@ -59,7 +60,7 @@ def slope(rows, kind, value):
 
 
 def crossing(rows, value):
-    """Return between which two d the unstored ensemble begins to take less, None where it does not."""
+    """Return the two d between which the unstored ensemble begins to take less, or None if it does not."""
     by = {(row["ensemble"], row["d"]): row[value] for row in rows}
     shared = sorted({d for kind, d in by if ("gaussian", d) in by and ("unstored", d) in by})
     less = [by["unstored", d] < by["gaussian", d] for d in shared]

@@ -1,4 +1,4 @@
-"""A tier's tables computed in one process, without Snakemake and files: for measuring spread, and for mutations."""
+"""Compute a tier's tables in one process, without Snakemake and files, to measure spread and for mutation tests."""
 
 import io
 from functools import partial
@@ -18,13 +18,12 @@ from algoreg.settings import plan
 
 
 def _as_read(rows):
-    """Return rows as they come back from a table's file: what is None is an empty cell there."""
+    """Return rows as they would be read from a table's file, in which None is an empty cell."""
     return pd.read_csv(io.StringIO(pd.DataFrame(rows).to_csv(index=False)))
 
 
 def measured(tier, name, numbers, *, dtype, threads, batches):
-    """Return the table of an experiment as it is read, its ensembles in one call or, with other batches, in one
-    each."""
+    """Return an experiment's table; if ``batches`` is not 1, every ensemble is measured in a separate call."""
     block = tier["experiments"][name]
     device, precision = devices.configure("cpu", dtype or plan.dtype_of(block, tier), threads)
     options, frames = plan.experiment_options(block, tier), []
@@ -40,7 +39,7 @@ def measured(tier, name, numbers, *, dtype, threads, batches):
 
 
 def _in_batches(options, context, number, batches):
-    """Return the rows of recorded descents on one ensemble, its runs dealt out to so many batches."""
+    """Return the rows of recorded descents on one ensemble, whose runs are divided among ``batches`` batches."""
     arrays = descents.generate(options, context.seed, number)
     problem, runs, results = descents.problem_of(options), descents.runs_on_targets(options), []
     ensemble = problems.regenerate_ensemble(problem, arrays, context.device, context.dtype, "memory")
@@ -64,27 +63,27 @@ def _in_batches(options, context, number, batches):
 
 
 def _as_text(table):
-    """Return the rows of a table as in its file."""
+    """Return the rows of a table with cells as in its file."""
     columns = list(table)
     return [{name: records.format_cell(row[name]) for name in columns} for row in table.to_dict("records")]
 
 
 def tables_of(tier, names, *, dtype=None, threads=None, batches=1):
-    """Return some of a tier's tables as a reference has them (:mod:`algoreg.regression.references`).
+    """Return some of a tier's tables in the form of a reference (:mod:`algoreg.regression.references`).
 
     Parameters
     ----------
     tier : mapping
         Validated settings.
     names : iterable of str
-        Tables of runs and of experiments; comparisons aside.
+        Tables of runs and of experiments, but not comparisons.
     dtype : str, optional
-        Instead of each block's own.
+        A type that replaces that of each block.
     threads : int, optional
-        Instead of the tier's.
+        A number of threads that replaces the tier's.
     batches : int, optional
-        How many batches the runs of a descent are dealt out to; None: every run has its own. If not 1, every ensemble
-        of an experiment has a call of its own.
+        The number of batches among which the runs of a descent are divided; None puts every run into a batch of its
+        own. If it is not 1, every ensemble of an experiment is measured in a separate call.
     """
     measure = partial(measured, tier, dtype=dtype, threads=threads or tier["threads"], batches=batches)
     recorded, found = {}, {}
@@ -109,5 +108,5 @@ def tables_of(tier, names, *, dtype=None, threads=None, batches=1):
 
 
 def measured_tables(tier):
-    """Return the names of the tables that runs and experiments make, comparisons with published curves aside."""
+    """Return the names of the tables of runs and experiments, without comparisons with published curves."""
     return [name for name in plan.tables(tier) if "compare" not in tier["experiments"][name]]

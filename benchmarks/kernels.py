@@ -1,6 +1,6 @@
-"""Other loops than this processor's best, as another processor has them: python benchmarks/kernels.py SSE command …
+"""Run a command with the loops of an older processor: python benchmarks/kernels.py SSE command …
 
-The project's own loops are compiled for such a processor, too. Only the environment says so.
+Environment variables choose the loops of the libraries, and compile the project's own loops for such a processor.
 """
 
 import os
@@ -8,10 +8,10 @@ import sys
 
 import numpy as np
 
-# What numpy chooses its loops from on this processor: the names change with its versions.
+# The instruction sets among which numpy chooses its loops on this processor; their names change with its versions.
 NUMPY = np.show_config("dicts")["SIMD Extensions"].get("found", [])
-# MKL_ENABLE_INSTRUCTIONS changes MKL's loops on Intel's processors, MKL_CBWR on all. SSE has no instructions that
-# multiply and add in one rounding.
+# MKL_ENABLE_INSTRUCTIONS changes MKL's loops on Intel's processors, MKL_CBWR on all processors. SSE has no instructions
+# that multiply and add with one rounding.
 KERNELS = {
     "AVX2": {
         "ALGOREG_CPU": "haswell",
@@ -33,14 +33,12 @@ KERNELS = {
 
 
 def environment(name):
-    """Return this process's environment with the kernels of ``KERNELS[name]``;
-    OPENBLAS_CORETYPE stays where it is set.
-    """
+    """Return this process's environment with the variables of ``KERNELS[name]``; a set OPENBLAS_CORETYPE is kept."""
     return {**os.environ, **KERNELS[name], **{k: os.environ[k] for k in ("OPENBLAS_CORETYPE",) if k in os.environ}}
 
 
 def main():
-    """Replace this process by the command."""
+    """Replace this process with the command."""
     name, *command = sys.argv[1:] or [None]
     if name not in KERNELS or not command:
         sys.exit(f"usage: python benchmarks/kernels.py {'|'.join(KERNELS)} command …")

@@ -1,4 +1,4 @@
-"""The benchmark's numbers of every processor that was at hand, and the tables that docs/scaling.md makes of them."""
+"""The benchmark's numbers for every processor on which it has run, and their tables in docs/scaling.md."""
 
 import json
 import re
@@ -14,7 +14,7 @@ BATCHES, SHORT = (1, 8, 32), ("bfloat16", "signs")
 
 
 def keep(rows):
-    """Write a run's rows as those of its processor, in place of older ones; return the file."""
+    """Write a run's rows to its processor's file, replacing older ones, and return the file."""
     name = re.sub(r"[^a-z0-9]+", "-", machine(rows)["device_name"].lower()).strip("-")
     path = KEPT / f"{name}.json"
     write_text(path, dump_json(rows))
@@ -22,7 +22,7 @@ def keep(rows):
 
 
 def machine(rows):
-    """Return the row that describes the machine of the others."""
+    """Return the row that describes the machine."""
     (found,) = (row for row in rows if row["name"] == "machine")
     return found
 
@@ -42,12 +42,12 @@ def line(cells):
 
 
 def cell(row, key, form):
-    """Return a number of a row as text."""
+    """Return a number of a row as text, or a dash if it has none."""
     return "–" if row.get(key) is None else form.format(row[key])
 
 
 def share(row):
-    """Return a row's share of its limit as text, with those of its slowest and its fastest timing."""
+    """Return a row's share of its limit as text, with the shares of its slowest and fastest timings."""
     if row.get("fraction_of_limit") is None:
         return "–"
     low, high = row["fraction_spread"]
@@ -55,7 +55,7 @@ def share(row):
 
 
 def table(rows, names, batches, ratio, what):
-    """Return a Markdown table of rows of these names, a line for each type and d: ratios, and shares of the limit."""
+    """Return a Markdown table of the rows with these names: ratios and shares of the limit for each type and d."""
     head = ["type", "d", "cache", *(f"{what}, batch {batch}" for batch in batches)]
     lines = [line([*head, *(f"of the limit, batch {batch}" for batch in batches)])]
     lines.append(line(["---"] * (len(head) + len(batches))))

@@ -1,6 +1,6 @@
-"""The margins of fig1-, fig3- and fig4-published: how far one more draw lies from our mean, by draws from another seed.
+"""Compute the margins of fig1-, fig3- and fig4-published: how far one more draw lies from our mean.
 
-``python benchmarks/margins.py``, some minutes. Published values are not read.
+``python benchmarks/margins.py`` takes some minutes. The draws are from another seed, and no published value is read.
 """
 
 import numpy as np
@@ -8,7 +8,8 @@ import numpy as np
 from in_process import measured
 
 TARGETS, ENSEMBLES, SEED = 6, 3, 7
-# What is judged: the mean of our crossed runs, against one target over three ensembles.
+# The claims compare the mean of our crossed runs with one target over three ensembles: numbers of targets and
+# ensembles.
 OURS, THEIRS = (5, 3), (1, 3)
 
 
@@ -52,9 +53,7 @@ def log_errors(name):
 
 
 def largest_factors(logs, rng, draws=20000):
-    """Return the largest factor over points of simulated draws with the effects
-    of targets and ensembles of ``logs``.
-    """
+    """Return the largest factor over points in simulated draws with the target and ensemble effects of ``logs``."""
     mean = logs.mean(axis=(1, 2))[:, None]
     away = 0.0
     for effects, ours, theirs in zip((logs.mean(axis=2) - mean, logs.mean(axis=1) - mean), OURS, THEIRS, strict=True):

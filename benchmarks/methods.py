@@ -1,4 +1,4 @@
-"""One step of every method around factored descent, beside the pass through the ensemble that each of them takes."""
+"""Time one step of every method around factored descent, and the pass over the ensemble that each step takes."""
 
 from functools import partial
 
@@ -6,7 +6,7 @@ from algoreg import plugins
 from algoreg.settings import options
 from timing import repeat
 
-# A row's name to the algorithm and what its runs are told otherwise than by default.
+# For each row's name the algorithm, and the options of its runs that differ from the defaults.
 METHODS = {
     "accelerated": ("accelerated", {}),
     "preconditioned": ("preconditioned", {"damping": "constant"}),
@@ -23,16 +23,16 @@ STEP = 1e-3
 
 
 def cases(ensemble, labels):
-    """Return what is timed: a method's name, or ``pass``, to a function of a step count.
+    """Return the timed functions of a step count by the name of the method, or ``pass``.
 
     Parameters
     ----------
     ensemble : algoreg.ensembles.gaussian.Ensemble
     labels : torch.Tensor, shape (B, m)
-        Of targets of rank 1.
+        Labels of targets of rank 1.
     """
     found = {}
-    for name, (algorithm, told) in METHODS.items():
+    for name, (algorithm, changes) in METHODS.items():
         run = {
             **options.of_runs(algorithm),
             "step": STEP,
@@ -40,10 +40,10 @@ def cases(ensemble, labels):
             "alpha": 0.1,
             "rank": 1,
             "target": 0,
-            **told,
+            **changes,
         }
         solver = plugins.algorithm(algorithm)(ensemble, labels, [run] * len(labels), 0)
-        # The first step may differ from the others: thresholding has nothing to keep yet.
+        # The first step is not timed, because it may differ: thresholding has nothing to keep yet.
         state = solver.advance(solver.initial(), 0, 1)
         found[name] = partial(solver.advance, state, 1)
     found["pass"] = repeat(ensemble.gradient, solver.estimate(state), labels)
@@ -51,13 +51,13 @@ def cases(ensemble, labels):
 
 
 def columns(name, timings):
-    """Return what a row says of a method beside its time.
+    """Return the columns of a method's row other than its time.
 
     Parameters
     ----------
     name : str
     timings : mapping
-        Of every case of :func:`cases`.
+        The timings of all :func:`cases`.
     """
     share = timings["pass"].median / timings[name].median
     return {

@@ -1,8 +1,8 @@
-"""What the estimators cost: time beside the engine's own steps, peak memory of many rows, time beside scikit-learn.
+"""Measure the estimators: time against the engine's steps and scikit-learn, and peak memory with many rows.
 
-python benchmarks/recover.py [--rows 100000] [--steps 5000]; every line is measured in a process of its own, by one
-thread. Seconds are the processor's, which count less of what other jobs do than a clock's. ``--only entries
---iterations 5`` is for memory alone, which does not depend on the iterations. docs/scaling.md has the numbers.
+python benchmarks/recover.py [--rows 100000] [--steps 5000] measures every line in a separate process with one thread.
+Seconds are processor time, which depends less on other jobs than wall-clock time. ``--only entries --iterations 5``
+measures only the memory, which does not depend on the iterations. docs/scaling.md has the numbers.
 """
 
 import argparse
@@ -24,13 +24,14 @@ def spent(call):
 
 
 def peak():
-    """Return the most memory that this process has held, in MB."""
+    """Return the peak memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def fit_beside_engine(steps):
-    """Return the seconds of a fit at d = 100, m = 2500, float32,
-    and of the engine's bare descent of as many steps, before and after.
+    """Return the seconds of a fit at d = 100, m = 2500, float32, and of the engine's descent with as many steps.
+
+    The descent is timed before and after the fit, and the two times are averaged.
     """
     import torch
 
@@ -46,7 +47,7 @@ def fit_beside_engine(steps):
     labels = np.einsum("mij,ij->m", matrices, u @ u.T)
     ensemble: Ensemble = dense(matrices, False, torch.device("cpu"), torch.float32)[0]
     rows = torch.from_numpy(labels / np.sqrt(np.mean(labels**2))).float()[None]
-    # A fit of one step finds the step size, and loads and compiles what there is.
+    # A fit of one step finds the step size, and loads and compiles all code.
     step = torch.tensor([LowRankMatrixRegressor(max_iter=1, stop="budget").fit(matrices, labels).step_]).float()
 
     def bare():
@@ -60,9 +61,7 @@ def fit_beside_engine(steps):
 
 
 def quadratic(rows, columns, sklearn=False, **own):
-    """Return seconds, the memory that a quadratic fit takes beyond its table and the libraries,
-    and the process's, in MB.
-    """
+    """Return a quadratic fit's seconds and score, and in MB its memory beyond table and libraries and the process's."""
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import PolynomialFeatures
@@ -73,7 +72,7 @@ def quadratic(rows, columns, sklearn=False, **own):
     table = rng.standard_normal((rows, columns))
     labels = table[:, 0] * table[:, 1] + 0.1 * rng.standard_normal(rows)
     model = make_pipeline(PolynomialFeatures(2), Ridge()) if sklearn else QuadraticRegressor(**own)
-    # The libraries load and compile by a fit of nothing much.
+    # A small fit makes the libraries load and compile.
     model.fit(table[:200], labels[:200])
     before = peak()
     seconds = spent(lambda: model.fit(table, labels))
@@ -82,9 +81,7 @@ def quadratic(rows, columns, sklearn=False, **own):
 
 
 def completion(entries, **own):
-    """Return seconds and memory of a completion of so many entries of a 500 × 500 matrix of rank 2;
-    see :func:`quadratic`.
-    """
+    """Return seconds and memory of completing a 500 × 500 matrix of rank 2 from its entries; see :func:`quadratic`."""
     from algoreg.recover import MatrixCompleter
 
     rng = np.random.default_rng(0)
@@ -99,12 +96,14 @@ def completion(entries, **own):
 
 
 def main():
-    """Measure each line in a process of its own and print it."""
+    """Measure each line in a separate process and print it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--steps", type=int, default=5000, help="of the fit beside the engine")
-    parser.add_argument("--iterations", type=int, help="at most, of the other estimators; theirs without it")
-    parser.add_argument("--only", help="one line, in this process")
+    parser.add_argument(
+        "--rows", type=int, default=100_000, help="rows or entries of the largest data set (default: %(default)s)"
+    )
+    parser.add_argument("--steps", type=int, default=5000, help="steps of the line 'fit' (default: %(default)s)")
+    parser.add_argument("--iterations", type=int, help="most iterations of the other lines (default: the estimators')")
+    parser.add_argument("--only", help="measure only this line, in this process")
     options = parser.parse_args()
     own = {} if options.iterations is None else {"max_iter": options.iterations}
     lines = {

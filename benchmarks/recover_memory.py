@@ -1,5 +1,6 @@
-"""What fits are estimated to need before they begin, beside the memory that they take, each in a process of its own:
-python benchmarks/recover_memory.py.
+"""Compare the memory that fits are estimated to need with what they take, each in a separate process.
+
+Usage: python benchmarks/recover_memory.py
 """
 
 import subprocess
@@ -45,7 +46,7 @@ def status(key):
 
 
 def measure(name):
-    """Print the GB that a fit of a few iterations was estimated to need, and what it added to the process."""
+    """Print the GB that a fit of a few iterations was estimated to need, and the GB that it added to the process."""
     rng = np.random.default_rng(0)
     estimator, data = CASES[name](rng)
     data = data if len(data) == 2 else (*data, rng.standard_normal(len(data[0])))
@@ -58,7 +59,7 @@ def measure(name):
     import algoreg.recover.completion
 
     refusals.refuse_beyond_memory = algoreg.recover.completion.refuse_beyond_memory = keep
-    # From here on the peak counts, not that of drawing the data.
+    # This resets the peak, which drawing the data would otherwise determine.
     Path("/proc/self/clear_refs").write_text("5")
     before, started = status("VmRSS"), time.process_time()
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""The roofline of one iteration [Williams, Waterman & Patterson, CACM 52(4), 2009]: its arithmetic and its picture."""
+"""The roofline of one iteration [Williams, Waterman & Patterson, CACM 52(4), 2009]: its arithmetic and its figure."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,8 +10,8 @@ from algoreg.reporting.charts.style import COLOURS, style
 def flops(d, m, batch):
     """Return the operations of one iteration of a batch of factored descents.
 
-    They are the two products with the packed ensemble, 4mDB with D = d(d+1)/2, and UUᵀ and MU, 4d³B. The bytes of an
-    iteration are those of one pass over the packed ensemble.
+    The two products with the packed ensemble take 4mDB operations, D = d(d+1)/2, and UUᵀ and MU take 4d³B. An iteration
+    reads the bytes of one pass over the packed ensemble.
     """
     return 4 * m * symmetric_dimension(d) * batch + 4 * d**3 * batch
 
@@ -19,13 +19,13 @@ def flops(d, m, batch):
 def ceilings(rows):
     """Return the machine's bytes/s, and its operations/s by dtype: the best of all timings of a run.
 
-    Memory cannot be read faster than it was read at any time of the run, and the arithmetic cannot be faster than the
-    faster of a library's matrix product and all threads' multiply-adds on numbers in registers.
+    The limit of memory is the fastest read at any time of the run. The limit of arithmetic is the faster of a library's
+    matrix product and all threads' multiply-adds on numbers in registers.
 
     Parameters
     ----------
     rows : list of mapping
-        The rows of a run: those of ``copy``, ``gemv``, ``gemm`` and, on a CPU, ``fma``.
+        The rows of a run, which include ``copy``, ``gemv``, ``gemm`` and, on a CPU, ``fma``.
     """
     bandwidth = max(row["gb_per_s_spread"][1] for row in rows if row["name"] in ("copy", "gemv"))
     peaks = {}
@@ -37,17 +37,15 @@ def ceilings(rows):
 
 
 def limit_seconds(moved, flops, bandwidth, peak):
-    """Return the least time for ``moved`` bytes at ``bandwidth`` bytes/s
-    and ``flops`` operations at ``peak`` per second.
-    """
+    """Return the least seconds for ``moved`` bytes at ``bandwidth`` per second and ``flops`` operations at ``peak``."""
     return max(moved / bandwidth, flops / peak)
 
 
 def compare_with_limits(rows):
-    """Fill in the shares of the limit of all rows that say their bytes and operations, from the ceilings of their run.
+    """Add to all rows with bytes and operations their shares of the limit, from the ceilings of their run.
 
-    ``fraction_of_limit`` is the median's, ``fraction_spread`` those of the slowest and of the fastest timing, and
-    ``cache`` names the smallest cache that could hold the packed ensemble, if there is one.
+    ``fraction_of_limit`` is the share of the median, ``fraction_spread`` has the shares of the slowest and the fastest
+    timing, and ``cache`` is the smallest cache that could hold the packed ensemble, if there is one.
     """
     bandwidth, peaks = ceilings(rows)
     (machine,) = (row for row in rows if row["name"] == "machine")
@@ -61,17 +59,17 @@ def compare_with_limits(rows):
 
 
 def holding(machine, size):
-    """Return the name of the smallest cache that holds so many bytes, None where only memory does."""
+    """Return the name of the smallest cache that holds ``size`` bytes, or None if no cache does."""
     return next((name for name, held in sorted(machine["caches"].items()) if size <= held), None)
 
 
 def beyond(rows):
-    """Return the rows more than 5 % faster than their limit although no cache holds what they read."""
+    """Return the rows that are more than 5 % faster than their limit although no cache holds what they read."""
     return [row for row in rows if row.get("flops") and row["fraction_of_limit"] > 1.05 and not row["cache"]]
 
 
 def _spread(heights, gap):
-    """Return heights moved apart to at least ``gap``, in the same order, around the same middle."""
+    """Return heights moved apart to at least ``gap``, in the same order and with the same mean."""
     order = np.argsort(heights)
     spread = np.array(heights, dtype=float)[order]
     for i in range(1, len(spread)):

@@ -1,10 +1,9 @@
-"""How far runs that should agree do differ, per table and column and per claim:
-python benchmarks/spread.py --tier smoke.
+"""Measure how far runs that should agree differ, per table and column and per claim.
 
-Each variation recomputes a tier's tables in a process of its own and compares them with those of the tier's settings;
-so many processes run at a time as there are cores. What is measured is written to
-reference/spread/<tier>/<chapter>.json: it is the reason for the tolerances. `--tables` measures some tables alone: the
-file then says which.
+`python benchmarks/spread.py --tier smoke` recomputes a tier's tables in a separate process for each variation and
+compares them with the tables of the tier's settings; as many processes run at a time as there are cores. The result is
+written to reference/spread/<tier>/<chapter>.json and is the reason for the tolerances. `--tables` measures only some
+tables, which the file then lists.
 """
 
 import argparse
@@ -29,15 +28,15 @@ from in_process import measured_tables, tables_of
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUT = ROOT / "reference" / "spread"
-# Options of `tables_of`, and kernels.
+# For each variation the options of `tables_of`, and the kernels.
 VARIATIONS = {
     "two threads": ({"threads": 2}, None),
     "halved batches": ({"batches": 2}, None),
     "AVX2 kernels": ({}, "AVX2"),
     "SSE kernels": ({}, "SSE"),
 }
-# In the smoke tier alone. Runs of larger tiers that do not share their ensemble take ten times as long; and what
-# float32 costs is no tolerance's matter there, as verify never compares across data types.
+# Variations for the smoke tier only. In larger tiers, runs that do not share their ensemble take ten times as long. The
+# effect of float32 does not concern the tolerances there, because verify never compares across data types.
 SMOKE_ONLY = {
     "every run alone": ({"batches": None}, None),
     "float64 throughout": ({"dtype": "float64"}, None),
@@ -45,12 +44,12 @@ SMOKE_ONLY = {
 
 
 def child(tier, names, options):
-    """Print tables of a tier, JSON with a CSV each."""
+    """Print tables of a tier as a JSON object of CSV texts."""
     print(json.dumps({name: table.to_csv(index=False) for name, table in tables_of(tier, names, **options).items()}))
 
 
 def measure(tier, names, options, kernels):
-    """Return tables of a tier, computed in another process, with other kernels of the libraries if they are named."""
+    """Return tables of a tier that another process computes, with other kernels of the libraries if they are given."""
     command = [sys.executable, __file__, "--tier", tier["tier"], "--tables", *names, "--options", json.dumps(options)]
     command += [] if tier.get("chapters", "all") == "all" else ["--chapters", *tier["chapters"]]
     environment = libraries.environment(kernels) if kernels else None
@@ -60,12 +59,12 @@ def measure(tier, names, options, kernels):
 
 
 def chosen_tables(tier, patterns):
-    """Return the names of a tier's measured tables that patterns give, in the tier's order.
+    """Return the names of a tier's measured tables that match patterns, in the tier's order.
 
     Raises
     ------
     ValueError
-        If a pattern gives none.
+        If a pattern matches none.
     """
     names = measured_tables(tier)
     for pattern in patterns:
@@ -75,7 +74,7 @@ def chosen_tables(tier, patterns):
 
 
 def claim_rows(name, new, old, tolerances):
-    """Return one row per claim: its verdicts and the number that differs most, in parts of what is allowed."""
+    """Return a row per claim: its verdicts and the number that differs most, as a multiple of the tolerance."""
     rows = []
     for claim, base in old.items():
         fields = [field for field in comparison.NUMBERS if None not in (base[field], new[claim][field])]
@@ -100,14 +99,12 @@ def claim_rows(name, new, old, tolerances):
 
 
 def table_rows(name, new, old, tolerances):
-    """Return one row per table and column: the cell that differs most of those that count,
-    in parts of the tolerance.
-    """
+    """Return a row per table and column: the counted cell that differs most, as a multiple of the tolerance."""
     rows = []
     for table, kept in old.items():
         same = comparison.same_rows(new[table], kept, table, tolerances)
         for column, ratio in comparison.ratios(new[table], kept, table, tolerances).items():
-            # Left out are as many as may lie further off.
+            # As many cells as may exceed the tolerance are left out.
             falling = np.argsort(-ratio, kind="stable")
             row = int(falling[min(tolerances.allowed_over(table, column, len(ratio)), len(ratio) - 1)])
             rows.append(
@@ -126,7 +123,7 @@ def table_rows(name, new, old, tolerances):
 
 
 def rows_of(tier, names, variations):
-    """Return the rows of :func:`table_rows` and :func:`claim_rows` of every variation, beside the tier as it stands."""
+    """Return the rows of :func:`table_rows` and :func:`claim_rows` for every variation, compared with the tier."""
     tolerances = Tolerances.load()
     with ThreadPoolExecutor(max((os.cpu_count() or 1) // tier["threads"], 1)) as pool:
         first = pool.submit(measure, tier, names, {}, None)
@@ -149,7 +146,7 @@ def rows_of(tier, names, variations):
 
 
 def by_chapter(rows):
-    """Return rows of tables and of claims by the chapter that has them."""
+    """Return rows of tables and of claims by chapter."""
     found = {}
     for chapter in load_chapters():
         claims = {entry["id"] for entry in chapter.claims}
@@ -158,8 +155,8 @@ def by_chapter(rows):
 
 
 def write(rows, folder, more):
-    """Write rows by chapter into a folder that has the tier's name, below what they are of."""
-    # The libraries that computed it; the machine's name is nobody's business.
+    """Write the rows of each chapter into a folder that has the tier's name, below a header that describes them."""
+    # The header lists processor and libraries; the machine's name stays private.
     made = {
         key: value for key, value in machine.description().items() if key in ("processor", "python", "numpy", "torch")
     }
@@ -173,14 +170,14 @@ def write(rows, folder, more):
 
 
 def main():
-    """Measure and write, or print the tables of one variation."""
+    """Measure the spread and write it, or print the tables of one variation."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     known = {**VARIATIONS, **SMOKE_ONLY}
     parser.add_argument("--tier", default="smoke", choices=("smoke", "quick", "standard"))
-    parser.add_argument("--tables", nargs="+", metavar="NAME", help="tables, or patterns of them; left out: all")
-    parser.add_argument("--chapters", nargs="+", metavar="NAME", help="of these chapters; left out: all")
+    parser.add_argument("--tables", nargs="+", metavar="NAME", help="tables, or patterns of their names (default: all)")
+    parser.add_argument("--chapters", nargs="+", metavar="NAME", help="measure only these chapters (default: all)")
     parser.add_argument("--variations", nargs="+", choices=known, metavar="NAME", help=", ".join(known))
-    parser.add_argument("--output", type=Path, default=OUTPUT, help="a folder")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="folder of the files (default: %(default)s)")
     parser.add_argument("--options", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     file = ROOT / "config" / f"{arguments.tier}.yaml"

@@ -1,4 +1,4 @@
-"""Interleaved timing, and the machine's own limits measured in the same rounds."""
+"""Interleaved timing, and the machine's limits measured in the same rounds."""
 
 import ctypes
 import os
@@ -28,7 +28,7 @@ def _spent(call, count):
 
 
 def calibrate(call, seconds):
-    """Return how many iterations take about ``seconds``, at least 1; warms the case up."""
+    """Warm a case up, and return how many iterations take about ``seconds``, at least 1."""
     call(1)
     count, spent = 1, _spent(call, 1)
     while spent < seconds / 8:
@@ -38,19 +38,19 @@ def calibrate(call, seconds):
 
 
 def interleave(cases, rounds, seconds, pause):
-    """Time cases that alternate, so that a slow minute of the machine meets all of them.
+    """Time cases alternately, so that a slow minute of the machine affects all of them.
 
     Parameters
     ----------
     cases : mapping of key to function
-        The function takes a number of iterations and does them.
+        The function performs a given number of iterations.
     rounds : int
-        Every case is timed once a round; every second round goes backwards.
+        Every case is timed once per round; every second round has the reverse order.
     seconds : float
-        Aim of one timing; a longer single iteration is timed alone.
+        The duration that one timing aims at; an iteration that takes longer is timed alone.
     pause : float
-        Seconds of rest before each timing: worker threads of OpenBLAS and OpenMP spin for a while after their last
-        call and would slow the next case.
+        Seconds of rest before each timing, because worker threads of OpenBLAS and OpenMP spin for a while after their
+        last call and would slow the next case.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def interleave(cases, rounds, seconds, pause):
 
 
 def repeat(function, *arguments, **options):
-    """Return a case that calls a function with these arguments once an iteration."""
+    """Return a case that calls a function with these arguments once per iteration."""
 
     def call(count):
         for _ in range(count):
@@ -76,7 +76,7 @@ def repeat(function, *arguments, **options):
 
 
 class MultiplyAdds:
-    """Multiply-adds of one core on numbers in its registers: what no product can exceed, whoever wrote it.
+    """Multiply-adds of one core on numbers in its registers, whose rate no matrix product can exceed.
 
     Parameters
     ----------
@@ -90,31 +90,31 @@ class MultiplyAdds:
         self._multiply_adds = library.multiply_adds
         self._multiply_adds.argtypes = [ctypes.c_void_p, ctypes.c_int64]
         self._numbers = padded_rows(chains, lanes, dtype)
-        # So many that the call itself does not count.
+        # With this many multiply-adds the time of the call itself is negligible.
         self._count = 100_000
         self.work = 2 * chains * lanes * self._count
 
     def __call__(self, count):
-        """Do ``count`` times ``work`` operations."""
+        """Perform ``count`` times ``work`` operations."""
         self._multiply_adds(self._numbers.data_ptr(), count * self._count)
 
 
 class Limits:
-    """What the machine itself can do: copying, matrix times vector, matrix times matrix, multiply-adds of one core.
+    """The machine's limits: copying, matrix times vector, matrix times matrix, multiply-adds of one core.
 
-    The products are measured with torch's BLAS and with numpy's: they differ by up to a factor of two, and neither
-    is always the faster one. The limit is the faster. On a processor with vectors of 64 bytes both may use half of
-    them: the multiply-adds show it.
+    The products are measured with torch's BLAS and with numpy's, which differ by up to a factor of two without either
+    being always the faster one; the limit is the faster. On a processor with vectors of 64 bytes both may use only half
+    of a vector, which the multiply-adds reveal.
 
     Parameters
     ----------
     dtype : torch.dtype
     matrix_bytes : int
-        Size of the matrix that is copied and multiplied by a vector: much larger than any cache.
+        Size of the matrix that is copied and multiplied by a vector; it must be much larger than any cache.
     side : int
         Side of the square matrices that are multiplied.
     device : str, optional
-        On a GPU only torch is measured.
+        The device; on a GPU only torch is measured.
     """
 
     def __init__(self, dtype, matrix_bytes, side, device="cpu"):
@@ -152,7 +152,7 @@ class Limits:
 
 
 def caches(device="cpu"):
-    """Return the bytes of the machine's data caches by level, ``{}`` where the system does not say."""
+    """Return the bytes of the machine's data caches by level, ``{}`` if the system does not report them."""
     if device != "cpu":
         return {"L2": torch.cuda.get_device_properties(device).L2_cache_size}
     found, units = {}, {"K": 2**10, "M": 2**20}
@@ -161,15 +161,15 @@ def caches(device="cpu"):
             (path / name).read_text().strip() for name in ("level", "type", "size", "shared_cpu_list")
         )
         if kind != "Instruction":
-            # One that cores share is found at each of them.
+            # A cache that cores share is listed for each of them.
             found[level, cores] = int(size[:-1]) * units[size[-1]]
     return {f"L{name}": sum(size for (level, _), size in found.items() if level == name) for name, _ in sorted(found)}
 
 
 def free_memory(device="cpu"):
-    """Return the bytes of memory that can still be taken, or None where the system does not say."""
+    """Return the bytes of available memory, or None if the system does not report them."""
     if device != "cpu":
-        # What torch keeps of tensors that are gone would count as taken.
+        # Memory that torch has cached after freeing tensors would otherwise count as taken.
         torch.cuda.empty_cache()
         return torch.cuda.mem_get_info(device)[0]
     try:
@@ -180,7 +180,7 @@ def free_memory(device="cpu"):
 
 
 def describe(device="cpu"):
-    """Return what the measurement ran on."""
+    """Return a description of the machine and the libraries of a measurement."""
     known = machine.description()
     name = known["processor"] or platform.machine()
     affinity = getattr(os, "sched_getaffinity", None)
@@ -194,6 +194,6 @@ def describe(device="cpu"):
 
 
 def fill_block(document, name, text):
-    """Write one generated block of a document, and keep the others."""
+    """Write one generated block of a document without changing the others."""
     content = document.read_text(encoding="utf-8")
     write_text(document, report.fill(content, report.filled(content) | {name: text}))

@@ -8,7 +8,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-# Workers share the cores: where the threads of several wait for each other, small matrices take ten times as long.
+# Workers share the cores. If the threads of several workers wait for each other, small matrices take ten times as long.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -38,14 +38,15 @@ ROOT = Path(__file__).resolve().parents[1]
 SCHEMAS = ROOT / "workflow" / "schemas"
 CHAPTERS = ROOT / "tests" / "chapters"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-# What a page may load: itself, and what it carries.
+# A page may load only local files and data that it contains.
 OWN = ("file:", "data:", "blob:")
 CPU = torch.device("cpu")
 TIERS = ("smoke", "quick", "standard", "full")
-# Snakemake caches what it is told to; the variable names the place.
+# The environment variable with the folder of Snakemake's cache of outputs.
 CACHE = "SNAKEMAKE_OUTPUT_CACHE"
 
-# Machines are shared: a slow example is not a wrong one. HYPOTHESIS_PROFILE=fuzz takes the second.
+# There is no deadline, because a slow example on a shared machine is no failure. HYPOTHESIS_PROFILE=fuzz selects the
+# second.
 settings.register_profile("algoreg", deadline=None)
 settings.register_profile("fuzz", deadline=None, max_examples=3000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "algoreg"))
@@ -65,7 +66,7 @@ def pytest_configure(config):
 
 @pytest.fixture(autouse=True)
 def resampled(request, monkeypatch):
-    """Let intervals take as many resamples as a test's mark says: few are quick, many are exact."""
+    """Set the number of resamples of intervals to the number in a test's mark: few are quick, many are exact."""
     mark = request.node.get_closest_marker("replicates")
     if mark is not None:
         monkeypatch.setattr(intervals, "REPLICATES", *mark.args)
@@ -73,14 +74,14 @@ def resampled(request, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def close_figures():
-    """Close what a test drew: matplotlib keeps every figure, and warns beyond twenty."""
+    """Close a test's figures, because matplotlib keeps every figure and warns if there are more than twenty."""
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
 
 
 def tier_settings(tier):
-    """Return one of our tiers with all that its chapters have at its size, as a mapping of the test's own."""
+    """Return a copy of a tier's settings with the experiments of all its chapters, which the test may change."""
     return copy.deepcopy(_tier_settings(tier))
 
 
@@ -95,12 +96,12 @@ def registered_claims():
 
 
 def setting_problems(content, file="tier.yaml"):
-    """Return the lines that say what is wrong with a tier's settings, none for valid ones.
+    """Return the messages about a tier's settings, one a line; valid settings have none.
 
     Parameters
     ----------
     content : dict
-        As :func:`tier_settings` returns them, changed by the test.
+        Settings from :func:`tier_settings` that the test has changed.
     """
     try:
         tiers.check_tier(content, in_file(file))
@@ -110,39 +111,39 @@ def setting_problems(content, file="tier.yaml"):
 
 
 def recorded_descents(ensembles=2, dtype="float64", **options):
-    """Return an entry of recorded descents, small ones unless the options say otherwise."""
+    """Return an experiment's entry for recorded descents, with small sizes unless the options set others."""
     small = {"d": 6, "rank": 1, "m": 20, "targets": 2, "algorithm": "factored"}
     small |= {"runs": [{"alpha": 0.1, "step": 0.1, "iterations": 20}], "record": {"errors": {"every": 10}}}
     return {"experiment": "descents", "ensembles": ensembles, "dtype": dtype, "options": {**small, **options}}
 
 
 def as_text(rows):
-    """Return rows as they stand in a table's file."""
+    """Return rows with cells as in a table's file."""
     return [{name: records.format_cell(cell) for name, cell in row.items()} for row in rows]
 
 
 def option_problems(name, **changes):
-    """Return the lines that say what is wrong with the smoke tier when options of an experiment are others."""
+    """Return the messages about the smoke tier after changing options of an experiment."""
     content = tier_settings("smoke")
     content["experiments"][name]["options"] |= changes
     return setting_problems(content)
 
 
 def refused(name, said, **changes):
-    """Assert that other options of an experiment are refused in one line, which says so."""
+    """Assert that changed options of an experiment are refused with a single message, which contains ``said``."""
     (line,) = option_problems(name, **changes)
     assert said in line
 
 
 def measured(name, options, *, seed, ensembles=(0,), dtype=torch.float64, device=CPU):
-    """Return an experiment's table as the workflow makes it: options completed, rows in order.
+    """Return an experiment's table as the workflow creates it, with completed options and sorted rows.
 
     Parameters
     ----------
     name : str
         The experiment.
     options : dict
-        Of the experiment; defaults may be left out.
+        Options of the experiment; those that have defaults may be left out.
     seed : int
     ensembles : iterable of int
         The numbers of the ensembles that are measured.
@@ -156,39 +157,39 @@ def measured(name, options, *, seed, ensembles=(0,), dtype=torch.float64, device
 
 
 def published_curves(figure):
-    """Return the published curves of a figure's chapter, as its drawing is given them."""
+    """Return the published curves of a figure's chapter in the form that its drawing receives."""
     (chapter,) = load_chapters([plugins.figure_chapter(figure)])
     return {f"published/{name}": published.load_published(name) for name in chapter.published}
 
 
 def passage_of(passage, tables):
-    """Return what a passage says of committed tables, by name."""
+    """Return the text of a ledger macro for committed tables; ``tables`` are by name."""
     return passage(*(tables[name] for name in passage.tables))
 
 
 def gaussian_matrices(d, m, seed, ensemble=0):
-    """Return the Gaussian measurement matrices of an experiment, drawn by the name of their stream, shape (m, d, d)."""
+    """Return the Gaussian measurement matrices of an experiment from their named stream, shape (m, d, d)."""
     return plain.unpack(np.concatenate(list(packed_rows(d, m, seed, ensemble))), d)
 
 
 def gaussian_problem(d, eigenvalues, m, seed, target, ensemble=0):
-    """Return the Gaussian measurement matrices, labels and X* of an experiment, X* with these eigenvalues."""
+    """Return the Gaussian measurement matrices, labels and X* of an experiment; X* has these eigenvalues."""
     matrices = gaussian_matrices(d, m, seed, ensemble)
     factor = draw_factor({"kind": "spectrum", "eigenvalues": eigenvalues}, d, len(eigenvalues), seed, target)
     x = factor @ factor.T
     return matrices, plain.measure(matrices, x), x
 
 
-# With what Python has compiled, which is taken where a file's time and size are the same; what others are writing there
-# is not copied.
+# Compiled files of Python are copied, because Python uses them if a source file's time and size are unchanged. Files
+# that another process is writing are not copied.
 NOT_COPIED = shutil.ignore_patterns("*.egg-info", "*.pyc.*", "*.part")
 
-# The chapters of scratch repositories: with all of them each run of a tier there would take minutes.
+# The chapters of scratch repositories; with all chapters, every run of a tier there would take minutes.
 SCRATCH_CHAPTERS = {"simulations", "theorem", "remarks", "proof", "networks"}
 
 
 def copy_repository(folder, chapters=SCRATCH_CHAPTERS):
-    """Copy what the workflow needs into a scratch folder, as a clone would have it, with these chapters alone."""
+    """Copy the files that the workflow needs from the repository into a scratch folder, with only these chapters."""
     folder.mkdir()
     for name in (
         "Snakefile",
@@ -221,15 +222,14 @@ def copy_repository(folder, chapters=SCRATCH_CHAPTERS):
 
 
 def tiny_repository(folder, **settings):
-    """Make a scratch repository with a chapter of its own, ``chapters/tiny``,
-    and a tier of its own, which takes seconds.
+    """Create a scratch repository with an additional chapter, ``chapters/tiny``, and a tier that takes seconds.
 
     Parameters
     ----------
     folder : pathlib.Path
-        Where to; it must not exist.
+        The folder to create; it must not exist.
     settings : dict
-        What the tier file ``config/tiny.yaml`` says otherwise than ``tests/chapters/tiny.yaml``.
+        Settings of the tier file ``config/tiny.yaml`` that replace those of ``tests/chapters/tiny.yaml``.
     """
     copy_repository(folder)
     shutil.copytree(CHAPTERS / "tiny", folder / "chapters" / "tiny", ignore=shutil.ignore_patterns("__pycache__"))
@@ -239,13 +239,13 @@ def tiny_repository(folder, **settings):
 
 
 def tiny_settings(folder):
-    """Return the settings of the tier tiny of such a repository, its chapter's experiments with it."""
+    """Return the settings of the tier ``tiny`` in a scratch repository, with the experiments of its chapter."""
     chapter = load_chapter("tiny", folder / "chapters" / "tiny")
     return compose(load_yaml(folder / "config" / "tiny.yaml"), [chapter])
 
 
 def set_yaml(path, *keys, to):
-    """Write a YAML file anew with another value at a place: keys of mappings and numbers of entries of lists."""
+    """Replace a value in a YAML file; its place is given by keys of mappings and indices of lists."""
     content = load_yaml(path, aliases=True)
     place = content
     for key in keys[:-1]:
@@ -261,7 +261,7 @@ def append_code(path, line):
 
 
 def snakemake(folder, *arguments, tier="smoke", environment=None):
-    """Run Snakemake in a scratch repository with that repository's own package."""
+    """Run Snakemake in a scratch repository with the package that this repository contains."""
     paths = [str(folder / "src")]
     if environment and "PYTHONPATH" in environment:
         paths.insert(0, environment["PYTHONPATH"])
@@ -272,7 +272,7 @@ def snakemake(folder, *arguments, tier="smoke", environment=None):
 
 
 def _run_smoke(folder):
-    """Run the smoke tier in a scratch repository and verify it; leave there what each script loaded and read."""
+    """Run and verify the smoke tier in a scratch repository, and record there what each script loaded and read."""
     copy_repository(folder)
     trace = folder / "trace"
     trace.mkdir()
@@ -284,16 +284,14 @@ def _run_smoke(folder):
 
 
 def _made_once(tmp_path_factory, name, make):
-    """Return a scratch repository that all workers of a test run share, for reading only:
-    the first that asks makes it.
-    """
+    """Return a read-only scratch repository that all workers of a test run share; the first worker creates it."""
     folder = tmp_path_factory.getbasetemp()
     folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / name
     folder.mkdir(exist_ok=True)
     repository, finished = folder / "repository", folder / "finished"
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        # One that failed is not run again: whoever comes later says so.
+        # A run that failed is not repeated; later tests fail with a message.
         assert finished.exists() or not repository.exists(), f"the tier {name} failed for another test"
         if not finished.exists():
             make(repository)
@@ -309,15 +307,15 @@ def smoke(tmp_path_factory):
 
 @pytest.fixture
 def repository(smoke, tmp_path):
-    """Return a copy of the finished smoke tier, with all that Snakemake remembers of it."""
+    """Return a copy of the finished smoke tier, including Snakemake's metadata."""
     folder = tmp_path / "repository"
-    # Others may be asking Snakemake for its plan in the original.
+    # Locks are not copied, because other tests may be running a dry run in the original.
     shutil.copytree(smoke, folder, copy_function=shutil.copy2, ignore=shutil.ignore_patterns("locks", "log", "iocache"))
     return folder
 
 
 def _run_tiny(folder):
-    """Run a tier of a scratch repository's own chapter, commit its reference and verify it."""
+    """Run the tier ``tiny`` in a scratch repository, write its reference and verify it."""
     tiny_repository(folder)
     done = snakemake(folder, "claims", "figures", "results/tiny/tables/tiny_experiment.csv", tier="tiny")
     assert done.returncode == 0, done.stderr[-3000:]
@@ -333,25 +331,23 @@ def _run_tiny(folder):
 
 @pytest.fixture(scope="session")
 def finished_tiny(tmp_path_factory):
-    """Return a scratch repository with a finished tier of its own chapter, its reference and a green verify."""
+    """Return a scratch repository with the finished tier ``tiny``, its reference and a successful verify."""
     return _made_once(tmp_path_factory, "tiny", _run_tiny)
 
 
 @pytest.fixture
 def tiny(finished_tiny, tmp_path):
-    """Return a copy of the finished tiny tier, with all that Snakemake remembers of it."""
+    """Return a copy of the finished tier ``tiny``, including Snakemake's metadata."""
     return shutil.copytree(finished_tiny, tmp_path / "repository", copy_function=shutil.copy2)
 
 
 def lacking(variable, reason):
-    """Skip a test for what this machine lacks; fail it where make has set the variable,
-    as it was asked for that test.
-    """
+    """Skip a test because this machine lacks something; fail it if make has set ``variable`` to require the test."""
     (pytest.fail if os.environ.get(variable) == "1" else pytest.skip)(reason)
 
 
 def browser_module(name):
-    """Return a module that only tests in a browser need."""
+    """Import and return a module that only tests in a browser need."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError:
@@ -372,7 +368,7 @@ def browser():
 
 @pytest.fixture
 def opened(browser):
-    """Return a function that opens a file and gives the page; what it loads and complains of is checked at the end."""
+    """Return a function that opens a file as a page; at the end, its requests and error messages are checked."""
     contexts, complaints, loaded = [], [], []
 
     def go(path, address="", **options):
@@ -394,9 +390,7 @@ def opened(browser):
 
 @pytest.fixture
 def own_chapter(tmp_path, monkeypatch):
-    """Return a function that lets the package find a chapter of one's own:
-    the tests' ``tiny``, under any name, with texts replaced.
-    """
+    """Return a function that adds a copy of the tests' chapter ``tiny``, under any name and with replaced texts."""
 
     def forget():
         plugins.forget()
@@ -404,7 +398,7 @@ def own_chapter(tmp_path, monkeypatch):
 
     def make(*changes, name="tiny"):
         folder = tmp_path / "own" / name
-        # A chapter of this folder may have been read before, also by a test whose folder had the same name.
+        # A chapter may have been read from this folder before, by this test or by one whose folder had the same name.
         load_chapter.cache_clear()
         shutil.copytree(CHAPTERS / "tiny", folder, dirs_exist_ok=True)
         for file, old, new in changes:

@@ -1,6 +1,4 @@
-"""Where a figure's lines, bars and bands are, and small made-up tables to compare them with.
-Tests of drawings read with it.
-"""
+"""Helpers for tests of drawings: the positions of a figure's lines, bars and bands, and small synthetic tables."""
 
 import itertools
 
@@ -39,13 +37,13 @@ def geometric(table, x, y):
 
 
 def power_law(points, through, exponent):
-    """Return y₀(x/x₀)^exponent at points, through (x₀, y₀)."""
+    """Return y₀(x/x₀)^exponent at some points, where ``through`` is (x₀, y₀)."""
     points = np.asarray(points, float)
     return pd.Series(through[1] * (points / through[0]) ** exponent, points)
 
 
 def curve(axes, label):
-    """Return the one line, marks or bars of this label, or else the one whose label begins so, as y over x."""
+    """Return the only line, marks or bars with this label, or else with a label that begins with it, as y over x."""
     bars = [(bar.get_label(), bar.lines[0]) for bar in axes.containers if hasattr(bar, "lines")]
     named = [(line.get_label(), line) for line in axes.lines] + bars
     exact = [line for text, line in named if text == label]
@@ -55,14 +53,14 @@ def curve(axes, label):
 
 
 def same(drawn, expected):
-    """Compare a drawn line with the values that it should have, in any order along x."""
+    """Assert that a drawn line has the expected values, in any order along x."""
     drawn, expected = drawn.sort_index(), expected.sort_index()
     np.testing.assert_allclose(drawn.index, np.asarray(expected.index, float), rtol=1e-9)
     np.testing.assert_allclose(drawn.to_numpy(), expected.to_numpy(float), rtol=1e-9)
 
 
 def level(axes, label):
-    """Return the height of the horizontal line of this label."""
+    """Return the height of the horizontal line with this label."""
     (height,) = set(curve(axes, label))
     return height
 
@@ -78,7 +76,7 @@ def bands(axes):
 
 
 def has_band(axes, groups):
-    """Assert that one band goes from the smallest to the largest of these groups."""
+    """Assert that exactly one band reaches from the smallest to the largest value of each group."""
     low, high = groups.min(), groups.max()
     fits = [
         np.allclose(one[0], low)
@@ -91,7 +89,7 @@ def has_band(axes, groups):
 
 
 def whiskers(axes, label):
-    """Return the lower and upper ends of the bars of this label, over x."""
+    """Return the lower and upper ends of the bars with this label, over x."""
     (bar,) = [one for one in axes.containers if str(one.get_label()).startswith(label)]
     (lines,) = bar.lines[2]
     ends = np.array(lines.get_segments())
@@ -105,7 +103,7 @@ def margin(claim):
 
 
 def drawn_law(axes, label, first, exponent):
-    """Compare a drawn power law with that through a first point."""
+    """Assert that a drawn line is the power law with this exponent through a first point."""
     drawn = curve(axes, label)
     assert len(drawn) > 1
     same(drawn, power_law(drawn.index, first, exponent))

@@ -1,4 +1,4 @@
-"""What the package computes, written plainly: dense matrices, one run at a time, numpy alone. Tests compare with it.
+"""Plain implementations for tests to compare with: dense matrices, one run at a time, in numpy alone.
 
 A measurement matrix is symmetric, d × d; an ensemble is an array of shape (m, d, d). The step η multiplies
 M = (1/m) Σ (⟨A_i, X⟩ − y_i) A_i itself [LMZ18, Section 2].
@@ -45,12 +45,12 @@ def sensing(matrices, labels):
 
 
 def sensing_by_gram(gram, goal):
-    """Return the function X ↦ M where the labels are those of a goal, from the packed Gram matrix (1/m) Σ a_i a_iᵀ."""
+    """Return the function X ↦ M for the labels of a goal, from the packed Gram matrix (1/m) Σ a_i a_iᵀ."""
     return lambda x: unpack(gram @ pack(x - goal), len(goal))
 
 
 def factored_iterates(u, slope, step):
-    """Yield U_0, U_1, … of U ← U − ηM(UUᵀ)U, for ever; ``slope`` is the function X ↦ M."""
+    """Yield U_0, U_1, … of U ← U − ηM(UUᵀ)U without end; ``slope`` is the function X ↦ M."""
     while True:
         yield u
         u = u - step * slope(u @ u.T) @ u
@@ -62,7 +62,7 @@ def factored(u, matrices, labels, step, count):
 
 
 def stochastic(u, matrices, labels, step, draws):
-    """Return U after a step for each of ``draws``: the numbers of the measurements that it takes."""
+    """Return U after a step for each of ``draws``, which are the numbers of the measurements in a step."""
     for drawn in draws:
         u = u - step * gradient(matrices[drawn], u @ u.T, labels[drawn]) @ u
     return u
@@ -82,15 +82,13 @@ def projected(x, matrices, labels, step, count):
 
 
 def largest_part(x, rank):
-    """Return the part of the r largest eigenvalues of a symmetric matrix, negative ones as 0:
-    values, and vectors as columns.
-    """
+    """Return the r largest eigenvalues of a symmetric matrix, negative ones as 0, and the eigenvectors as columns."""
     values, vectors = np.linalg.eigh(x)
     return np.maximum(values[::-1][:rank], 0), vectors[:, ::-1][:, :rank]
 
 
 def spectral_start(matrices, labels, width):
-    """Return U of which UUᵀ is the part of N = (1/m) Σ y_iA_i of its largest positive eigenvalues."""
+    """Return U such that UUᵀ is the part of N = (1/m) Σ y_iA_i with its largest positive eigenvalues."""
     values, vectors = largest_part(np.tensordot(labels, matrices, 1) / len(matrices), width)
     return vectors * np.sqrt(values)
 
@@ -105,7 +103,7 @@ def accelerated(u, matrices, labels, step, momentum, count):
 
 
 def preconditioned(u, matrices, labels, step, damping, count):
-    """Return U after ``count`` steps; ``damping`` is the function of the root mean square residual that is λ."""
+    """Return U after ``count`` steps; ``damping`` maps the root mean square residual to λ."""
     for _ in range(count):
         residual = measure(matrices, u @ u.T) - labels
         pull = np.tensordot(residual, matrices, 1) @ u / len(matrices)
@@ -115,7 +113,7 @@ def preconditioned(u, matrices, labels, step, damping, count):
 
 
 def hard_thresholding(matrices, labels, step, rank, count, *, momentum=0.0, adaptive=False):
-    """Return X after ``count`` steps from 0: the r largest positive eigenvalues are kept."""
+    """Return X after ``count`` steps from 0, each of which keeps the r largest positive eigenvalues."""
     x = ahead = np.zeros(matrices.shape[1:])
     _, basis = largest_part(-gradient(matrices, x, labels), rank)
     for _ in range(count):
@@ -131,7 +129,7 @@ def hard_thresholding(matrices, labels, step, rank, count, *, momentum=0.0, adap
 
 
 def chain(layers, d):
-    """Return the product of layers, the last one to the left."""
+    """Return the product of layers, in which the last layer is leftmost."""
     product = np.eye(d)
     for layer in layers:
         product = layer @ product
@@ -139,7 +137,7 @@ def chain(layers, d):
 
 
 def deep(layers, matrices, labels, step, count, *, tied=False, relative=False):
-    """Return the product W_N…W_1 after ``count`` steps; or U^N, the layers tied, symmetric and all U."""
+    """Return the product W_N…W_1 after ``count`` steps; if the layers are ``tied``, all are the same symmetric U."""
     d, depth = len(layers[0]), len(layers)
     for t in range(count):
         x = chain(layers, d)
@@ -171,13 +169,13 @@ def network_step(u, x, y, *, tau, step, level=np.inf, coefficient=1, rescaling=1
     x, y : array, shape (m, d) and (m,)
         Examples and their labels.
     tau : float
-        What the trace of UUᵀ is rescaled to.
+        The trace that UUᵀ is rescaled to.
     level : float
-        Examples that are predicted larger do not count.
+        Examples with a larger prediction do not count.
     coefficient : float
-        Of M, in the step.
+        The factor of M in the step.
     rescaling : float
-        Of the division by 1 − η(tr UUᵀ − τ): 0 is plain descent.
+        The factor of η(tr UUᵀ − τ) in the divisor 1 − η(tr UUᵀ − τ); 0 gives plain descent.
     """
     predicted = np.sum((x @ u) ** 2, axis=1)
     weights = (predicted - y) * (predicted <= level) / len(x)
@@ -193,7 +191,7 @@ def network(u, x, y, count, **options):
 
 
 def relative_error(x, goal):
-    """Return ‖X − X*‖/‖X*‖, of matrices or vectors."""
+    """Return ‖X − X*‖/‖X*‖ for matrices or vectors."""
     return np.linalg.norm(x - goal) / np.linalg.norm(goal)
 
 

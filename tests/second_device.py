@@ -1,8 +1,8 @@
-"""A device that is not the CPU, as a GPU is not, on machines without one.
+"""A simulated device other than the CPU, for machines without a GPU.
 
-Its tensors lie in this process's memory and are computed on its CPU. But as on a GPU they and those of the CPU do not
-go together, they are no numpy arrays, and what is made without naming the device is not there: the mistakes by which
-code that passes on a CPU fails on a GPU. It does not find what is particular to CUDA.
+Its tensors are in this process's memory and are computed on its CPU. As on a GPU, they cannot be combined with tensors
+of the CPU and are no numpy arrays, and a tensor that is created without naming the device is not on it. The device thus
+reveals the mistakes that make code fail on a GPU although it passes on a CPU, but no errors that are specific to CUDA.
 """
 
 import contextlib
@@ -16,18 +16,18 @@ _setup_privateuseone_for_python_backend("far")
 FAR = torch.device("far:0")
 
 aten = torch.ops.aten
-# What may take tensors from one device to another.
+# Operations that may move tensors from one device to another.
 MOVES = {aten.copy_.default, aten._to_copy.default}
-# Here places may lie on the CPU, what is found at them not.
+# Operations whose indices may be on the CPU although the indexed tensor is not.
 INDEXED = {aten.index.Tensor, aten.index_put.default, aten.index_put_.default, aten._index_put_impl_.default}
-# The operations so far for which a GPU and the CPU would have waited for each other, or sent numbers.
+# The operations so far for which a GPU and the CPU would have had to wait for each other or to send numbers.
 CROSSED = []
-# What torch's constructors do by themselves for devices that they know.
+# Constructors, which place their result themselves only on devices that torch knows.
 CONSTRUCTORS = {torch.tensor, torch.as_tensor, torch.asarray}
 
 
 class Far(torch.Tensor):
-    """A tensor on this device; ``near`` is the one on the CPU that has its numbers."""
+    """A tensor on this device; ``near`` is the CPU tensor that holds its numbers."""
 
     @staticmethod
     def __new__(cls, near):
@@ -42,7 +42,7 @@ class Far(torch.Tensor):
 
     @classmethod
     def __torch_function__(cls, function, types, arguments=(), named=None):
-        # torch refuses it of every tensor's subclass, not of every device.
+        # torch refuses tolist for subclasses of tensors, although it allows it on other devices.
         if function is torch.Tensor.tolist:
             return arguments[0].cpu().tolist()
         if function in (torch.Tensor.__getitem__, torch.Tensor.__setitem__):
@@ -56,16 +56,14 @@ class Far(torch.Tensor):
 
 
 def _tensors(value):
-    """Return the tensors in tuples and lists of an operation's arguments.
-    Every operation asks: torch's own walk is too slow.
-    """
+    """Return the tensors in tuples and lists of arguments; every operation needs them, and torch's walk is too slow."""
     if isinstance(value, torch.Tensor):
         return [value]
     return [tensor for one in value for tensor in _tensors(one)] if isinstance(value, tuple | list) else []
 
 
 def _changed(kind, change, value):
-    """Return a value with every tensor of a kind changed, also in tuples and lists."""
+    """Apply ``change`` to every tensor of a kind in a value, also within tuples and lists."""
     if isinstance(value, kind):
         return change(value)
     return type(value)(_changed(kind, change, one) for one in value) if isinstance(value, tuple | list) else value
@@ -76,16 +74,14 @@ def _near(value):
 
 
 def _places(index):
-    """Return an index with tensors in place of lists, which torch would make on a device that it knows."""
+    """Return an index with tensors in place of lists, which torch would create only on a device that it knows."""
     if isinstance(index, tuple):
         return tuple(map(_places, index))
     return torch.tensor(index) if isinstance(index, list) else index
 
 
 def _together(operation, arguments, tensors):
-    """Raise a RuntimeError, as torch does, where tensors of both devices go into an operation;
-    numbers may lie anywhere.
-    """
+    """Raise a RuntimeError, as torch does, if an operation has tensors of both devices; scalars may be on either."""
     near = [one for one in tensors if not isinstance(one, Far) and one.ndim]
     if operation in INDEXED and isinstance(arguments[0], Far):
         near = [one for one in near if all(one is not place for place in arguments[1])]
@@ -105,19 +101,17 @@ def _is_far(operation, arguments, named, tensors):
 
 
 def _crosses(operation, arguments, tensors, is_far):
-    """Return whether numbers go from one device to the other,
-    or the size of the result is known only by asking this one.
-    """
+    """Return whether an operation sends numbers between devices, or waits for this one to know its result's size."""
     by_mask = operation in INDEXED and any(one is not None and one.dtype == torch.bool for one in arguments[1])
     asked = not is_far or by_mask or operation is aten.nonzero.default
     fetched = asked and any(isinstance(one, Far) for one in tensors)
-    # A number of the CPU goes with the operation itself.
+    # A scalar on the CPU is sent with the operation itself.
     sent = is_far and any(one.ndim and not isinstance(one, Far) for one in tensors)
     return fetched or sent
 
 
 def _computed(operation, arguments, named):
-    """Compute an operation on the CPU; its result is on the device that it is due to."""
+    """Compute an operation on the CPU, and return its result on the device where it belongs."""
     tensors = _tensors((arguments, *named.values()))
     _together(operation, arguments, tensors)
     is_far = _is_far(operation, arguments, named, tensors)
@@ -137,7 +131,7 @@ def _computed(operation, arguments, named):
 
 
 class _Operations(TorchDispatchMode):
-    """Takes in what has no tensor of the device: what makes one, or moves one there."""
+    """Handles operations without a tensor of the device among their arguments, which create one or move one there."""
 
     def __torch_dispatch__(self, operation, types, arguments=(), named=None):
         return _computed(operation, arguments, named or {})
@@ -153,6 +147,6 @@ class _Constructors(TorchFunctionMode):
 
 @contextlib.contextmanager
 def second_device():
-    """Let there be the device ``FAR``, which is given."""
+    """Provide the device ``FAR`` inside a ``with`` block."""
     with _Constructors(), _Operations():
         yield FAR

@@ -1,4 +1,4 @@
-"""Processes of their own for what must not find this package loaded, forked where all that others made is loaded."""
+"""Run code in processes that have not loaded this package, forked from a server that has loaded its dependencies."""
 
 import contextlib
 import io
@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 
-# Not of this package: their import is nearly all of what a process costs.
+# Third-party packages, whose import is most of the cost of a new process.
 PRELOADED = [
     "torch",
     "pandas",
@@ -32,7 +32,7 @@ def _run(task, arguments, sender):
 
 
 def _forked(task, *arguments):
-    """Return what one of this module's functions returns in a process without the package."""
+    """Call one of this module's functions in a process without the package, and return its result."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     receiver, sender = context.Pipe(duplex=False)
@@ -51,16 +51,14 @@ def _loaded(code, what):
 
 
 def loaded(code, what):
-    """Return the modules of this package that a process has loaded after running some code,
-    which finds ``what`` under that name.
-    """
+    """Return the modules of this package that are loaded after running code, in which ``what`` is a variable."""
     return _forked(_loaded, code, what)
 
 
 def _outcome(folder, nodes):
     import pytest
 
-    # Those of the run that asked for this one.
+    # Remove the variables of the test run that started this process.
     for name in [name for name in os.environ if name.startswith("PYTEST_")]:
         del os.environ[name]
     sys.path.insert(0, folder)
@@ -70,5 +68,5 @@ def _outcome(folder, nodes):
 
 
 def outcome(folder, nodes):
-    """Run tests with the package that a folder has; return pytest's exit status and what it printed."""
+    """Run tests with the package in a folder, and return pytest's exit status and output."""
     return _forked(_outcome, str(folder), list(map(str, nodes)))

@@ -1,7 +1,7 @@
-"""Traces the scripts of a workflow: which modules of the package each loads, and which files it reads.
+"""Trace the scripts of a workflow: which modules of the package each loads, and which files it reads.
 
-Python imports this in every process whose PYTHONPATH has this folder. Jobs of Snakemake leave a JSON file each in the
-folder that TRACE names.
+Python imports this module in every process whose PYTHONPATH contains this folder. Each job of Snakemake writes a JSON
+file into the folder that the variable TRACE gives.
 """
 
 import atexit
@@ -13,13 +13,13 @@ opened = set()
 
 
 def note(event, arguments):
-    """Note a file that is opened for reading."""
+    """Record a file that is opened for reading."""
     if event == "open" and isinstance(arguments[0], str) and "w" not in (arguments[1] or "r"):
         opened.add(arguments[0])
 
 
 def save():
-    """Write what the job of this process did."""
+    """Write the modules, files, inputs and outputs of this process's job."""
     job = getattr(sys.modules["__main__"], "snakemake", None)
     found = {
         "script": os.path.basename(sys.argv[0]).split(".", 1)[1],
