@@ -1,4 +1,4 @@
-# Loads the tier, includes the stages, names the targets; nothing else.
+# This file only loads the tier, includes the stages and names the targets.
 from snakemake.utils import min_version
 
 min_version("9.20")
@@ -55,7 +55,7 @@ rule verify:
         rules.compare_with_reference.output.report,
 
 
-# Of a chapter: its claims, tables and figures.
+# One target per chapter: its claims, tables and figures.
 for chapter in RECIPES.chapters:
 
     rule:

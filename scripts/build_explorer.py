@@ -1,4 +1,4 @@
-"""Build the page on which descent runs live."""
+"""Build the explorer page, on which descent runs live."""
 
 from pathlib import Path
 

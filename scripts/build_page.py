@@ -1,4 +1,4 @@
-"""Build the report of a tier: its front, the plots of runs, and a page for each chapter."""
+"""Build the report of a tier: the front page, the plots of runs, and a page for each chapter."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Fail if a control came out other than it must, or without an estimate: then the judge, not the paper, is at fault."""
+"""Fail if a control has a wrong verdict or no estimate, because the judging code is then at fault and not the paper."""
 
 from algoreg.claims import judging
 from algoreg.results import records
@@ -8,6 +8,8 @@ facts = begin_job(snakemake)
 collected = records.read_json(snakemake.input.claims)
 invalid = [claim["id"] for claim in collected if claim["verdict"] == judging.INVALID]
 if invalid:
-    raise SystemExit(f"invalid claims (a control came out wrong or undefined, see claims.json): {', '.join(invalid)}")
+    raise SystemExit(
+        f"invalid claims (a control has a wrong verdict or no estimate, see claims.json): {', '.join(invalid)}"
+    )
 judged = [claim["id"] for claim in collected if claim["verdict"] != judging.NOT_JUDGED]
 records.write_json(snakemake.output.report, {"controls": "as they must be", "judged": judged}, facts)

@@ -1,4 +1,4 @@
-"""Gather the claims of a tier in registry order and print the verdict table."""
+"""Collect the verdicts on a tier's claims in the order of chapters, and print them as a table."""
 
 from algoreg.reporting.wording import verdict_table
 from algoreg.results import records

@@ -18,7 +18,7 @@ paths = references.paths(tier["tier"], [chapter.name for chapter in chapters])
 whole = not any(map(references.is_partial, paths.values()))
 for chapter in chapters:
     if chapter.name not in paths:
-        # A chapter of the user's own need not have one.
+        # A user's own chapter does not need a reference.
         lost = whole and chapter.shipped and any(name in chapter.tables for name in plan.tables(tier))
         missing = f", {references.claims_file(chapter, tier['tier'])} is missing"
         how = f"{missing}: make reference NAME={chapter.name} TIER={tier['tier']} writes one"

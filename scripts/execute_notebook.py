@@ -15,34 +15,34 @@ from algoreg.results.provenance import begin_job
 
 facts = begin_job(snakemake)
 os.environ["ALGOREG_TIER"] = snakemake.params.job["tier"]
-# Also where another workflow has imported this one, and results are not below this repository.
+# These are also correct if another workflow has imported this one, and results are not below this repository.
 root = Path(snakemake.input.notebook).resolve().parents[1]
 results = Path(snakemake.output.notebook).resolve().parents[1]
 os.environ["ALGOREG_ROOT"], os.environ["ALGOREG_RESULTS"] = str(root), str(results)
-# A backend chosen for other work would leave the notebook's pictures out.
+# With another backend of the user's, the notebook would have no figures.
 os.environ.pop("MPLBACKEND", None)
-# Nor do the user's own fonts and colours belong into them.
+# The figures do not use the user's fonts and colours.
 os.environ["MATPLOTLIBRC"] = matplotlib.get_data_path()
 read = [*snakemake.input.results, *map(records.sidecar_path, snakemake.input.results), *snakemake.input.committed]
 notebook = nbformat.read(snakemake.input.notebook, as_version=4)
-# Sockets in a folder of its own: kernels that start at the same time can choose the same TCP ports, and one of them
-# dies.
+# The kernel has sockets in its own folder, because kernels that start at the same time can choose the same TCP ports,
+# and then one of them dies.
 with tempfile.TemporaryDirectory(prefix="kernel-") as folder:
     line = opened.write(Path(folder) / "read.json", [results, root / "reference"], read)
-    # A kernel that has said all has nothing to tidy up: it need not be waited for.
+    # After the last cell the kernel has nothing to clean up, so its shutdown is immediate.
     client = NotebookClient(
         notebook,
         timeout=600,
         kernel_name="python3",
         record_timing=False,
-        # How much of a text comes in one message depends on what else the machine does.
+        # Streams are joined, because how output is split into messages depends on the machine's load.
         coalesce_streams=True,
         shutdown_kernel="immediate",
         extra_arguments=[f"--IPKernelApp.exec_lines={line}"],
     )
     client.km = client.create_kernel_manager()
     client.km.connection_file = str(Path(folder) / "kernel.json")
-    # A socket's path is at most 103 bytes long on some systems.
+    # On some systems the path of a socket may have at most 103 bytes.
     if len(f"{client.km.connection_file}-ipc-5".encode()) <= 103:
         client.km.transport = "ipc"
     client.execute()

@@ -1,4 +1,4 @@
-"""Generate the data of one ensemble of an experiment: what is drawn before it is measured."""
+"""Generate the data of one ensemble of an experiment."""
 
 import numpy as np
 
@@ -11,6 +11,6 @@ settings, job = snakemake.config, snakemake.params.job
 facts = begin_job(snakemake, dtype="float64", device="cpu")
 devices.configure("cpu", "float64", settings["threads"])
 arrays = plugins.experiment(job["experiment"]).generate(job["options"], job["seed"], job["ensemble"])
-# Whose they are: who reads them compares it with the file's place.
+# Readers compare the seed and the number of the ensemble with the file's path.
 named = {"seed": np.int64(job["seed"]), "ensemble": np.int64(job["ensemble"])}
 records.write_arrays(snakemake.output.arrays, {**arrays, **named}, facts)

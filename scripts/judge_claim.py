@@ -1,4 +1,4 @@
-"""Judge one claim of the registry, with its controls."""
+"""Judge one claim and its controls."""
 
 from algoreg import plugins
 from algoreg.claims import judging, published

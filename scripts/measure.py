@@ -1,6 +1,6 @@
 """Measure some ensembles of an experiment, with checkpoints."""
 
-# An experiment may start processes, each of which imports this script: it must load and run nothing there.
+# An experiment may start processes that import this script; there it must not load or run anything.
 if __name__ == "__main__":
     import pandas as pd
 

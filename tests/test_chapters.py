@@ -81,7 +81,7 @@ def test_names_that_cannot_be_are_refused(tmp_path):
     for name in ("theorem", "mine"):
         said, status = new_chapter(name, str(tmp_path))
         assert status == 2
-        assert f"NAME = {name}: there is one of this name; taken are " in said
+        assert f"NAME = {name}: this name is taken; names in use are " in said
         assert "__init__" not in said
     # Entries of the template would have the name of a table of another chapter.
     said = "src/algoreg/chapters/price_of_width/experiments.yaml has experiments.balance; choose another"

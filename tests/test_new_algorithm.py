@@ -40,7 +40,7 @@ def test_names_that_cannot_be_are_refused(new_algorithm, tmp_path):
     for name in ("factored", "base"):
         said, status = new_algorithm(name, tmp_path)
         assert status == 2
-        assert f"NAME = {name}: there is one of this name; taken are accelerated, " in said
+        assert f"NAME = {name}: this name is taken; names in use are accelerated, " in said
     said, status = new_algorithm("mine", tmp_path)
     assert (said, status) == (
         f"{tmp_path}: no checkout of this project, as {tmp_path}/src/algoreg/algorithms is not there\n",

@@ -99,7 +99,7 @@ def test_a_job_that_imported_code_of_the_package_without_a_hash_stops(clean, tmp
     clean.syspath_prepend(tmp_path)
     assert plugins.algorithm("halved").__module__ == "halves.inner.algorithms.halved"
     code = {name: "" for name in sys.modules if name.startswith("algoreg")}
-    with pytest.raises(RuntimeError, match=r"halves, .*halves\.inner\.shared: loaded, but the rule's hashes"):
+    with pytest.raises(RuntimeError, match=r"halves, .*halves\.inner\.shared: loaded, but not among the rule's hashes"):
         records._require_hashes(code)
     loaded = [name for name in sys.modules if name.startswith("halves")]
     records._require_hashes({**code, **dict.fromkeys(loaded, "")})
@@ -285,15 +285,15 @@ def test_plugins_of_all_kinds_are_taken_and_found_by_name(own_chapter):
         ("experiments/own.py", "KEYS =", 'ENSEMBLE = "gausian"\nKEYS =', ': ENSEMBLE = "gausian": unknown ensemble; allowed are'),
         ("experiments/own.py", "def measure", "def measures", ": has no function measure(options, context, number)"),
         ("experiments/own.py", "context)", "context, number, size)", ':17: measure = "size": unknown option; allowed are algorithm'),
-        ("experiments/own.py", "(ExperimentOptions)", "", ":6: Options: allowed is a class made from algoreg.settings.base.ExperimentOptions"),
+        ("experiments/own.py", "(ExperimentOptions)", "", ":6: Options: allowed is a class derived from algoreg.settings.base.ExperimentOptions"),
         ("experiments/own.py", "Options(ExperimentOptions", "Options(ExperimentOption", ":6: cannot be imported: NameError: name 'ExperimentOption' is not defined"),
         ("experiments/own.py", "import Name, ExperimentOptions", "import Nam, ExperimentOptions", ":3: cannot be imported: ImportError: cannot import name 'Nam'"),
         ("ensembles/own.py", 'frozenset({"gradient"})', '"gradient"', ':6: provides = "gradient": allowed is a frozenset of names'),
         ("ensembles/own.py", '"symmetric"', '"symetric"', ':6: acts_on = "symetric": unknown word; allowed are psd, symmetric, rectangular'),
         ("ensembles/own.py", "class Ensemble(", "class Ensembl(", ": has no class Ensemble"),
-        ("ensembles/own.py", "(gaussian.Ensemble)", "", ":6: Ensemble: allowed is a class made from algoreg.ensembles.base.Ensemble"),
+        ("ensembles/own.py", "(gaussian.Ensemble)", "", ":6: Ensemble: allowed is a class derived from algoreg.ensembles.base.Ensemble"),
         ("ensembles/own.py", "gaussian\n\n\nclass Ensemble(gaussian.Ensemble)", "base\n\n\nclass Ensemble(base.Measurements)", ":6: Ensemble has no adjoint: allowed is a method, as its base class describes it"),
-        ("ensembles/own.py", "class Ensemble(", "Limits = 1\n\n\nclass Ensemble(", ": Limits: allowed is a class made from algoreg.settings.base.EnsembleLimits"),
+        ("ensembles/own.py", "class Ensemble(", "Limits = 1\n\n\nclass Ensemble(", ": Limits: allowed is a class derived from algoreg.settings.base.EnsembleLimits"),
         ("algorithms/own.py", "class Algorithm(", "class Algorithm((", ":6: cannot be imported: SyntaxError: "),
         ("algorithms/own.py", "class Algorithm(", "import nothing_like_it\n\n\nclass Algorithm(", ":6: cannot be imported: ModuleNotFoundError: No module named 'nothing_like_it'"),
         ("algorithms/own.py", "class Algorithm(", "raise SystemExit(3)\n\n\nclass Algorithm(", ":6: cannot be imported: SystemExit: 3"),
@@ -301,11 +301,11 @@ def test_plugins_of_all_kinds_are_taken_and_found_by_name(own_chapter):
         ("algorithms/own.py", "    requires", "    estimates = 'pds'\n    requires", ':6: estimates = "pds": unknown word'),
         ("algorithms/own.py", "    requires", "    error = 'rises'\n    requires", ':6: error = "rises": unknown word; allowed are falls'),
         ("algorithms/own.py", 'frozenset({"gradient"})', '"gradient"', ':6: requires = "gradient": allowed is a frozenset of names'),
-        ("algorithms/own.py", "(factored.Algorithm)", "", ":6: Algorithm: allowed is a class made from algoreg.algorithms.base.Algorithm"),
-        ("algorithms/own.py", "class Algorithm(", "class Options:\n    pass\n\n\nclass Algorithm(", ":6: Options: allowed is a class made from algoreg.settings.base.RunOptions"),
+        ("algorithms/own.py", "(factored.Algorithm)", "", ":6: Algorithm: allowed is a class derived from algoreg.algorithms.base.Algorithm"),
+        ("algorithms/own.py", "class Algorithm(", "class Options:\n    pass\n\n\nclass Algorithm(", ":6: Options: allowed is a class derived from algoreg.settings.base.RunOptions"),
         ("estimands.py", '@estimand("x")', "@estimand", ':6: cannot be imported: TypeError: allowed is @estimand("what it is")'),
         ("estimands.py", '@estimand("x")', "@estimand()", ":6: cannot be imported: TypeError: "),
-        ("estimands.py", "def own", "def exponent", ":6: estimands: exponent: algoreg.claims.estimands has one of this name; choose another"),
+        ("estimands.py", "def own", "def exponent", ":6: estimands: exponent: algoreg.claims.estimands has this name; choose another"),
         ("ledger.py", '@passage("tiny")', "@passages", ":6: cannot be imported: NameError: name 'passages' is not defined"),
     ],
 )  # fmt: skip
@@ -329,10 +329,10 @@ def test_a_name_that_two_plugins_have_is_named(own_chapter):
     first, second = refused()
     assert (
         first
-        == "own/tiny/experiments/rip.py: experiments: rip: algoreg.chapters.proof.experiments.rip has one of this name; choose another"
+        == "own/tiny/experiments/rip.py: experiments: rip: algoreg.chapters.proof.experiments.rip has this name; choose another"
     )
     assert re.fullmatch(
-        r"own/tiny/figures\.py:8: figures: figure_1: algoreg\.chapters\.simulations\S* has one of .*", second
+        r"own/tiny/figures\.py:8: figures: figure_1: algoreg\.chapters\.simulations\S* has this name.*", second
     )
 
 

@@ -289,7 +289,7 @@ def test_a_reference_of_a_part_compares_that_part():
     whole["claims"].append({**whole["claims"][0], "id": "b"})
     lines, passed = comparison.compare(whole, {**snapshot(), "partial": True})
     assert passed
-    assert lines[0] == "the reference is of a part of this tier: only that is compared"
+    assert lines[0] == "the reference covers a part of this tier: only that part is compared"
     assert "claims: 1 of 1 as in the reference" in lines
     assert not any("more" in line for line in lines)
     for lost in ("tables", "claims", "comparisons"):
@@ -444,11 +444,11 @@ def test_costs_are_the_sums_of_the_sidecars(tmp_path):
 def test_a_run_begins_with_how_long_its_tier_takes(monkeypatch):
     monkeypatch.setattr(references, "costs", lambda: {"quick": {"cpu_seconds": 600}, "full": {"job_seconds": 9}})
     assert (
-        "took 10 minutes of CPU time where its reference was made, less the start of each job"
+        "took 10 minutes of CPU time where its reference was made, without the start of each job"
         in references.duration("quick")
     )
     # Not of all of it: `make estimate` measures no experiments.
-    assert references.duration("full").endswith("make estimate TIER=full says how long its descents take here.")
+    assert references.duration("full").endswith("make estimate TIER=full estimates how long its descents take here.")
     assert references.duration("mine") is None
 
 

@@ -49,7 +49,7 @@ def overwriting(self, state):
         ("advance", one_step, "steps: taken at once|batch: runs"),
         ("advance", mean_of_runs, "batch: runs"),
         ("advance", memory_beside_the_state, "resume: a restored descent"),
-        ("advance", no_step, "estimate: two steps leave it"),
+        ("advance", no_step, "estimate: two steps do not change it"),
         ("advance", labels_beyond, "prefix: half"),
         ("estimate", overwriting, "estimate: it changes the state|batch: runs"),
         ("estimate", lambda self, state: -state["factor"] @ state["factor"].mT, "estimate: UUᵀ and X"),

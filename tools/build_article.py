@@ -27,9 +27,9 @@ from algoreg.settings.files import bibliography
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = ROOT / "docs" / "article" / "article.typ"
 TIER = "standard"
-# The article is of the paper; other chapters' claims are not in it.
+# The article is about the paper, so it does not contain the claims of other chapters.
 CHAPTERS = ["simulations", "theorem", "remarks", "proof", "networks"]
-# Its own fonts, and matplotlib's for the text in figures: the same on every machine.
+# Typst's own fonts, and matplotlib's for the text in figures, which are the same on every machine.
 COMPILE = """
 import sys, typst
 text, target, root, fonts = sys.argv[1:]
@@ -38,7 +38,7 @@ typst.compile(text, output=target, root=root, font_paths=[fonts], ignore_system_
 
 
 def said(claim, entry):
-    """Return the texts of a committed verdict that the article shows; the entry is the registry's."""
+    """Return the texts that the article shows for a committed verdict; ``entry`` is the claim's registry entry."""
     texts = verdict_text_of(claim, entry)
     return {
         "verdict": claim["verdict"],
@@ -55,7 +55,7 @@ def said(claim, entry):
 
 
 def numbers():
-    """Return all that the article takes from elsewhere."""
+    """Return everything that the article reads from committed files."""
     entries = {entry["id"]: entry for entry in checking.load_claims(CHAPTERS)}
     committed = {claim["id"]: claim for claim in references.read_claims(TIER)}
     claims = {name: said(committed[name], entry) for name, entry in entries.items() if name in committed}
@@ -74,7 +74,7 @@ def numbers():
 
 
 def gather(stage):
-    """Put the text, the numbers, the figures and the papers that it cites into a folder."""
+    """Put the article's text, numbers, figures and bibliography into a folder."""
     shutil.copyfile(TEXT, stage / "article.typ")
     text, papers = TEXT.read_text(encoding="utf-8"), bibliography(ROOT / "references.bib")
     cited = [f"{entry}\n" for key, entry in papers.items() if f"@{key}" in text]
@@ -84,7 +84,7 @@ def gather(stage):
 
 
 def build(target):
-    """Write the article to a path: PDF, or PNG where the name has ``{p}`` for the page's number."""
+    """Write the article to a path as PDF, or as PNG if the name contains ``{p}`` for the page's number."""
     programs = [str(path) for path in (ROOT / ".venv" / "site" / "lib").glob("python*/site-packages")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(programs)}
     with tempfile.TemporaryDirectory(prefix="article-") as folder:

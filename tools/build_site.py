@@ -29,25 +29,25 @@ from check_site import problems
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "config/README.md", "results/README.md")
-# Pages that are finished as they are, below results/<tier>/, and what the landing page says of them.
+# Finished pages below results/<tier>/, with their descriptions on the landing page.
 FINISHED = {
     "report/index.html": "Report: every verdict with its interval, control, figure and provenance, a page per chapter",
     "explorer.html": "Explorer: descent that runs in the browser",
 }
-# Pages that are committed as they are, and on the site stay where they are.
+# Committed pages, which have the same path on the site.
 COMMITTED = ("docs/essay.html", "docs/explorer.html")
-# In them: links to documents that become pages.
+# Links in finished and committed pages to documents that become pages.
 DOCUMENT = re.compile(r'(?<=\shref=")([\w/]+)\.md(?=["#])')
-# Of a page that lies elsewhere: a relative link, up to its place on the page, or a picture.
+# A relative link of a page to a file above its folder, up to the anchor, or such a picture.
 LINK = re.compile(r'(?:(?<=\shref=")|(?<=\ssrc="))\.\./[^"#?]*(?=["#?])')
 
-# The page that shows the executed notebooks, and in one of them a picture.
+# The page that shows the executed notebooks, and the pattern of a picture in one of them.
 GALLERY = "docs/site/notebooks.md"
 PICTURE = re.compile(r'<img alt="(?P<alt>[^"]*)"[^>]*? src="data:image/png;base64,(?P<png>[^"]+)"')
 
 
 def documents(root):
-    """Return the Markdown that becomes pages, by path."""
+    """Return the Markdown documents that become pages, by path."""
     found = [*PAGES, *(path.relative_to(root).as_posix() for path in (root / "docs").rglob("*.md"))]
     return {name: (root / name).read_text(encoding="utf-8") for name in found}
 
@@ -60,7 +60,7 @@ def linked(root, name, text):
 
 
 def link_pages(name, text):
-    """Return a document whose links to committed pages are HTML's: of Markdown's Sphinx would make downloads."""
+    """Return a document whose links to committed pages are HTML, as Sphinx turns Markdown links into downloads."""
     for page in COMMITTED:
         link = os.path.relpath(page, Path(name).parent)
         text = re.sub(rf"\[`?([^\]`]+)`?\]\({re.escape(link)}\)", rf'<a href="{link}">\1</a>', text)
@@ -68,13 +68,13 @@ def link_pages(name, text):
 
 
 def _captioned(name, svg):
-    """Return a figure as Markdown, with what it shows and what was run."""
+    """Return a figure as Markdown, with its title and its caption."""
     title, (_, caption) = plugins.figure_title(name), captions.read(svg)
     return f"![{title}](../figures/{name}.svg)\n\n*{title}.*{f' {literal(caption)}.' if caption else ''}"
 
 
 def pictures(root, chapter, text):
-    """Return those of a chapter's committed figures as Markdown that its page does not show, none where it has none."""
+    """Return, as Markdown, the committed figures of a chapter that its page does not show."""
     names = [name for name in chapter.entries.get("figures", {}) if (root / f"docs/figures/{name}.svg").exists()]
     names = [name for name in names if not re.search(rf"!\[.*?\]\(\.\./figures/{name}\.svg\)", text)]
     shown = [_captioned(name, (root / f"docs/figures/{name}.svg").read_text(encoding="utf-8")) for name in names]
@@ -82,13 +82,13 @@ def pictures(root, chapter, text):
 
 
 def illustrated(text, figures, link):
-    """Return a chapter's page with its figures before its verdicts, which begin with a link, or at its end."""
+    """Return a chapter's page with figures and a link before its verdicts, or with the figures at its end."""
     before, mark, after = text.partition("\n## Verdicts\n")
     return f"{before}\n{figures}{mark}{link}{after}" if mark else f"{text}\n{figures}"
 
 
 def link_in_full(chapter, pages):
-    """Return a link from a chapter's page to the one that has its claims in full, empty where there is none."""
+    """Return a link from a chapter's page to the page with its claims in full; empty if there is no such page."""
     if f"{IN_FULL}/{chapter.name}.md" not in pages:
         return ""
     return f"\n[Every claim in full](../claims/{chapter.name}.md): criterion, reason of the margin, control, fresh seeds.\n"
@@ -99,15 +99,14 @@ def link_rows(text, chapters):
     for chapter in chapters:
         for claim in chapter.claims:
             name = claim["id"]
-            # Of a heading Sphinx makes an anchor in small letters.
+            # Sphinx makes the anchor of a heading in lower case.
             card = f"claims/{chapter.name}.md#{name.lower()}"
             text = text.replace(f"\n| `{name}` |", f"\n| [`{name}`]({card}) |")
     return text
 
 
 def relinked(root, results, name, pages):
-    """Return a finished page whose links to documents lead to the site's pages, and what else of the tier it links to
-    or shows.
+    """Return a finished page with links to the site's pages, and the other files of the tier that it links to or shows.
 
     ``name`` is the page's path below ``results``, the tier's folder, and on the site; ``pages`` are the documents that
     become pages.
@@ -127,7 +126,7 @@ def relinked(root, results, name, pages):
 
 
 def copy_sidecars(results, extra):
-    """Copy a tier's sidecars, with a page that lists them: servers of plain files list no folders."""
+    """Copy a tier's sidecars, with a page that lists them, because servers of static files do not list folders."""
     shutil.copytree(results / "provenance", extra / "provenance")
     names = sorted(path.relative_to(extra / "provenance").as_posix() for path in extra.glob("provenance/**/*.json"))
     lines = "\n".join(f'<li><a href="{name}">{name}</a></li>' for name in names)
@@ -136,10 +135,10 @@ def copy_sidecars(results, extra):
 
 
 def copy_linked(results, names, extra):
-    """Copy what finished pages link to.
+    """Copy the files that finished pages link to.
 
-    That is 16 to 22 MB in the tiers quick and standard: figures (SVG and PDF, 6 to 7), tables (6 to 11), sidecars (4 to
-    5). What no page links to stays away: figures as PNG, twice as large as those, targets and descents.
+    These are 16 to 22 MB in the tiers quick and standard: figures (SVG and PDF, 6 to 7), tables (6 to 11), sidecars (4
+    to 5). Files that no page links to are not copied: figures as PNG, which are twice as large, targets and descents.
     """
     sidecars = [name for name in names if name.split("/")[0] == "provenance"]
     if sidecars and (results / "provenance").exists():
@@ -151,7 +150,7 @@ def copy_linked(results, names, extra):
 
 
 def finished_pages(root, results, extra, pages):
-    """Copy what a tier has as finished pages, and what these link to; return lines of Markdown that link to them."""
+    """Copy a tier's finished pages and the files that they link to; return Markdown lines with links to the pages."""
     notebooks = {f"notebooks/{path.name}": None for path in notebooks_of(results)}
     lines, others = [], set()
     for name, said in {**report_pages(), **FINISHED, **notebooks}.items():
@@ -166,7 +165,7 @@ def finished_pages(root, results, extra, pages):
 
 
 def report_pages():
-    """Return the pages that a report may have; of those that its front leads to, the landing page says nothing."""
+    """Return the pages that a report may have; the landing page only mentions its front page."""
     return {f"report/{name}": None for name in addresses.pages(chapter.name for chapter in load_chapters())}
 
 
@@ -187,7 +186,7 @@ def gallery(root, results, stage):
     for path in notebooks_of(results):
         cells = json.loads((root / "notebooks" / f"{path.stem}.ipynb").read_text(encoding="utf-8"))["cells"]
         title, question, *_ = "".join(cells[0]["source"]).split("\n\n")
-        # Its links are relative to the folder of the notebooks.
+        # The links in a question are relative to the folder of the notebooks.
         parts += [f"## {title.removeprefix('# ')}", question.replace("](../", "](../../")]
         if found := PICTURE.search(path.read_text(encoding="utf-8")):
             picture = stage / Path(GALLERY).parent / f"{path.stem}.png"
@@ -221,7 +220,7 @@ def gather(root, tier, stage, long_forms):
         texts[GALLERY] = gallery(root, root / "results" / tier, stage)
     landing = (root / "docs" / "site" / "landing.md.in").read_text(encoding="utf-8")
     landing = landing.replace("{{ chapters }}", "\n".join(name.removesuffix(".md") for name in chapters))
-    # Whatever else becomes a page has its place in the contents too; those of claims in full are in their own list's.
+    # All other pages are in the contents too; pages with claims in full are in the contents of their list.
     listed = [name.removesuffix(".md") for name in texts if not name.startswith(f"{IN_FULL}/")]
     others = [page for page in listed if not re.search(rf"\b{page}\b", landing)]
     landing = landing.replace("{{ others }}", "\n".join(sorted(others)))
@@ -238,7 +237,7 @@ def gather(root, tier, stage, long_forms):
 
 
 def build(root, tier, target):
-    """Gather, and let Sphinx write the site; a warning is an error."""
+    """Gather the sources and let Sphinx write the site; a warning counts as an error."""
     programs = [str(path) for path in (root / ".venv" / "site" / "lib").glob("python*/site-packages")]
     paths = [*programs, str(root / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
@@ -260,7 +259,7 @@ def main():
     target = ROOT / "site"
     status = build(ROOT, parser.parse_args().tier, target)
     found = problems(target) if status == 0 else []
-    print("\n".join(found) or ("wrote site/index.html" if status == 0 else "Sphinx found what is named above"))
+    print("\n".join(found) or ("wrote site/index.html" if status == 0 else "Sphinx reported the problems above"))
     sys.exit(status or bool(found))
 
 

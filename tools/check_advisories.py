@@ -21,10 +21,10 @@ NOT_LOOKED = 3
 
 
 def verdict(status, output):
-    """Return the exit status and what is to be said of pip-audit's own status and JSON output.
+    """Return the exit status and the message, given pip-audit's status and JSON output.
 
-    pip-audit exits 1 both for a finding and for a failure, and 0 with "No known vulnerabilities found" where it could
-    look no package up; only its output tells them apart.
+    pip-audit exits 1 both for a finding and for a failure, and 0 with "No known vulnerabilities found" if it could not
+    look up any package; only its output distinguishes these cases.
     """
     try:
         packages = json.loads(output)["dependencies"]
@@ -51,9 +51,9 @@ def verdict(status, output):
 
 
 def installed(distributions):
-    """Return requirement lines of installed packages, torch among them, without this project, which no database knows.
+    """Return requirement lines of installed packages, including torch, without this project, which no database knows.
 
-    A version is the public one: a build (2.13.0+cpu) is in no database, the release (2.13.0) is.
+    Versions are public ones, because databases contain releases (2.13.0) but not builds (2.13.0+cpu).
     """
     pins = {
         (re.sub(r"[-_.]+", "-", package.metadata["Name"]).lower(), package.version.split("+")[0])
@@ -63,7 +63,7 @@ def installed(distributions):
 
 
 def main():
-    """Look up what is installed."""
+    """Look up the installed packages."""
     if not PIP_AUDIT.exists():
         print("advisories: COULD NOT LOOK: pip-audit is not installed (make tools)")
         return NOT_LOOKED

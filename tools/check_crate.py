@@ -12,7 +12,7 @@ from typing import ClassVar
 
 PROFILE = "workflow-run-crate-0.5"
 ADDRESS = "https://w3id.org/ro/crate/1.1/context"
-# Terms that RO-Crate 1.1 defines otherwise than the version that the library has with it.
+# Terms whose definitions in RO-Crate 1.1 differ from the version that the library contains.
 OLDER = {
     "ComputationalWorkflow": "https://bioschemas.org/ComputationalWorkflow",
     "FormalParameter": "https://bioschemas.org/FormalParameter",
@@ -38,13 +38,13 @@ class Known:
 
 
 def problems(path):
-    """Return what is wrong with a crate, as sentences, and what its profiles recommend."""
-    # Loaded where it is used: who asks for --help need not have it.
+    """Return the problems of a crate and the recommendations of its profiles, as sentences."""
+    # Imported here, so that --help works without this library.
     from rocrate_validator import services
     from rocrate_validator.models import Severity, ValidationSettings
     from rocrate_validator.utils.http import HttpRequester
 
-    # The validator has no setting for this; its offline mode reads what the network has told it before.
+    # The validator has no setting for this; its offline mode reads a cache of earlier downloads.
     HttpRequester.get = lambda self, url, **options: Known(url)
     asked = {"profile_identifier": PROFILE, "requirement_severity": Severity.RECOMMENDED}
     result = services.validate(ValidationSettings(rocrate_uri=str(path), **asked))
@@ -52,7 +52,7 @@ def problems(path):
 
 
 def main():
-    """Print what is wrong; exit 1 where something is that must not be."""
+    """Print all problems and recommendations; exit 1 if there is a problem."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("crate", help="the crate: a zip file or a folder")
     found = problems(parser.parse_args().crate)

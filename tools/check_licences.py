@@ -17,7 +17,7 @@ from license_expression import ExpressionError, ParseError, get_spdx_licensing
 SPDX = get_spdx_licensing()
 ROOT = Path(__file__).resolve().parents[1]
 ALLOWED = ROOT / "docs" / "licences.yaml"
-# Lines that may precede the MIT licence's own words, which are those of this repository's LICENSE.
+# Lines that may precede the words of the MIT licence, which are taken from this repository's LICENSE.
 MIT_HEAD = r"((The )?MIT License( \(MIT\))? )?(Copyright .{1,200} )?"
 MIT_BODY = "Permission is hereby granted"
 
@@ -34,9 +34,7 @@ def stated(distribution):
 
 
 def recognised(distribution):
-    """Return ["MIT"] if every licence file of a package that does not name its licence holds the MIT licence,
-    all of it alone.
-    """
+    """Return ["MIT"] if every licence file of a package that names no licence is exactly the MIT licence."""
     files = [
         path
         for path in distribution.files or []
@@ -49,12 +47,12 @@ def recognised(distribution):
 
 
 def allowed(expression, licences):
-    """Return whether an SPDX expression is met by allowed licences: all of an AND, one of an OR.
+    """Return whether allowed licences satisfy an SPDX expression: all parts of an AND, one part of an OR.
 
     Raises
     ------
     license_expression.ExpressionError, license_expression.ParseError
-        If it is no expression.
+        If the expression is not valid.
     """
 
     def met(node):
@@ -68,7 +66,7 @@ def allowed(expression, licences):
 
 
 def problem(distribution, policy):
-    """Return what is wrong with a package's licence, or None."""
+    """Return the problem of a package's licence, or None."""
     name = re.sub(r"[-_.]+", "-", distribution.metadata["Name"]).lower()
     if any(fnmatch.fnmatch(name, pattern) for pattern in policy["packages"]):
         return None
@@ -88,7 +86,7 @@ def problem(distribution, policy):
 
 
 def main():
-    """Check every installed package and print what is wrong."""
+    """Check every installed package and print all problems."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     policy = yaml.safe_load(ALLOWED.read_text(encoding="utf-8"))
     installed = list(metadata.distributions())

@@ -1,5 +1,6 @@
-"""Check a built site: python tools/check_site.py site. Fails if a link has no target,
-or if a page fetches anything from another machine.
+"""Check a built site: python tools/check_site.py site.
+
+The check fails if a link has no target, or if a page fetches anything from another machine.
 """
 
 import argparse
@@ -10,7 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-# What a browser fetches by itself when it shows a page; a link that is only followed may lead anywhere.
+# Attributes whose address a browser fetches when it shows a page. Links that readers follow may lead anywhere.
 FETCHED = {
     ("script", "src"),
     ("link", "href"),
@@ -23,23 +24,23 @@ FETCHED = {
     ("embed", "src"),
     ("object", "data"),
 }
-# Of these links a browser fetches nothing.
+# Relations of links from which a browser fetches nothing.
 NOT_FETCHED = {"canonical", "index", "search", "next", "prev", "author", "copyright", "license", "top"}
-# Of a style: another style, or a picture or font from another machine.
+# A style's import of another style, or of a picture or font from another machine.
 ELSEWHERE = re.compile(r"""@import|url\(\s*["']?(?:https?:)?//""")
-# Pages whose anchors their own script makes, or reads as their state.
+# Pages whose scripts create the anchors, or read them as their state.
 MADE_LATER = ("report/", "notebooks/", "explorer.html", "docs/explorer.html")
 
 
 class Page(HTMLParser):
-    """The ids of a page, its links, and what it makes a browser fetch."""
+    """Collects a page's ids, its links, and the addresses that a browser fetches."""
 
     def __init__(self):
         super().__init__()
         self.ids, self.links, self.fetched = set(), [], []
 
     def handle_starttag(self, tag, attributes):
-        """Note what an element names, links to, or makes a browser fetch."""
+        """Record an element's id, link, and address that a browser fetches."""
         given = dict(attributes)
         self.ids |= {given[name] for name in ("id", "name") if given.get(name)}
         for name in ("href", "src", "data"):
@@ -57,7 +58,7 @@ def read(path):
 
 
 def leads(root, path, link):
-    """Return what is wrong with a link of a page to this site, or None."""
+    """Return the problem of a page's link to this site, or None."""
     parts = urlsplit(link)
     target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
     target = target / "index.html" if target.is_dir() else target
@@ -70,7 +71,7 @@ def leads(root, path, link):
 
 
 def problems(root):
-    """Return what is wrong with the site in a folder, as sentences."""
+    """Return the problems of the site in a folder, as sentences."""
     root, found = root.resolve(), []
     pages = sorted(root.rglob("*.html"))
     if not pages:
@@ -90,7 +91,7 @@ def problems(root):
 
 
 def main():
-    """Print what is wrong; exit 1 where something is."""
+    """Print all problems; exit 1 if there are any."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("site", type=Path, help="folder of the site")
     root = parser.parse_args().site

@@ -30,7 +30,7 @@ from algoreg.settings.plugin_checks import plugin_problems
 from algoreg.settings.tier import size_of
 
 ROOT = Path(__file__).resolve().parents[1]
-# Whose sizes are taken, of the chapter race: the courses', and the thresholds'.
+# The chapter whose sizes are used, and its experiments for courses and for thresholds.
 CHAPTER, COURSES, THRESHOLDS = "race", "race", "race_samples_full"
 KINDS = ("courses", "thresholds", "sensitivity")
 MEASURING, EXPERIMENT = "algoreg.chapters.race.compare.measuring", "algoreg.chapters.theorem.experiments.threshold"
@@ -51,14 +51,14 @@ def sizes_of(tier):
 
 
 class Kept:
-    """Tables of a tier's comparisons, each under a digest of what it was made of."""
+    """Cached tables of a tier's comparisons, each named by a digest of its code, options and sizes."""
 
     def __init__(self, folder, tier, sizes):
         self.folder, self.tier, self.sizes = folder, tier, sizes
 
     def path(self, contender, kind):
-        """Return where a table lies."""
-        # An edit of the page measures nothing again.
+        """Return the path of a table."""
+        # Only the measuring code is in the digest, so an edit of the page does not repeat measurements.
         modules = [MEASURING, EXPERIMENT, plugins.module_name("algorithms", contender.algorithm)]
         method = {**dataclasses.asdict(contender.method), "algorithm": contender.algorithm}
         made_of = [
@@ -73,30 +73,28 @@ class Kept:
         return self.folder / "tables" / f"{contender.algorithm}-{kind}-{digest}.csv"
 
     def table(self, contender, kind, measure):
-        """Return a table, measured now if it is not there."""
+        """Return a table, which is measured now if it is not cached."""
         path = self.path(contender, kind)
         if not path.exists():
             print(f"measuring {contender.name}: {kind}", flush=True)
             path.parent.mkdir(parents=True, exist_ok=True)
             with records.atomic(path) as temporary:
                 pd.DataFrame(measure()).to_csv(temporary, index=False)
-        # A method without a small start has no rows, and no columns.
+        # For a method without a small initialisation the table has no rows and no columns.
         return pd.read_csv(path) if path.stat().st_size > 2 else pd.DataFrame()
 
 
 class Diverged(ValueError):
-    """A method has nothing to show."""
+    """A method diverges in every run."""
 
 
 def refuse_divergence(one, course, sizes):
-    """Raise :class:`Diverged` for a method of which no run at some κ has an error:
-    all diverge before the first look.
-    """
+    """Raise :class:`Diverged` for a method whose runs at some κ all diverge before an error is recorded."""
     for kappa in sizes["kappa"]:
         if course.empty or not (course["kappa"] == kappa).any():
             steps = ", ".join(f"{step:g}" for step in one.method.steps)
             raise Diverged(
-                f"METHODS = {one.label}: at κ = {kappa:g} every run diverges before its first look, by every step of "
+                f"METHODS = {one.label}: at κ = {kappa:g} every run diverges before an error is recorded, by every step of "
                 f"{steps}; allowed are others, as {one.algorithm}(steps=0.001|0.01)"
             )
 
@@ -105,7 +103,7 @@ def measured(chosen, kept, sizes, context):
     """Return every table of every method, and its seconds an iteration."""
     found = {kind: {} for kind in (*KINDS, "seconds")}
     for one in chosen:
-        # By ensemble, and not before a table asks for it.
+        # Computed once per ensemble, and only if a table needs it.
         best = cache(partial(measuring.tuned, one.method, sizes, context))
         made = {
             "courses": partial(measuring.courses, one.method, sizes, context, best),
@@ -123,7 +121,7 @@ def measured(chosen, kept, sizes, context):
 
 
 def main():
-    """Compare the methods and write their page, or report what is impossible."""
+    """Compare the methods and write their page, or report why that is impossible."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tier", help="a tier's name, or its file")
     parser.add_argument("methods", help=contenders.FORM)

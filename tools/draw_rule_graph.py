@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "rule_graph.svg"
 CLAIM, FIGURES = "claim_…", "draw_…"
 TARGETS = {"replication", "verify"}
-# What each rule makes, and its column and row in the picture; a test holds the names to the workflow's.
+# The result of each rule, and its column and row in the picture; a test compares the names with the workflow.
 RULES = {
     "generate": ("targets and labels", -0.1, 1.0),
     "measure": ("tables of experiments", 2.2, 2.6),
@@ -41,8 +41,9 @@ STYLE = {"svg.hashsalt": "rules", "svg.fonttype": "path", "font.family": "DejaVu
 
 
 def merged(text):
-    """Return the arrows of Snakemake's rule graph (dot) as pairs of names: without targets, those of claims and of
-    figures as one each.
+    """Return the arrows of Snakemake's rule graph (dot) as pairs of names.
+
+    Targets are left out, and the rules of all claims have one name, as have those of all figures.
     """
     names = dict(re.findall(r'^\s*(\d+)\[label = "([a-z_0-9]+)', text, re.M))
     joined = {"claim": CLAIM, "draw": FIGURES}
@@ -52,7 +53,7 @@ def merged(text):
 
 
 def ahead(arrows, name):
-    """Return all that follows from a rule."""
+    """Return all rules that follow from a rule."""
     near = {b for a, b in arrows if a == name}
     return near.union(*(ahead(arrows, other) for other in near))
 
@@ -68,7 +69,7 @@ def reduced(arrows):
 
 @contextmanager
 def style():
-    """Draw in the one style, whatever the user's own matplotlibrc says, which is back in force afterwards."""
+    """Draw in the project's style, and restore the user's matplotlibrc afterwards."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
@@ -89,7 +90,7 @@ def drawn(arrows):
         box = {"boxstyle": "round,pad=0.5", "facecolor": "#eef3fb", "edgecolor": "#33507d"}
         label = f"{name}\n{makes}"
         boxes[name] = axes.text(x, y, label, ha="center", va="center", bbox=box, gid=f"rule-{name}", zorder=2)
-    # Boxes get their sizes when they are drawn; arrows end at them.
+    # Arrows end at boxes, whose sizes are known once they are drawn.
     figure.draw_without_rendering()
     for a, b in sorted(reduced(arrows)):
         arrow = {

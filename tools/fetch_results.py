@@ -37,7 +37,7 @@ def source(tier, root, environment):
 
 
 def members(archive, tier):
-    """Return the files of a tier's results in a crate; refuse one whose name leads elsewhere."""
+    """Return the files of a tier's results in a crate, and refuse a crate with a name that leads elsewhere."""
     names = [name for name in archive.namelist() if not name.endswith("/")]
     wrong = [name for name in names if name.startswith("/") or ".." in PurePosixPath(name).parts or "\\" in name]
     if wrong:
@@ -49,9 +49,9 @@ def members(archive, tier):
 
 
 def fetch(tier, root=ROOT, environment=os.environ):
-    """Fetch, compare the checksum, unpack. An existing folder of the tier is never touched.
+    """Fetch a crate, compare its checksum, and unpack it; an existing folder of the tier is never changed.
 
-    URL and SHA256 may be in the environment.
+    ``environment`` may contain URL and SHA256.
     """
     url, digest = source(tier, root, environment)
     if (root / "results" / tier).exists():
@@ -70,7 +70,7 @@ def fetch(tier, root=ROOT, environment=os.environ):
 
 
 def download(url, file):
-    """Write what an address has into an open file, and return its SHA-256."""
+    """Download an address into an open file, and return the SHA-256."""
     seen = hashlib.sha256()
     with urllib.request.urlopen(url, timeout=60) as answer:
         while block := answer.read(1 << 20):
@@ -80,8 +80,9 @@ def download(url, file):
 
 
 def unpack(archive, names, tier, root):
-    """Unpack a tier's files beside their place, then move them there together, all of one time: Snakemake would make
-    those again that are older than what they were made from.
+    """Unpack a tier's files beside their final folder, then move them there together.
+
+    All files get the same time stamp, because Snakemake re-runs results that are older than their inputs.
     """
     (root / "results").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{tier}-", dir=root / "results") as folder:
@@ -92,7 +93,7 @@ def unpack(archive, names, tier, root):
 
 
 def main():
-    """Fetch the tier that is asked for."""
+    """Fetch the tier named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tier", help="name of the tier")
     fetch(parser.parse_args().tier)

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 FRAMES = 24
-# Of a frame, in milliseconds; the last one stays longer, so that its end can be read.
+# Milliseconds that a frame is shown; the last frame stays longer, so that the result can be read.
 LASTS, LAST = 140, 2500
 SIZE = {"width": 1000, "height": 625}
 COLOURS = 96
@@ -22,17 +22,17 @@ COLOURS = 96
 
 def frames(page_file, preset):
     """Yield the frames as pictures, from the first step of a preset's run to its last."""
-    # Of .venv/browser: who asks for --help need not have it.
+    # Imported here from .venv/browser, so that --help works without it.
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"))
         page = browser.new_page(viewport=SIZE)
         page.goto(Path(page_file).resolve().as_uri())
-        # It starts by itself.
+        # The preset starts by itself.
         page.locator("#presets a").nth(preset).click()
         page.locator("#lasts").select_option("0")
-        # Its policy forbids what the driver would evaluate to wait for an expression.
+        # The page's security policy forbids waiting for an expression, which the driver would evaluate in the page.
         page.get_by_role("button", name="Run again").wait_for(timeout=60_000)
         page.locator("#settings").evaluate("details => { details.open = false; }")
         page.locator("#charts").evaluate("charts => charts.scrollIntoView()")
@@ -40,7 +40,7 @@ def frames(page_file, preset):
         for frame in range(FRAMES):
             page.locator("#back").evaluate(
                 "(slider, step) => { slider.value = step; slider.dispatchEvent(new Event('input', {bubbles: true})); }",
-                # Most happens early.
+                # Frames are denser at the beginning, where most of the change is.
                 round(last * (frame / (FRAMES - 1)) ** 2),
             )
             page.wait_for_timeout(60)

@@ -23,12 +23,12 @@ from algoreg.settings.chapters import load_chapters
 from algoreg.settings.plan import estimands
 
 ROOT = Path(__file__).resolve().parents[1]
-# In the order in which tables are taken from them: the first are small.
+# Tables are taken from the first tier that has them, because smaller tiers come first.
 TIERS = ("smoke", "quick", "standard", "full")
 
 
 def witnesses():
-    """Return the tests that witness a column, by experiment and column, read from the marks in the tests' files."""
+    """Return the tests that witness each column, by experiment and column, read from the marks in the test files."""
     found = defaultdict(list)
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -50,25 +50,25 @@ def entry_of(table):
 
 def experiment_of(table):
     """Return the module that measures the table of this name."""
-    # Selected tables are made of recorded descents.
+    # Selected tables are made from recorded descents.
     return entry_of(table)[1].get("experiment", "descents")
 
 
 @cache
 def committed(table, tier):
-    """Return a committed table of measured columns; None where there is none of the tier."""
+    """Return a committed table of measured columns; None if the tier has none."""
     chapter, entry = entry_of(table)
     path = references.folder_of(chapter, tier) / f"{table}.csv"
     return references.read_table(path) if path.exists() and "compare" not in entry else None
 
 
 def is_committed(claim):
-    """Return whether any table of a claim is committed in any tier; of a new chapter none is yet."""
+    """Return whether any table of a claim is committed in any tier, which is not so in a new chapter."""
     return any(committed(name, tier) is not None for name in claim["experiments"] for tier in TIERS)
 
 
 def measured_columns(frame):
-    """Return the columns of a table that an experiment computes: how its runs ended, and all after that."""
+    """Return the columns of a table that an experiment computes: the status and all columns after it."""
     return ["status", *references.values_of(frame)]
 
 
@@ -79,7 +79,7 @@ def curves():
 
 
 def estimate(entry, frames):
-    """Return an estimate of a claim, or of its control, with few resamples: what it reads is of interest alone."""
+    """Return an estimate of a claim or its control with few resamples, as only the columns that it reads matter."""
     parameters = dict(entry)
     function = plugins.functions("estimands")[parameters.pop("name")]
     before, intervals.REPLICATES = intervals.REPLICATES, 2
@@ -113,7 +113,7 @@ def without(frames, dropped):
 
 
 def reads(entry, frames, found, dropped):
-    """Return whether an estimand has another value, or none, without the columns for which ``dropped`` is true."""
+    """Return whether an estimand's value changes or is undefined without the columns for which ``dropped`` is true."""
     try:
         return estimate(entry, without(frames, dropped)) != found
     except (ValueError, LookupError, AttributeError):
@@ -121,7 +121,7 @@ def reads(entry, frames, found, dropped):
 
 
 def columns_read(claims):
-    """Return the claims that read a column, by experiment and column: those that change, or fail, without it."""
+    """Return the claims that read each column, by experiment and column: they change or fail without it."""
     found = defaultdict(set)
     for claim in claims:
         for entry, frames, whole in estimable(claim):

@@ -1,8 +1,8 @@
-"""Pack a finished tier as a Workflow Run RO-Crate: .venv/crate/bin/python tools/make_crate.py TIER,
-to results/<tier>/crate.zip.
+"""Pack a finished tier as a Workflow Run RO-Crate: .venv/crate/bin/python tools/make_crate.py TIER.
 
-The crate has the workflow, the tier's settings, and all results with their sidecars, below the paths that they have
-here. It needs the library rocrate alone. See https://www.researchobject.org/workflow-run-crate/
+The crate, results/<tier>/crate.zip, contains the workflow, the tier's settings, and all results with their sidecars,
+with the same paths as here. The script needs no library but rocrate. See
+https://www.researchobject.org/workflow-run-crate/
 """
 
 import argparse
@@ -27,7 +27,7 @@ FILES = (
     "references.bib",
 )
 FOLDERS = ("workflow", "scripts", "src", "profiles", "reference", "notebooks")
-# What a run makes: the parameter's name, what it is, and the files below the tier's folder.
+# The outputs of a run: the parameter's name, its description, and the files below the tier's folder.
 MADE = {
     "verdicts": ("What came of every claim, with estimate, interval, margin and control", "claims.json"),
     "tables": ("One row per run", "tables/*.csv"),
@@ -37,7 +37,7 @@ MADE = {
     "notebooks": ("Notebooks, executed on the tier", "notebooks/*"),
     "controls": ("That every control came out as it must", "controls.json"),
 }
-# Below the tier's folder: what only the next run of the same machine would read.
+# Files and folders below the tier's folder that only the next run on the same machine would read.
 LEFT_OUT = ("logs", "checkpoints", "crate.zip", "verify.txt")
 TYPES = {
     ".json": "application/json",
@@ -67,21 +67,21 @@ def sidecars(results):
     for page in (name for name in found if name.startswith("report/")):
         for name, digest in found[page].get("inputs", {}).items():
             made = found.get(name.removeprefix(f"results/{results.name}/"), {}) if name.startswith("results/") else {}
-            # A chapter that was verified alone has left its own verdicts.
+            # A chapter that was verified alone has overwritten the list of verdicts.
             if made.get("sha256", digest) != digest:
                 raise SystemExit(f"{results}/{page}: it was made from another {name}. Run its tier again first.")
     return found
 
 
 def span(said):
-    """Return when the first job began and when the last one ended."""
+    """Return the start of the first job and the end of the last job."""
     ends = [datetime.fromisoformat(one["written"]) for one in said.values()]
     starts = [end - timedelta(seconds=one["seconds"]) for end, one in zip(ends, said.values(), strict=True)]
     return min(starts).isoformat(timespec="seconds"), max(ends).isoformat(timespec="seconds")
 
 
 def entity(crate, address, kind, **properties):
-    """Add something that is no file, and return it."""
+    """Add an entity that is not a file, and return it."""
     from rocrate.model.contextentity import ContextEntity
 
     return crate.add(ContextEntity(crate, address, properties={"@type": kind, **properties}))
@@ -98,13 +98,13 @@ def parameter(crate, workflow, side, name, said):
 
 
 def described(crate, root, name, **properties):
-    """Add a file below its own path, with its name and its kind."""
+    """Add a file at its path, with its name and its kind."""
     kind = TYPES.get(Path(name).suffix, "text/plain")
     return crate.add_file(root / name, name, properties={"name": name, "encodingFormat": kind, **properties})
 
 
 def head(crate, root, tier, authors):
-    """Say on the crate what it is, whose, and by which profiles."""
+    """Add the crate's description, authors and profiles."""
     about = json.loads((root / "codemeta.json").read_text(encoding="utf-8"))
     crate.name = f"{about['name']} {about['version']}, tier {tier}"
     crate.description = about["description"]
@@ -125,7 +125,7 @@ def head(crate, root, tier, authors):
 
 
 def workflow_of(crate, root, about, authors):
-    """Add the workflow and what it is made of; return it."""
+    """Add the workflow with its parts, and return it."""
     main = crate.add_workflow(root / "Snakefile", "Snakefile", main=True, lang="snakemake")
     main["conformsTo"] = {"@id": "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"}
     main["name"] = about["name"]
@@ -148,11 +148,11 @@ def workflow_of(crate, root, about, authors):
 
 
 def results_of(crate, root, results, said):
-    """Add all that a tier has made; return the files by their path below the tier's folder."""
+    """Add all results of a tier; return the files by their path below the tier's folder."""
     added = {}
     for path in sorted(results.rglob("*")):
         name = path.relative_to(results).as_posix()
-        # A killed job leaves what it was writing.
+        # A killed job leaves the unfinished file that it was writing.
         if path.is_file() and name.split("/")[0] not in LEFT_OUT and path.suffix != ".part":
             properties = {"sha256": said[name]["sha256"], "dateCreated": said[name]["written"]} if name in said else {}
             added[name] = described(crate, root, path.relative_to(root).as_posix(), **properties)
@@ -160,12 +160,12 @@ def results_of(crate, root, results, said):
 
 
 def crate_of(tier, root=ROOT):
-    """Return the crate of a finished tier, not yet written: of ``config/<tier>.yaml`` and ``results/<tier>/``."""
+    """Return the crate of a finished tier, not yet written, from ``config/<tier>.yaml`` and ``results/<tier>/``."""
     results = root / "results" / tier
     if not (root / "config" / f"{tier}.yaml").exists():
         raise SystemExit(f"{tier}: a crate has its settings with it; move its file to config/{tier}.yaml")
     said = sidecars(results)
-    # Loaded where it is used: who asks for --help need not have it.
+    # Imported here, so that --help works without this library.
     from rocrate.rocrate import ROCrate
 
     crate = ROCrate(version="1.1")

@@ -27,7 +27,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = Path("src/algoreg")
-# Parts of a chapter that measure or judge; figures and words are held by other tests.
+# Parts of a chapter that measure or judge; other tests check figures and words.
 MEASURING = ("experiments/*.py", "*.py", "compare/*.py", "estimands/*.py", "algorithms/*.py", "ensembles/*.py")
 TELLING = {"figures.py", "ledger.py", "words.py", "__init__.py"}
 PACKAGES = {
@@ -39,7 +39,7 @@ PACKAGES = {
     "recover": ("recover/*.py",),
     "chapters": (*(f"chapters/*/{part}" for part in MEASURING), "chapters/*.py"),
 }
-# Others make no sense of the code, as a shift of two floats: any test notices them.
+# Other kinds, such as a shift of two floats, make the code meaningless, and any test detects them.
 KINDS = "|".join(
     [
         "ReplaceBinaryOperator_(Add|Sub|Mul|Div|Pow)_(Add|Sub|Mul|Div)$",
@@ -50,7 +50,7 @@ KINDS = "|".join(
 )
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".snakemake", "*.egg-info", ".*_cache")
 MARKS = "not workflow and not browser and not mutants"
-# These read the code itself, or run other tests: they would notice any edit.
+# These tests read the code itself or run other tests, so they would detect any edit.
 NOT_RUN = {
     "test_mutants.py",
     "test_mutations.py",
@@ -64,24 +64,24 @@ NOT_RUN = {
 
 
 def not_copied(folder, names):
-    """Return what a copy of the repository does without; a package of ours is called results, too."""
+    """Return the names that are not copied; a package of ours, which is copied, is also called results."""
     return {*NOT_COPIED(folder, names), *(["results"] if Path(folder) == ROOT else [])}
 
 
 def modules(package):
-    """Return the files of a package, below the root."""
+    """Return the files of a package, relative to the root."""
     found = {path for pattern in PACKAGES[package] for path in (ROOT / CODE).glob(pattern)}
     return sorted(path.relative_to(ROOT) for path in found if path.name not in TELLING)
 
 
 def name_of(path):
-    """Return the name of a module of ours."""
+    """Return the dotted name of a module, given its file."""
     return ".".join(path.relative_to("src").with_suffix("").parts).removesuffix(".__init__")
 
 
 @cache
 def imported(path):
-    """Return the names that a file imports, and the texts in it, which may name an experiment or an algorithm."""
+    """Return the names that a file imports, and its strings, which may name an experiment or an algorithm."""
     names, texts = set(), set()
     for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -94,7 +94,7 @@ def imported(path):
 
 
 def importers(path):
-    """Return the names of our modules that import a module, its package with them where that names it."""
+    """Return the names of our modules that import a module, with its package if that names it."""
     found = set()
     for each in (source.relative_to(ROOT) for source in (ROOT / CODE).rglob("*.py")):
         names, texts = imported(each)
@@ -104,7 +104,7 @@ def importers(path):
 
 
 def tests_of(path, count):
-    """Return the test files that a fault in a module concerns, below the root: at most so many, the nearest first."""
+    """Return at most ``count`` test files that a fault in a module concerns, relative to the root, nearest first."""
     chapter = path.parts[3] if path.parts[2] == "chapters" and len(path.parts) > 4 else None
     found, users = [], importers(path)
     for test in sorted(p.relative_to(ROOT) for p in (ROOT / "tests").rglob("test_*.py")):
@@ -120,7 +120,7 @@ def tests_of(path, count):
 
 
 def faults(path):
-    """Return every fault of a module that cosmic-ray knows, as pairs of an operator and its occurrence."""
+    """Return all faults that cosmic-ray can put into a module, as pairs of an operator and its occurrence."""
     from cosmic_ray import ast as trees
     from cosmic_ray import plugins
 
@@ -143,7 +143,7 @@ def changed(path, fault):
 
 
 def is_code(text):
-    """Return whether a text is Python: a star need not be a product."""
+    """Return whether a text is valid Python, because a star that is replaced may not be a product."""
     try:
         ast.parse(text)
     except SyntaxError:
@@ -152,7 +152,7 @@ def is_code(text):
 
 
 def draw(package, count, chance):
-    """Return faults of a package, each with its module: first a module by its length, then one of its faults."""
+    """Return random faults of a package, each with its module, which is drawn in proportion to its length."""
     files = modules(package)
     lengths = [len((ROOT / path).read_text(encoding="utf-8")) for path in files]
     found = []
@@ -165,9 +165,9 @@ def draw(package, count, chance):
 
 
 def outcome(copy, path, fault, tests, limit):
-    """Return ``killed``, ``survived``, ``late``, ``unclear`` or ``untested``: how test files treat a fault in a copy.
+    """Return the outcome of test files on a fault in a copy: killed, survived, late, unclear or untested.
 
-    A run that takes longer than ``limit`` seconds is late.
+    A run that takes longer than ``limit`` seconds is ``late``.
     """
     if not tests:
         return "untested"
@@ -180,7 +180,7 @@ def outcome(copy, path, fault, tests, limit):
             done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=limit, check=False)
         except subprocess.TimeoutExpired:
             return "late"
-        # 5: no test was collected.
+        # Exit status 5 means that no test was collected.
         return {0: "survived", 5: "untested"}.get(done.returncode, "killed")
 
     (copy / path).write_text(changed(path, fault), encoding="utf-8")
@@ -209,7 +209,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
         shutil.copytree(ROOT, copy, ignore=not_copied, symlinks=True)
-        # By the contents of files, not by their times: faults follow each other within a second.
+        # Compiled files are checked by content and not by time, because faults follow each other within a second.
         compiled = ["compileall", "-q", "--invalidation-mode", "checked-hash", str(copy / "src"), str(copy / "tests")]
         subprocess.run([sys.executable, "-P", "-m", *compiled], check=True)
         for package in asked.package:

@@ -15,7 +15,7 @@ PLACE = "myalgorithm"
 
 
 def goals(name, root):
-    """Return where the two files of an algorithm lie, by what they are made from."""
+    """Return the paths of an algorithm's two files, by the templates that they are made from."""
     return {
         TEMPLATE / "algorithm.py": root / "src" / "algoreg" / "algorithms" / f"{name}.py",
         TEMPLATE / "test_algorithm.py": root / "tests" / f"test_{name}.py",
@@ -23,12 +23,12 @@ def goals(name, root):
 
 
 def refusal(name, root):
-    """Return why no algorithm of this name can be made, or None."""
+    """Return why an algorithm of this name cannot be created, or None."""
     if not is_name(name):
         return f"NAME = {name}: allowed is {NAMES}"
     taken = ["base", *plugins.modules("algorithms")]
     if name in taken:
-        return f"NAME = {name}: there is one of this name; taken are {', '.join(sorted(taken))}"
+        return f"NAME = {name}: this name is taken; names in use are {', '.join(sorted(taken))}"
     if missing := [path.parent for path in goals(name, root).values() if not path.parent.is_dir()]:
         return f"{root}: no checkout of this project, as {missing[0]} is not there"
     there = [os.path.relpath(path) for path in goals(name, root).values() if path.exists()]
@@ -45,7 +45,7 @@ def make(name, root):
 
 
 def main():
-    """Make the algorithm, or report why it cannot be made."""
+    """Create the algorithm, or report why it cannot be created."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", help="name of the algorithm: a-z, 0-9 and _")
     parser.add_argument("root", nargs="?", type=Path, default=ROOT, help="a checkout (default: this one)")

@@ -27,16 +27,16 @@ def is_name(name):
 
 
 def refusal(name, folder):
-    """Return why no chapter of this name can be made in a folder, or None."""
+    """Return why a chapter of this name cannot be created in a folder, or None."""
     if not is_name(name):
         return f"NAME = {name}: allowed is {NAMES}"
     if os.pathsep in str(folder):
         return f"CHAPTER_PATH = {folder}: allowed is one folder, whose path has no {os.pathsep}"
-    # A module beside the chapters has its name, too.
+    # Modules beside the chapters also take names.
     taken = [*plugins.chapters(), *(path.stem for path in folder.glob("[a-z]*"))]
     if name in taken:
-        return f"NAME = {name}: there is one of this name; taken are {', '.join(sorted(set(taken)))}"
-    # The template's entries have the chapter's name. Chapters of the user's own are not read: they may be broken.
+        return f"NAME = {name}: this name is taken; names in use are {', '.join(sorted(set(taken)))}"
+    # The template's entries have the chapter's name. The user's own chapters are not read, because they may be broken.
     ours = [load_chapter(*one) for one in plugins.chapters().items() if one[1].parent == plugins.PACKAGE / "chapters"]
     for chapter in ours:
         for section, entries in chapter.entries.items():
@@ -48,10 +48,9 @@ def refusal(name, folder):
 
 
 def make(name, folder, template=TEMPLATE, more=None):
-    """Copy a template into ``folder/name``, under its name, with ``more`` of its words replaced,
-    and return that folder.
+    """Copy a template into ``folder/name``, with the placeholder and ``more`` words replaced, and return that folder.
 
-    Nothing is left of a failure.
+    If this fails, the folder is removed.
     """
     made = folder / name
     made.mkdir(parents=True)
@@ -69,7 +68,7 @@ def fill(made, name, template, more):
     words = {f"{PLACE}-": f"{name.replace('_', '-')}-", PLACE: name, "SCHEMAS": schemas, **(more or {})}
     for path in sorted(path for path in template.rglob("*") if path.is_file() and path.suffix != ".pyc"):
         text = path.read_text(encoding="utf-8")
-        # All at once: a replacement, such as a path, may contain another placeholder.
+        # All words are replaced at once, because a replacement, such as a path, may contain another placeholder.
         text = re.sub("|".join(map(re.escape, words)), lambda found: words[found[0]], text)
         file = made / path.relative_to(template).with_stem(path.stem.replace(PLACE, name))
         file.parent.mkdir(exist_ok=True)
@@ -77,7 +76,7 @@ def fill(made, name, template, more):
 
 
 def make_test(name):
-    """Write the test of a chapter of this checkout, and return its path."""
+    """Write the test of a chapter in this checkout, and return its path."""
     path = ROOT / "tests" / "chapters" / name / f"test_{name}.py"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(TEST.read_text(encoding="utf-8").replace(PLACE, name), encoding="utf-8")
@@ -85,7 +84,7 @@ def make_test(name):
 
 
 def main():
-    """Make the chapter, or report why it cannot be made."""
+    """Create the chapter, or report why it cannot be created."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", help="name of the chapter: a-z, 0-9 and _")
     parser.add_argument("folder", nargs="?", help="folder of your chapters (default: that of this package's chapters)")

@@ -27,13 +27,13 @@ TEMPLATE = Path(__file__).resolve().with_name("template_data")
 
 
 def chapter_name(path):
-    """Return a file's name as that of a chapter: a-z, 0-9 and _, with a letter first."""
+    """Return a chapter's name made from a file's name: a-z, 0-9 and _, starting with a letter."""
     text = re.sub(r"[^a-z0-9]+", "_", path.stem.lower()).strip("_")[:30]
     return text if text[:1].isalpha() else f"data_{text}".strip("_")
 
 
 def described(data, found):
-    """Return the template's placeholders with the facts of a file: data, sizes, the algorithm and a stable step."""
+    """Return the values of the template's placeholders for a file: data, sizes, the algorithm and a stable step."""
     data = {**data, "path": os.path.relpath(data["path"])}
     if found.kind == "entries" or found.shape:
         data["shape"] = list(file.lifted(found)[1])
@@ -46,19 +46,19 @@ def described(data, found):
         "DATA": yaml.safe_dump(data, default_flow_style=True, width=10**6).strip(),
         "ITSSIZE": str(d),
         "ITSCOUNT": str(m),
-        # A table's function has no sign.
+        # The matrix of a table's function can have eigenvalues of both signs.
         "ALGORITHM": "signed" if found.kind == "table" else "factored",
         "STEP": f"{step:.2g}" if step >= 1e-4 else f"{step:.8f}",
     }
 
 
 def make_checked(name, folder, facts):
-    """Make the chapter; remove it again if its settings are refused, as it would stop every other run.
+    """Create the chapter, and remove it if its settings are refused, because it would stop every other run.
 
     Raises
     ------
     ValueError
-        With what is wrong.
+        If the settings are refused.
     """
     made = make(name, folder, TEMPLATE, facts)
     try:
@@ -73,7 +73,7 @@ def make_checked(name, folder, facts):
 def check(name, folder):
     """Raise a ValueError if a chapter's settings are refused in any tier."""
     os.environ[plugins.CHAPTER_PATH] = str(folder)
-    # They were found without it.
+    # Plugins were searched for before this chapter existed.
     plugins.forget()
     claims = checking.load_claims([name])
     for path in sorted((ROOT / "config").glob("*.yaml")):
@@ -84,16 +84,14 @@ def check(name, folder):
 
 
 def same(its, asked):
-    """Return whether a chapter's ``data`` is of the file that is asked for, read in the same way."""
+    """Return whether a chapter's ``data`` names the requested file, read in the same way."""
     unsaid = {"table": "features", "shape": its.get("shape"), "format": its.get("format")}
     its, asked = ({**unsaid, **data, "path": Path(str(data.get("path"))).resolve()} for data in (its, asked))
     return its == asked
 
 
 def refuse_another(place, asked):
-    """Raise a ValueError if the chapter that is there is not of this file, read so,
-    or the file no longer has its sizes.
-    """
+    """Raise a ValueError if an existing chapter reads another file, or reads it differently, or has other sizes."""
     entries = load_chapter(place.name, place).entries.get("experiments", {})
     known = {name: its for name, entry in entries.items() if (its := entry.get("options", {}).get("data"))}
     if known and not any(same(its, asked) for its in known.values()):
@@ -106,8 +104,7 @@ def refuse_another(place, asked):
 
 
 def refuse_sizes(where, entry, found):
-    """Raise a ValueError if an experiment has another d than the file's matrices, or more measurements than the
-    file."""
+    """Raise a ValueError if an experiment's d differs from the file's, or it has more measurements than the file."""
     d, m = file.size_of(found), len(found.y)
     for tier in tiers_of(entry):
         own = sized(entry, tier)["options"]
@@ -118,13 +115,14 @@ def refuse_sizes(where, entry, found):
 
 
 def prepare(data, folder):
-    """Make the chapter of a file, named as an experiment's ``data`` does, or check the one that is there; return its
-    name.
+    """Create the chapter of a file, or check the existing one, and return its name.
+
+    ``data`` describes the file like the ``data`` of an experiment.
 
     Raises
     ------
     ValueError
-        If the file or its settings are refused, or the chapter is of something else.
+        If the file or its settings are refused, or the existing chapter reads something else.
     """
     found, name = file.read(data), chapter_name(Path(data["path"]))
     for line in found.notes:
@@ -153,7 +151,7 @@ def command(data, found):
 
 
 def main():
-    """Make the chapter and print its name, or report why it cannot be made."""
+    """Create the chapter and print its name, or report why it cannot be created."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", help="an npz, npy, CSV or Parquet file; see docs/use_it_on_your_data.md")
     parser.add_argument("folder", help="folder of your chapters")

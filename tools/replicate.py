@@ -1,5 +1,4 @@
-"""Run a tier on fresh seeds and compare verdicts and estimates with the committed ones:
-python tools/replicate.py SEED … --tier TIER.
+"""Run a tier on fresh seeds and compare it with the committed run: python tools/replicate.py SEED … --tier TIER.
 
 The verdicts of each seed are written to results/<tier>-seed-<seed>/replication.json after its run. With --commit they
 are also added to reference/replications/<tier>.json, which is committed and counted by `make docs`. If a control
@@ -24,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def fresh_tier(tier, seed):
-    """Write the file of a tier with another seed and return its path; its results lie beside those of the tier.
+    """Write a tier file with another seed and return its path; its results are beside those of the tier.
 
     Raises
     ------
@@ -43,7 +42,7 @@ def fresh_tier(tier, seed):
 
 
 def run(file, cores, claims=()):
-    """Judge some or all claims of a tier file with Snakemake, whatever their controls; return its exit status."""
+    """Judge some or all claims of a tier file with Snakemake, even if controls fail; return its exit status."""
     folder = file.parent.relative_to(ROOT)
     wanted = [f"{folder}/claims/{name}.json" for name in claims] or [f"{folder}/claims.json"]
     command = [sys.executable, "-P", "-m", "snakemake", "--logger", "algoreg", "--cores", str(cores)]
@@ -51,14 +50,14 @@ def run(file, cores, claims=()):
 
 
 def judged(folder, claims):
-    """Return what is kept of a finished run: of all claims, or of some."""
+    """Return the summary of a finished run's claims, or of some of them."""
     if not claims:
         return replications.run_summary(records.read_json(folder / "claims.json"))
     return replications.run_summary([records.read_json(folder / "claims" / f"{name}.json") for name in claims])
 
 
 def report(new, committed):
-    """Return a line per claim that came out otherwise, and how many did not."""
+    """Return a line for each claim whose verdict differs from the committed one, and the number of the others."""
     known = {claim["id"]: claim for claim in committed if claim["verdict"] != NOT_JUDGED}
     lines, same = [], 0
     for name in (name for name in known if name in new):
@@ -76,9 +75,7 @@ def report(new, committed):
 
 
 def keep(path, seed, new, whole=True):
-    """Add what a seed gave to a file of replications, in place of what it gave before:
-    of all claims, or of those alone.
-    """
+    """Add a seed's summary to a file of replications, where it replaces the earlier one, or only these claims of it."""
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     known[str(seed)] = new if whole else {**known.get(str(seed), {}), **new}
     content = {seed: known[seed] for seed in sorted(known, key=int)}
@@ -86,7 +83,7 @@ def keep(path, seed, new, whole=True):
 
 
 def main():
-    """Run, compare, keep: one seed after the other."""
+    """Run the tier on one seed after the other, compare the verdicts and save them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("seeds", metavar="seed", nargs="+", type=int, help="a whole number other than the tier's seed")
     parser.add_argument("--tier", default="quick", choices=("quick", "standard"))
@@ -106,7 +103,7 @@ def main():
     left_out = {claim["id"] for claim in committed if claim["verdict"] == NOT_JUDGED}
     if idle := sorted(left_out.intersection(options.claims)):
         raise SystemExit(f"--claims {', '.join(idle)}: allowed are claims that tier {options.tier} judges")
-    # Every seed is looked at before the first run.
+    # All seeds are checked before the first run.
     files = [(seed, fresh_tier(options.tier, seed)) for seed in options.seeds]
     for number, (seed, file) in enumerate(files, start=1):
         print(f"seed {seed}, {number} of {len(files)}", flush=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 GIVEN = os.environ
 BIN = Path(".venv/bin").absolute()
-# Targets that are tiers; the others run standard, unless TIER names another.
+# Targets that are tiers; the other targets run standard, unless TIER names another tier.
 TIERS = ("smoke", "quick", "full")
 NEEDED = {
     "claim": ("ID", "give the id of a claim, such as fig1-initialisation (docs/claims.md has all)"),
@@ -52,12 +52,12 @@ def chapters():
 
 
 def chapter_path():
-    """Return where chapters of the user's own lie."""
+    """Return the folders of the user's own chapters, separated as in PATH."""
     return GIVEN.get("CHAPTER_PATH") or GIVEN.get("ALGOREG_CHAPTER_PATH", "")
 
 
 def check(target):
-    """Stop if a variable is wrong, or one is missing that the target needs."""
+    """Stop if a variable is wrong, or if a variable that the target needs is missing."""
     file, known = tier_file(target), chapters()
     if not re.fullmatch(r"[1-9][0-9]{0,3}", GIVEN["CORES"]):
         refuse("CORES", "allowed is a whole number from 1 to 9999")
@@ -76,19 +76,19 @@ def check(target):
 
 
 def check_reference(tier, folder):
-    """Stop if there is nothing to compare a tier, or the chapter in a folder, with."""
+    """Stop if a tier, or the chapter in a folder, has no reference to compare with."""
     if not Path("reference", tier).is_dir() and not folder:
         refuse("TIER", f"no reference for tier {tier}: reference/ has none")
     if not folder:
         return
-    # That of a chapter of the user's own lies beside it.
+    # The reference of a user's own chapter is in that chapter's folder.
     places = [Path("reference", tier, folder.name, "claims.json"), folder / "reference" / tier / "claims.json"]
     if not any(path.is_file() for path in places):
         refuse("NAME", f"this chapter has no reference for tier {tier}")
 
 
 def check_claim(folders):
-    """Stop if no chapter has the claim, and name those that begin alike."""
+    """Stop if no chapter has the claim, with a list of claims that begin alike."""
     text = "\n".join(path.read_text(encoding="utf-8") for folder in folders for path in folder.glob("claims.yaml"))
     ids = re.findall(r"^- id: (\S+)$", text, re.M)
     if GIVEN["ID"] not in ids:
@@ -97,7 +97,7 @@ def check_claim(folders):
 
 
 def run(target):
-    """Run the workflow with a bar, then show the verdicts; return Snakemake's exit status."""
+    """Run the workflow with a progress bar, then show the verdicts; return Snakemake's exit status."""
     file, claim, chapter = tier_file(target), GIVEN.get("ID", ""), GIVEN.get("NAME", "")
     goals, shown = [], []
     if target == "claim":
@@ -109,7 +109,7 @@ def run(target):
     environment = {**GIVEN, "PATH": f"{BIN}{os.pathsep}{GIVEN['PATH']}", "ALGOREG_CHAPTER_PATH": chapter_path()}
     command = [BIN / "snakemake", "--logger", "algoreg", "--cores", GIVEN["CORES"], *goals]
     command += [*shlex.split(GIVEN.get("ARGS", "")), "--configfile", file]
-    # Ctrl-C reaches Snakemake, too, which then ends its jobs; this process waits for it.
+    # Ctrl-C also reaches Snakemake, which then ends its jobs, and this process waits for that.
     signal.signal(signal.SIGINT, lambda *_: None)
     status = subprocess.run(command, env=environment).returncode
     subprocess.run([BIN / "python", "tools/show_verdicts.py", file, *shown, "--status", str(status)], env=environment)

@@ -1,5 +1,6 @@
-"""Print the verdict table of a tier, from its finished results:
-python tools/show_verdicts.py TIER-OR-FILE [ID | --chapter NAME].
+"""Print the verdicts of a tier from its finished results.
+
+Usage: python tools/show_verdicts.py TIER-OR-FILE [ID | --chapter NAME].
 """
 
 import argparse
@@ -14,7 +15,7 @@ from algoreg.settings.tier import JUDGING
 
 
 def finished(results, wanted):
-    """Return the verdicts below ``results/<tier>``: of these claims, or of all, judged together or one by one."""
+    """Return the verdicts below ``results/<tier>``, of these claims or of all, from one file or a file per claim."""
     folder = results / "claims"
     if wanted is not None:
         paths = [folder / f"{name}.json" for name in wanted]
@@ -25,7 +26,7 @@ def finished(results, wanted):
 
 
 def judging(shown):
-    """Return a line for claims of which none is judged: which tiers judge any of them; nothing if one is."""
+    """Return a line with the tiers that judge any of these claims; empty if this tier judges one."""
     if any(claim["verdict"] != "not-judged" for claim in shown):
         return ""
     ids = {claim["id"] for claim in shown}
@@ -49,7 +50,7 @@ def main():
             arguments.tier = load_yaml(Path(arguments.tier))["tier"]
         show(arguments)
     except SettingsError as error:
-        # A run that stopped has said so above.
+        # If the run stopped, its message is above.
         if not arguments.status:
             raise SystemExit(str(error).strip()) from error
     if arguments.status:
@@ -85,7 +86,7 @@ def show(arguments):
     print(f"\nFigures: {results}/figures · tables: {results}/tables · notebooks: {results}/notebooks")
     page = results / "report" / "index.html"
     if page.exists():
-        # Of a part of a tier the page is not made again.
+        # A run of a part of a tier does not rebuild the page.
         print(f"Report page{'' if wanted is None else ' of the last whole run'}: {page}")
 
 

@@ -9,14 +9,12 @@ from algoreg.reporting import documents
 from algoreg.results import records
 
 ROOT = Path(__file__).resolve().parents[1]
-# What the explorer's map shows; the workflow's rule names it, too.
+# The table that the explorer's map shows; the workflow's rule names it too.
 MAP_TABLE = "samples_r"
 
 
 def refresh_documents():
-    """Write every generated document that is not as it should be: of this project's chapters,
-    whatever else lies in ALGOREG_CHAPTER_PATH.
-    """
+    """Write every generated document whose text has changed, for this project's chapters alone."""
     os.environ.pop(plugins.CHAPTER_PATH, None)
     plugins.forget()
     for name, text in documents.generated(ROOT, MAP_TABLE).items():

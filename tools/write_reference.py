@@ -23,15 +23,16 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def made_files(tier, results, partial):
-    """Return the tables, verdicts and figures that a reference of a tier is made of, or those that are there.
+    """Return the tables, verdicts and figures that a reference of a tier is made from.
 
     Parameters
     ----------
     tier : mapping
-        Its settings.
+        The tier's settings.
     results : pathlib.Path
         The folder ``results/<tier>``.
     partial : bool
+        Whether to return only those that exist.
     """
     tables = [results / "tables" / f"{name}.csv" for name in plan.tables(tier)]
     if partial:
@@ -41,25 +42,25 @@ def made_files(tier, results, partial):
 
 
 def require_current(tier, claims, results, wanted):
-    """Stop unless the results, and all that they are made from, are what the present settings, code and inputs make.
+    """Stop unless the results, and all that they depend on, were made with the present settings, code and inputs.
 
     Parameters
     ----------
     tier : mapping
-        Its settings.
+        The tier's settings.
     claims : list of mapping
-        The claims of its chapters.
+        The claims of the tier's chapters.
     results : pathlib.Path
         The folder ``results/<tier>``.
     wanted : list of pathlib.Path
-        The files that the reference is made of.
+        The files that the reference is made from.
 
     Returns
     -------
     list of str
         All these results, as paths below ``results/<tier>``.
     """
-    # Recipes name files as the folder of the results sees them.
+    # Paths in recipes are relative to the folder that contains the results.
     with contextlib.chdir(results.resolve().parents[1]):
         files = [os.path.relpath(path.resolve()) for path in wanted]
         required = Recipes(tier, claims, ROOT).required(files)
@@ -70,19 +71,17 @@ def require_current(tier, claims, results, wanted):
         try:
             chain.require(required)
         except chain.BrokenChain as error:
-            raise SystemExit(f"{error}\nmake reference TIER={tier['tier']} makes first what is missing.") from error
+            raise SystemExit(f"{error}\nmake reference TIER={tier['tier']} creates first what is missing.") from error
     return list(map(records.name_in_tier, required))
 
 
 def ours(chapters):
-    """Return those of the chapters that are this project's: of one of the user's own no document of it tells."""
+    """Return this project's chapters, because its documents do not describe the user's own."""
     return [chapter for chapter in chapters if chapter.shipped]
 
 
 def keep_costs(tier, folder, chapters, made, whole):
-    """Add to reference/cost.json what the chapters' jobs took, and if the tier was run as a whole,
-    what all of it did.
-    """
+    """Add the costs of the chapters' jobs to reference/cost.json, and of the whole tier if all of it was run."""
     costs = references.costs()
     known = references.cost_of(folder, made) if whole else costs.get(tier, {})
     by_chapter = {**costs.get(tier, {}).get("chapters", {}), **references.chapter_costs(folder, ours(chapters), made)}
@@ -91,7 +90,7 @@ def keep_costs(tier, folder, chapters, made, whole):
 
 
 def read_options():
-    """Return what was asked for on the command line, or stop where it does not fit together."""
+    """Return the command line's options, or stop if they do not fit together."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tier", choices=TIERS)
     parser.add_argument(
@@ -119,7 +118,7 @@ def read_options():
 
 
 def keep(chapter, tier, texts, judged, partial):
-    """Write a chapter's reference, reference/<tier>/<chapter>/, if there is something in it."""
+    """Write a chapter's reference, reference/<tier>/<chapter>/, unless it would be empty."""
     if texts["tables"] or texts["comparisons"]:
         folder = references.folder_of(chapter, tier)
         snapshots.write(folder, texts, judged, partial)
@@ -127,9 +126,9 @@ def keep(chapter, tier, texts, judged, partial):
 
 
 def rejudge_references(blocks, chapters, tier):
-    """Write comparisons and verdicts of the references that are there anew, from their own tables.
+    """Recompute the comparisons and verdicts of existing references from their tables.
 
-    A criterion or a published curve that came later is judged this way from runs that are dear.
+    In this way a criterion or a published curve that was added later is judged from runs that are expensive to repeat.
     """
     for chapter in (one for one in chapters if references.claims_file(one, tier).exists()):
         frames, comparisons = references.read(chapter, tier)["tables"], {}
@@ -145,10 +144,10 @@ def rejudge_references(blocks, chapters, tier):
 
 
 def write_references(blocks, chapters, options):
-    """Write what the chapters' jobs took, and the chapters' references, from results that are current."""
+    """Write the costs of the chapters' jobs and the chapters' references, from results that are current."""
     tier, results, partial = options.tier, options.results, options.partial
     if options.chapter:
-        # Else make verify would ask for the whole of a tier of which only some chapters have a reference.
+        # Otherwise make verify would require a whole tier, although only some of its chapters have a reference.
         partial = any(map(references.is_partial, references.paths(tier).values()))
         wanted = [results / path for path in jobs.chapter_files(blocks, chapters[0])]
     else:
@@ -162,9 +161,7 @@ def write_references(blocks, chapters, options):
 
 
 def copy_figures(blocks, chapters, results):
-    """Copy the figures of this project's chapters to docs/figures: those of standard,
-    and of full those that standard does not draw.
-    """
+    """Copy the figures of this project's chapters to docs/figures, from full only those that standard does not draw."""
     (ROOT / "docs" / "figures").mkdir(exist_ok=True)
     own = {name for chapter in ours(chapters) for name in chapter.entries.get("figures", {})} & set(blocks["figures"])
     if blocks["tier"] == "full":
@@ -176,9 +173,7 @@ def copy_figures(blocks, chapters, results):
 
 
 def main():
-    """Write the chapters' references of the tier, and all documents that are made of them;
-    for standard and full also docs/figures.
-    """
+    """Write the references of a tier and all documents made from them; for standard and full also docs/figures."""
     options = read_options()
     blocks = checking.load_tier(ROOT / "config" / f"{options.tier}.yaml")
     chapters = load_chapters(options.chapter and [options.chapter])

@@ -1,8 +1,9 @@
-"""Checks that every algorithm and every ensemble passes: for the tests of whoever writes one, and for this project's.
+"""Checks that every algorithm and every ensemble must pass, for tests of your own plugins and for this project's tests.
 
-Each raises an ``AssertionError`` that names what does not hold. Like :func:`pylops.utils.dottest`, they compare the two
-sides of an equation at random points of a small problem, so they need no reference implementation. They do not say
-whether an algorithm is the one that its author means: compare it with a plain loop, too.
+Each check raises an ``AssertionError`` that names the property that fails. Like :func:`pylops.utils.dottest`, the
+checks compare the two sides of an equation at random points of a small problem, so they need no reference
+implementation. They cannot tell whether an algorithm is the one that its author intends: also compare it with a plain
+loop.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,16 +22,16 @@ from algoreg.numerics.seeds import stream
 from algoreg.settings import options as declared
 
 CPU = torch.device("cpu")
-# The small problem of all checks.
+# The small problem that all checks use.
 D, M, RANK, SEED = 4, 24, 2, 3
-# What two orders of the same float64 sums may differ by, relative to numbers of size 1.
+# The largest difference between float64 sums in two orders, relative to numbers of size 1.
 ROUNDING = 1e-11
-# For an algorithm's options that have no default.
+# Values for options of algorithms that have no default.
 REQUIRED_OPTIONS = {"alpha": 0.5, "batch_size": 3}
 
 
 def fitting_pairs() -> list[tuple[str, str]]:
-    """Return every algorithm's name with that of every ensemble that provides what it requires and can be drawn."""
+    """Return all pairs of an algorithm and an ensemble that can be drawn and provides what the algorithm requires."""
     return [
         (algorithm, ensemble)
         for algorithm in plugins.modules("algorithms")
@@ -52,7 +53,7 @@ def small_batch(
     device: torch.device = CPU,
     **options: Any,
 ) -> Batch:
-    """Return a batch of runs on a small problem, one target each.
+    """Return a batch of runs on a small problem, with one target per run.
 
     Parameters
     ----------
@@ -60,10 +61,10 @@ def small_batch(
         Their names in settings.
     observers : iterable of Observer
     iterations : iterable of int
-        The budget of every run.
+        The number of iterations of every run.
     device : torch.device
     **options
-        Of every run. The others have their defaults.
+        Options of every run. All other options have their defaults.
 
     Raises
     ------
@@ -76,7 +77,7 @@ def small_batch(
     fields = declared.of_algorithm(algorithm).model_fields
     defaults = {name: known.get(name, default) for name, default in declared.of_runs(algorithm).items()}
     if lacking := [name for name in defaults if fields[name].is_required() and name not in known]:
-        raise ValueError(f"{algorithm}: {', '.join(lacking)}: give the option a default, or this check its value")
+        raise ValueError(f"{algorithm}: {', '.join(lacking)}: give the option a default, or pass it a value here")
     runs = [
         {**defaults, "m": m, "step": 0.02, "target": number, "iterations": count, **options}
         for number, count in enumerate(iterations)
@@ -88,32 +89,32 @@ def small_batch(
 
 
 def check_algorithm(algorithm: str, ensemble: str | None = None, **options: Any) -> None:
-    """Check an algorithm against what the engine relies on.
+    """Check that an algorithm has the properties that the engine relies on.
 
     With S_t the state of runs 1 … B after t steps, ``advance(S_t, t, k)`` = S_{t+k}, and X(S) their estimates:
 
     - *steps*: S_{t+k} has the same bits whether ``advance`` takes the k steps at once or one by one.
     - *batch*: X(S_t) of run b is the same, to rounding, whether it runs alone or beside others.
-    - *prefix*: a run that knows the first m' < m measurements, beside one that knows all m, ends at the estimate of
-      a run on an ensemble of these m' alone (where the ensemble provides prefixes).
-    - *resume*: a descent that is saved after t steps and restored ends with the same bits as one that went on.
-      (An ensemble that is drawn as it is asked is compared to rounding, and not resumed.)
+    - *prefix*: a run that knows the first m' < m measurements, in a batch with one that knows all m, ends at the same
+      estimate as a run on an ensemble of only these m' (if the ensemble provides prefixes).
+    - *resume*: a descent that is saved after t steps and restored ends with the same bits as an uninterrupted one.
+      (On an ensemble that is drawn on demand, *steps* is checked to rounding, and *resume* is not checked.)
     - *estimate*: ``estimate(S)`` does not change S, is X = UUᵀ where ``factor(S)`` returns U, has no negative
       eigenvalue where ``estimates`` is ``psd``, and moves from its initial value.
 
     Parameters
     ----------
     algorithm : str
-        Its name in settings, which is that of its file.
+        Its name in settings, which is its file's name.
     ensemble : str, optional
-        All that fit and can be drawn, where none is named.
+        By default all ensembles that fit the algorithm and can be drawn.
     **options
-        Of every run, beside the defaults.
+        Options of every run that replace the defaults.
 
     Raises
     ------
     AssertionError
-        If one of these does not hold.
+        If one of these properties does not hold.
     ValueError
         If no ensemble fits, or an option lacks a value.
     """
@@ -129,32 +130,32 @@ def check_algorithm(algorithm: str, ensemble: str | None = None, **options: Any)
 
 
 def check_ensemble(ensemble: str) -> None:
-    """Check an ensemble against what algorithms rely on.
+    """Check that an ensemble has the properties that algorithms rely on.
 
     With 𝒜(X)_i = ⟨A_i, X⟩, its adjoint 𝒜*(w) = Σ_i w_i sym(A_i), and f(X) = |𝒜(X) − y|²/(2m), which is
     (``train_error`` · ``label_size``)²/2:
 
-    - *adjoint*: ⟨𝒜(X), w⟩ = ⟨X, 𝒜*(w)⟩ (where single measurements are provided).
+    - *adjoint*: ⟨𝒜(X), w⟩ = ⟨X, 𝒜*(w)⟩ (if the ensemble provides single measurements).
     - *gradient*: (f(X + H) − f(X − H))/2 = ⟨M(X), H⟩ for every H, exactly, as f is quadratic; M = 0 and f = 0 at
-      the target whose labels are y; ``gradient_and_residual`` returns M and √(2f).
-    - *factor*: ``factored_gradient`` is M(UUᵀ)U, ``descend`` is U ← U − ηM(UUᵀ)U as often as it is told, and
-      ``accelerate`` is that with momentum (where ``descend`` is provided).
-    - *prefix*: the first m' labels and M of a run that knows m' measurements are those of the ensemble that is drawn
-      with m'; without ``prefixes``, to ask for fewer is a ``ValueError``.
-    - *select*: 𝒜 of selected measurements is these entries of 𝒜(X).
+      the target with observations y; ``gradient_and_residual`` returns M and √(2f).
+    - *factor*: ``factored_gradient`` is M(UUᵀ)U, ``descend`` repeats U ← U − ηM(UUᵀ)U for the given number of steps,
+      and ``accelerate`` does the same with momentum (if the ensemble provides ``descend``).
+    - *prefix*: for a run that knows m' measurements, the observations and M equal those of an ensemble that is drawn
+      with m'; without ``prefixes``, asking for fewer measurements raises a ``ValueError``.
+    - *select*: 𝒜 of selected measurements equals the selected entries of 𝒜(X).
     - *batch*: M of a run is the same, to rounding, alone and beside others.
-    - *draw*: the same seed and number draw the same ensemble, and another number another one (where all of it is
-      drawn ahead).
+    - *draw*: the same seed and number draw the same ensemble, and another number draws another one (if the whole
+      ensemble is drawn ahead).
 
     Parameters
     ----------
     ensemble : str
-        Its name in settings, which is that of its file. One that is read from a file cannot be checked.
+        Its name in settings, which is its file's name. An ensemble that is read from a data file cannot be checked.
 
     Raises
     ------
     AssertionError
-        If one of these does not hold.
+        If one of these properties does not hold.
     """
     drawn = _draw(ensemble, _count_of(ensemble))
     random = stream("check", ensemble=ensemble, seed=SEED)
@@ -174,11 +175,11 @@ class _Pauses(Observer):
     stride = 2
 
     def observe(self, snapshot: object) -> None:
-        """See nothing."""
+        """Do nothing."""
 
 
 def _count_of(ensemble: str) -> int:
-    """Return how many measurements the small problem has: fewer where the ensemble has no more."""
+    """Return the number of measurements of the small problem: M, or the largest that the ensemble can have."""
     return min(M, declared.limits(ensemble).most_m(D) or M)
 
 
@@ -187,7 +188,7 @@ def _draw(ensemble: str, m: int, number: int = 0) -> Any:
 
 
 def _close(found: torch.Tensor, expected: torch.Tensor, message: str) -> None:
-    """Compare to rounding, relative to the largest number."""
+    """Raise an ``AssertionError`` unless two tensors are equal to rounding, relative to the largest number."""
     scale = 1 + float(expected.abs().max())
     assert found.shape == expected.shape, f"{message}: shapes {tuple(found.shape)} and {tuple(expected.shape)}"
     difference = float((found - expected).abs().max())
@@ -195,7 +196,7 @@ def _close(found: torch.Tensor, expected: torch.Tensor, message: str) -> None:
 
 
 def _two_steps(batch: Batch, places: list[int], ensemble: Ensemble, m: int) -> tuple[Algorithm, State]:
-    """Return the algorithm of some of the runs of a batch, and their state after two steps, taken one by one."""
+    """Return the algorithm for some of the runs of a batch, and their state after two single steps."""
     runs = [{**batch.runs[place], "m": m} for place in places]
     algorithm = batch.algorithm(ensemble.shared_by([m] * len(runs)), batch.labels[places], runs, batch.seed)
     state = algorithm.initial()
@@ -205,7 +206,7 @@ def _two_steps(batch: Batch, places: list[int], ensemble: Ensemble, m: int) -> t
 
 
 def _check_steps(batch: Batch, name: str) -> None:
-    """Check steps, batch and estimate; the batch is used up."""
+    """Check *steps*, *batch* and *estimate*; the batch cannot be used again."""
     ends, m = Ends(), batch.ensemble.m
     batch.observers = [ends]
     descent = Descent(batch, lambda line: None).run()
@@ -221,7 +222,7 @@ def _check_steps(batch: Batch, name: str) -> None:
             same = torch.equal(estimate, at_once[places]) or not batch.ensemble.drawn_ahead
             assert same, f"{name}: steps: taken at once they have other bits"
             initial = algorithm.estimate(algorithm.initial())
-            assert not torch.equal(estimate, initial), f"{name}: estimate: two steps leave it as it was"
+            assert not torch.equal(estimate, initial), f"{name}: estimate: two steps do not change it"
         assert torch.equal(algorithm.estimate(state), estimate), f"{name}: estimate: it changes the state"
         factor = algorithm.factor(state)
         if factor is not None:
@@ -232,7 +233,7 @@ def _check_steps(batch: Batch, name: str) -> None:
 
 
 def _check_prefix(batch: Batch, name: str) -> None:
-    """Check that a run that knows half of the measurements, beside one that knows all, is one on these alone."""
+    """Check that a run that knows half of the measurements, beside one that knows all, equals a run on these alone."""
     ensemble = batch.ensemble
     if "prefixes" not in ensemble.provides:
         return
@@ -257,7 +258,7 @@ def _check_resume(algorithm: str, ensemble: str, options: Mapping[str, Any]) -> 
 
     def fresh() -> tuple[Descent, Ends]:
         ends = Ends()
-        # At iteration 4 no run leaves: an algorithm that keeps something beside its state would have it.
+        # No run ends at iteration 4, so an algorithm that keeps data outside its state would still have them.
         return Descent(small_batch(algorithm, ensemble, [ends, _Pauses()], (3, 6), **options), lambda line: None), ends
 
     whole, expected = fresh()
@@ -303,7 +304,7 @@ def _check_gradient(drawn: Ensemble, random: np.random.Generator, name: str) -> 
     slope = (_loss(drawn, point + change, labels) - _loss(drawn, point - change, labels)) / 2
     _close(slope, _inner(gradient, change), f"{name}: gradient: (f(X + H) − f(X − H))/2 and ⟨M, H⟩")
     _close(drawn.gradient(targets, labels), torch.zeros_like(targets), f"{name}: gradient: M at the target and 0")
-    # Through a Gram matrix f at the target is known to rounding, and its root to that of rounding.
+    # Computed from a Gram matrix, f at the target is 0 to rounding, but √f only to the root of rounding.
     assert float(_loss(drawn, targets, labels).max()) < ROUNDING, f"{name}: gradient: f at the target is not 0"
     for place in range(2):
         one = slice(place, place + 1)

@@ -1,5 +1,5 @@
-# Tables made of tables: of the parts of one experiment, of runs that are selected from recorded descents, and of our runs
-# beside a published curve.
+# Tables that are made from other tables: the joined parts of an experiment, runs that are selected from recorded
+# descents, and our runs beside a published curve.
 
 
 rule tabulate_experiment:

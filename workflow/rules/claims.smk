@@ -1,4 +1,4 @@
-# One rule per claim that this tier judges, one for all others, the list of verdicts, and the check of the controls.
+# One rule per claim that this tier judges, one rule for all others, the list of verdicts, and the check of the controls.
 for entry in RECIPES.judged:
 
     rule:
@@ -23,7 +23,7 @@ for entry in RECIPES.judged:
             "../../scripts/judge_claim.py"
 
 
-# They have no tables to wait for: a job each would only start a Python each.
+# The claims that this tier does not judge read no tables, so one job writes them all and only one Python is started.
 if RECIPES.skipped:
 
     rule skip_claims:
@@ -37,8 +37,8 @@ if RECIPES.skipped:
         conda:
             "../../environment.yml"
         params:
-            # Snakemake keeps a copy of a parameter with each of the outputs, but not of one that depends on them: all
-            # entries with hundreds of outputs would be 64 MB.
+            # Snakemake stores a copy of each parameter with each output, which would be 64 MB for all entries and
+            # hundreds of outputs. It does not do so for a parameter that is a function of the outputs.
             job=lambda wildcards, output: RECIPES.skip_claims().params,
             job_sha256=result_chain.params_digest(RECIPES.skip_claims().params),
         message:
@@ -89,6 +89,6 @@ rule check_controls:
     params:
         job=RECIPES.check_controls().params,
     message:
-        "Checking that every control came out as it must"
+        "Checking the verdicts of the controls"
     script:
         "../../scripts/check_controls.py"

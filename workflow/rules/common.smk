@@ -1,4 +1,4 @@
-# Settings, checked before any job, and what the rules of all stages ask of them.
+# The settings, which are checked before any job starts, and functions that the rules of all stages call.
 import os
 import shutil
 import sys
@@ -7,16 +7,16 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-# What is read of Snakemake's own object of the workflow is read in these lines and in check_device, and nothing is set.
-# Not workflow.basedir: where another workflow imports this one as a module, that is the other one's folder.
+# Attributes of Snakemake's workflow object are only read in these lines and in check_device, and none is set.
+# workflow.basedir is not used, because it is the other workflow's folder if that imports this one as a module.
 ROOT = Path(str(workflow.current_basedir)).parents[1]
 IS_MAIN_PROCESS = workflow.is_main_process
-# A workflow that imports this one may have settings files of its own; it hands over one block of settings.
+# A workflow that imports this one may have further settings files; it passes one block of settings to this one.
 IS_ALONE = IS_MAIN_PROCESS and workflow.modifier.is_main_snakefile()
 SETTINGS_FILES = [str(file) for file in workflow.configfiles]
 SHARES_CACHE = workflow.enable_cache
 
-# Also for what jobs start, here or on a cluster: each of them reads this file first.
+# Set also for the processes that jobs start, here or on a cluster, because each of them reads this file first.
 for key in ("chapter_path", "algorithm_path"):
     if key in config:
         places = str(config[key]).split(os.pathsep)
@@ -26,7 +26,7 @@ for key in ("chapter_path", "algorithm_path"):
 
 if set("{}") & set(str(ROOT)):
     raise WorkflowError(
-        f"{ROOT}: Snakemake reads braces in the path of a workflow as wildcards. Move the checkout to a path without."
+        f"{ROOT}: Snakemake reads braces in the path of a workflow as wildcards. Move the checkout to a path without braces."
     )
 try:
     from algoreg import jobs, plugins
@@ -35,18 +35,18 @@ try:
     from algoreg.settings import plan, checking
     from algoreg.settings.workflow import checked
 
-    # Not under its own name: Snakemake runs these lines among its own, which have a chain already.
+    # Renamed, because Snakemake runs these lines in a namespace that already contains a chain.
     from algoreg.results import chain as result_chain
     from algoreg.results.records import sidecar_path
 except ModuleNotFoundError as error:
     raise WorkflowError(
-        f"{sys.executable} has no {error.name}: install the package and what it needs for it, "
+        f"{sys.executable} has no {error.name}: install the package with its dependencies, "
         f"'{sys.executable} -m pip install -e {ROOT}[workflow]', or run `make setup` in {ROOT} and use .venv there."
     ) from error
 
 
 def checked_settings():
-    """Complete the tier's settings and return its chapters' claims, or stop with every problem of both."""
+    """Complete the tier's settings and return its chapters' claims, or stop with a list of all problems."""
     try:
         complete, claims = checked(config, SETTINGS_FILES, ROOT, IS_ALONE)
     except checking.SettingsError as error:
@@ -62,8 +62,8 @@ MEASURED_IN_PARTS = [name for name, block in MEASURED.items() if plan.in_parts(b
 
 if SHARES_CACHE and config["device"] != "cpu":
     raise WorkflowError(
-        f"--cache with device = {config['device']}: cached results do not say on which device they were computed, "
-        "so only those of a CPU are cached. Add --config device=cpu, or leave --cache out."
+        f"--cache with device = {config['device']}: cached results do not record their device, "
+        "so only results of a CPU are cached. Add --config device=cpu, or leave --cache out."
     )
 
 
@@ -80,7 +80,7 @@ def result(path):
 
 
 def log_path(name):
-    """Return a log's path."""
+    """Return the path of a log."""
     return result(f"logs/{name}.log")
 
 
@@ -90,17 +90,17 @@ def sidecar(path):
 
 
 def one_of(names):
-    """Return the constraint of a wildcard that is one of these names; no name matches where there are none."""
+    """Return the constraint of a wildcard that must be one of these names; without names, no name matches."""
     return "|".join(names) or "0"
 
 
 def required(files):
-    """Return what results must have been made of, those that the given files are made from with them."""
+    """Return what the given results, and all results that they depend on, must have been made from."""
     return result_chain.as_params(RECIPES.required(files))
 
 
 def all_notebooks():
-    """Return the executed notebooks whose results this tier has, as pages; say which are left out for what they lack."""
+    """Return the pages of the notebooks whose results this tier has, and log which notebooks are left out and why."""
     for name, reads in RECIPES.notebooks.items():
         if reads["lacking"] and IS_MAIN_PROCESS:
             logger.info(
@@ -114,7 +114,7 @@ def all_notebooks():
 
 
 def gpus_per_job():
-    """Return how many GPUs a measuring job takes, so that local jobs share one by turns."""
+    """Return how many GPUs a measuring job needs, so that local jobs use one GPU in turn."""
     wanted = config["device"] == "cuda" or (
         config["device"] == "auto" and shutil.which("nvidia-smi")
     )
@@ -122,8 +122,9 @@ def gpus_per_job():
 
 
 def check_device():
-    """Stop if a GPU is asked for on this machine and there is none."""
-    # Not while parsing: which executor will run the jobs is known only then, and a cluster's submit host needs no GPU.
+    """Stop if the settings require a GPU and local jobs have none."""
+    # Checked at the start and not while parsing, because the executor is known only then: a cluster's submit host needs
+    # no GPU.
     if config["device"] != "cuda" or not workflow.local_exec:
         return
     import torch

@@ -1,5 +1,5 @@
-# Experiments are measured. One job measures a small one; the ensembles of a larger one are dealt out to several jobs, each of
-# which writes a part.
+# Measure experiments. One job measures a small experiment; several jobs share the ensembles of a larger one, and each
+# writes a part.
 
 
 rule measure:
@@ -44,7 +44,7 @@ use rule measure as measure_part with:
     wildcard_constraints:
         experiment=one_of(MEASURED_IN_PARTS),
     cache: True
-    # Before the small ones: what is dealt out takes longest.
+    # Parts come before small experiments, because experiments with parts take longest.
     priority: 7
     params:
         job=lambda wildcards: RECIPES.measure(

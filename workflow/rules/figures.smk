@@ -1,4 +1,4 @@
-# Pictures of the tables: one job draws all figures of a chapter.
+# Figures of the tables: one job draws all figures of a chapter.
 for chapter, shown in RECIPES.chapter_figures.items():
 
     rule:

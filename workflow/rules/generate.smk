@@ -1,4 +1,4 @@
-# What is drawn before it is measured, a file an ensemble: targets, and the labels that the ensemble gives them.
+# Generate the data before they are measured, one file per ensemble: targets and their observations.
 rule generate:
     input:
         unpack(
@@ -12,7 +12,7 @@ rule generate:
     log:
         log_path("generate/{experiment}-{ensemble}"),
     cache: True
-    # What measurements wait for comes first.
+    # Generated data come first, because measurements wait for them.
     priority: 20
     group:
         "experiments"

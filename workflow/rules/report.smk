@@ -35,7 +35,7 @@ rule build_page:
     input:
         **PAGE.inputs,
     output:
-        # Not in Snakemake's own report, which holds each file by itself: they link to each other and show figures.
+        # The pages are not in Snakemake's own report, which embeds single files: they link to each other and to figures.
         pages=RECIPES.pages(),
         sidecars=[sidecar(page) for page in RECIPES.pages()],
     log:
@@ -75,7 +75,7 @@ rule build_explorer:
     params:
         job=EXPLORER.params,
     message:
-        "Building the page on which descent runs live"
+        "Building the explorer page, on which descent runs live"
     script:
         "../../scripts/build_explorer.py"
 
@@ -116,7 +116,8 @@ rule compare_with_reference:
         report=result("verify.txt"),
     log:
         log_path("compare_with_reference"),
-    # In no group, as it needs check_controls, which is in none: what may fail by intent shall not take others with it.
+    # This rule and check_controls, which it needs, are in no group, because they may fail by intent and a failing job
+    # would stop the others of its group.
     conda:
         "../../environment.yml"
     params:

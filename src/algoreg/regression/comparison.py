@@ -1,4 +1,4 @@
-"""The comparison of a new run with committed numbers."""
+"""Compare a new run with committed numbers."""
 
 import numpy as np
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
@@ -14,11 +14,10 @@ IDENTICAL, WITHIN, DIFFERENT = "identical", "within tolerance", "DIFFERENT"
 
 
 def ratios(new, old, table, tolerances):
-    """Return how far each measured cell lies from another table's of the same rows, over what is allowed there:
-    ``{column: (n,)}``.
+    """Return ``{column: (n,)}``, the difference of each measured cell from the other table's, over its tolerance.
 
-    Infinite where a value is missing or infinite on one side only, −1 where both are missing. Columns without any value
-    are left out.
+    The tables have the same rows. A ratio is infinite if a value is missing or infinite on one side only, and −1 if it
+    is missing on both. Columns without any value are left out.
     """
     found = {}
     for column in values_of(old):
@@ -27,7 +26,7 @@ def ratios(new, old, table, tolerances):
         if (np.isnan(a) & np.isnan(b)).all():
             continue
         allowed = tolerances.allowed(table, column, b, old["status"], old)
-        # An empty cell is no row to name, not even where nothing differs.
+        # Missing cells have −1, so that _worst never reports them, not even if no cell differs.
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.nan_to_num(np.abs(a - b) / allowed, nan=-1.0)
         ratio[one_sided] = np.inf
@@ -36,7 +35,7 @@ def ratios(new, old, table, tolerances):
 
 
 def same_rows(new, old, table, tolerances):
-    """Return whether two tables have the same rows, and no more of them ended otherwise than may."""
+    """Return whether two tables have the same rows, and no more different statuses than allowed."""
     moved = (new["status"] != old["status"]).sum() if _same_keys(new, old) else np.inf
     return bool(moved <= tolerances.allowed_over(table, "status", len(old)))
 
@@ -47,7 +46,7 @@ def _same_keys(new, old):
 
 
 def _compare_table(new, old, table, tolerances):
-    """Return the outcome, and what differs: of cells over tolerance how many and the worst."""
+    """Return the outcome and a description of the differences: the number of cells over tolerance, and the worst."""
     if not _same_keys(new, old):
         return DIFFERENT, "rows differ"
     if set(new) != set(old):
@@ -74,7 +73,7 @@ def _point(table, row):
 
 
 def _worst(new, old, found):
-    """Return the cell that differs most, in words; ``found`` is of :func:`ratios`."""
+    """Return a description of the cell that differs most; ``found`` is the result of :func:`ratios`."""
     column = max(found, key=lambda name: found[name].max())
     row = int(found[column].argmax())
     a, b = new[column][row], old[column][row]
@@ -109,19 +108,19 @@ def compare(new, old, tolerances=None):
     new, old : mapping
         See :mod:`algoreg.regression.references`.
     tolerances : Tolerances, optional
-        The committed ones when left out.
+        By default the committed ones.
 
     Returns
     -------
     lines : list of str
-        One per table, and per claim that changed.
+        One line per table, and per claim that changed.
     passed : bool
         False if a table or a verdict is different.
     """
     tolerances = tolerances or Tolerances.load()
     lines = []
     if old.get("partial"):
-        lines.append("the reference is of a part of this tier: only that is compared")
+        lines.append("the reference covers a part of this tier: only that part is compared")
         new = _part_of(new, old)
     found = [each for kind in MAPPINGS for each in _compare_tables(kind, new[kind], old[kind], tolerances)]
     found += _compare_claims(new["claims"], old["claims"], tolerances)
@@ -129,7 +128,7 @@ def compare(new, old, tolerances=None):
 
 
 def _compare_tables(kind, new, old, tolerances):
-    """Return a line and whether it passes for every table of a kind."""
+    """Return ``(line, whether it passes)`` for every table of a kind."""
     found = []
     for name in sorted({*new, *old}):
         if name in new and name in old:
@@ -142,7 +141,7 @@ def _compare_tables(kind, new, old, tolerances):
 
 
 def _compare_claims(new, old, tolerances):
-    """Return a line and whether it passes for every claim that is not as it was, and how many are."""
+    """Return ``(line, whether it passes)`` for every claim that changed, and a line with the number of the others."""
     found, alike = [], 0
     ours, theirs = ({claim["id"]: claim for claim in side} for side in (new, old))
     for name in dict.fromkeys([*ours, *theirs]):
@@ -158,19 +157,19 @@ def _compare_claims(new, old, tolerances):
 
 
 def _part_of(new, old):
-    """Return what a run has of a reference's tables and claims."""
+    """Return the part of a run whose tables and claims are in a reference."""
     named = {kind: {name: table for name, table in new[kind].items() if name in old[kind]} for kind in MAPPINGS}
     known = {claim["id"] for claim in old["claims"]}
     return {**new, **named, "claims": [claim for claim in new["claims"] if claim["id"] in known]}
 
 
 def claim_scale(claim):
-    """Return the size of a claim's numbers: an interval's end near 0 is compared on the scale of the whole interval."""
+    """Return the largest of a claim's numbers, as an interval's end near 0 is compared on the interval's scale."""
     return max((abs(claim[field]) for field in NUMBERS if claim[field] is not None), default=0.0)
 
 
 def _claim_difference(claim, other, tolerances):
-    """Return what differs between a claim and its reference, in words, or None."""
+    """Return a description of how a claim differs from its reference; None if it does not."""
     for field in ("margin", "verdict", "control_verdict", "positive_control_verdict"):
         if claim[field] != other[field]:
             return f"{field.replace('_', ' ')} {claim[field]}, reference {other[field]}"
@@ -184,7 +183,7 @@ def _claim_difference(claim, other, tolerances):
 
 
 def _at_the_margin(claim, other, tolerances):
-    """Return whether only the verdict differs, and because an interval's end lies at the margin in both runs."""
+    """Return whether only the verdict differs, and an interval's end is at the margin."""
     same = {**claim, "verdict": other["verdict"]}
     if _claim_difference(same, other, tolerances) is not None or not {claim["verdict"], other["verdict"]} <= JUDGED:
         return False

@@ -1,11 +1,11 @@
-"""Committed numbers of a chapter in a tier: where they lie, and how they are read.
+"""The committed numbers of a chapter in a tier: their files, and how to read them.
 
-Those of the project's chapters lie in ``reference/<tier>/<chapter>/``: one CSV per table, and ``claims.json`` with
-verdicts, estimates and intervals. A chapter of the user's own may have them in ``reference/<tier>/`` of its folder.
+The project's chapters have them in ``reference/<tier>/<chapter>/``: one CSV per table, and ``claims.json`` with
+verdicts, estimates and intervals. A user's chapter may have them in ``reference/<tier>/`` of its folder.
 
-In memory a reference is a mapping. It has ``tables`` and ``comparisons`` with published curves, data frames by name,
-``claims``, and ``partial`` where it is of a part of its tier. In a table the columns before ``status`` name a row, and
-those after it were measured.
+In memory a reference is a mapping with ``tables`` and ``comparisons`` (with published curves), which are data frames by
+name, ``claims``, and ``partial`` if it covers a part of its tier. In a table the columns before ``status`` identify a
+row, and those after it were measured.
 """
 
 import json
@@ -39,7 +39,7 @@ def paths(tier, names=None):
 
 
 def files(claims):
-    """Return the files of a reference that has this file of claims."""
+    """Return the files of a reference, given its file of claims."""
     return [claims, *sorted(claims.parent.glob("*.csv"))]
 
 
@@ -48,23 +48,23 @@ def _json(path):
 
 
 def is_partial(claims):
-    """Return whether the reference with this file of claims is of a part of its tier."""
+    """Return whether the reference with this file of claims covers only a part of its tier."""
     return _json(claims).get("partial", False)
 
 
 def read_claims(tier, names=None):
-    """Return the committed claims of a tier, or of these chapters in it."""
+    """Return the committed claims of a tier, by default of all chapters."""
     return [claim for path in paths(tier, names).values() for claim in _json(path)["claims"]]
 
 
 def claim_of(content, identity):
-    """Return a reference's entry on a claim."""
+    """Return a claim's entry in a reference."""
     (claim,) = (claim for claim in content["claims"] if claim["id"] == identity)
     return claim
 
 
 def keys_of(table):
-    """Return the columns that name the rows of a table."""
+    """Return the columns that identify a row of a table."""
     return list(table.columns[: table.columns.get_loc("status")])
 
 
@@ -74,18 +74,18 @@ def values_of(table):
 
 
 def read_table(source):
-    """Return a committed table of runs or of an experiment; what was measured are floats."""
+    """Read a committed table of runs or of an experiment, with its measured columns as floats."""
     frame = pd.read_csv(source)
     return frame.astype(dict.fromkeys(values_of(frame), float))
 
 
 def read_comparison(source):
-    """Return a committed comparison with a published curve."""
+    """Read a committed comparison with a published curve."""
     return pd.read_csv(source)
 
 
 def read(chapter, tier):
-    """Return the reference of a chapter in a tier."""
+    """Read the reference of a chapter in a tier."""
     claims = claims_file(chapter, tier)
     content = {**_json(claims), **{kind: {} for kind in MAPPINGS}}
     order = {name: number for number, name in enumerate(chapter.tables)}
@@ -98,7 +98,7 @@ def read(chapter, tier):
 
 
 def read_tier(tier):
-    """Return the references of a tier's chapters as one, with what the tier cost; None where there is none."""
+    """Return the references of a tier's chapters joined into one, with the tier's cost; None if there are none."""
     parts = [read(chapter, tier) for chapter in load_chapters() if claims_file(chapter, tier).exists()]
     if not parts:
         return None
@@ -111,14 +111,14 @@ def read_tier(tier):
 
 
 def left_open(chapter, chosen):
-    """Return the ids of a chapter's claims that read a table of a chapter that is not among those chosen."""
+    """Return the ids of a chapter's claims that read a table of a chapter that was not chosen."""
     names = {one.name for one in chosen}
     elsewhere = {table for one in load_chapters() if one.name not in names for table in one.tables}
     return {claim["id"] for claim in chapter.claims if elsewhere & set(claim["experiments"])}
 
 
 def costs():
-    """Return what the tiers' jobs took, by tier."""
+    """Return the committed CPU time and memory of the tiers' jobs, by tier."""
     return _json(COSTS)
 
 
@@ -130,11 +130,12 @@ def cost_of(folder, results):
     folder : pathlib.Path
         ``results/<tier>/provenance``.
     results : iterable of str
-        The results that a reference is made of, and what these are made of, as paths below ``results/<tier>``. Others
-        of their kinds were made by earlier settings, and do not count; pages, which no reference is made of, do.
+        The results that a reference is made from, directly or indirectly, as paths below ``results/<tier>``. Other
+        data, measurements, tables, claims and figures were made with earlier settings and are not counted. All other
+        results, such as pages, are counted.
     """
     kept = {PurePosixPath(name).with_suffix("") for name in results}
-    # A figure's files differ in the suffix alone.
+    # The files of a figure differ only in their suffix.
     names = {path: path.relative_to(folder).with_suffix("").with_suffix("") for path in folder.rglob("*.json")}
     counted = [path for path, name in names.items() if name in kept or name.parts[0] not in CHAINED]
     found = [one for one in map(_json, counted) if "cpu_seconds" in one]
@@ -147,15 +148,15 @@ def cost_of(folder, results):
 
 
 def chapter_costs(folder, chapters, results):
-    """Return the CPU seconds that each chapter's data, measurements and tables took, figures aside, by chapter.
+    """Return the CPU seconds of each chapter's data, measurements and tables, without figures, by chapter.
 
-    Parameters are those of :func:`cost_of`, and the chapters.
+    The other parameters are the same as for :func:`cost_of`.
     """
     owner = {name: chapter.name for chapter in chapters for name in chapter.tables}
     seconds = dict.fromkeys(owner.values(), 0.0)
     for path in map(PurePosixPath, results):
         if path.parts[0] in ("data", "experiments", "tables"):
-            # A file of one ensemble or part lies in a folder of its name.
+            # Files of single ensembles or parts are in a folder with the table's name.
             name = path.parts[1].partition(".")[0]
             if name in owner:
                 seconds[owner[name]] += _json(folder / f"{path}.json").get("cpu_seconds", 0)
@@ -163,11 +164,11 @@ def chapter_costs(folder, chapters, results):
 
 
 def duration(tier):
-    """Return how long a tier takes, as a sentence; None where nobody has measured it."""
+    """Return a sentence about how long a tier takes; None if that has not been measured."""
     cost = costs().get(tier)
     if cost is None:
         return None
     if "cpu_seconds" not in cost:
-        return f"All of tier {tier} takes hours: make estimate TIER={tier} says how long its descents take here."
+        return f"All of tier {tier} takes hours: make estimate TIER={tier} estimates how long its descents take here."
     minutes = cost["cpu_seconds"] / 60
-    return f"All of tier {tier} took {minutes:.0f} minutes of CPU time where its reference was made, less the start of each job."
+    return f"All of tier {tier} took {minutes:.0f} minutes of CPU time where its reference was made, without the start of each job."

@@ -1,4 +1,4 @@
-"""Verdicts and estimates from tables that are committed, without running anything."""
+"""Compute verdicts and estimates from committed tables, without running anything."""
 
 from algoreg import plugins
 from algoreg.claims import judging, published
@@ -10,18 +10,18 @@ from algoreg.settings.chapters import entry_of
 
 
 def at_other_values(content, identity, option, values) -> list[Estimate]:
-    """Return what a claim's estimand comes to in a reference at other values of one of its options.
+    """Return the estimates of a claim from a reference, at other values of one of its estimand's options.
 
     Parameters
     ----------
     content : mapping
         A reference (:mod:`algoreg.regression.references`) with the claim and its tables.
     identity : str
-        The claim.
+        The claim's id.
     option : str
-        Of its estimand.
+        The option of its estimand.
     values : iterable
-        At the claim's own value the committed estimate is returned.
+        The option's values. At the value in the claim the committed estimate is returned.
     """
     entry, own = entry_of(identity), claim_of(content, identity)
     frames = {name: content["tables"][name] for name in entry["experiments"]}
@@ -37,7 +37,7 @@ def at_other_values(content, identity, option, values) -> list[Estimate]:
 
 
 def rejudge(frames, tier, registry):
-    """Return the verdicts of the claims whose tables, data frames by name, are all there, by the claims' names."""
+    """Return ``{id: verdict}`` of the claims whose tables are all in ``frames``, data frames by name."""
     curves = {name: published.load_published(name) for name in published.curves()}
     return {
         entry["id"]: judging.judge(entry, frames, curves, tier["seed"], plugins.functions("estimands"))

@@ -1,4 +1,4 @@
-"""What is committed of a chapter's results in a tier: tables, comparisons with published curves, verdicts."""
+"""Write the results of a chapter that are committed: tables, comparisons with published curves, verdicts."""
 
 import io
 import json
@@ -18,40 +18,40 @@ CLAIM_FIELDS = (
     "control_verdict",
     "positive_control_verdict",
     "margin",
-    # Shown beside the verdicts, not compared: a control may be a run that nothing holds together.
+    # These are shown beside the verdicts but not compared, because nothing may keep a control's estimate stable.
     "control_estimate",
     "positive_control_estimate",
 )
 VALUES = ("train_error", "test_error")
-# Significant digits of numbers: tolerances need three, 2·10⁻³ being the tightest; two more tell how far within it a
-# number lies, and one more keeps the three that documents print from being rounded twice.
+# Significant digits of numbers: three for the tolerances, of which 2·10⁻³ is the tightest; two more to show how far
+# within its tolerance a number is; and one more so that the three digits in documents are not rounded twice.
 DIGITS = 6
 
 
 def table_text(frame, keys, values):
-    """Return the committed form of a table, a CSV: what names its rows, how they ended, what was measured."""
+    """Return the committed form of a table: a CSV with its keys, the status and its measured columns."""
     return comparison_text(frame[[*keys, "status", *values]].astype(dict.fromkeys(values, float)))
 
 
 def comparison_text(frame):
-    """Return the committed form of a comparison with a published curve, a CSV with all its columns."""
+    """Return the committed form of a comparison with a published curve: a CSV with all its columns."""
     style = f"{{:.{DIGITS}g}}".format
     numbers = {column: frame[column].map(style, na_action="ignore") for column in frame.select_dtypes("float")}
     return frame.assign(**numbers).to_csv(index=False, lineterminator="\n")
 
 
 def texts(results, tier, chapter, partial=False):
-    """Return the committed form of a chapter's tables in a tier, by kind and name: texts.
+    """Return the committed form of a chapter's tables in a tier as texts, by kind and name.
 
     Parameters
     ----------
     results : pathlib.Path
         The folder ``results/<tier>``.
     tier : mapping
-        Its settings.
+        The tier's settings.
     chapter : algoreg.settings.chapters.Chapter
     partial : bool
-        Only of the tables that are there, of a tier that has been run in part.
+        Whether to skip missing tables, because the tier has been run in part.
     """
     found = {kind: {} for kind in MAPPINGS}
     for name in (name for name in plan.tables(tier) if name in chapter.entries.get("experiments", {})):
@@ -70,8 +70,10 @@ def texts(results, tier, chapter, partial=False):
 
 
 def claims(results, tier, chapter, partial=False):
-    """Return what is committed of a chapter's verdicts, in their order; of those that the tier judges the ones that
-    are there, where it has been run in part.
+    """Return the committed fields of a chapter's verdicts, in the order of its claims.
+
+    With ``partial``, a judging tier skips the claims that it does not judge, and verdicts that are missing are skipped.
+    The parameters are the same as for :func:`texts`.
     """
     every = not partial or size_of(tier) not in JUDGING
     wanted = [entry for entry in chapter.claims if every or plan.is_judged(entry, tier)]
@@ -81,9 +83,9 @@ def claims(results, tier, chapter, partial=False):
 
 
 def snapshot(results, tier, chapter, partial=False):
-    """Return a chapter's results as a reference has them (:mod:`algoreg.regression.references`).
+    """Return a chapter's results in the form of a reference (:mod:`algoreg.regression.references`).
 
-    The parameters are those of :func:`texts`.
+    The parameters are the same as for :func:`texts`.
     """
     found, readers = texts(results, tier, chapter, partial), {"tables": read_table, "comparisons": read_comparison}
     return {
@@ -94,8 +96,9 @@ def snapshot(results, tier, chapter, partial=False):
 
 
 def write(folder, texts, verdicts, partial=False):
-    """Write a chapter's reference. One of a part of a tier keeps what only an earlier one had: a dear tier is run from
-    part to part.
+    """Write a chapter's reference.
+
+    A partial reference keeps the tables and claims of an earlier one, because an expensive tier is run part by part.
 
     Parameters
     ----------

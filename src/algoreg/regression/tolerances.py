@@ -1,7 +1,7 @@
-"""How far numbers may lie from the committed ones.
+"""How much numbers may differ from the committed ones.
 
-``reference/tolerances.yaml`` says what a number may differ by, and holds what every table has; a chapter's own
-``tolerances.yaml`` holds what its tables and claims have otherwise, and why.
+``reference/tolerances.yaml`` explains the tolerances and contains the default of all tables; the ``tolerances.yaml`` of
+a chapter contains the exceptions of its tables and claims, with their reasons.
 """
 
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ DERIVED = ("relative", "floor")
 
 @dataclass(frozen=True)
 class Tolerances:
-    """How far numbers may lie from the committed ones.
+    """How much numbers may differ from the committed ones.
 
     Attributes
     ----------
@@ -29,10 +29,10 @@ class Tolerances:
     derived : mapping
         ``relative`` and ``floor`` of estimates, of the ends of their intervals, and of tables derived from others.
     tables : mapping of table pattern to mapping of column pattern to mapping
-        What differs from the default; with ``exception``, also for the rows whose keys are those of its ``where`` and
-        whose committed value is at least its ``from``: their ``relative`` is its own.
+        The numbers that replace the default. An ``exception`` has another ``relative`` for the rows whose keys equal
+        its ``where`` and whose committed value is at least its ``from``.
     claims : mapping of str to mapping
-        The claims whose estimates and intervals have a ``relative`` of their own, in place of the derived one.
+        For some claims, the ``relative`` of their estimates and intervals, which replaces the derived one.
     """
 
     default: dict
@@ -42,13 +42,13 @@ class Tolerances:
 
     @classmethod
     def load(cls, path=TOLERANCES, chapters=None):
-        """Read the file of all tables and those of the chapters, of all of them when left out.
+        """Read the file for all tables and the files of the chapters, by default of all chapters.
 
         Raises
         ------
         ValueError
-            If a part is missing or unknown, not a number of at least 0, has no reason, or is of no table or claim of
-            its chapter.
+            If an entry is missing or unknown, is not a number of at least 0, has no reason, or names no table or claim
+            of its chapter.
         """
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         _check(content["default"], f"{path}: default", complete=NUMBERS)
@@ -72,28 +72,28 @@ class Tolerances:
         return cls(content["default"], content["derived"], tables, claims)
 
     def of(self, table, column):
-        """Return the numbers of a column; the column ``status`` has a ``share`` alone."""
+        """Return the numbers of a column; for the column ``status`` only ``share`` matters."""
         for pattern, columns in self.tables.items():
             for name, part in columns.items():
-                # How a run ended is no number: "*" does not mean it.
+                # The pattern "*" does not match the status, because a status is not a number.
                 fits = name == column if column == "status" else fnmatchcase(column, name)
                 if fits and fnmatchcase(table, pattern):
                     return {**self.default, **part}
         return self.default
 
     def allowed(self, table, column, reference, status, keys=None, scale=None):
-        """Return by how much each cell of a column may differ, shape (n,).
+        """Return how much each cell of a column may differ, shape (n,).
 
         Parameters
         ----------
         table, column : str
         reference : numpy.ndarray, shape (n,)
-            The committed values, NaN where there is none.
+            The committed values; NaN for missing ones.
         status : sequence of str, length n
         keys : mapping of str to sequence of length n, optional
-            What names the rows, such as the table itself; without it no row is an exception.
+            The columns that identify the rows, such as the table itself; without them no row is an exception.
         scale : float, optional
-            The size of the column's values where ``reference`` is not all of it.
+            The size of the column's values, if ``reference`` contains only a part of the column.
         """
         part = self.of(table, column)
         sizes = np.abs(reference)
@@ -110,9 +110,7 @@ class Tolerances:
         return int(self.of(table, column)["share"] * rows)
 
     def close(self, a, b, scale=0.0, claim=None):
-        """Return whether two derived numbers agree; ``scale`` is the size of what they belong to,
-        a ``claim`` or a table.
-        """
+        """Return whether two derived numbers agree; ``scale`` is the size of their ``claim`` or table."""
         part = {**self.derived, **self.claims.get(claim, {})}
         return abs(a - b) <= part["relative"] * np.maximum(abs(b), max(abs(scale), part["floor"]))
 
@@ -123,7 +121,7 @@ def _is_size(value):
 
 
 def _check(part, place, complete=()):
-    """Raise a ValueError where an entry has a key or a value that is not allowed, lacks one, or has no reason."""
+    """Raise a ValueError if an entry has a key or a value that is not allowed, lacks one, or has no reason."""
     known = complete or NUMBERS
     wrong = set(part) - {*known, "reason", *(() if complete else ("exception",))}
     wrong = wrong or set(complete) - set(part)
@@ -135,13 +133,13 @@ def _check(part, place, complete=()):
 
 
 def _check_known(pattern, names, place, kind):
-    """Raise a ValueError where a pattern fits none of a chapter's names."""
+    """Raise a ValueError if a pattern matches none of a chapter's names."""
     if not any(fnmatchcase(name, pattern) for name in names):
         raise ValueError(f"{place}: {pattern}: no {kind} of the chapter; it has {', '.join(names) or 'none'}")
 
 
 def _check_exception(part, place):
-    """Raise a ValueError where an exception's keys or values are not those that are allowed."""
+    """Raise a ValueError if an exception has keys or values that are not allowed, or lacks one."""
     if part is None:
         return
     numbers = isinstance(part, dict) and all(_is_size(part.get(key)) for key in ("from", "relative"))
@@ -152,7 +150,7 @@ def _check_exception(part, place):
 
 
 def column_scale(values):
-    """Return the median of a column's absolute values that are not 0, or 0 where there are none."""
+    """Return the median of a column's non-zero absolute values, or 0 if there are none."""
     sizes = np.abs(values)
     seen = sizes[np.nan_to_num(sizes) > 0]
     return float(np.median(seen)) if len(seen) else 0.0

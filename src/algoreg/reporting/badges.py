@@ -1,16 +1,16 @@
-"""Badges: small pictures in README with facts about the project, drawn from its own files."""
+"""Draw the badges in README: small pictures with facts about the project, which are read from its files."""
 
 import tomllib
 from collections import Counter
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-# Width of a letter of 11 pixels, and the space around a text.
+# Width of a letter in an 11-pixel font, the padding of a text, and the height of a badge.
 LETTER, PADDING, HEIGHT = 6.6, 12, 20
 
 
 def drawn(label: str, value: str, colour: str = "#33507d") -> str:
-    """Return a badge, a label beside its value, as the text of an SVG."""
+    """Return a badge, which shows a label beside its value, as the text of an SVG."""
     left, right = (round(len(text) * LETTER + PADDING) for text in (label, value))
     said = escape(f"{label}: {value}")
     texts = "".join(

@@ -1,21 +1,19 @@
-"""The words of figures: their panels' titles and what was run,
-written into their files and read back from an SVG.
-"""
+"""Write the panels' titles and the caption of a figure into its files, and read them from an SVG."""
 
 import re
 from html import unescape
 
-# What the formats call a title and a description.
+# The keys for a title and a description in each format.
 KEYS = {"svg": ("Title", "Description"), "pdf": ("Title", "Subject"), "png": ("Title", "Description")}
 
 
 def metadata(figure, kind):
-    """Return the metadata for a figure's file, by the format's own keys; empty for a figure without a caption.
+    """Return the metadata for a figure's file, by the format's keys; empty for a figure without a caption.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        Its ``caption`` is set by :func:`algoreg.reporting.charts.panels.finish`.
+        A figure whose ``caption`` was set by :func:`algoreg.reporting.charts.panels.finish`.
     kind : str
         ``svg``, ``pdf`` or ``png``.
     """
@@ -28,9 +26,7 @@ def metadata(figure, kind):
 
 
 def read(svg):
-    """Return what the panels of an SVG, given as text, conclude and what was run,
-    as (titles, caption); empty where there is none.
-    """
+    """Return ``(titles, caption)`` of an SVG, given as text: panels' conclusions and what was run; empty if none."""
     found = (re.search(rf"<{name}>(.*?)</{name}>", svg, re.DOTALL) for name in ("title", "dc:description"))
     titles, caption = (unescape(one[1]).strip() if one else "" for one in found)
     return titles, caption

@@ -1,4 +1,4 @@
-"""Executed notebooks before they are written: links from where they lie, pictures with words."""
+"""Prepare executed notebooks for writing: correct links, and alternative text for pictures."""
 
 import os
 import re
@@ -6,16 +6,16 @@ from pathlib import Path
 
 
 def relink(notebook, written, root):
-    """Make links that hold in the folder ``notebooks`` hold in the folder that the executed notebook is written to.
+    """Change relative links from the folder ``notebooks`` so that they hold in the executed notebook's folder.
 
     Parameters
     ----------
     notebook : mapping
-        Of nbformat 4; its text is changed.
+        A notebook of nbformat 4, whose text is changed.
     written : path
-        Where it is written.
+        The path to which it is written.
     root : path
-        The repository that ``notebooks`` lies in.
+        The repository that contains ``notebooks``.
     """
     back = Path(os.path.relpath(Path(root).resolve(), Path(written).resolve().parent)).as_posix()
     for cell in notebook["cells"]:
@@ -24,9 +24,7 @@ def relink(notebook, written, root):
 
 
 def describe(notebook):
-    """Give a notebook's pictures without alternative text that of the heading above them,
-    for those who do not see them.
-    """
+    """Use the heading above a notebook's picture as its alternative text if it has none, for screen readers."""
     heading = ""
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":

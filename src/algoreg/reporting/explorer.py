@@ -1,6 +1,6 @@
 """The explorer: one page on which descent runs live in a browser, from its parts in ``workflow/report/explorer/``.
 
-The browser computes the runs. What is measured, and what theory counts, is put into the page here.
+The browser computes the runs. This module adds the measured map, and degrees of freedom and dimensions from theory.
 """
 
 import json
@@ -18,26 +18,22 @@ from algoreg.reporting.charts.text import number
 from algoreg.reporting.page.policy import security_policy
 
 SIZES = range(8, 129, 2)
-# Of the runs that the page shows beside one another, at most.
+# Letters for the runs that the page shows beside each other, at most four.
 LETTERS = "ABCD"
 RANKS = range(1, 9)
-# In this order: each uses the ones before.
+# The scripts in this order, because each uses those before it.
 SCRIPTS = ("state.js", "charts.js", "view.js")
 WORKER = ("numerics.js", "data.js", "worker.js")
 
 
 def presets(folder: Path) -> list[dict[str, str]]:
-    """Return what ``presets.json`` of a folder has to look at: ``name``, ``see`` and ``hash``,
-    the part of an address that sets it.
-    """
+    """Return the presets in a folder's ``presets.json``: ``name``, ``see`` and ``hash``, the address part for each."""
     found = json.loads((Path(folder) / "presets.json").read_text(encoding="utf-8"))
     return [{"name": one["name"], "see": one["see"], "hash": urlencode(one["link"])} for one in found]
 
 
 def dimensions(sizes: Iterable[int] = SIZES) -> dict[int, dict[str, list]]:
-    """Return the numbers of a symmetric matrix of rank 1 to 8,
-    and the measurements that least trace needs, by size d.
-    """
+    """Return, by size d, the degrees of freedom of ranks 1 to 8 and the measurements that least trace needs."""
     return {
         d: {
             "free": [degrees_of_freedom(d, rank) for rank in RANKS],
@@ -50,12 +46,12 @@ def dimensions(sizes: Iterable[int] = SIZES) -> dict[int, dict[str, list]]:
 def measured(table: pd.DataFrame) -> dict:
     """Return the median test errors of a table of the experiment ``threshold``, over rank and m/(dr).
 
-    Its rows of equal eigenvalues (``spectrum`` flat) are taken: of one d, α, step and time.
+    Only its rows of equal eigenvalues (``spectrum`` flat) are used, which have one d, α, step and time.
 
     Returns
     -------
     dict
-        ``d``, ``alpha``, ``ranks``, ``ratios`` and ``errors``, a row per rank.
+        ``d``, ``alpha``, ``ranks``, ``ratios`` and ``errors``, with a row per rank.
 
     Raises
     ------
@@ -67,7 +63,7 @@ def measured(table: pd.DataFrame) -> dict:
         if frame[column].nunique() != 1:
             raise ValueError(f"{column} has {frame[column].nunique()} values: allowed is one")
     d = int(frame["d"].iloc[0])
-    # A diverged run counts as one that has found nothing; m is rounded, so that ratios agree to a few hundredths.
+    # A diverged run counts as a run that recovers nothing. As m is rounded, ratios agree to a few hundredths.
     errors = frame.fillna({"test_error": np.inf}).groupby(["rank", "m"])["test_error"].median()
     rows = {rank: errors[rank] for rank in sorted(frame["rank"].unique())}
     if len({len(row) for row in rows.values()}) != 1:
@@ -83,8 +79,9 @@ def measured(table: pd.DataFrame) -> dict:
 
 
 def boxes(known: dict) -> list[dict]:
-    """Return the map of :func:`measured` as boxes of a picture without scripts:
-    their places, ``share`` from 0 (nothing found) to 1.
+    """Return the map of :func:`measured` as boxes of a picture without scripts: positions, and ``share`` from 0 to 1.
+
+    A share of 0 means that nothing is recovered.
     """
     top = max(known["ranks"])
     return [
@@ -104,13 +101,13 @@ def render(folder: Path, style: Path, table: pd.DataFrame, verdicts: str = "repo
     Parameters
     ----------
     folder : path
-        With ``page.html``, scripts, style and presets.
+        The folder with ``page.html``, scripts, style and presets.
     style : path
-        The report page's style, on which its own builds.
+        The report page's style, which the explorer's style extends.
     table : pandas.DataFrame
-        For the map; see :func:`measured`.
+        The table for the map; see :func:`measured`.
     verdicts : str, optional
-        The address of a page that says of each claim whether it holds.
+        The address of a page with the verdict on each claim.
     """
     folder = Path(folder)
     script = _texts(folder, SCRIPTS)

@@ -1,6 +1,4 @@
-"""Figures: found by name, drawn from tables and from the claims that are judged from them.
-The kinds are in ``reporting.charts``.
-"""
+"""Draw figures by name, from tables and from the claims that are judged from them; ``charts`` has their kinds."""
 
 from algoreg import plugins
 from algoreg.reporting.charts.claims import claims_of
@@ -10,7 +8,7 @@ from algoreg.reporting.charts.style import style
 
 
 def drawing(function):
-    """Mark a function of tables and claims as the drawing of the figure that has its name."""
+    """Mark a function of tables and claims as the drawing of the figure with the function's name."""
     function.draws_figure = True
     return function
 
@@ -23,10 +21,10 @@ def draw(drawing, tables, claims=None):
     drawing : str
         The figure's name, or the ``module:name`` of its drawing, whose module alone is imported then.
     tables : mapping of str to pandas.DataFrame
-        Those of the figure, and the published curves of its chapter as ``published/<name>``.
+        The figure's tables, and the published curves of its chapter as ``published/<name>``.
     claims : mapping of str to mapping, optional
-        Registry entries, those of :func:`algoreg.reporting.charts.claims.claims_of` without: margins, directions and
-        exponents that are drawn come from them.
+        Registry entries with the margins, directions and exponents to draw; by default those of
+        :func:`algoreg.reporting.charts.claims.claims_of`.
 
     Returns
     -------
@@ -37,7 +35,7 @@ def draw(drawing, tables, claims=None):
     ValueError
         If no drawing has this name.
     TypeError
-        If it returns no figure.
+        If the drawing does not return a figure.
     """
     function = plugins.load(drawing) if ":" in drawing else plugins.function("figures", drawing)
     name = function.__name__
@@ -48,7 +46,7 @@ def draw(drawing, tables, claims=None):
                 f"figure {name}: its drawing returns a {type(figure).__name__}; allowed is a figure, as finish does"
             )
         make_room(figure)
-        # Laid out once, for all the files that it is saved to.
+        # The layout is computed once for all files to which the figure is saved.
         figure.get_layout_engine().execute(figure)
         figure.set_layout_engine("none")
     return figure

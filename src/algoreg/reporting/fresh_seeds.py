@@ -1,6 +1,4 @@
-"""What fresh seeds gave, in words, as rows, and as a page of the site:
-counts of verdicts and the range of estimates, claim by claim.
-"""
+"""The results of fresh seeds as sentences, table rows and a page: counts of verdicts and ranges of estimates."""
 
 from algoreg.regression.replications import enough, too_narrow
 from algoreg.reporting import report
@@ -32,22 +30,22 @@ has a larger quantile, and the test finds less."""
 
 
 def other_verdicts(outcome):
-    """Return how many seeds gave which other verdict of a claim; empty where none did.
+    """Return a text with the number of seeds for each other verdict on a claim; empty if there is none.
 
-    ``outcome`` is the claim's part of :func:`algoreg.regression.replications.outcomes`.
+    ``outcome`` is the claim's entry in :func:`algoreg.regression.replications.outcomes`.
     """
     return ", ".join(f"{count} {verdict}" for verdict, count in outcome["others"].items())
 
 
 def agreement(outcome):
-    """Return how many seeds gave the committed verdict of a claim, and what the others gave."""
+    """Return a text with the number of seeds that gave the committed verdict, and the verdicts of the others."""
     seeds = "seed" if outcome["seeds"] == 1 else "seeds"
     turned = f", else {other_verdicts(outcome)}" if outcome["others"] else ""
     return f"{outcome['same']} of {outcome['seeds']} fresh {seeds} as committed ({outcome['committed']['verdict']}){turned}"
 
 
 def estimates(outcome):
-    """Return the smallest and the largest estimate of the fresh seeds; a dash where no seed has any."""
+    """Return the smallest and the largest estimate of the fresh seeds; a dash if there are none."""
     if outcome["estimates"] is None:
         return "–"
     return minus(
@@ -56,19 +54,17 @@ def estimates(outcome):
 
 
 def agreeing_estimates(outcome):
-    """Return how many of the estimates agree with the committed one; a dash where none could be compared."""
+    """Return how many estimates agree with the committed one; a dash if none could be compared."""
     return f"{outcome['near']} of {outcome['compared']}" if outcome["compared"] else "–"
 
 
 def steady(outcomes):
-    """Return how many claims of a tier keep their verdict on nine tenths of the seeds,
-    in words, without a full stop.
-    """
+    """Return a sentence, without full stop, on how many claims of a tier keep their verdict on nine tenths of seeds."""
     seeds = max(outcome["seeds"] for outcome in outcomes.values())
     kept = sum(outcome["same"] >= enough(outcome["seeds"]) for outcome in outcomes.values())
     fewest = min(outcome["seeds"] for outcome in outcomes.values())
     if fewest < seeds:
-        # Draws of some claims were changed after other seeds had run.
+        # Claims have different numbers of seeds, because the draws of some were changed after other seeds had run.
         share = "each" if enough(seeds) == seeds else "at least nine tenths"
         among = f"{fewest} {'or' if seeds == fewest + 1 else 'to'} {seeds}"
         return f"{kept} of {len(outcomes)} claims keep their verdict on {share} of their {among} fresh seeds"
@@ -81,9 +77,7 @@ def steady(outcomes):
 
 
 def scattered(outcomes):
-    """Return a sentence on how many claims' estimates scatter as their intervals predict;
-    empty where too few seeds tell.
-    """
+    """Return a sentence on how many claims' estimates scatter as their intervals predict; empty if seeds are few."""
     names, known = too_narrow(outcomes)
     if not known:
         return ""
@@ -95,30 +89,29 @@ def scattered(outcomes):
 
 
 def too_scattered(outcomes):
-    """Return a sentence with the claims that :func:`scattered` does not count; empty where there are none."""
+    """Return a sentence with the claims that :func:`scattered` does not count; empty if there are none."""
     names = too_narrow(outcomes)[0]
     others = "other" if len(names) == 1 else "others"
     return f" The {others}: {', '.join(f'`{name}`' for name in names)}." if names else ""
 
 
 def sentence(tier, outcomes):
-    """Return what fresh seeds gave in a tier, verdicts and estimates, in a sentence or two."""
+    """Return one or two sentences on the verdicts and estimates of a tier's fresh seeds."""
     agree, compared = (sum(outcome[key] for outcome in outcomes.values()) for key in ("near", "compared"))
     within = f"{agree} of {compared} estimates lie within the joint 95 % interval"
     return f"Tier {tier}: {steady(outcomes)}; {within}.{scattered(outcomes)}"
 
 
 def changed_verdicts(outcomes):
-    """Return the outcomes whose verdict was another on some seed, by claim; those that turned most often come first."""
+    """Return the outcomes of claims whose verdict differed on some seed, by claim, the most frequent ones first."""
     changed = {name: outcome for name, outcome in outcomes.items() if outcome["others"]}
     return dict(sorted(changed.items(), key=lambda item: item[1]["same"] / item[1]["seeds"]))
 
 
 def of_chapter(ids, fresh):
-    """Return which claims of a chapter some fresh seed judged otherwise, by tier,
-    as Markdown of its page; empty where none did.
+    """Return, as Markdown, a chapter's claims whose verdict differed on some fresh seed, by tier; empty if none did.
 
-    ``ids`` are the chapter's claims, ``fresh`` is of :func:`algoreg.regression.replications.of_tiers`.
+    ``ids`` are the chapter's claims, and ``fresh`` is the result of :func:`algoreg.regression.replications.of_tiers`.
     """
     tiers = {
         tier: [
@@ -134,9 +127,9 @@ def of_chapter(ids, fresh):
 
 
 def of_claim(name, fresh):
-    """Return what fresh seeds made of a claim in every tier, in words; empty where it was not run.
+    """Return a text on a claim's verdicts and estimates on fresh seeds in every tier; empty if no seed was run.
 
-    ``fresh`` is of :func:`algoreg.regression.replications.of_tiers`.
+    ``fresh`` is the result of :func:`algoreg.regression.replications.of_tiers`.
     """
     words = []
     for tier, outcomes in fresh.items():
@@ -148,8 +141,9 @@ def of_claim(name, fresh):
 
 
 def agreeing_seeds(name, fresh):
-    """Return on how many fresh seeds of each tier a claim kept its verdict, as a cell: those on which it turned
-    are bold; a dash where no seed was run.
+    """Return a cell with the number of fresh seeds of each tier on which a claim kept its verdict.
+
+    Tiers in which it changed are bold; the cell is a dash if no seed was run.
     """
     counts = {tier: outcomes[name] for tier, outcomes in fresh.items() if name in outcomes}
     texts = [
@@ -180,14 +174,12 @@ def _table(outcomes, chapters):
 
 
 def document(fresh, entries):
-    """Return the site's page on fresh seeds: per tier the counts, the claims that turned,
-    and every claim by chapter.
+    """Return the site's page on fresh seeds: per tier the counts, the claims that turned, and every claim by chapter.
 
     Parameters
     ----------
     fresh : mapping
-        See :func:`algoreg.regression.replications.of_tiers`; where it is empty the document says that nothing is
-        kept yet.
+        See :func:`algoreg.regression.replications.of_tiers`; if it is empty, the page says that no seed is kept yet.
     entries : list of mapping
         The registry.
     """

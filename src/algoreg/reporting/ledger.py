@@ -1,9 +1,9 @@
-"""A chapter's ledger: what differs from the paper, or within it; a template, filled in from the committed references.
+"""A chapter's ledger: its differences from the paper, or within it, as a template filled from committed references.
 
-The template ``ledger.md.j2`` in a chapter's folder calls the chapters' passages by name (tables and sentences from
-committed numbers) and the functions of :class:`Numbers`. Its block ``statement`` (optional) has what the chapter
-judges, its block ``found`` what was found. The block ``headline`` in it is what README and the report page say of the
-chapter. Any other template ``<name>.md.j2`` there is a document of its own.
+The template ``ledger.md.j2`` in a chapter's folder calls the chapters' ledger macros by name (tables and sentences from
+committed numbers) and the functions of :class:`Numbers`. Its block ``statement`` (optional) explains what the chapter
+judges, and its block ``found`` what was found. README and the report page show the block ``headline``, which is inside
+``found``. Every other template ``<name>.md.j2`` in the folder is a separate document.
 """
 
 import functools
@@ -23,22 +23,22 @@ from algoreg.reporting.wording import bound, outwards
 
 TEMPLATE = "ledger.md.j2"
 WIDTH = 100
-# Code between fences; what in a block's beginning, or at the beginning of any of its lines, cannot be broken anew.
+# Code between fences, and the beginnings of blocks or lines whose lines cannot be wrapped again.
 FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 AS_IT_IS = re.compile(r"\A(?:[|#<>]|```|[*+] |\d+[.)] )|^(?:\| |\s+(?:[-*+]|\d+[.)]) )", re.MULTILINE)
-# Of ends of columns, as of all numbers in ledgers.
+# Significant digits of the ends of columns, as of all numbers in ledgers.
 DIGITS = 3
-# Above this number of different values only the ends are named.
+# With more different values than this, only the smallest and the largest are shown.
 MOST_VALUES = 4
 
 
 class Numbers:
-    """Committed numbers as texts: what claims came to, what tables and published curves hold.
+    """Formats committed numbers: results of claims, and values of tables and published curves.
 
     Parameters
     ----------
     references : mapping of str to mapping
-        By tier.
+        The committed references by tier.
     entries : list of mapping
         The registry.
     """
@@ -56,10 +56,9 @@ class Numbers:
         return self._references[tier]["tables"][table]
 
     def estimate(self, identity, tier="standard", towards=None, digits=3):
-        """Return a claim's estimate, with the digits that tell it from its margin.
+        """Return a claim's estimate, with as many digits as distinguish it from its margin.
 
-        Where the sentence says "at most" or "within" it is rounded ``towards="up"``, where "at least"
-        ``towards="down"``.
+        In a sentence with "at most" or "within", it is rounded ``towards="up"``; with "at least", ``towards="down"``.
         """
         if towards:
             return bound(self._claim(identity, tier), towards, digits)
@@ -85,7 +84,7 @@ class Numbers:
         return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
     def values(self, table, column, tier="standard", **where):
-        """Return the different values of a column, the first and the last where there are many."""
+        """Return the different values of a column, or the first and the last if there are many."""
         found = np.unique(chosen(self._frame(table, tier), where)[column].dropna())
         if len(found) > MOST_VALUES:
             return f"{found[0]:g} to {found[-1]:g}"
@@ -100,14 +99,14 @@ class Numbers:
         return number(outwards(chosen(self._frame(table, tier), where)[column].max(), "up", DIGITS))
 
     def published(self, curve, **where):
-        """Return a value of a published curve, the smallest and the largest where there are several."""
+        """Return a value of a published curve, or the smallest and the largest if there are several."""
         found = chosen(load_published(curve), where)["value"]
         ends = dict.fromkeys(number(value) for value in (found.min(), found.max()))
         return " to ".join(ends)
 
 
 def _passages(references):
-    """Return every passage by name as a function that has its tables or references already."""
+    """Return every ledger macro by name, as a function whose tables or references are already bound."""
 
     def bound(function):
         if function.tiers is BEST:
@@ -128,16 +127,16 @@ def _passages(references):
 
 
 def _best(references, tables):
-    """Return the first tier of ``BEST`` whose reference has these tables, and that; None and None without one."""
+    """Return the first tier of ``BEST`` whose reference has these tables, and the reference; else None and None."""
     having = (tier for tier in BEST if tier in references and set(tables) <= references[tier]["tables"].keys())
     tier = next(having, None)
     return tier, references.get(tier)
 
 
 def wrapped(text):
-    """Return Markdown with the lines of its paragraphs and lists of "- " broken at ``WIDTH``.
+    """Return Markdown with the lines of paragraphs and of lists with "- " wrapped at ``WIDTH``.
 
-    Tables, code between fences, headings, quotes, and lists that are numbered or have lists in them, stay as they are.
+    Tables, code between fences, headings, quotes, and lists that are numbered or nested are not changed.
     """
     blocks = []
     for part in FENCED.split(text.strip()):
@@ -190,18 +189,16 @@ class Ledgers:
         return environment.get_template(name)
 
     def documents(self, chapter):
-        """Return the documents beside a chapter's ledger, Markdown, by their names."""
+        """Return the Markdown documents beside a chapter's ledger, by name."""
         names = sorted(path.name for path in chapter.folder.glob("*.md.j2") if path.name != TEMPLATE)
         return {name.removesuffix(".j2"): f"{wrapped(self._template(chapter, name).render())}\n" for name in names}
 
     def block(self, chapter, name):
-        """Return a block of a chapter's ledger, Markdown; empty where there is none."""
+        """Return a block of a chapter's ledger as Markdown; empty if there is none."""
         return wrapped(self._block(chapter, name))
 
     def without_findings(self, chapter):
-        """Return a chapter's ledger without the statement and what was found, Markdown, its headings a level lower;
-        empty where it has no template.
-        """
+        """Return a ledger without statement and findings, with headings a level lower; empty if it has no template."""
         if not (chapter.folder / TEMPLATE).exists():
             return ""
         text = self._template(chapter).render()

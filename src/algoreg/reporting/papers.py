@@ -1,4 +1,4 @@
-"""The papers that claims cite, as ``references.bib`` has them: authors, year, title, venue."""
+"""The papers that claims cite, read from ``references.bib``: authors, year, title, venue."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ NAME = "references.bib"
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper as it is cited; fields that the file lacks are empty."""
+    """A cited paper; fields that are missing in the file are empty."""
 
     key: str
     authors: str = ""
@@ -22,7 +22,7 @@ class Paper:
     address: str = ""
 
     def short(self):
-        """Return authors and year, the key where the file does not have the paper."""
+        """Return authors and year, or the key if no file contains the paper."""
         return f"{self.authors} ({self.year})" if self.authors else self.key
 
     def full(self):
@@ -31,9 +31,7 @@ class Paper:
 
 
 def _names(authors):
-    """Return "Li, Ma and Zhang" for "Li, Yuanzhi and Ma, Tengyu and Zhang, Hongyang";
-    of more than three the first alone.
-    """
+    """Return "Li, Ma and Zhang" for "Li, Yuanzhi and Ma, Tengyu and Zhang, Hongyang"; of more than three, the first."""
     last = [
         name.split(",")[0].strip() if "," in name else name.split()[-1]
         for name in re.split(r"\s+and\s+", authors)
@@ -45,13 +43,13 @@ def _names(authors):
 
 
 def _fields(body):
-    """Return the fields of a BibTeX entry; braces inside a value are dropped."""
+    """Return the fields of a BibTeX entry, without braces inside values."""
     found = re.findall(r"(\w+)\s*=\s*(?:\{((?:[^{}]|\{[^{}]*\})*)\}|\"([^\"]*)\"|(\d+))", body)
     return {name.lower(): " ".join(re.sub(r"[{}]", "", "".join(values)).split()) for name, *values in found}
 
 
 def files():
-    """Return the repository's ``references.bib`` and those in chapters' folders, where there are any."""
+    """Return the repository's ``references.bib`` and those in chapters' folders, if there are any."""
     places = [plugins.PACKAGE.parents[1] / NAME, *(folder / NAME for folder in plugins.chapters().values())]
     return [place for place in places if place.is_file()]
 

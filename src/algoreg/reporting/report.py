@@ -1,4 +1,4 @@
-"""What generated documents share: Markdown, committed numbers as tables, verdicts as rows, marked blocks."""
+"""Parts that generated documents share: Markdown, tables of committed numbers, rows of verdicts, marked blocks."""
 
 import inspect
 import re
@@ -14,7 +14,7 @@ VERDICTS = ("supported", "refuted", "inconclusive", "not-judged", "invalid")
 # A generated part of a document: its name, its text.
 BLOCK = re.compile(r"<!-- begin: ([\w-]+) -->\n(.*?)\n?<!-- end: \1 -->", re.DOTALL)
 
-# Of a passage: the largest tier that has all its tables.
+# The order of tiers from which a ledger macro takes the first that has all its tables.
 BEST = ("standard", "full", "quick", "smoke")
 
 
@@ -40,17 +40,17 @@ def fill(text, blocks):
 
 
 def passage(*tables, tiers=("standard",)):
-    """Mark a function of a chapter's ledger that returns Markdown: its template calls it by its name.
+    """Mark a function that returns Markdown as a ledger macro, which a chapter's template calls by name.
 
-    The function is given its tables of a committed tier as frames, in their order, then what the template gives it. One
-    that reads more has ``reference`` as its first parameter, or names ``tiers``: it is given the whole committed
-    reference of each. With ``BEST`` it is given the name and the reference of the first of these tiers that has its
-    tables, or None twice, and reports itself what is missing.
+    The function gets its tables of a committed tier as frames, in their order, and then the template's arguments. A
+    function that reads more has ``reference`` as its first parameter, or names ``tiers``; it gets the whole committed
+    reference of each. With ``BEST`` it gets the name and the reference of the first of these tiers that has its tables,
+    or None twice, and must report itself what is missing.
 
     Parameters
     ----------
     *tables : str
-        The tables that it reads; without them the passage reports that they are missing.
+        The tables that it reads; if they are missing, the ledger says so.
     tiers : tuple of str
     """
 
@@ -63,22 +63,18 @@ def passage(*tables, tiers=("standard",)):
 
 
 def literal(text):
-    """Return text with Markdown's marks escaped, so that X* and ‖E‖_F are not emphasis.
-    Code between backticks is left alone.
-    """
+    """Return text with Markdown's marks escaped, so that X* is not emphasis; code between backticks is unchanged."""
     parts = re.split(r"(`[^`]*`)", str(text))
     return "".join(part if i % 2 else re.sub(r"([*_]|<(?=[a-zA-Z/!]))", r"\\\1", part) for i, part in enumerate(parts))
 
 
 def _cell(content):
-    """Return the text of a cell: one line, without the bar that would end it."""
+    """Return the text of a table cell: on one line, and with bars escaped, as a bar would end the cell."""
     return re.sub(r"(?<!\\)\|", r"\\|", " ".join(str(content).split("\n")))
 
 
 def markdown(header, rows):
-    """Return a Markdown table; bars in its cells are escaped,
-    everything else is taken as Markdown (see :func:`literal`).
-    """
+    """Return a Markdown table; bars in its cells are escaped, and all else is Markdown (see :func:`literal`)."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in lines)
 
@@ -101,9 +97,9 @@ def with_interval(estimate):
 
 
 def estimate_of(reference, identity, towards=None):
-    """Return a claim's committed estimate as a text; where the sentence makes it a bound, rounded ``up`` or ``down``.
+    """Return a claim's committed estimate as a text; for a bound, it is rounded ``towards`` "up" or "down".
 
-    For passages: in a ledger without its references they say so, where a number of the template would stop the
+    It is for ledger macros: if references are missing, a macro says so, but a number in the template would stop the
     document.
     """
     claim = claim_of(reference, identity)
@@ -111,18 +107,18 @@ def estimate_of(reference, identity, towards=None):
 
 
 def verdict_text_of(claim, entry, verdicts=None):
-    """Return the texts of a committed verdict; the registry has what a reference does not repeat."""
+    """Return the texts of a committed verdict, with fields from the registry that a reference does not repeat."""
     own = {key: entry.get(key) for key in ("direction", "remedy", "deterministic")}
     return verdict_text({**own, **claim}, verdicts)
 
 
 def verdict_counts(claims, entries):
-    """Return how many claims have each verdict, in words; claims of papers come first, all others apart.
+    """Return a text with how many claims have each verdict, first of papers' claims, then of all others.
 
     "9 supported, 1 refuted; others: 2 supported". Only ``entries``, the registry, have every claim's ``standing``.
     """
     standing = {entry["id"]: entry["standing"] for entry in entries}
-    # A committed reference may still have a claim that the registry has no more.
+    # A committed reference may contain a claim that is no longer in the registry.
     known = [claim for claim in claims if claim["id"] in standing]
     of_papers = [claim for claim in known if standing[claim["id"]] == "paper"]
     others = [claim for claim in known if standing[claim["id"]] != "paper"]
@@ -136,7 +132,7 @@ def _outcomes(claims):
 
 
 def statement_with_regime(entry):
-    """Return a claim's statement, and what it depends on, as Markdown."""
+    """Return a claim's statement with its regime, as Markdown."""
     regime = format_regime(entry["regime"])
     return literal(entry["statement"]) + (f" ({literal(regime)})" if regime else "")
 
@@ -179,13 +175,13 @@ def verdicts_beside(standard, full, registry):
 
 
 def costs(references):
-    """Return CPU time and memory of the tiers with a reference of all of them, as Markdown."""
+    """Return the CPU time and memory of the tiers that have a complete reference, as Markdown."""
     rows = []
     for tier, reference in references.items():
         if reference.get("partial"):
             continue
         cost = reference["cost"]
-        # A reference that is older than this column has seconds on a clock, which are no CPU time.
+        # A reference that is older than this column has seconds of wall-clock time, which are not CPU time.
         minutes = cost["cpu_seconds"] / 60 if "cpu_seconds" in cost else None
         times = ["–", "–"] if minutes is None else [f"{minutes:.1f} min", f"{minutes / 2:.1f} min"]
         rows.append([f"`{tier}`", *times, f"{cost['peak_mib']} MiB"])
@@ -193,7 +189,7 @@ def costs(references):
 
 
 def chapter_costs(references):
-    """Return the CPU seconds of each chapter's tables in the two larger tiers, the dearest first, as Markdown."""
+    """Return the CPU seconds of each chapter's tables in the two larger tiers, the largest first, as Markdown."""
     tiers = ("standard", "quick")
     known = [references.get(tier, {}).get("cost", {}).get("chapters", {}) for tier in tiers]
     dearest = sorted(set().union(*known), key=lambda name: (-known[0].get(name, 0), name))

@@ -1,4 +1,4 @@
-"""How a verdict and its numbers are said: one place for the terminal, the documents and the page."""
+"""Format verdicts and their numbers, in the same way for the terminal, the documents and the page."""
 
 import math
 import re
@@ -7,23 +7,23 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 
 from algoreg.claims.judging import INCONCLUSIVE, INVALID, REFUTED, SIGNS, SUPPORTED, exact
 
-# An interval narrower than this part of its estimate is rounding: all runs came out alike.
+# An interval narrower than this part of its estimate is due to rounding, because all runs have the same result.
 NO_SPREAD = 1e-9
-# An entry without sampling may have an interval of this width; a wider one is shown all the same.
+# An entry without sampling may have an interval of this relative width; a wider interval is shown nevertheless.
 DETERMINISTIC_WIDTH = 0.1
-# A verdict hangs on the margin where an end of its interval lies within this part of it.
+# A verdict is at the margin if an end of its interval is within this part of the margin.
 AT_THE_MARGIN = 0.02
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
-# Whose claim it is, in words.
+# Texts for the standing of a claim.
 STANDINGS = {
     "paper": "a paper says it",
     "reading": "our reading of a paper",
     "ours": "our own finding",
     "check": "a check: true by theorem or construction",
 }
-# How the keys of a regime are written; another key is written as it is.
+# Texts for the keys of a regime; other keys are written unchanged.
 SYMBOLS = {
     "r": "r",
     "kappa": "κ",
@@ -43,7 +43,7 @@ SYMBOLS = {
 
 
 def format_regime(regime):
-    """Return what a claim depends on as a text: "r = 1 to 5, α = 10⁻⁶, m < d(d+1)/2"."""
+    """Return the regime of a claim as a text, such as "r = 1 to 5, α = 10⁻⁶, m < d(d+1)/2"."""
     return ", ".join(_format_key(key, value) for key, value in regime.items())
 
 
@@ -66,7 +66,7 @@ def _format_number(value):
 
 
 def minus(text):
-    """Return text with minus signs before its numbers in the place of hyphens."""
+    """Return text with minus signs instead of hyphens before its numbers."""
     return re.sub(r"(?<![\w-])-(?=[\d.])|(?<=\de)-(?=\d)", "−", text)
 
 
@@ -75,10 +75,10 @@ def _side(value, margin):
 
 
 def format_beside_margin(values, margin, digits=3, distinct=False, towards=None):
-    """Return numbers as texts in which each lies on the side of the margin on which it is.
+    """Return numbers as texts that stay on their side of the margin.
 
-    All get the same number of significant digits, ``digits`` or as many more as that needs: 0.199982 beside 0.2 is not
-    "0.2".
+    All have the same number of significant digits: ``digits``, or as many more as needed, so that 0.199982 beside 0.2
+    is not "0.2".
 
     Parameters
     ----------
@@ -86,9 +86,9 @@ def format_beside_margin(values, margin, digits=3, distinct=False, towards=None)
     margin : float
     digits : int
     distinct : bool
-        Whether numbers that differ must have texts that differ: an interval from 3.975 to 3.985 is not "3.98 … 3.98".
+        Whether different numbers must have different texts: an interval from 3.975 to 3.985 is not "3.98 … 3.98".
     towards : str, optional
-        Of bounds: how :func:`outwards` rounds them. To the nearest without it.
+        For bounds, the direction of :func:`outwards`; by default numbers are rounded to the nearest.
     """
     for places in range(digits, 17):
         rounded = [outwards(value, towards, places) for value in values] if towards else values
@@ -98,18 +98,17 @@ def format_beside_margin(values, margin, digits=3, distinct=False, towards=None)
         )
         if sided and (not distinct or len(set(texts)) == len(set(values))):
             return texts
-    # 17 significant digits are every float64 itself.
+    # 17 significant digits represent every float64 exactly enough to recover it.
     return [f"{value:.17g}" for value in values]
 
 
 def outwards(value, towards, digits=2):
-    """Return a bound rounded to so many significant digits so that it stays one:
-    no number in it is closer than the true one.
+    """Return a bound rounded to so many significant digits in the direction in which it remains a bound.
 
-    A bound from below is rounded ``down``, one from above ``up``.
+    A bound from below is rounded ``down``, and a bound from above ``up``.
     """
     rounding = {"down": ROUND_FLOOR, "up": ROUND_CEILING}[towards]
-    # By its shortest digits: the float next to 0.96 lies below it.
+    # The shortest decimal form is rounded, because the float nearest to 0.96 is below 0.96.
     return float(Context(digits, rounding).create_decimal(repr(float(value))))
 
 
@@ -120,9 +119,9 @@ def _number(value, margin, digits):
 def without_sampling(claim):
     """Return the text that replaces an interval without sampling, else None.
 
-    "Deterministic", and to which power of ten of its estimate, is what the entry itself calls so (``deterministic``),
-    up to ``DETERMINISTIC_WIDTH``: the numbers have the last word. An estimate from draws is not, however narrow its
-    interval: where its runs came out alike there is no spread between them.
+    The text is "deterministic", with a power of ten of the estimate, if the entry has ``deterministic`` and its
+    interval is narrower than ``DETERMINISTIC_WIDTH``. An estimate from random draws is never deterministic; if all its
+    runs have the same result, the text says that there is no spread between them.
     """
     low, high = claim["ci_low"], claim["ci_high"]
     if low is None:
@@ -139,9 +138,9 @@ def without_sampling(claim):
 
 
 def slack(claim):
-    """Return how far the nearest end of a claim's interval is from the margin, in parts of the margin, or None.
+    """Return the distance of the nearer end of a claim's interval from the margin, over the margin, or None.
 
-    A margin of 0 has no scale of its own: the estimate's is taken.
+    If the margin is 0, the distance is divided by the estimate instead.
     """
     if claim["ci_low"] is None:
         return None
@@ -151,16 +150,16 @@ def slack(claim):
 
 
 def turning_point(claim):
-    """Return the smallest change of a claim's estimate, and of its interval with it, that would turn the verdict.
+    """Return the smallest change of a claim's estimate, and of its interval with it, that would change the verdict.
 
-    A verdict that the interval decides turns to inconclusive where the end of the interval that is nearer to the margin
-    comes to it. An inconclusive one turns where the interval has left the margin.
+    A supported or refuted claim becomes inconclusive when the nearer end of its interval reaches the margin. An
+    inconclusive claim is decided when its interval no longer contains the margin.
 
     Returns
     -------
     tuple or None
-        The change, with its sign, and the verdict that it leads to; None where there is no interval, or where another
-        thing than the interval decided.
+        The change, with its sign, and the verdict that it leads to; None if there is no interval, or if something other
+        than the interval decided the verdict.
     """
     if claim["ci_low"] is None or claim["verdict"] not in (SUPPORTED, REFUTED, INCONCLUSIVE):
         return None
@@ -173,7 +172,7 @@ def turning_point(claim):
 
 
 def format_turning_point(claim):
-    """Return how sharp a verdict is as a sentence's part, or None; see :func:`turning_point`.
+    """Return the :func:`turning_point` of a verdict as a part of a sentence, or None.
 
     "A rise by 0.12, 1.3 half-widths of the interval, would make it inconclusive."
     """
@@ -190,7 +189,7 @@ def format_turning_point(claim):
 
 @dataclass(frozen=True)
 class VerdictText:
-    """The texts of a verdict; a dash where there is none.
+    """The texts of a verdict; a missing text is a dash.
 
     Attributes
     ----------
@@ -199,7 +198,7 @@ class VerdictText:
     remedy : str or None
         The claim that is the nearest true form of a refuted one.
     remedy_verdict : str or None
-        What came of it, where that is known.
+        The verdict on that claim, if it is known.
     edge : str
         "at the margin" with its slack, or empty.
     estimate, interval, needed, control, positive_control : str
@@ -222,22 +221,18 @@ class VerdictText:
         return "; amended: ", f" ({self.remedy_verdict or 'not judged here'})"
 
     def outcome(self, bold="{}", code="{}"):
-        """Return the verdict with its remedy and its slack;
-        ``bold`` and ``code`` wrap the verdict and the remedy's name.
-        """
+        """Return the verdict with its remedy and slack; ``bold`` and ``code`` wrap the verdict and the remedy."""
         text = bold.format(self.verdict)
         if self.remedy:
             text += code.format(self.remedy).join(self.remedied())
         return f"{text}, {self.edge}" if self.edge else text
 
     def cells(self):
-        """Return the cells beside a verdict in a table: estimate, interval,
-        what is needed, and what came of the controls.
-        """
+        """Return the cells beside a verdict in a table: estimate, interval, what is needed, outcome of the controls."""
         return [self.estimate, self.interval, self.needed, self.controls()]
 
     def controls(self):
-        """Return what came of the control and, where there is one, of the positive control."""
+        """Return the outcome of the control and, if there is one, of the positive control."""
         positive = "" if self.positive_control == "–" else f"; positive control: {self.positive_control}"
         return self.control + positive
 
@@ -246,7 +241,7 @@ def _control(claim, part, weak, digits):
     outcome = claim.get(f"{part}_verdict")
     if outcome is None:
         return "–"
-    # A committed reference may be older than the record of this number.
+    # An older committed reference may lack this number.
     estimate = claim.get(f"{part}_estimate")
     if claim["verdict"] == INVALID and outcome == INCONCLUSIVE and estimate is None:
         return "undefined"
@@ -262,9 +257,9 @@ def verdict_text(claim, verdicts=None, digits=3) -> VerdictText:
     claim : mapping
         An entry of ``claims.json``, or a committed one with its ``direction``.
     verdicts : mapping of str to str, optional
-        The verdicts of all claims, to tell whether the remedy was supported.
+        The verdicts of all claims, from which the verdict on the remedy is taken.
     digits : int
-        At least so many significant digits.
+        The least number of significant digits.
     """
     margin, estimate, interval = claim["margin"], "–", "–"
     if claim["estimate"] is not None:
@@ -289,15 +284,15 @@ def verdict_text(claim, verdicts=None, digits=3) -> VerdictText:
 
 
 def bound(claim, towards, digits=3):
-    """Return a claim's estimate as the text of a bound: rounded ``down`` or ``up``, and on its side of the margin.
+    """Return a claim's estimate as the text of a bound, rounded ``down`` or ``up``, on its side of the margin.
 
     Parameters
     ----------
     claim : mapping
     towards : str
-        As of :func:`outwards`.
+        As for :func:`outwards`.
     digits : int
-        At least so many significant digits.
+        The least number of significant digits.
     """
     estimate = claim["estimate"]
     return (
@@ -308,13 +303,12 @@ def bound(claim, towards, digits=3):
 
 
 def verdicts_of(claims):
-    """Return the verdict of each claim by its name."""
+    """Return ``{id: verdict}`` of claims."""
     return {claim["id"]: claim["verdict"] for claim in claims}
 
 
 def verdict_table(claims, titles=None):
-    """Return the verdicts as a text table, chapter by chapter; remedies,
-    and what the machine did not allow, stand below it.
+    """Return the verdicts as a text table by chapter, with remedies and what the machine did not allow below it.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Reads arrays of ``.npz`` and ``.npy`` files, headers first.
+"""Read arrays of ``.npz`` and ``.npy`` files, headers first.
 
-A small ``.npz`` may unpack to more than there is memory: what each array takes is known before any of it is unpacked,
-and only the arrays that are asked for are.
+A small ``.npz`` may unpack to more than the memory. Therefore the size of each array is read before anything is
+unpacked, and only the requested arrays are unpacked.
 """
 
 import math
@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
-# As numpy packs; of others, Python unpacks without a limit to what comes out at once.
+# The compressions that numpy uses. For others, Python does not limit how much it unpacks at once.
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 SUFFIX = ".npy"
 
@@ -23,7 +23,7 @@ class SizeDiffers(ValueError):
 
 
 def outlines(path: str | Path) -> dict[str, np.ndarray]:
-    """Return arrays without content, which take no memory, of the names, shapes and types of those in an ``.npz``.
+    """Return, for the arrays of an ``.npz``, arrays of the same names, shapes and types that take no memory.
 
     Raises
     ------
@@ -35,18 +35,18 @@ def outlines(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def outline(path: str | Path) -> np.ndarray:
-    """Return an array without content of the shape and type of the one in an ``.npy``; see :func:`outlines`."""
+    """Return, for the array of an ``.npy``, an array of the same shape and type that takes no memory."""
     with open(path, "rb") as file:
         return _outline("the array", file, os.fstat(file.fileno()).st_size)
 
 
 def load_arrays(path: str | Path, names: Iterable[str] | None = None) -> dict[str, Any]:
-    """Load arrays of an ``.npz``: those of these names, or all.
+    """Load the arrays of an ``.npz`` with these names, by default all.
 
     Raises
     ------
     ValueError
-        As :func:`outlines`.
+        As in :func:`outlines`.
     """
     found = {}
     with _opened(path) as archive:
@@ -70,24 +70,24 @@ def _opened(path: str | Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
-        raise ValueError(f"no npz: {error}") from error
+        raise ValueError(f"not an npz file: {error}") from error
 
 
 def _members(archive: zipfile.ZipFile) -> Mapping[str, zipfile.ZipInfo]:
-    """Return the arrays of an archive by name; of two with one name the last, as numpy does."""
+    """Return the arrays of an archive by name; if two have the same name, the last, as in numpy."""
     files = archive.infolist()
     return {file.filename.removesuffix(SUFFIX): file for file in files if file.filename.endswith(SUFFIX)}
 
 
 def _outline_in(archive: zipfile.ZipFile, name: str, member: zipfile.ZipInfo) -> np.ndarray:
     if member.compress_type not in PACKED:
-        raise ValueError(f"{name} is packed as numpy packs nothing")
+        raise ValueError(f"{name} has a compression that numpy never uses")
     with archive.open(member) as file:
         return _outline(name, file, member.file_size)
 
 
 def _outline(name: str, file: IO[bytes], size: int) -> np.ndarray:
-    """Return an array without content by its header; ``size`` is that of the whole file."""
+    """Return an array that takes no memory, as its header describes it; ``size`` is the size of the whole file."""
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"{name} has a header of version {version}, which arrays of numbers or texts do not need")

@@ -1,10 +1,10 @@
-"""What a result was made of, according to its sidecar, and whether the present settings, code and inputs agree.
+"""Check that results were made with the present settings, code and inputs, according to their sidecars.
 
-Snakemake decides by time stamps and by its own memory in ``.snakemake`` what it runs again. Results may be copied
-without that memory, edited, or come from another checkout. So every sidecar names the result that it belongs to, the
-SHA-256 of every input, and one digest of its job's parameters (settings, seed, digests of code, versions of
-libraries). The report page, ``make verify`` and ``make reference`` compare that with what :mod:`algoreg.recipes`
-says, and refuse what differs.
+Snakemake decides by time stamps and by its records in ``.snakemake`` what it runs again. Results may be copied without
+these records, be edited, or come from another checkout. Therefore every sidecar contains the name of its result, the
+SHA-256 of every input, and one digest of its job's parameters (settings, seed, hashes of code, versions of libraries).
+The report page, ``make verify`` and ``make reference`` compare these with :mod:`algoreg.recipes`, and refuse results
+that differ.
 """
 
 import hashlib
@@ -22,12 +22,12 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 class BrokenChain(RuntimeError):
-    """Results that are not what the present settings, code and inputs make."""
+    """Results were not made with the present settings, code and inputs."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a result must have been made of: its input files, and the digest of its job's parameters."""
+    """What a result must have been made from: its input files, and the digest of its job's parameters."""
 
     params_sha256: str
     inputs: tuple[str, ...]
@@ -40,7 +40,7 @@ def params_digest(params: Mapping[str, Any]) -> str:
 
 
 def _is_result(path: str | Path) -> bool:
-    """Return whether a file has a sidecar: a file of the user's own may lie in a folder ``results/<name>``, too."""
+    """Return whether a file has a sidecar, because the user's own files may also be in a folder ``results/<name>``."""
     try:
         return records.sidecar_path(path).exists()
     except ValueError:
@@ -48,33 +48,32 @@ def _is_result(path: str | Path) -> bool:
 
 
 def label(path: str | Path) -> str:
-    """Return the name of an input in a sidecar: a result's from ``results`` on,
-    any other file's from the repository's root.
-    """
+    """Return an input's name in sidecars: a result's path from ``results`` on, or a path relative to the repository."""
     if _is_result(path):
         return f"results/{records.tier_of(path)}/{records.name_in_tier(path)}"
     return os.path.relpath(Path(path).resolve(), ROOT)
 
 
 def input_digests(paths: Iterable[str | Path]) -> dict[str, str]:
-    """Return ``{name: SHA-256}`` of a job's inputs as they are now."""
+    """Return ``{name: SHA-256}`` of the present content of a job's inputs."""
     return {label(path): records.sha256(path) for path in dict.fromkeys(map(str, paths))}
 
 
 def require(jobs: Mapping[str, Job]) -> None:
-    """Compare results with what they must have been made of, reading them and their inputs.
+    """Check that results were made from what their jobs require, by reading the results and their inputs.
 
     Parameters
     ----------
     jobs : mapping
-        By the results' paths; see :meth:`algoreg.recipes.Recipes.required`.
+        The jobs by the results' paths; see :meth:`algoreg.recipes.Recipes.required`.
 
     Raises
     ------
     BrokenChain
-        With one line per result that must be deleted: also those that are made from such a result.
+        If a result differs. The message has one line per result that must be deleted, including the results that were
+        made from such a result.
     """
-    # Hundreds of results have the same inputs.
+    # Cached, because hundreds of results have the same inputs.
     sha256, name = cache(_sha256), cache(label)
     found: dict[str, str] = {}
     for path, job in jobs.items():
@@ -84,7 +83,7 @@ def require(jobs: Mapping[str, Job]) -> None:
             found[path] = str(error)
         else:
             found |= {path: f"{path}: {reason}. Delete {path} and rerun."} if reason else {}
-    # Snakemake does not make a result again because something that it was made from is missing.
+    # Snakemake does not rebuild a result when only one of its inputs is missing, so dependent results are listed too.
     todo = list(found)
     while todo:
         stale = todo.pop()
@@ -96,7 +95,7 @@ def require(jobs: Mapping[str, Job]) -> None:
 
 
 def _sha256(path: str) -> str | None:
-    """Return a file's digest, None where it cannot be read."""
+    """Return a file's digest; None if the file cannot be read."""
     try:
         return records.sha256(path)
     except OSError:
@@ -104,7 +103,7 @@ def _sha256(path: str) -> str | None:
 
 
 def _difference(path: str, job: Job, sha256: Any, name: Any) -> str | None:
-    """Return how a result differs from what its job makes now, in words; None where it does not."""
+    """Return a description of how a result differs from what its job would make now; None if it does not differ."""
     record = records.read_provenance(path)
     inputs, names = record.get("inputs") or {}, {file: name(file) for file in job.inputs}
     if record.get("sha256") is None or record["sha256"] != sha256(path):
@@ -120,10 +119,10 @@ def _difference(path: str, job: Job, sha256: Any, name: Any) -> str | None:
 
 
 def as_params(jobs: Mapping[str, Job]) -> dict[str, list[str]]:
-    """Return jobs in the form of a rule's parameter."""
+    """Convert jobs to a rule's parameter, which contains only types that JSON can represent."""
     return {path: [job.params_sha256, *job.inputs] for path, job in jobs.items()}
 
 
 def from_params(content: Mapping[str, list[str]]) -> dict[str, Job]:
-    """Return jobs from the form of a rule's parameter."""
+    """Convert a rule's parameter back to jobs."""
     return {path: Job(first, tuple(rest)) for path, (first, *rest) in content.items()}

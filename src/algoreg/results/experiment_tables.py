@@ -1,4 +1,4 @@
-"""The tables of experiments: their columns, and how their parts are put together."""
+"""The tables of experiments: their columns, and how their parts are joined."""
 
 from collections.abc import Iterable
 from types import ModuleType
@@ -8,27 +8,28 @@ import pandas as pd
 
 
 def columns(experiment: ModuleType) -> list[str]:
-    """Return the columns of an experiment's table: what names a row, what was measured, the status."""
+    """Return the columns of an experiment's table: those that identify a row, the measured ones, and the status."""
     return [*experiment.KEYS, *experiment.VALUES, "status"]
 
 
 def collect(frames: list, name: str, keys: Iterable[str], columns: list[str]) -> Any:
-    """Return the rows of all parts of an experiment, as data frames, ordered by what names them.
+    """Return a data frame with the rows of all parts of an experiment, sorted by the columns that identify a row.
 
     Parameters
     ----------
     frames : list of pandas.DataFrame
+        The parts.
     name : str
-        The experiment's, for the message.
+        The experiment's name, for the message.
     keys : iterable of str
-        The columns that name a row.
+        The columns that identify a row.
     columns : list of str
         All columns of the table; see :func:`columns`.
 
     Raises
     ------
     ValueError
-        If two rows have the same name.
+        If two rows have the same keys.
     """
     keys = list(keys)
     table = pd.concat(frames, ignore_index=True)

@@ -1,4 +1,4 @@
-"""Reads generated data of an ensemble, refused where they are not those that the path names."""
+"""Read an ensemble's generated data, and refuse data that do not belong to the path."""
 
 from pathlib import Path
 from typing import Any
@@ -7,34 +7,35 @@ from algoreg.results import records
 
 
 class OtherData(RuntimeError):
-    """A file of generated data that holds another ensemble, or draws of another seed, than its path names."""
+    """A file of generated data contains another ensemble, or draws of another seed, than its path names."""
 
 
 def read_generated(path: str | Path, seed: int) -> dict[str, Any]:
-    """Return the arrays of a file ``…/ensemble-<number>.npz`` of a tier's root seed, checked.
+    """Return the arrays of a file ``…/ensemble-<number>.npz`` after checking its number and the tier's root seed.
 
     Raises
     ------
     algoreg.results.records.DamagedResult
+        If the file does not match its sidecar.
     OtherData
-        With the file to delete.
+        If the number or the seed differs; the message names the file to delete.
     """
     arrays = records.read_arrays(path)
     named = {"ensemble": number_of(path), "seed": seed}
     for key, value in named.items():
         if int(arrays[key]) != value:
             raise OtherData(
-                f"{path}: it holds {key} {int(arrays[key])}, its place is that of {key} {value}. "
+                f"{path}: it contains {key} {int(arrays[key])}, but its path belongs to {key} {value}. "
                 f"Delete {path} and rerun."
             )
     return arrays
 
 
 def number_of(path: str | Path) -> int:
-    """Return the number of the ensemble that a file is of."""
+    """Return the number of the ensemble that a file belongs to."""
     return int(Path(path).stem.removeprefix("ensemble-"))
 
 
 def of_ensembles(paths: list[str], seed: int) -> dict[int, tuple[str, dict[str, Any]]]:
-    """Return files with their arrays by ensemble, as experiments read them; see :func:`read_generated`."""
+    """Return ``{ensemble: (path, arrays)}`` as experiments read them; see :func:`read_generated`."""
     return {number_of(path): (path, read_generated(path, seed)) for path in paths}

@@ -1,4 +1,4 @@
-"""Where a job's messages go: its own log file, which the workflow shows if the job fails."""
+"""Send a job's messages to its log file, which the workflow shows if the job fails."""
 
 import io
 import sys
@@ -6,7 +6,7 @@ from types import TracebackType
 
 
 class _Log(io.TextIOBase):
-    """A text file without a buffer; what the disk does not take goes to the terminal."""
+    """A text file without a buffer; text that cannot be written to the disk goes to the terminal."""
 
     def __init__(self, path: str) -> None:
         self._file = open(path, "wb", buffering=0)  # noqa: SIM115 (it stays open until the process ends)
@@ -20,7 +20,7 @@ class _Log(io.TextIOBase):
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError:
-            # The disk is full: the reason why the job fails must not be lost with it.
+            # If the disk is full, the reason why the job fails must not be lost.
             print(rest.decode("utf-8", "replace"), end="", file=sys.__stderr__)
         return len(text)
 
@@ -28,8 +28,8 @@ class _Log(io.TextIOBase):
         return self._file.fileno()
 
 
-def _say(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Print why the job ends: a traceback, unless somebody stopped it."""
+def _print_reason(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print why the job ends: a traceback, or "interrupted" if the user stopped it."""
     if issubclass(kind, KeyboardInterrupt):
         print("interrupted")
     else:
@@ -37,6 +37,6 @@ def _say(kind: type[BaseException], error: BaseException, trace: TracebackType |
 
 
 def write_to(path: str) -> None:
-    """Send what this process prints, tracebacks included, to a log file, as it comes."""
+    """Send everything that this process prints, including tracebacks, to a log file without buffering."""
     sys.stdout = sys.stderr = _Log(path)
-    sys.excepthook = _say
+    sys.excepthook = _print_reason

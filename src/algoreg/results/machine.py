@@ -15,7 +15,7 @@ PACKAGES = ("numpy", "scipy", "pandas", "torch", "matplotlib", "snakemake")
 
 @cache
 def description() -> dict[str, Any]:
-    """Return what is known of the machine and the libraries at hand."""
+    """Return a description of this machine and of the installed libraries."""
     return {
         "platform": platform.platform(),
         "processor": _processor(),
@@ -26,7 +26,7 @@ def description() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the libraries that are installed: the estimators do without the workflow's."""
+    """Return the versions of the installed libraries; the estimators also run without those of the workflow."""
     found = {}
     for name in PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
@@ -43,7 +43,7 @@ def _processor() -> str:
 
 
 class Stopwatch:
-    """Seconds since it was made; part of a sidecar."""
+    """Measures the seconds since its creation, for a sidecar."""
 
     def __init__(self) -> None:
         self._start = time.perf_counter()
@@ -54,20 +54,16 @@ class Stopwatch:
 
 
 class Usage:
-    """What a process and its children used of the machine, told in shares:
-    those of a job's results add up to all of it.
-    """
+    """Measures the CPU time and memory of a process and its children, in shares that add up over a job's results."""
 
     def __init__(self) -> None:
-        self._told = 0.0
+        self._reported = 0.0
 
     def next_share(self) -> dict[str, float]:
-        """Return the CPU seconds since this was last asked, from the start of the process on,
-        and the peak of memory so far.
-        """
+        """Return the CPU seconds since the last call (or since the process started), and the peak memory so far."""
         own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         seconds = sum(used.ru_utime + used.ru_stime for used in (own, children))
-        share, self._told = seconds - self._told, seconds
+        share, self._reported = seconds - self._reported, seconds
         # Linux counts in KiB, macOS in bytes.
         unit = 1 << (20 if sys.platform == "darwin" else 10)
         return {"cpu_seconds": round(share, 3), "peak_mib": round(max(own.ru_maxrss, children.ru_maxrss) / unit)}

@@ -15,20 +15,20 @@ from algoreg.results.records import sha256
 ROOT = Path(__file__).resolve().parents[3]
 
 
-# Where a file that git does not know changes what runs.
+# Folders in which a file that git does not track can change what runs.
 CODE_FOLDERS = ("src", "scripts", "workflow", "config", "notebooks", "Snakefile")
 
 
 def _git(*words: str, **settings: str) -> str | None:
-    """Return git's output in this folder, None if it fails; ``settings`` are added to its environment."""
-    # A hook or a rebase names its own repository by GIT_DIR.
+    """Return git's output in this repository, or None if it fails; ``settings`` are added to its environment."""
+    # Inside a hook or a rebase, GIT_DIR names another repository.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     environment |= settings
-    # A copied .git may name programs: one that watches files, hooks of a refreshed index, filters.
+    # The settings in a copied .git may name programs, such as a file watcher, hooks or filters, which must not run.
     command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
     command += ["-C", str(ROOT), *words]
     try:
-        # Names in its settings may have bytes that are no text.
+        # Names in git's settings may contain bytes that are not valid UTF-8.
         done = subprocess.run(
             command, capture_output=True, check=True, timeout=20, env=environment, text=True, errors="surrogateescape"
         )
@@ -38,31 +38,30 @@ def _git(*words: str, **settings: str) -> str | None:
 
 
 def _without_filters() -> dict[str, str]:
-    """Return the environment in which git runs none of the programs that its settings name as filters.
+    """Return environment variables with which git runs none of the filter programs that its settings name.
 
-    A file that such a filter writes otherwise than git keeps it (large files, stripped notebooks) then counts as
-    changed once its time stamp or size is no longer what git noted.
+    If a filter changes files on checkout (large files, stripped notebooks), such a file then counts as changed once its
+    time stamp or size differs from git's index.
     """
-    # Fails where there are none.
+    # git fails if there are no filters.
     names = (_git("config", "--null", "--name-only", "--get-regexp", r"^filter\.") or "").split("\0")
-    # By number, as names may hold any letter: an empty program is none, and an empty "required" is false.
+    # Settings are passed by number, because names may contain any character. An empty program runs nothing, and an
+    # empty "required" is false.
     numbered = {f"GIT_CONFIG_KEY_{number}": name for number, name in enumerate(filter(None, names))}
     values = {key.replace("KEY", "VALUE"): "" for key in numbered}
     return {"GIT_CONFIG_COUNT": str(len(numbered)), **numbered, **values}
 
 
 def commit() -> tuple[str | None, bool | None]:
-    """Return the commit of this repository and whether anything differs from it;
-    None for both where that is unknown.
-    """
+    """Return the commit of this repository and whether any file differs from it; None for what is unknown."""
     here = _git("rev-parse", "--show-toplevel", "HEAD")
     if here is None:
         return None, None
     top, head = here.rsplit("\n", 1)
-    # An unpacked archive may lie inside a repository that knows nothing of it.
+    # An unpacked archive may be inside another repository, which does not track it.
     if Path(top).resolve() != ROOT:
         return None, None
-    # Submodules would be asked by a git of their own.
+    # Submodules are ignored, because git would start another git in each of them.
     words = ("status", "--porcelain", "--untracked-files=no", "--ignore-submodules=all")
     changed = _git(*words, **_without_filters())
     unknown = _git("ls-files", "--others", "--exclude-standard", "--", *CODE_FOLDERS)
@@ -78,7 +77,7 @@ def settings_hash(settings: Mapping[str, Any]) -> str:
 def provenance(settings: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
     """Return a sidecar's content; see :func:`algoreg.results.records.seal`. Seconds count from this call.
 
-    ``facts`` add to the tier's settings or say what they came to (the device that ``auto`` took).
+    ``facts`` are added to the content or replace settings by their result, such as the device that ``auto`` chose.
     """
     head, dirty = commit()
     lock = ROOT / "requirements.lock"
@@ -97,14 +96,15 @@ def provenance(settings: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
 
 
 def begin_job(snakemake: Any, **facts: Any) -> dict[str, Any]:
-    """Send a job's output to its log; return the sidecar's content for its results:
-    :func:`provenance`, and what it was made of.
+    """Send a job's output to its log, and return the content of its results' sidecars.
+
+    The content is :func:`provenance`, with the digests of the job's parameters, inputs and code.
 
     Parameters
     ----------
     snakemake : object
-        What Snakemake gives a script: ``config``, ``input``, ``log``, and ``params`` with the ``job`` of
-        :mod:`algoreg.recipes`.
+        The object that Snakemake passes to a script, with ``config``, ``input``, ``log``, and ``params`` that contain
+        the ``job`` of :mod:`algoreg.recipes`.
     **facts
         See :func:`provenance`.
     """

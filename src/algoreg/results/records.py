@@ -1,8 +1,7 @@
-"""The only reader and writer of result files: atomic, checksummed, with a provenance sidecar.
+"""Read and write result files: atomically, with a checksum and a provenance sidecar. Nothing else reads or writes them.
 
-A result ``results/<tier>/<path>`` has the sidecar ``results/<tier>/provenance/<path>.json``. Everything that
-may differ between two equal runs (times, hosts, commits) lives in the sidecar, so that results can be compared
-byte for byte.
+A result ``results/<tier>/<path>`` has the sidecar ``results/<tier>/provenance/<path>.json``. Everything that may differ
+between two equal runs (times, hosts, commits) is in the sidecar, so that results can be compared byte for byte.
 """
 
 import contextlib
@@ -28,16 +27,16 @@ from algoreg import plugins
 from algoreg.results import machine
 from algoreg.results.arrays import load_arrays
 
-# Errors of a write that are the machine's and no mistake in this code.
+# Errors of a write that are caused by the machine and not by a mistake in this code.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 class NotWritten(RuntimeError):
-    """A file that the disk did not take: full, read-only, or broken."""
+    """A file could not be written because the disk is full, read-only or broken."""
 
 
 class DamagedResult(RuntimeError):
-    """A result file that is missing its sidecar or does not match its checksum."""
+    """A result file has no sidecar or does not match its checksum."""
 
 
 def sha256(path: str | Path) -> str:
@@ -62,14 +61,14 @@ def sidecar_path(path: str | Path) -> Path:
     Raises
     ------
     ValueError
-        If the path does not lie in a folder ``results/<tier>/``.
+        If the path is not below a folder ``results/<tier>/``.
     """
     tier, rest = _in_tier(path)
     return Path(*tier, "provenance", *rest[:-1], rest[-1] + ".json")
 
 
 def tier_of(path: str | Path) -> str:
-    """Return the tier whose result this is."""
+    """Return the tier that a result belongs to."""
     return _in_tier(path)[0][-1]
 
 
@@ -79,13 +78,11 @@ def name_in_tier(path: str | Path) -> str:
 
 
 def part_of(path: Path) -> Path:
-    """Return where this process writes what becomes ``path``, a file or a folder beside it,
-    and remove those that processes left which were killed.
-    """
+    """Return this process's temporary path beside ``path``, and remove those that killed processes left behind."""
     for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
         number = part.name.removeprefix(f".{path.name}.").removesuffix(".part")
         if re.fullmatch(r"[0-9]{1,9}", number) and not _lives(int(number)):
-            # Another process may be removing it, or the disk read-only.
+            # Another process may be removing it at the same time, or the disk may be read-only.
             shutil.rmtree(part, ignore_errors=True)
             with contextlib.suppress(OSError):
                 part.unlink()
@@ -98,19 +95,19 @@ def _lives(process: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        # It is another user's.
+        # The process exists, and another user owns it.
         return True
     return True
 
 
 @contextlib.contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; move it into place when the block ends without an error.
+    """Yield a temporary path beside ``path``, and move it to ``path`` when the block ends without an error.
 
     Raises
     ------
     NotWritten
-        If the disk is full or may not be written to; nothing is left of the attempt, and an older file stays.
+        If the disk is full or not writable; the temporary file is removed, and an older file at ``path`` is kept.
     """
     path = Path(path)
     temporary = part_of(path)
@@ -128,7 +125,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
             "make room (space, or inodes: df -i), or make the folder writable, and run the same command again."
         ) from error
     finally:
-        # On a read-only disk there is nothing to remove.
+        # On a read-only disk there is no temporary file to remove.
         with contextlib.suppress(OSError):
             temporary.unlink()
 
@@ -140,7 +137,7 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def dump_json(content: Any) -> str:
-    """Return the one JSON text form used for every file: two-space indent, no NaN, a final newline."""
+    """Return the JSON text that every result file uses: indented by two spaces, without NaN, with a final newline."""
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -202,22 +199,21 @@ def write_arrays(
 
 
 def seal(path: str | Path, provenance: Mapping[str, Any] | None = None) -> None:
-    """Write the sidecar of a finished result: its SHA-256, where it came from,
-    and what it used of the machine (:class:`algoreg.results.machine.Usage`).
+    """Write the sidecar of a finished result: its SHA-256, provenance, and use of CPU time and memory.
 
     Parameters
     ----------
     path : path
         A result below ``results/<tier>/``.
     provenance : mapping, optional
-        What the job knows of itself: commit, dirty flag, config and lock hash, seeds, device, dtype, threads,
-        seconds. A :class:`algoreg.results.machine.Stopwatch` under ``seconds`` is read now.
+        The job's provenance: commit, dirty flag, config and lock hash, seeds, device, dtype, threads, seconds. A
+        :class:`algoreg.results.machine.Stopwatch` under ``seconds`` is read now.
 
     Raises
     ------
     RuntimeError
-        If the provenance has hashes of ``code``, and a module of this package, or of one of the user's own, is loaded
-        that has none.
+        If the provenance has hashes of ``code``, and a module of this package or of a plugin package is loaded that has
+        no hash.
     """
     record = {
         "result": name_in_tier(path),
@@ -235,17 +231,17 @@ def seal(path: str | Path, provenance: Mapping[str, Any] | None = None) -> None:
 
 
 def _require_hashes(code: Any) -> None:
-    """Stop a job that loaded code which its rule's hashes do not hold: an edit of it would not rerun the job."""
+    """Stop a job that loaded code without a hash in its rule, because an edit of that code would not rerun the job."""
     packages = plugins.packages()
-    # Of thousands of names: most begin otherwise.
+    # The first line drops most of thousands of names quickly.
     names = [name for name in sys.modules if name.startswith(tuple(packages))]
     modules = {name: sys.modules[name] for name in names if name.partition(".")[0] in packages}
     # A folder without an __init__.py is a module without a file.
     loaded = {name for name, module in modules.items() if getattr(module, "__file__", None)}
     if loaded - set(code):
         raise RuntimeError(
-            f"{', '.join(sorted(loaded - set(code)))}: loaded, but the rule's hashes of code do not hold it: "
-            "import plugins by algoreg.plugins, which tells the rules"
+            f"{', '.join(sorted(loaded - set(code)))}: loaded, but not among the rule's hashes of code: "
+            "import plugins with algoreg.plugins, from which the rules take the hashes"
         )
 
 
@@ -255,14 +251,14 @@ def read_provenance(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     DamagedResult
-        If there is none or it is not JSON.
+        If there is no sidecar or it is not JSON.
     """
     sidecar = sidecar_path(path)
     try:
         content = json.loads(sidecar.read_text(encoding="utf-8"))
         if not isinstance(content, dict):
             raise ValueError("not a mapping")
-    # A hostile one, nested thousands deep, ends in a RecursionError.
+    # A hostile sidecar, nested thousands deep, causes a RecursionError.
     except (OSError, ValueError, RecursionError) as error:
         raise DamagedResult(f"{path}: its sidecar {sidecar} cannot be read. Delete {path} and rerun.") from error
     return content
@@ -274,7 +270,7 @@ def check(path: str | Path) -> str | Path:
     Raises
     ------
     DamagedResult
-        If they differ; the message names what to delete.
+        If they differ; the message names the files to delete.
     """
     record = read_provenance(path)
     if record.get("result") != name_in_tier(path):
@@ -289,7 +285,7 @@ def check(path: str | Path) -> str | Path:
             f"{path}: cannot be read ({error.strerror}). Delete it, if it is there, and rerun."
         ) from error
     if found != expected:
-        # A link into Snakemake's cache: deleting the link alone would fetch the damaged file again.
+        # If the file is a link into Snakemake's cache, deleting only the link would restore the damaged file.
         linked = f" (and {Path(path).resolve()}, to which it is a link)" if Path(path).is_symlink() else ""
         raise DamagedResult(
             f"{path}: its content does not match the checksum in its sidecar. Delete {path}{linked} and rerun."
@@ -303,7 +299,7 @@ def read_json(path: str | Path) -> Any:
     Raises
     ------
     DamagedResult
-        Also for one that is not JSON, whatever its sidecar says.
+        If it does not match its sidecar, or is not JSON.
     """
     try:
         return json.loads(Path(check(path)).read_text(encoding="utf-8"))
@@ -324,11 +320,11 @@ def read_table(path: str | Path) -> Any:
 
 
 def read_tables(paths: Iterable[str | Path]) -> dict[str, Any]:
-    """Read checked CSV results as data frames, by the names of their files."""
+    """Read checked CSV results as ``{file name without suffix: data frame}``."""
     return {Path(path).stem: read_table(path) for path in paths}
 
 
 def read_rows(path: str | Path) -> list[dict[str, str]]:
-    """Read a checked CSV result as its rows, every cell as the text in the file."""
+    """Read the rows of a checked CSV result, with every cell as the text in the file."""
     with open(check(path), encoding="utf-8", newline="") as handle:
         return list(csv.DictReader(handle))

@@ -1,4 +1,4 @@
-"""Tables of runs: rows selected from those of recorded descents, with unchanged cells."""
+"""Tables of runs: rows that are selected from recorded descents, with unchanged cells."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from algoreg.results.records import format_cell
 from algoreg.settings.selection import SELECTORS, at_end, clock, points
 
-# A row of a table's file: every cell a text, an empty one where there is no value.
+# A row of a table's file: every cell is a string, which is empty if there is no value.
 Row = Mapping[str, str]
 ERRORS = ("train_error", "test_error", "hold_out_error")
 
@@ -14,15 +14,15 @@ ERRORS = ("train_error", "test_error", "hold_out_error")
 def select(block: Mapping[str, Any], parts: Iterable[list[Row]]) -> list[dict[str, Any]]:
     """Return the rows of a table of runs, ordered by point, target and ensemble.
 
-    ``iteration`` and ``iterations`` are the paper's, ``own_iteration`` as it ran. A run that diverged before an
-    iteration has a row with empty errors and status ``diverged``.
+    ``iteration`` and ``iterations`` are in the paper's unit, and ``own_iteration`` counts iterations as they ran. A run
+    that diverged before an iteration has a row with empty errors and status ``diverged``.
 
     Parameters
     ----------
     block : mapping
         The table's entry.
     parts : iterable of list of mapping
-        The rows of the files that it is selected from; a run's rows are in one file.
+        The rows of the files from which the table is selected; all rows of a run are in one file.
 
     Raises
     ------
@@ -43,14 +43,13 @@ def select(block: Mapping[str, Any], parts: Iterable[list[Row]]) -> list[dict[st
 
 
 def _selects(block: Mapping[str, Any], row: Row) -> bool:
-    """Return whether a run is selected; one that has no such value is. See
-    :func:`algoreg.settings.selection.selects`."""
+    """Return whether a run is selected, also because it has no such value (as in ``algoreg.settings.selection``)."""
     given = {key: {format_cell(float(value)) for value in block[key]} for key in SELECTORS if key in block}
     return all(row[key] in {*values, ""} for key, values in given.items())
 
 
 def _at_points(block: Mapping[str, Any], recorded: Mapping[int, Row]) -> list[dict[str, Any]]:
-    """Return the rows that a table has of a run, given its recorded rows by iteration."""
+    """Return a table's rows for a run, given the run's recorded rows by iteration."""
     any_row = next(iter(recorded.values()))
     factor = int(any_row["step_factor"])
     unit = factor if clock(block) == "paper_iterations" else 1
@@ -66,7 +65,7 @@ def _at_points(block: Mapping[str, Any], recorded: Mapping[int, Row]) -> list[di
 
 
 def _place(key: str, cell: Any) -> Any:
-    """Return by what rows are ordered: start sizes fall along the paper's axes, everything else rises."""
+    """Return the sort key of a cell: α descends, as on the paper's axes, and everything else ascends."""
     if key in ("method", "start"):
         return cell
     return -float(cell) if key == "alpha" else float(cell)

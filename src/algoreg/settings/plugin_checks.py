@@ -1,4 +1,4 @@
-"""What is wrong with plugins: each problem in a line that names the file, what lacks or has it, and what is allowed."""
+"""Checks of plugins: every problem is a line with the file, the name that is wrong or missing, and what is allowed."""
 
 import inspect
 import traceback
@@ -13,11 +13,11 @@ from algoreg.settings.files import display_path
 from algoreg.settings.messages import unknown
 from algoreg.settings.options import WITHIN
 
-# What an algorithm's prior knowledge of the target or the noise can be.
+# The facts about the target or the noise that can be an algorithm's prior knowledge.
 FACTS = ("rank", "trace", "noise")
-# How an algorithm's training error may go; see :class:`algoreg.algorithms.base.Algorithm`.
+# How an algorithm's training error may behave; see :class:`algoreg.algorithms.base.Algorithm`.
 ERRORS = ("falls", "ripples", "anyhow")
-# The constants of an experiment, with what is allowed in each; the first two must be there.
+# The constants of an experiment, with what is allowed in each; the first two are required.
 CONSTANTS = {
     "KEYS": "a mapping of columns to their meanings",
     "VALUES": "a mapping of columns to their meanings",
@@ -27,14 +27,14 @@ CONSTANTS = {
 
 
 def plugin_problems() -> list[str]:
-    """Import all plugins and return a line for everything that is wrong with them."""
+    """Import all plugins and return a line for every problem."""
     checks = {"algorithms": _algorithm, "ensembles": _ensemble, "experiments": _experiment}
     found: list[str] = []
     for kind in (*plugins.MODULE_KINDS, *plugins.FUNCTION_KINDS):
         try:
             names = plugins.all_modules(kind)
         except ValueError as error:
-            # Of files and packages of the user's own: it names them.
+            # The message names the user's file or package that caused it.
             return [str(error)]
         owners: dict[str, str] = {}
         for name in names:
@@ -55,7 +55,7 @@ def _place(module: ModuleType, part: Any = None) -> str:
 
 
 def _not_imported(path: Path | None, error: BaseException) -> str:
-    """Return the line for a module that cannot be imported, with that of its lines which failed."""
+    """Return the message about a module that cannot be imported, with the number of the module's line that failed."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
     if isinstance(error, SyntaxError) and error.filename == str(path):
         lines.append(error.lineno)
@@ -64,28 +64,28 @@ def _not_imported(path: Path | None, error: BaseException) -> str:
 
 
 def _taken(kind: str, module: ModuleType, owners: dict[str, str]) -> Iterator[str]:
-    """Yield a line for every name of a module's that another one of its kind has; the owners are those so far."""
+    """Yield a line for every plugin of a module whose name is taken; ``owners`` maps the names so far to modules."""
     named = {module.__name__.rpartition(".")[2]: _place(module)}
     if kind in plugins.FUNCTION_KINDS:
         named = {one.__name__: _place(module, inspect.unwrap(one)) for one in plugins.functions_in(kind, module)}
     for name, place in named.items():
         if (other := owners.setdefault(name, module.__name__)) != module.__name__:
-            yield f"{place}: {kind}: {name}: {other} has one of this name; choose another"
+            yield f"{place}: {kind}: {name}: {other} has this name; choose another"
 
 
 def _not_made_from(module: ModuleType, name: str, base: type, default: Any = None) -> Iterator[str]:
-    """Yield a line where a module's class of this name, or its default, is not made from a base class."""
+    """Yield a line if a module's class of this name, or the default, is missing or not derived from a base class."""
     found = getattr(module, name, default)
     if found is None:
         yield f"{_place(module)}: has no class {name}"
     elif not (inspect.isclass(found) and issubclass(found, base)):
-        yield f"{_place(module, found)}: {name}: allowed is a class made from {base.__module__}.{base.__name__}"
+        yield f"{_place(module, found)}: {name}: allowed is a class derived from {base.__module__}.{base.__name__}"
 
 
 def _attributes(found: type, names: str, **words: Any) -> Iterator[str]:
-    """Yield what is wrong with a class's set of names, and with the attributes that are one of some words each."""
+    """Yield the problems of a class's set of names, of attributes with allowed words, and of missing methods."""
     if not isinstance(getattr(found, names), set | frozenset):
-        # Of a text it would be a set of its letters.
+        # A string would be treated as the set of its letters.
         yield f'{names} = {show(getattr(found, names))}: allowed is a frozenset of names, as frozenset({{"gradient"}})'
     for name, known in words.items():
         if getattr(found, name) not in list(known):
@@ -118,7 +118,7 @@ def _ensemble(module: ModuleType) -> Iterator[str]:
 
 
 def _experiment(module: ModuleType) -> Iterator[str]:
-    """Yield what is wrong with the options, the function and the constants of an experiment."""
+    """Yield the problems of an experiment's options, function and constants."""
     problems = list(_not_made_from(module, "Options", ExperimentOptions, ExperimentOptions))
     measure: Any = getattr(module, "measure", None)
     if not inspect.isfunction(measure):
@@ -145,7 +145,7 @@ def _experiment(module: ModuleType) -> Iterator[str]:
 
 
 def _names(constants: dict[str, dict], options: Any, ensemble: Any) -> Iterator[tuple[str, Any, list, str]]:
-    """Yield (key, name, what names are known, what they name) of every name in an experiment's constants."""
+    """Yield ``(key, name, known names, what they name)`` for every name in an experiment's constants."""
     columns, options = [*constants["KEYS"], *constants["VALUES"]], list(options)
     for column, option in constants["AXES"].items():
         yield "AXES", column, columns, "column"

@@ -1,9 +1,8 @@
-"""What a claim depends on: its ``regime``, in the words of its experiments' options and of the keys that follow from
-them.
+"""A claim's ``regime``: the settings that it depends on, as options of its experiments and keys derived from these.
 
-A value of a regime is a number, a text or a truth value, a list of texts, or a range ``[from, to]`` of numbers. In
-every tier that judges the claim, its experiments have a value within the regime; and neither end of a range lies beyond
-what any of these tiers has.
+A value of a regime is a number, a string or a Boolean, a list of strings, or a range ``[from, to]`` of numbers. In
+every tier that judges the claim, its experiments must have a value within the regime, and neither end of a range may
+lie beyond the values that these tiers have together.
 """
 
 import math
@@ -18,8 +17,8 @@ from algoreg.settings.plan import experiment_options
 # The keys beside the options, with their meanings.
 DERIVED = {
     "r": "rank of X*",
-    "kappa": "condition number of X*: the largest of its eigenvalues that are not 0 over the smallest",
-    "spectrum": "the eigenvalues of X* that are not 0",
+    "kappa": "condition number of X*: its largest over its smallest non-zero eigenvalue",
+    "spectrum": "the non-zero eigenvalues of X*",
     "alpha": "scale of the initialisation",
     "initialisation": "the initialisation of descent, where it is more than a scale",
     "m_over_dr": "measurements over d·r",
@@ -28,7 +27,7 @@ DERIVED = {
     "below_D": "whether m < d(d+1)/2, so that linear algebra does not find X*",
     "entries_per_freedom": "known entries over the degrees of freedom of X*",
     "measurements": "the kind of measurements",
-    "error": "the relative error at which something is counted, such as that of a recovered X*",
+    "error": "the relative error that the criterion counts at, such as the one below which X* counts as recovered",
     "noise": "standard deviation of the observations' noise, or the share of observations that are wrong",
     "momentum": "the momentum μ",
     "width": "number of columns of the factor, or its relation to r and d",
@@ -37,19 +36,19 @@ DERIVED = {
 }
 # The options that are equivalent to a key.
 SAME = {"r": "rank", "noise": "label_noise", "error": "tolerance"}
-# How near a value that is worked out comes to the one that is meant: m is a whole number.
+# Relative difference up to which a derived value counts as equal, because m is rounded to an integer.
 NEAR = 0.02
 
 
 def regime_problems(entry, entries):
-    """Yield ``(path, line after the key)`` for every entry of a claim's regime that its experiments do not have.
+    """Yield ``(path, message after the key)`` for every entry of a claim's regime that its experiments do not have.
 
     Parameters
     ----------
     entry : mapping
         A valid claim.
     entries : mapping
-        Those of all chapters' ``experiments``, by name.
+        The experiments of all chapters, by name.
     """
     measured = {tier: list(_measured(entry["experiments"], tier, entries)) for tier in entry["tiers"]}
     measured = {tier: blocks for tier, blocks in measured.items() if blocks}
@@ -59,9 +58,9 @@ def regime_problems(entry, entries):
             known = [*options, *(one for one in DERIVED if one not in options)]
             yield ("regime", key), unknown(value, known, "option or key")
             continue
-        there = {tier: values_of(key, blocks, entry) for tier, blocks in measured.items()}
-        if all(there.values()) and not _fits(value, list(there.values())):
-            has = "; ".join(f"{tier} {', '.join(map(_short, values))}" for tier, values in there.items())
+        existing = {tier: values_of(key, blocks, entry) for tier, blocks in measured.items()}
+        if all(existing.values()) and not _fits(value, list(existing.values())):
+            has = "; ".join(f"{tier} {', '.join(map(_short, values))}" for tier, values in existing.items())
             yield ("regime", key), not_allowed(value, f"what its experiments have in every tier that judges it: {has}")
 
 
@@ -70,7 +69,7 @@ def _short(value):
 
 
 def _measured(tables, tier, entries):
-    """Yield the options of every measurement behind tables at a tier, each option with all its values."""
+    """Yield, for every measurement that tables of a tier are made from, its options with all their values."""
     for name in tables:
         block = sized(entries[name], tier) if name in entries else None
         if block is None:
@@ -113,7 +112,7 @@ def _values(key, options):
 
 
 def _follows(key, options):
-    """Return the values of what follows from d, r and the number of measurements."""
+    """Return the values of a key that is derived from d, r and the number of measurements."""
     found = []
     for d, r in product(options.get("d", []), options.get("rank", [1])):
         dimension = d * (d + 1) / 2
@@ -129,7 +128,7 @@ def _follows(key, options):
 
 
 def _fits(value, tiers):
-    """Return whether every tier has something within a value of a regime, and its ends lie within what they have."""
+    """Return whether every tier has a value within the regime's, whose ends lie within the range of all tiers."""
     if isinstance(value, list) and all(_is_number(one) for one in value):
         low, high = min(value), max(value)
         numbers = [[one for one in values if _is_number(one)] for values in tiers]

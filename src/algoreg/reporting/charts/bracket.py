@@ -1,17 +1,17 @@
-"""Ratios to a quantity that is only known to lie in a bracket, and its bracket."""
+"""Draw a quantity that is only known to lie in a bracket, and ratios to such a quantity."""
 
 import numpy as np
 
 from algoreg.reporting.charts.course import bars
 
-# A ratio to δ lies between that to its upper and that to its lower end.
+# A ratio to δ lies between the ratios to its upper and to its lower end.
 BRACKET = "bars: where the mean ratio lies, as δ is known to lie between two bounds"
 
 
 def bracketed(axes, frame, x, low, up, colour, label, shift=1.0):
-    """Draw bars from the mean ratio to δ's upper end (``up``) to that to its lower one (``low``), which is returned.
+    """Draw bars from the mean ratio to δ's upper end (``up``) to the mean ratio to its lower end (``low``).
 
-    ``shift`` moves bars that would hide each other apart, by a factor.
+    The latter is returned. ``shift`` moves bars by a factor, so that they do not hide each other.
     """
     means = frame.groupby(x)[[low, up]].mean()
     kept = {"mean": means[low], "high": means[low], "low": np.minimum(means[low], means[up])}
@@ -21,7 +21,7 @@ def bracketed(axes, frame, x, low, up, colour, label, shift=1.0):
 
 
 def bracket(axes, frame, x, low, up, colour, labels):
-    """Draw where a quantity lies: lower bound, upper bound and what is between, each the mean over ensembles."""
+    """Draw the range of a quantity: its lower bound, its upper bound and the band between, as means over ensembles."""
     means = frame.groupby(x)[[low, up]].mean()
     axes.fill_between(means.index, means[low], means[up], color=colour, alpha=0.25, linewidth=0, label=labels[0])
     axes.plot(means.index, means[low], "o-", color=colour, markersize=4, linewidth=1, label=labels[1])

@@ -1,6 +1,4 @@
-"""Ours against published curves: mean, range, what one more draw may come to,
-and the margin around what was published.
-"""
+"""Draw our runs against published curves: mean, range, prediction interval of one more draw, and the claim's margin."""
 
 import numpy as np
 
@@ -13,10 +11,9 @@ INTERVAL = "dotted: 95 % prediction interval of one more draw"
 
 
 def agreement(*tables):
-    """Return by what factor published values are away from ours in each table,
-    on (geometric) average and at most, in words.
+    """Return a text with the factor between published values and ours in each table: its geometric mean and maximum.
 
-    Empty without any of ours.
+    It is empty if there are no values of ours.
     """
     logs = [np.abs(np.log(rows["ratio"])) for rows in tables if rows is not None and rows["ratio"].notna().any()]
     means = " and ".join(rounded(np.exp(one.mean()), 3) for one in logs)
@@ -29,9 +26,7 @@ def _judged(claim, error):
 
 
 def _published(axes, rows, x, colour, label, factor, inside, marker="o", every=1):
-    """Draw published points with the margin's factor around each,
-    and the interval that our runs give for one more draw.
-    """
+    """Draw published points with the margin's factor around each, and the prediction interval of our runs."""
     shown, spread = rows.iloc[::every], None
     goal = shown["published"]
     if factor:
@@ -47,19 +42,19 @@ def _published(axes, rows, x, colour, label, factor, inside, marker="o", every=1
 
 
 def comparison(axes, frame, rows, x, error, colour, name, factor=None, inside=None, **style):
-    """Draw our mean and range along ``x``, and the published points of the same error where there are any.
+    """Draw our mean and range along ``x``, and the published points of the same error, if there are any.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         Our runs.
     rows : pandas.DataFrame or None
-        Of :func:`algoreg.claims.published.compare`, of this error alone.
+        The rows of :func:`algoreg.claims.published.compare` for this error.
     factor, inside : mapping, optional
         Entries of the claims on the factor between ours and published, and on the share inside the prediction interval.
-        Shown where they judge this error.
+        They are shown if they judge this error.
     style
-        ``marker`` of the published points; draw one of ``every`` so many.
+        The ``marker`` of the published points, and ``every``: one of so many points is drawn.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A quantity along a run or a grid: mean and range of runs, each run, where runs were lost."""
+"""Draw a quantity along a run or a grid: the mean and range of runs, single runs, and where runs diverged."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ from algoreg.claims.cells import geometric_mean
 
 
 def summary(frame, x, y, geometric=True):
-    """Return mean, smallest and largest ``y`` of the runs that have a value, by ``x``.
+    """Return the mean, smallest and largest ``y`` by ``x``, over the runs that have a value.
 
     Parameters
     ----------
@@ -15,7 +15,7 @@ def summary(frame, x, y, geometric=True):
     x, y : str
         Columns.
     geometric : bool
-        The mean is that of the logarithms.
+        Whether to return the geometric mean.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def _with_losses(label, frame, y):
 
 
 def course(axes, frame, x, y, colour, label, geometric=True, band=True, **style):
-    """Draw the mean over runs as a line and, with ``band``, their range; say how many values are missing.
+    """Draw the mean over runs as a line and, with ``band``, their range; the label counts missing values.
 
     Returns
     -------
@@ -56,30 +56,26 @@ def points(axes, frame, x, y, colour, label, marker="o", geometric=True, **style
 
 
 def bars(axes, x, ranges, colour, label, marker="o", **style):
-    """Draw points with bars from ``low`` to ``high`` of a table with a column ``mean`` too."""
-    # Equal runs may lie on either side of their mean by rounding.
+    """Draw points at ``mean`` with bars from ``low`` to ``high``, which are columns of ``ranges``."""
+    # By rounding, equal runs may be on either side of their mean.
     spread = np.maximum([ranges["mean"] - ranges["low"], ranges["high"] - ranges["mean"]], 0)
     options = {"linewidth": 1, "markersize": 4.5, "capsize": 2, **style}
     axes.errorbar(x, ranges["mean"], spread, marker=marker, color=colour, label=label, **options)
 
 
 def dodged(frame, x, index, count, factor):
-    """Return a table whose values along ``x`` are moved by factors,
-    so that marks of ``count`` methods do not cover one another.
-    """
+    """Return a table with values along ``x`` moved by a factor, so that marks of ``count`` methods do not overlap."""
     return frame.assign(**{x: frame[x] * factor ** (index - (count - 1) / 2)})
 
 
 def spread_of(logs, index, unit=1.0):
-    """Return the :func:`summary` of what is known by its logarithms (P, T, E),
-    over ``unit``, a number or of shape (P,).
-    """
+    """Return the :func:`summary` of values given by logarithms (P, T, E), over ``unit``, a number or of shape (P,)."""
     ends = {"mean": logs.mean(axis=(1, 2)), "low": logs.min(axis=(1, 2)), "high": logs.max(axis=(1, 2))}
     return pd.DataFrame({name: np.exp(values) / unit for name, values in ends.items()}, index=index)
 
 
 def mark_lost(axes, frame, x, colour, height):
-    """Mark where runs diverged, with how many of how many, at a height in units of the axes."""
+    """Mark where runs diverged, with their number and the number of runs, at a height in units of the axes."""
     for point, count in frame[frame["status"] == "diverged"].groupby(x).size().items():
         across = axes.get_xaxis_transform()
         axes.plot(point, height, "x", color=colour, transform=across, markersize=5, clip_on=False)
@@ -89,7 +85,7 @@ def mark_lost(axes, frame, x, colour, height):
 
 
 def paths(axes, frame, x, y, colour, label, floor=0.0):
-    """Draw every run as a thin line and their geometric mean as a thick one; values below a floor are drawn on it."""
+    """Draw every run as a thin line and the geometric mean as a thick one; values below a floor are drawn on it."""
     runs = frame.pivot_table(index=x, columns=["target", "ensemble"], values=y).clip(lower=floor)
     axes.plot(runs.index, runs.to_numpy(), color=colour, linewidth=0.5, alpha=0.35)
     mean = np.exp(np.log(runs).mean(axis=1))

@@ -10,7 +10,7 @@ LEVELS = [1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.2, 0.4, 0.7, 1.0]
 
 
 def edges(centres):
-    """Return the edges between positive centres, at their geometric means, the outer ones as far out as the next inner.
+    """Return the edges between positive centres, at geometric means; outer edges mirror the next inner ones.
 
     A single centre has its edges a factor √2 away.
     """
@@ -22,12 +22,12 @@ def edges(centres):
 
 
 def heat(axes, frame, along):
-    """Draw the median test error at every m of every size, as columns of boxes; return what a colour bar needs."""
+    """Draw the median test error at every m of every size, as columns of boxes; return the mesh for a colour bar."""
     sizes = sorted(frame[along].unique())
     norm = BoundaryNorm(LEVELS, colormaps["viridis"].N, extend="both")
     sides = edges(sizes)
     for size, left, right in zip(sizes, sides[:-1], sides[1:], strict=True):
-        # A diverged run counts as one that has found nothing.
+        # A diverged run counts as a run that recovers nothing.
         errors = frame[frame[along] == size].fillna({"test_error": np.inf}).groupby("m")["test_error"].median()
         boxes = [left, right], edges(errors.index), errors.to_numpy()[:, None]
         mesh = axes.pcolormesh(*boxes, norm=norm, cmap="viridis_r", rasterized=True)
@@ -36,7 +36,7 @@ def heat(axes, frame, along):
 
 
 def colour_bar(figure, mesh, axes):
-    """Draw the colours' meaning beside a panel."""
+    """Draw the colour scale beside a panel."""
     figure.colorbar(mesh, ax=axes, label="median relative test error", ticks=LEVELS, format="%g")
 
 

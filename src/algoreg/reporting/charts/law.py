@@ -7,16 +7,14 @@ from algoreg.claims.exponents import slope_weights
 from algoreg.reporting.charts.course import points
 from algoreg.reporting.charts.text import margin_text, raised, signed
 
-# Which way a mark points, by the side where values may be.
+# The direction in which a mark points, by the side on which values may be.
 SIDES = {"below": "v", "above": "^"}
-# Of a ratio's denominator, by the direction of a claim on the ratio.
+# The side allowed to a ratio's denominator, by the direction of a claim on the ratio.
 OPPOSITE = {"below": "above", "above": "below"}
 
 
 def exponent(means):
-    """Return the least-squares slope of log means against the log of their index,
-    as estimands have it; None of fewer than two.
-    """
+    """Return the least-squares slope of log means against their log index, as in estimands; None for fewer than two."""
     return float(slope_weights(means.index.to_numpy(float)) @ np.log(means.to_numpy())) if len(means) > 1 else None
 
 
@@ -26,7 +24,7 @@ def exponent_of(frame, along, value):
 
 
 def grows(label, letter, means):
-    """Return a title with the power of a size as which means grow, or that too few points leave it open."""
+    """Return a title with the power of a size by which means grow, or with "?" if there are too few points."""
     slope = exponent(means)
     return f"{label} as {raised(letter, '?' if slope is None else signed(slope))}"
 
@@ -43,7 +41,7 @@ def law(axes, frame, x, y, colour, label, marker="o", fitted=None, **style):
     Parameters
     ----------
     fitted : callable, optional
-        Maps the means' index to the points that the exponent is of; all without.
+        Maps the means' index to the points that the exponent is fitted to; by default all.
 
     Returns
     -------
@@ -58,7 +56,7 @@ def law(axes, frame, x, y, colour, label, marker="o", fitted=None, **style):
 
 
 def through(axes, means, curve, label, line="--", **style):
-    """Draw a curve, a function of an array of points, that theory has but for a constant, through the first mean."""
+    """Draw a curve that theory gives up to a constant, as a function of an array of points, through the first mean."""
     if len(means):
         x = np.geomspace(means.index.min(), means.index.max(), 50)
         scale = means.iloc[0] / curve(np.array(means.index[:1], dtype=float))[0]
@@ -78,27 +76,26 @@ def margin_level(axes, claim, quantity="", scale=1.0, **style):
 
 
 def margin_mark(axes, x, y, side, label, filled=True):
-    """Mark how far a margin lets values at one point come: a triangle points to the side,
-    below or above, where they may be.
+    """Mark a margin for values at one point with a triangle that points to the allowed side, below or above.
 
-    It lies above all points, and is not ``filled`` where it would hide one.
+    The triangle is drawn over all points, and is not ``filled`` if it would hide one.
     """
     style = {"color": "black", "markersize": 5.5, "linestyle": "none", "zorder": 6, "label": label}
     axes.plot([x], [y], SIDES[side], markerfacecolor="black" if filled else "none", **style)
 
 
 def mean_of_pair(table, estimand, index):
-    """Return the geometric mean that an estimand about a pair has of its first (0) or second (1) value."""
+    """Return the geometric mean of the first (0) or second (1) value of an estimand about a pair."""
     own = chosen(table, {**estimand["where"], estimand["by"]: estimand["pair"][index]})
     return geometric_mean(own[estimand["value"]])
 
 
 def ratio_of_pair(table, claim):
-    """Return the ratio of geometric means that a claim about a pair is of."""
+    """Return the ratio of geometric means that a claim about a pair judges."""
     return mean_of_pair(table, claim["estimand"], 0) / mean_of_pair(table, claim["estimand"], 1)
 
 
 def margin_levels(axes, claims, quantity="", **style):
-    """Draw the margins of several claims, one line for all that have the same; see :func:`margin_level`."""
+    """Draw the margins of several claims, with one line for equal margins; see :func:`margin_level`."""
     for claim in {claim["margin"]: claim for claim in claims}.values():
         margin_level(axes, claim, quantity, **style)

@@ -1,4 +1,4 @@
-"""Panels with their axes, and legends and notes that lie on no data."""
+"""Panels with their axes, and legends and notes that never cover data."""
 
 from textwrap import wrap
 
@@ -9,28 +9,28 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from algoreg.reporting.charts.style import NOTE_SIZE, STYLE
 from algoreg.reporting.charts.text import number, power_of_ten
 
-# From a panel's lower edge to its legend, in points: tick labels and the axis's name lie between.
+# The distance of a legend from its panel's lower edge, in points, with room for tick labels and the axis's name.
 BELOW_AXIS = 36
-# A log axis over fewer decades has plain numbers between the powers of ten too.
+# A log axis over fewer decades also has plain numbers between the powers of ten.
 FEW_DECADES = 1.8
-# Two ticks of a log axis do not show where the values between them lie.
+# The fewest ticks of a log axis: with two, the values between them cannot be read.
 FEWEST_TICKS = 3
-# Of a note that is as wide as its figure.
+# Letters of a note per inch of its figure's width.
 LETTERS_PER_INCH = 19
 # A page's 838 pixels at their usual size, in inches.
 PAGE = 838 / 96
-# Two names beside curves are so far apart at least, in the panel's height.
+# The smallest distance of two names beside curves, in units of the panel's height.
 APART = 0.075
 THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", "\u2009"))
 PLAIN = FuncFormatter(lambda value, _: number(value))
-# As Matplotlib's own, but those are typeset as formulas, which takes far longer than text.
+# Matplotlib's formatter typesets powers as formulas, which takes far longer than text.
 POWERS = FuncFormatter(lambda value, _: power_of_ten(value))
 
 
 def panels(columns=1, rows=1, width=None, height=4.1, **options):
-    """Return a figure and its panels, row by row; ``width`` and ``height`` are a panel's, in inches.
+    """Return a figure and its panels, row by row; ``width`` and ``height`` are the size of a panel, in inches.
 
-    Two abreast are as wide as a page shows without making them smaller.
+    By default, panels beside each other are together as wide as a page, which therefore shows them at full size.
     """
     width = width or (PAGE / columns if columns > 1 else 4.7)
     figure, grid = plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False, **options)
@@ -47,9 +47,7 @@ def two_abreast(count, height=4.0, **options):
 
 
 def two_and_one(above=False, height=4.0, **options):
-    """Return a figure and three panels, of which the last (``above``: the first) is as wide as the other two beside
-    each other.
-    """
+    """Return a figure and three panels: two beside each other, and below them (or ``above``) one as wide as both."""
     figure, grid = panels(2, 2, height=height, **options)
     grid.pop(1 if above else 3).remove()
     _widen(grid[0 if above else 2])
@@ -63,7 +61,7 @@ def _widen(axes):
 
 
 def describe(axes, log="", xticks=None, **texts):
-    """Name a panel's axes; ``log`` lists the logarithmic ones ("xy"), ``xticks`` are the sizes that were measured."""
+    """Label a panel's axes; ``log`` lists the logarithmic ones ("xy"), and ``xticks`` are the measured sizes."""
     axes.set(**{f"{axis}scale": "log" for axis in log}, **texts)
     if xticks is not None:
         axes.xaxis.set_minor_locator(NullLocator())
@@ -71,26 +69,26 @@ def describe(axes, log="", xticks=None, **texts):
 
 
 def thousands(axes):
-    """Write an axis of iterations with few ticks and spaced thousands."""
+    """Label an axis of iterations with few ticks and spaces between thousands."""
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(THOUSANDS)
 
 
 def _tick_plainly(axis, limits):
-    """Give a log axis plain numbers over few decades, else powers of ten alone."""
+    """Label a log axis with plain numbers if it spans few decades, else only with powers of ten."""
     decades = np.log10(limits[1] / limits[0]) if min(limits) > 0 else np.inf
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(POWERS)
     if abs(decades) < FEW_DECADES:
         coarse, fine = LogLocator(subs=(1, 2, 5)), LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9))
-        # Over a fraction of a decade even the fine ones may leave a tick or two.
+        # Over a fraction of a decade even fine ticks may leave only one or two.
         even = MaxNLocator(5, steps=[1, 2, 5, 10])
         axis.set_major_locator(_with_ticks([coarse, fine] if abs(decades) > 0.7 else [fine], limits) or even)
         axis.set_major_formatter(PLAIN)
 
 
 def _with_ticks(locators, limits):
-    """Return the first locator that puts enough ticks between limits; None without any."""
+    """Return the first locator with enough ticks between limits; None if there is none."""
     for locator in locators:
         ticks = locator.tick_values(*limits)
         if np.sum((ticks >= limits[0]) & (ticks <= limits[1])) >= FEWEST_TICKS:
@@ -99,24 +97,24 @@ def _with_ticks(locators, limits):
 
 
 def legend_below(axes, **options):
-    """Put a panel's legend below it, where no data can ever lie; the figure grows by it (:func:`make_room`)."""
+    """Put a panel's legend below it, where it cannot cover data; the figure grows by its height (:func:`make_room`)."""
     size = options.setdefault("fontsize", STYLE["legend.fontsize"])
     legend = axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=BELOW_AXIS / size, **options)
     legend.takes_room = True
 
 
 def share_legend(grid):
-    """Share the first panel's legend out among panels, below each a part of it."""
+    """Split the first panel's legend among all panels, so that each has a part of it below."""
     handles, labels = grid[0].get_legend_handles_labels()
     for axes, part in zip(grid, np.array_split(np.arange(len(labels)), len(grid)), strict=True):
         legend_below(axes, handles=[handles[k] for k in part], labels=[labels[k] for k in part])
 
 
 def write_ends(axes, ends):
-    """Write what curves are beside a panel whose limits are final.
+    """Write the names of curves beside a panel whose limits are final.
 
-    Each name is at the height of its curve's end, or as little above it as keeps the names apart. ``ends`` lists
-    the curves' last values, their names and colours.
+    Each name is at the height of its curve's end, or just far enough above it to keep the names apart. ``ends`` lists
+    the curves' last values, names and colours.
     """
     edge, height = axes.get_xlim()[1], -np.inf
     for value, text, colour in sorted(ends):
@@ -127,13 +125,13 @@ def write_ends(axes, ends):
 
 
 def name_ends(axes, names):
-    """Name curves beside their panel (:func:`write_ends`), in place of the legend.
+    """Name curves beside their panel (:func:`write_ends`) instead of in a legend.
 
-    ``names`` maps their labels to what is written.
+    ``names`` maps the curves' labels to the names.
     """
     ends = []
     for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-        # Of bars the first part is the line.
+        # The first part of error bars is the line.
         line = handle[0] if isinstance(handle, tuple) else handle
         if label in names:
             values = np.array(line.get_ydata(), float)
@@ -143,10 +141,10 @@ def name_ends(axes, names):
 
 
 def finish(figure, note="", columns=1, caption=""):
-    """Write what all panels share: ticks of log axes, legends (in ``columns``) and a note below them.
+    """Finish a figure: ticks of log axes, legends (in ``columns``) and a note below them.
 
-    ``caption`` says what was run. It is no part of the picture: the files carry it, for what stands beside it
-    (:mod:`algoreg.reporting.captions`).
+    ``caption`` describes what was run. It is not in the picture but in the metadata of its files, from which pages take
+    the text below a figure (:mod:`algoreg.reporting.captions`).
     """
     figure.caption = caption
     for axes in figure.axes:
@@ -168,7 +166,7 @@ def finish(figure, note="", columns=1, caption=""):
 
 
 def make_room(figure):
-    """Heighten a figure by its legends, row by row, so that they take nothing from its panels."""
+    """Increase a figure's height by its legends, row by row, so that its panels keep their size."""
     renderer, rows = figure.canvas.get_renderer(), {}
     for axes in figure.axes:
         legend = axes.get_legend()

@@ -1,4 +1,4 @@
-"""One style for all figures, and files without dates or random ids."""
+"""The style of all figures, and saving them without dates or random ids."""
 
 from contextlib import contextmanager
 
@@ -11,8 +11,8 @@ from matplotlib.colors import to_rgb
 
 from algoreg.reporting import captions
 
-# Ten colours that differ also to the colour-blind, as Matplotlib's petroff10 has them (Petroff, 2021), but the yellow,
-# the grey, the khaki and the pale blue darker: a thin line on white needs a contrast of 3 to be seen.
+# Ten colours that colour-blind readers can also distinguish: Matplotlib's petroff10 (Petroff, 2021) with a darker
+# yellow, grey, khaki and pale blue, because a thin line on white needs a contrast of 3 to be seen.
 COLOURS = [
     to_rgb(colour)
     for colour in (
@@ -21,17 +21,17 @@ COLOURS = [
     )
 ]
 TEST, TRAIN, THIRD = COLOURS[:3]
-# The axes of seaborn's style "ticks". Importing seaborn itself would take longer than all the rest of a figure's job.
+# The axes of seaborn's style "ticks". Importing seaborn itself would take longer than the rest of a figure's job.
 BASE = "seaborn-v0_8-ticks"
 STYLE = {
     "svg.hashsalt": "algoreg",
     "svg.fonttype": "none",
     "font.size": 9,
-    # The one font that comes with Matplotlib: no other is on every machine.
+    # This font comes with Matplotlib, so that every machine has it.
     "font.sans-serif": ["DejaVu Sans"],
     "axes.titlesize": 9,
     "axes.linewidth": 0.8,
-    # Where they are put anyway: no panel has anything above it.
+    # Fixed at the place where Matplotlib would put titles, as no panel has anything above it.
     "axes.titley": 1.0,
     "axes.grid": True,
     "grid.alpha": 0.25,
@@ -46,8 +46,8 @@ NOTE_SIZE = 7
 
 @contextmanager
 def style():
-    """Draw in the one style, whatever the user's own matplotlibrc says, which is back in force afterwards."""
-    # Here and not at import: a notebook that imports a chapter's figures goes on showing its own.
+    """Draw in the project's style, and restore the user's matplotlibrc afterwards."""
+    # The backend is set here and not at import, so that a notebook that imports a chapter's figures keeps its backend.
     matplotlib.use("agg")
     with plt.rc_context():
         matplotlib.rcdefaults()
@@ -66,7 +66,7 @@ def save(figure, path, kind):
     nameless |= captions.metadata(figure, kind)
     resolution = figure.dpi
     with style():
-        # As figure.savefig, which would draw everything once more before, to lay out what has been laid out.
+        # Used instead of figure.savefig, which would first draw everything again to repeat the layout.
         getattr(canvas(figure), f"print_{kind}")(path, metadata=nameless)
-    # Vector formats leave theirs behind.
+    # Vector formats change the figure's resolution and do not restore it.
     figure.dpi = resolution

@@ -1,4 +1,4 @@
-"""Numbers, sizes and margins in the words of titles and legends."""
+"""Format numbers, sizes and margins for titles and legends."""
 
 import re
 
@@ -8,7 +8,7 @@ from algoreg.claims.cells import paired
 from algoreg.reporting.wording import SUPERSCRIPT, exact, outwards
 from algoreg.settings.selection import PAPER_STEP
 
-# A quantity that changes by less than this factor stays where it is.
+# A quantity that changes by less than this factor counts as unchanged.
 STILL = 1.05
 LETTERS = {"rank": "r", "alpha": "α", "kappa": "κ", "step": "η"}
 ITERATION = f"iteration at the paper's step (η·t / {PAPER_STEP:g})"
@@ -18,10 +18,10 @@ SPREAD = "points: geometric mean of runs; bars: smallest to largest run (targets
 
 
 def number(value):
-    """Return a number as text: as it is from 0.001 to 10⁵, else to two digits and a power of ten; a dash for none."""
+    """Return a number as text: plain from 0.001 to 10⁵, else two digits and a power of ten; a dash if not finite."""
     if not np.isfinite(value):
         return "–"
-    # 99999.7 has no five digits below 10⁵.
+    # With five digits, 99999.7 would be rounded to 100000.
     if value == 0 or 1e-3 <= abs(value) < 99999.5:
         return f"{value:.5g}".replace("-", "−")
     digits, power = f"{value:.1e}".split("e")
@@ -35,23 +35,24 @@ def power_of_ten(value):
 
 
 def signed(value):
-    """Return a number to two decimals with a minus in place of a hyphen, 0 without a sign; a dash for none."""
-    # Adding 0 makes 0 of −0.
+    """Return a number with two decimals and a minus sign instead of a hyphen, 0 without a sign; a dash if missing."""
+    # Adding 0 turns −0 into 0.
     return f"{round(value, 2) + 0.0:.2f}".replace("-", "−") if np.isfinite(value) else "–"
 
 
 def raised(base, exponent):
-    """Return a base with an exponent, both as text: a whole number raised, any other after a circumflex.
+    """Return a base with an exponent, both as text: an integer in superscript, any other after a circumflex.
 
-    Figures have no mathtext: in an SVG that sets letter by letter, in a font without a fallback.
+    Figures do not use mathtext, because in an SVG it is set letter by letter, in a font without a fallback.
     """
     whole = re.fullmatch(r"[-−]?\d+", str(exponent))
     return base + (str(exponent).replace("−", "-").translate(SUPERSCRIPT) if whole else f"^{exponent}")
 
 
 def rounded(value, digits=2, towards=None):
-    """Return a number with so many significant digits, as :func:`number` writes it;
-    a bound is rounded ``up`` or ``down``.
+    """Return a number with so many significant digits, in the format of :func:`number`.
+
+    A bound is rounded ``towards`` "up" or "down".
     """
     if towards and np.isfinite(value):
         return number(outwards(value, towards, digits))
@@ -59,8 +60,9 @@ def rounded(value, digits=2, towards=None):
 
 
 def fold(means):
-    """Return how means change from the first to the last: "falls 12-fold";
-    that it is not known of fewer than two, or from or to 0.
+    """Return a text on how means change from the first to the last, such as "falls 12-fold".
+
+    With fewer than two means, or from or to 0, the text says that the change is not known.
     """
     if len(means) < 2 or not (means.iloc[[0, -1]] > 0).all():
         return "is not known"
@@ -71,17 +73,17 @@ def fold(means):
 
 
 def lines(*parts):
-    """Return a title of several lines; those without words are left out."""
+    """Return a title of several lines, without empty ones."""
     return "\n".join(part for part in parts if part)
 
 
 def caption(*parts):
-    """Return what was run as one line of text; parts without words are left out."""
+    """Return a caption as one line of text, without empty parts."""
     return "; ".join(" ".join(part.split()) for part in parts if part)
 
 
 def draws(frame):
-    """Return how many draws a table's rows are of."""
+    """Return a text with the number of draws behind a table's rows."""
     ensembles = _counted(frame["ensemble"].nunique(), "ensemble")
     if "target" not in frame:
         return ensembles
@@ -95,7 +97,7 @@ def _counted(count, word):
 
 
 def sizes(frame, *columns):
-    """Return the values of columns and the draws, for a title; ``m_over_dr`` is computed where it is no column."""
+    """Return the values of columns and the draws, for a title; ``m_over_dr`` is computed if it is not a column."""
     parts = []
     for column in columns:
         if column == "m_over_dr":
@@ -115,14 +117,14 @@ def margin_text(claim, quantity=""):
 
 
 def isometry(frame):
-    """Return what is known of δ: that it is certified to be below a number, or that an attack found it above one."""
+    """Return a text about δ: that it is certified to be below a number, or that an attack found it above one."""
     if frame["delta_up"].notna().all():
         return f"δ < {number(outwards(frame['delta_up'].max(), 'up'))}"
     return f"δ > {number(outwards(frame['delta_low'].min(), 'down'))}"
 
 
 def isometry_bracket(frame):
-    """Return the bracket of δ that a table's first row has."""
+    """Return a text with the bracket of δ in a table's first row."""
     first = frame.iloc[0]
     low, up = outwards(first["delta_low"], "down"), outwards(first["delta_up"], "up")
     return f"δ between {low:g} and {up:g}"

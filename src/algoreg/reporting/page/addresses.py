@@ -6,9 +6,9 @@ from pathlib import Path
 from algoreg.results import records
 from algoreg.settings.chapters import OTHER_PAGES
 
-# No chapter is called as these are. The second is made by a rule of its own, for Snakemake's report.
+# No chapter may have these names. A separate rule makes the second page, for Snakemake's report.
 FRONT, VERDICTS = (f"{name}.html" for name in OTHER_PAGES)
-# With a hyphen, which no chapter's name has.
+# This name has a hyphen, which chapters' names cannot have.
 RUNS = "see-it-happen.html"
 
 
@@ -18,7 +18,7 @@ def of_chapter(name: str) -> str:
 
 
 def pages(chapters: Iterable[str]) -> list[str]:
-    """Return the files of a report on chapters of these names: the front, the plots of runs, and one per chapter."""
+    """Return the files of a report on these chapters: the front page, the plots of runs, and one file per chapter."""
     return [FRONT, RUNS, *map(of_chapter, chapters)]
 
 

@@ -1,4 +1,4 @@
-"""Markdown of the documents as HTML of the report: escaped, links from where its pages lie, tables that scroll."""
+"""Convert Markdown of the documents to HTML of the report: escaped, with adapted links and tables that scroll."""
 
 import re
 from html import escape
@@ -8,37 +8,37 @@ import mistune
 from algoreg.claims.judging import NOT_JUDGED
 from algoreg.reporting.page.addresses import of_chapter
 
-# Where the chapters' pages of the documents lie, seen from results/<tier>/report.
+# The folder of the documents' chapter pages, relative to results/<tier>/report.
 DOCUMENTS = "../../../docs/chapters/"
-# A link that needs no change: to another site, to an anchor of the page, to a page of the report.
+# Links that need no change: to another site, to an anchor of the page, or to a page of the report.
 AS_IT_IS = re.compile(r"[A-Za-z][\w+.-]*:|#|/|\./")
 
 
 class _Ledger(mistune.HTMLRenderer):
-    """Headings below the page's own, links from where the page lies, tables that can be scrolled by keyboard."""
+    """Renders headings below the page's headings, links relative to the page, and tables that scroll by keyboard."""
 
     def __init__(self):
         super().__init__(escape=True)
 
     def heading(self, text, level, **attributes):
-        """Return a heading two levels further down: the chapter and its ledger have headings of the page's own."""
+        """Return a heading two levels lower, because the page itself has headings for the chapter and its ledger."""
         own = min(level + 2, 6)
         return f"<h{own}>{text}</h{own}>\n"
 
     def link(self, text, url, title=None):
-        """Return a link; one that is relative to the chapters' documents is made relative to the report."""
+        """Return a link; a link relative to the chapters' documents is made relative to the report."""
         return super().link(text, url if AS_IT_IS.match(url) else DOCUMENTS + url, title)
 
 
 def html(text, name=""):
-    """Return Markdown as HTML, escaped; markers of generated blocks are left out.
+    """Return Markdown as escaped HTML, without markers of generated blocks.
 
     Parameters
     ----------
     text : str
-        Of a chapter's page.
+        Text of a chapter's page.
     name : str
-        What its tables belong to, for those who hear them.
+        The label of its tables for screen readers.
     """
     convert = mistune.create_markdown(renderer=_Ledger(), plugins=["table"])
     shown = convert(re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL))
@@ -52,10 +52,9 @@ def html(text, name=""):
 
 
 def differences(claims, committed):
-    """Return how verdicts of a run differ from the committed standard run's, by claim, in words, Markdown that links
-    to the claim's card.
+    """Return the claims whose verdict differs from the committed standard run's, each with a Markdown text on it.
 
-    Claims that either of them does not judge are left out.
+    The text links to the claim's card. Claims that one of the two runs does not judge are left out.
     """
     known = {claim["id"]: claim["verdict"] for claim in committed}
     return {
@@ -68,12 +67,12 @@ def differences(claims, committed):
 
 
 def begun(text, differing):
-    """Return a passage, Markdown, that begins with what differs in this run; an empty one stays empty."""
+    """Return a Markdown passage that begins with the verdicts that differ in this run; an empty one stays empty."""
     return f"> Otherwise in this run: {'; '.join(differing.values())}.\n\n{text}" if text and differing else text
 
 
 def begun_by_passage(text, differing):
-    """Return a ledger in which each part that names a claim begins with what differs of it in this run.
+    """Return a ledger in which each part that names a claim begins with that claim's different verdict in this run.
 
     Parameters
     ----------
@@ -91,24 +90,24 @@ def begun_by_passage(text, differing):
 
 
 def read_document(text):
-    """Return what was found, and the ledger, of a chapter's page, as Markdown."""
+    """Return the findings and the ledger of a chapter's page, as Markdown."""
     found = re.search(r"^## What was found\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     _, _, ledger = text.partition("\n## Ledger\n")
     return found[1].strip() if found else "", ledger.strip()
 
 
 def first_figure(text):
-    """Return the name of the figure that a chapter's page begins with, None where it has none."""
+    """Return the name of the figure at the beginning of a chapter's page; None if it has none."""
     found = re.search(r"^!\[.*?\]\(\.\./figures/(\w+)\.svg\)", text, re.MULTILINE)
     return found[1] if found else None
 
 
 def first_finding(found):
-    """Return the first sentence in bold of what was found as text, empty where there is none."""
+    """Return the first sentence in bold of the findings as text; empty if there is none."""
     bold = re.search(r"\*\*(.+?)\*\*(?!\*)", found, re.DOTALL)
     return re.sub(r"\\(.)", r"\1", " ".join(bold[1].split())) if bold else ""
 
 
 def most(items, count):
-    """Return the first ``count`` items of a Markdown list, and nothing after it."""
+    """Return the first ``count`` items of a Markdown list, without anything after the list."""
     return "".join(re.findall(r"^- .*\n?(?:^ .*\n?)*", items, re.MULTILINE)[:count])

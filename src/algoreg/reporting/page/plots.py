@@ -1,6 +1,4 @@
-"""The report's plots as data: eigenvalues and signal along runs, our runs beside the published curves; and what it
-says of figures.
-"""
+"""Data of the report's plots (eigenvalues and signal along runs, published curves), and descriptions of its figures."""
 
 import base64
 import gzip
@@ -19,13 +17,13 @@ from algoreg.settings import plan
 from algoreg.settings.chapters import load_chapters
 from algoreg.settings.columns import COLUMNS, meaning
 
-# A figure wider than so many times its height gets the page's whole width.
+# A figure whose width exceeds its height by this factor gets the full width of the page.
 WIDE = 1.6
-# Points of a trajectory that are drawn: a phone has no more pixels.
+# The most points of a trajectory that are drawn; a phone has no more pixels.
 MOST_POINTS = 120
 ERRORS = {"test_error": "test error", "train_error": "training error"}
-# An axis along a figure's points, the first that names its rows; where one spans so many times its smallest value
-# and is no time, it is logarithmic.
+# The possible axes of a figure's points, of which the first that identifies its rows is used. An axis that spans so
+# many times its smallest value and is not a time is logarithmic.
 AXES = ("iteration", "m_over_d", "alpha")
 LOG_SPAN = 100
 
@@ -50,12 +48,12 @@ def picture(path, title):
 
 
 def pack(text):
-    """Return text compressed (gzip, base64), as the page's script unpacks it: a third of plotly.js's size."""
+    """Return text compressed by gzip and base64, which the page's script unpacks; plotly.js shrinks to a third."""
     return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 
 
 def _thinned(rows):
-    """Return at most ``MOST_POINTS`` of some rows, the first and the last among them."""
+    """Return at most ``MOST_POINTS`` of some rows, including the first and the last."""
     if len(rows) <= MOST_POINTS:
         return rows
     keep = np.unique(np.linspace(0, len(rows) - 1, MOST_POINTS).round().astype(int))
@@ -63,12 +61,12 @@ def _thinned(rows):
 
 
 def _short(values):
-    """Return numbers for the page's data: four significant digits, None for what is not finite."""
+    """Return numbers for the page's data: with four significant digits, and None if they are not finite."""
     return [float(f"{value:.4g}") if np.isfinite(value) else None for value in np.asarray(values, dtype=float)]
 
 
 def _trace(name, frame, x, value, colour, **more):
-    """Return mean and range of a column over runs, against another, as a curve of a plot."""
+    """Return the mean and range of a column over runs, against another column, as a curve of a plot."""
     groups = _thinned(frame.groupby(x)[value].agg(["mean", "min", "max"]).dropna().reset_index())
     curve = {"name": name, "x": groups[x].tolist(), "y": _short(groups["mean"]), "colour": colour, **more}
     return {**curve, "low": _short(groups["min"]), "high": _short(groups["max"])}
@@ -77,15 +75,15 @@ def _trace(name, frame, x, value, colour, **more):
 def spectra(results: Path, seed: int, recorded: list[dict]):
     """Return the eigenvalues of U_tU_tᵀ along the runs of every problem whose descents record them.
 
-    One target and one ensemble of each problem: target 0, the first ensemble. Problems with planted eigenvalues that
-    differ come first.
+    Only target 0 and the first ensemble of each problem are shown. Problems with different planted eigenvalues come
+    first.
 
     Parameters
     ----------
     results : pathlib.Path
         ``results/<tier>``.
     seed : int
-        The tier's.
+        The tier's seed.
     recorded : list of dict
         See :func:`algoreg.jobs.spectra`.
 
@@ -99,7 +97,7 @@ def spectra(results: Path, seed: int, recorded: list[dict]):
     for each in recorded:
         problem = each["problem"]
         table = records.read_table(results / each["runs"])
-        # 0 has no place on a logarithmic axis; it is recorded for the identity's sake.
+        # Iteration 0, which is recorded as well, cannot be shown on a logarithmic axis.
         kept = (table["eigenvalues"].notna() & (table["own_iteration"] > 0)).to_numpy()
         first = (table["ensemble"] == table["ensemble"].min()) & (table["m"] == problem["m"])
         table = table[kept & first & (table["target"] == table["target"].min())]
@@ -130,10 +128,10 @@ def dynamics(tables: dict[str, pd.DataFrame], tier: dict, keys_of: dict[str, lis
     """Return plots of signal against error along runs, from experiment tables that have such columns beside
     ``iteration``.
 
-    A column belongs to one of the two if its name starts with ``signal`` or ``error``; the first of each is drawn.
-    There is a plot for each value of the first column that names a row (but for iteration, target, ensemble), and in it
-    a pair of curves, means over targets and ensembles, for each value of the others and of ``alpha``. ``keys_of`` has
-    the columns that name a row of each table.
+    The first column whose name starts with ``signal`` and the first that starts with ``error`` are drawn. There is a
+    plot for each value of the first column that identifies a row (except iteration, target, ensemble). It has a pair of
+    curves, means over targets and ensembles, for each value of the other such columns and of ``alpha``. ``keys_of`` has
+    the columns that identify a row of each table.
     """
     plots = []
     for name in plan.measured(tier):
@@ -143,7 +141,7 @@ def dynamics(tables: dict[str, pd.DataFrame], tier: dict, keys_of: dict[str, lis
         parts = {kind: [c for c in table if re.match(rf"{kind}(_|$)", c)] for kind in ("signal", "error")}
         if "iteration" not in table or not all(parts.values()):
             continue
-        # 0 has no place on a logarithmic axis.
+        # Iteration 0 cannot be shown on a logarithmic axis.
         table = table[table["iteration"] > 0]
         rest = [key for key in keys_of[name] if key not in ("iteration", "target", "ensemble", "alpha")]
         inner = [key for key in (*rest[1:], "alpha") if key in table and table[key].nunique() > 1]
@@ -160,7 +158,7 @@ def dynamics(tables: dict[str, pd.DataFrame], tier: dict, keys_of: dict[str, lis
 
 
 def _series(frame, keys):
-    """Return (label, rows) of each curve of a table."""
+    """Return ``(label, rows)`` of each curve of a table."""
     if not keys:
         return [("", frame)]
     parts = []
@@ -175,7 +173,7 @@ def _series(frame, keys):
 
 @cache
 def published_figures():
-    """Return the published curve of every figure of the chapters that has one, by the figure's name."""
+    """Return the published curve of every figure that has one, by the figure's name."""
     return {
         entry["compare"]: entry["published"]
         for chapter in reversed(load_chapters())

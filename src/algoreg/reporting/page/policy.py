@@ -1,4 +1,4 @@
-"""What a generated page may run and load, by its content security policy."""
+"""The content security policy of a generated page, which limits what it may run and load."""
 
 import base64
 import hashlib
@@ -7,9 +7,9 @@ import hashlib
 def security_policy(*scripts: str, workers: bool = False, pictures: bool = False) -> str:
     """Return a page's content security policy: these scripts by hash, styles, embedded pictures, and nothing else.
 
-    Styles have no hash: plotly.js writes some into the elements that it draws. They cannot run code, nor load anything
-    here. ``workers`` allows scripts in threads of their own that the page makes itself, ``pictures`` those that lie
-    where the page does.
+    Styles are allowed without hash, because plotly.js writes styles into the elements that it draws; with this policy
+    they can neither run code nor load anything. ``workers`` allows worker scripts that the page creates itself, and
+    ``pictures`` allows pictures from the page's own origin.
     """
     hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
     allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)

@@ -1,8 +1,8 @@
-"""The provenance of the page's numbers, read from the sidecars of results."""
+"""Read the provenance of the page's numbers from the sidecars of results."""
 
 from algoreg.results import records
 
-# Facts of a sidecar that a reader asks for, and what the page calls them.
+# Facts of a sidecar that the page shows, with their labels.
 FACTS = {
     "commit": "commit",
     "config_sha256": "configuration",
@@ -16,7 +16,7 @@ LIBRARIES = ("python", "numpy", "scipy", "torch")
 
 
 def seconds(value):
-    """Return a duration in words."""
+    """Return a duration as text."""
     return f"{value:.1f} s" if value < 90 else f"{value / 60:.1f} min"
 
 
@@ -28,7 +28,7 @@ def provenance(results, paths):
     results : pathlib.Path
         ``results/<tier>``.
     paths : iterable of str
-        Results below it.
+        Results below that folder.
 
     Returns
     -------
@@ -67,6 +67,6 @@ def provenance(results, paths):
 
 
 def machine(results):
-    """Return the machine named in ``claims.json``'s sidecar, in words."""
+    """Return a text about the machine named in the sidecar of ``claims.json``."""
     machine = records.read_provenance(results / "claims.json")["machine"]
     return f"{machine['processor'] or 'unknown processor'}, {machine['cores']} cores, {machine['platform']}"

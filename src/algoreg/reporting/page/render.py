@@ -1,4 +1,4 @@
-"""The pages of a tier's report from their parts: a front, the plots of runs, and one page for each chapter."""
+"""Build the pages of a tier's report: the front page, the plots of runs, and one page for each chapter."""
 
 from collections import Counter
 from pathlib import Path
@@ -28,22 +28,22 @@ from algoreg.reporting.page.verdicts import VERDICTS, headline, interval_axis, s
 from algoreg.reporting.papers import paper
 from algoreg.reporting.wording import STANDINGS, format_regime, format_turning_point, slack, verdicts_of
 
-# Findings on the front; the others are a sentence each, with their chapter.
+# The number of findings on the front page; every other chapter has one sentence there.
 MOST_FINDINGS = 5
 
 
 def _amended(said, entries):
-    """Return the statement of the claim that is the nearest true form of a refuted one, empty where there is none."""
+    """Return the statement of the nearest true form of a refuted claim; empty if there is none."""
     return entries[said.remedy]["statement"] if said.remedy in entries else ""
 
 
 def _pictures(results, tier, titles):
-    """Return every figure of the tier by its name."""
+    """Return the descriptions of all figures of the tier, by name."""
     return {name: picture(results / "figures" / f"{name}.svg", titles[name]) for name in tier["figures"]}
 
 
 def _turned(name, outcomes):
-    """Return on how many fresh seeds of the tier a claim came out otherwise, in words; empty where on none."""
+    """Return a text with the number of the tier's fresh seeds that changed a claim's verdict; empty if none did."""
     one = outcomes.get(name)
     return (
         f"another verdict on {one['seeds'] - one['same']} of {one['seeds']} fresh seeds"
@@ -53,7 +53,7 @@ def _turned(name, outcomes):
 
 
 def _shown(claim, claims, entries, pictures, tier, results, fresh, lineage):
-    """Return what the report shows of a claim: its fields, texts, axis, figure and provenance."""
+    """Return what the report shows about a claim: its fields, texts, axis, figure and provenance."""
     entry, verdict_text = entries.get(claim["id"], {}), texts(claim, verdicts_of(claims))
     figure = Path(claim["figure"]).name if claim["figure"] else None
     if figure is not None and figure not in pictures:
@@ -86,7 +86,7 @@ def _shown(claim, claims, entries, pictures, tier, results, fresh, lineage):
 
 
 def _chapter(chapter, claims, missing, document, differing):
-    """Return the report's section on a chapter; ``document`` is its page in the documents, empty where it has none."""
+    """Return the report's section on a chapter; ``document`` is its page in the documents, empty if it has none."""
     found, ledger = read_document(document)
     own = [claim for claim in claims if claim["chapter"] == chapter.name]
     differs = {claim["id"]: differing[claim["id"]] for claim in own if claim["id"] in differing}
@@ -102,15 +102,17 @@ def _chapter(chapter, claims, missing, document, differing):
         "counts": [row for row in headline(own, lacking) if row[-1]],
         "turned": sum(bool(claim["turned"]) for claim in own),
         "finding": first_finding(found),
-        # Findings do not name their claims: they begin with all that differ.
+        # Findings do not name their claims, so they begin with all verdicts that differ.
         "found": Markup(html(begun(found, differs))),
         "ledger": Markup(html(begun_by_passage(ledger, differing), chapter.title)),
     }
 
 
 def chapter_figures(chapter, document, published, pictures, labels):
-    """Return a chapter's figures that no claim's card shows: the one that its document begins with, those with a
-    published curve, as plots too, and the others.
+    """Return a chapter's figures that no claim's card shows.
+
+    These are the figure at the beginning of its document, the figures with a published curve, which are also shown as
+    plots, and the others.
     """
     compared = [one for one in published if one["chapter"] == chapter["name"]]
     lead = first_figure(document)
@@ -148,13 +150,13 @@ def _environment(templates, claims):
         lstrip_blocks=True,
     )
     environment.filters.update(show=show, seconds=seconds)
-    # Where the card of each claim is.
+    # The address of each claim's card.
     environment.globals["cards"] = {one["id"]: f"{addresses.of_chapter(one['chapter'])}#{one['id']}" for one in claims}
     return environment
 
 
 def _parts(folder, scripts, data=None):
-    """Return a page's style, scripts and policy, and where it has plots, their data and library, packed."""
+    """Return a page's style, scripts and policy and, if it has plots, their compressed data and library."""
     from plotly.offline import get_plotlyjs
 
     library = get_plotlyjs() if data else ""
@@ -169,7 +171,7 @@ def _parts(folder, scripts, data=None):
 
 
 def _runs_page(environment, folder, common, results, tier, tables, labels):
-    """Return the page of the plots of runs."""
+    """Return the page with the plots of runs."""
     panels, signal = spectra(results, tier["seed"], labels["spectra"]), dynamics(tables, tier, labels["keys"])
     data = {"spectra": panels, "plots": signal} if panels or signal else None
     shown = {"panels": panels, "signal": signal}
@@ -177,7 +179,7 @@ def _runs_page(environment, folder, common, results, tier, tables, labels):
 
 
 def _chapter_pages(environment, folder, common, chapters, figures):
-    """Return the page of each chapter by its file, with links to those before and after it."""
+    """Return each chapter's page by its file, with links to the previous and the next page."""
     template, pages = environment.get_template("chapter.html"), {}
     for number, chapter in enumerate(chapters):
         plots = [one["plot"] for one in figures[number]["published"]]
@@ -211,31 +213,31 @@ def render(
     results : pathlib.Path
         ``results/<tier>``: figures, recorded eigenvalues and sidecars are read from it.
     registry : list of mapping
-        The entries of all claims; those without a verdict are shown as missing.
+        The entries of all claims; claims without a verdict are shown as missing.
     claims : list of mapping
         The content of ``claims.json``.
     tier : mapping
-        Its settings.
+        The tier's settings.
     tables : mapping of str to pandas.DataFrame
         Every table of the tier.
     templates : path
-        The folder with ``page.html`` and what builds on it, style and scripts; beside it the explorer's.
+        The folder with ``page.html``, the templates that extend it, style and scripts, beside the explorer's folder.
     chapters : list of algoreg.settings.chapters.Chapter
-        Those of the tier, in their order.
+        The tier's chapters, in their order.
     documents : mapping of str to str
-        The chapters' pages of the documents by chapter, Markdown.
+        The chapters' pages in the documents as Markdown, by chapter.
     files : iterable of str
-        The results that the report is made of, and what these are made of, as paths below ``results``.
+        The results that the report is made from, directly or indirectly, as paths below ``results``.
     fresh : mapping
-        What fresh seeds gave (:func:`algoreg.regression.replications.of_tiers`).
+        The results of fresh seeds (:func:`algoreg.regression.replications.of_tiers`).
     labels : mapping
         The labels of the tier's plugins (:func:`algoreg.jobs.page_labels`).
     committed : list of mapping
-        The claims of the committed standard run, whose documents these are.
+        The claims of the committed standard run, on which the documents are based.
     lead : str, optional
-        The figure that the front begins with, where the tier draws it.
+        The figure at the beginning of the front page, if the tier draws it.
     findings : str, optional
-        What was found, a Markdown list, the first things first.
+        The findings as a Markdown list, the most important ones first.
 
     Raises
     ------

@@ -1,11 +1,11 @@
-"""Verdicts as the page shows them: words, signs, counts, and where an interval lies against its margin."""
+"""Verdicts in the form that the page shows: words, signs, counts, and the position of an interval and its margin."""
 
 import math
 
 from algoreg.claims.judging import INCONCLUSIVE, INVALID, NOT_JUDGED, REFUTED, SUPPORTED
 from algoreg.reporting.wording import format_beside_margin, minus, verdict_text
 
-# In the order of the headline: word, sign beside it (colour alone must not tell verdicts apart), what it means.
+# In the order of the headline: the word, its sign (because colour alone must not distinguish verdicts), its meaning.
 VERDICTS = {
     SUPPORTED: ("supported", "✓", "the whole 95 % interval lies on the claimed side of the margin"),
     REFUTED: ("refuted", "✗", "the whole 95 % interval lies on the other side"),
@@ -14,30 +14,28 @@ VERDICTS = {
     INVALID: ("invalid", "!", "a control came out wrong, or has no estimate: the judge is at fault"),
 }
 MISSING = ("missing", "?", "the registry has it, the results do not")
-# Where the largest of several positive numbers is so many times the smallest, their axis is logarithmic.
+# The axis of positive numbers is logarithmic if the largest is at least so many times the smallest.
 LOG_AXIS_RATIO = 20
-# So many labels of an axis do not cover one another.
+# The most labels of an axis that do not overlap.
 MOST_TICKS = 7
-# A control further away from the interval than so many times its axis is shown as an arrow at the edge.
+# A control that is further from the interval than so many times the axis is shown as an arrow at the edge.
 FAR = 2.0
 
 
 def show(value):
-    """Return a number as the page prints it, four digits; a dash where there is none, or NaN."""
+    """Return a number as the page prints it, with four digits; a dash if it is missing or NaN."""
     return "–" if value is None or math.isnan(value) else f"{value:.4g}".replace("-", "−")
 
 
 def texts(claim, verdicts=None):
-    """Return the texts of a verdict (:class:`algoreg.reporting.wording.VerdictText`) as the page prints numbers,
-    four digits and more.
-    """
+    """Return the texts of a verdict (:class:`algoreg.reporting.wording.VerdictText`), with at least four digits."""
     return verdict_text(claim, verdicts, digits=4)
 
 
 def headline(claims, missing=()):
-    """Return (verdict, word, sign, meaning, number of claims) of every verdict to show, in a fixed order.
+    """Return ``(verdict, word, sign, meaning, number of claims)`` of every verdict to show, in a fixed order.
 
-    The three verdicts and ``not-judged`` are always there; ``invalid`` and missing claims only if there are any.
+    The three verdicts and ``not-judged`` are always shown, and ``invalid`` and missing claims only if there are any.
     """
     counts = {name: sum(claim["verdict"] == name for claim in claims) for name in VERDICTS}
     rows = [(name, *VERDICTS[name], count) for name, count in counts.items() if count or name != INVALID]
@@ -45,7 +43,7 @@ def headline(claims, missing=()):
 
 
 def _ticks(low, high, log):
-    """Return where an axis has ticks: two at least, and no more than have place beside one another."""
+    """Return the ticks of an axis: at least two, and no more than have room beside each other."""
     if log:
         first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
         found = [tick for e in range(first, last + 1) for tick in (10.0**e, 3 * 10.0**e) if low <= tick <= high]
@@ -66,7 +64,7 @@ def _multiples(step, low, high):
 
 
 def _tick_texts(ticks):
-    """Return ticks as texts, with as many digits as tell them apart."""
+    """Return ticks as texts, with as many digits as distinguish them."""
     for digits in range(6, 17):
         texts = [minus(f"{tick:.{digits}g}") for tick in ticks]
         if len(set(texts)) == len(ticks):
@@ -75,16 +73,15 @@ def _tick_texts(ticks):
 
 
 def interval_axis(claim, fresh=()):
-    """Return where the estimate, interval, margin and controls of a claim of ``claims.json`` lie on an axis,
-    in percent of its width, and the estimates of fresh seeds.
+    """Return positions of a claim's estimate, interval, margin, controls and fresh estimates on an axis, in percent.
 
     Returns
     -------
     dict or None
-        None where there is no interval. ``low, high, estimate, margin`` are positions; ``zone`` is the claimed side
+        None if there is no interval. ``low, high, estimate, margin`` are positions; ``zone`` is the claimed side
         (start, width); ``ticks`` are pairs (position, text); ``controls`` are mappings with ``at, off`` (−1, 0 or 1:
-        beyond which edge), ``text`` and ``label``; ``fresh`` are the positions of those within; ``log`` tells the
-        scale; ``words`` is the whole of it as text.
+        the edge beyond which it is), ``text`` and ``label``; ``fresh`` are the positions of fresh estimates within the
+        axis; ``log`` tells whether the scale is logarithmic; ``words`` describes all of this as text.
     """
     if claim["estimate"] is None or claim["ci_low"] is None:
         return None
@@ -103,7 +100,7 @@ def interval_axis(claim, fresh=()):
     said = texts(claim)
     edge = f"; {said.edge}" if said.edge else ""
     if fresh:
-        # Rounded as beside the margin, so that they lie on the side where they are.
+        # Rounded so that they stay on their side of the margin.
         first, last = (minus(one) for one in format_beside_margin([min(fresh), max(fresh)], claim["margin"], 4))
         edge += f"; {len(fresh)} fresh {'seed' if len(fresh) == 1 else 'seeds'}: {first} … {last}"
     words = f"Estimate {said.estimate}, 95 % interval: {said.interval}; claimed is {said.needed}{edge}"
@@ -123,7 +120,7 @@ def interval_axis(claim, fresh=()):
 
 
 def _controls(claim):
-    """Return (name, estimate, verdict) of the controls that have an estimate."""
+    """Return ``(name, estimate, verdict)`` of the controls that have an estimate."""
     names = {"control": "control", "positive_control": "positive control"}
     return [
         (name, claim[f"{key}_estimate"], claim[f"{key}_verdict"])
@@ -133,7 +130,7 @@ def _controls(claim):
 
 
 def _ends(own, others):
-    """Return both ends of an axis that shows its own values, and of others those that are not far away."""
+    """Return both ends of an axis that shows all its own values, and those of the others that are not far away."""
     span = (max(own) - min(own)) or abs(max(own)) or 1.0
     near = [value for value in others if min(own) - FAR * span <= value <= max(own) + FAR * span]
     low, high = min([*own, *near]), max([*own, *near])
@@ -142,7 +139,7 @@ def _ends(own, others):
 
 
 def _mark(claim, name, value, outcome, position):
-    """Return how a control at a position in percent is marked: there, or at the edge beyond which it lies."""
+    """Return the mark of a control at a position in percent: there, or at the edge beyond which it is."""
     off = -1 if position < 0 else 1 if position > 100 else 0
     beyond = " (beyond the axis)" if off else ""
     text = f"{name} {minus(format_beside_margin([value], claim['margin'], 4)[0])}, {outcome}{beyond}"
