@@ -63,7 +63,7 @@ def test_arrays_that_are_not_asked_for_stay_packed(tmp_path, little_memory):
         ({"y": LARGE.reshape(10, -1)}, "y has shape (10, 30000000); allowed is 1 dimension"),
         ({"A": LARGE.reshape(10, 3, -1), "y": np.ones(11)}, "lengths differ: A has 10, y has 11"),
         ({"matrix": LARGE, "A": LARGE}, "allowed are 2 dimensions of real numbers"),
-        ({"A": LARGE.reshape(10, 3, -1)}, "they need 0.3 GB of memory; there are 0.2 GB"),
+        ({"A": LARGE.reshape(10, 3, -1)}, "they need 0.3 GB of memory; this machine has 0.2 GB"),
         ({"A": LARGE.reshape(10, -1)}, "allowed are 3 dimensions, or 2 with d·d columns"),
     ],
 )
@@ -104,7 +104,7 @@ def test_what_is_unpacked_ends_where_the_archive_says(tmp_path, little_memory):
     del text, content
     little_memory()
     # The checksum is that of all.
-    assert "no npz of plain arrays (BadZipFile)" in refused(path)
+    assert "not an npz of plain arrays (BadZipFile)" in refused(path)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -113,7 +113,7 @@ def test_what_python_unpacks_without_a_limit_is_refused(tmp_path, method, little
         for name, array in FITTING.items():
             archive.writestr(f"{name}.npy", packed(array))
     little_memory()
-    assert "no npz of plain arrays" in refused(tmp_path / "data.npz")
+    assert "not an npz of plain arrays" in refused(tmp_path / "data.npz")
 
 
 def test_pickles_are_refused_wherever_they_are(tmp_path):
@@ -123,4 +123,4 @@ def test_pickles_are_refused_wherever_they_are(tmp_path):
     assert "pickles are refused" in refused(tmp_path / "data.npy")
     np.savez(tmp_path / "data.npy.npz", **FITTING)
     (tmp_path / "data.npy.npz").rename(tmp_path / "data.npy")
-    assert "no npy of plain arrays" in refused(tmp_path / "data.npy")
+    assert "not an npy of plain arrays" in refused(tmp_path / "data.npy")

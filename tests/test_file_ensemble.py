@@ -224,9 +224,9 @@ def test_a_matrix_of_which_entries_are_known_may_be_square(tmp_path):
     ("kind", "changes", "said"),
     [
         ("entries", {"shape": [3, 5]}, "shape = (3, 5): the entries need at least 4 × 5"),
-        ("rectangular", {"shape": [3, 2]}, "shape = (3, 2): that of the file is (2, 3)"),
+        ("rectangular", {"shape": [3, 2]}, "shape = (3, 2): the file determines the shape (2, 3)"),
         ("pairs of a table", {"shape": [2, 2]}, "shape = (2, 2): a row has 5 numbers; allowed are 2 (x) or 4 (x and z)"),
-        ("table", {"shape": [2, 2]}, "shape = (2, 2): a table has none; leave it out"),
+        ("table", {"shape": [2, 2]}, "shape = (2, 2): a table needs none; leave shape out"),
     ],
 )  # fmt: skip
 def test_a_shape_that_is_not_the_files_is_named(tmp_path, kind, changes, said):
@@ -410,7 +410,9 @@ def test_measurements_beyond_the_memory_are_refused_by_their_size(own_data, tmp_
     (tmp_path / "far.csv").write_text(f"row,column,value\n20000,20000,1\n{entries}")
     status, said = own_data("far.csv", "own")
     assert status == 2
-    assert said.startswith("DATA = far.csv: 2001 measurements of d = 40002 need 1.28e+04 GB of memory; there are ")
+    assert said.startswith(
+        "DATA = far.csv: 2001 measurements of d = 40002 need 1.28e+04 GB of memory; this machine has "
+    )
     (tmp_path / "far.csv").write_text("row,column,value\n10000000,0,1\n0,0,1\n")
     assert own_data("far.csv", "own")[1].startswith("DATA = far.csv: 2 measurements of d = 10000002 need ")
     assert not (tmp_path / "own").exists()

@@ -144,7 +144,7 @@ def test_fewer_measurements_than_degrees_of_freedom_are_said_and_as_many_are_not
             )
             found.fit(matrices, matrices[:, 0, 0])
         assert round(found.effective_rank_) == 1
-        what = "what was fitted" if kind == "hermitian" else "a matrix of rank 1, the effective rank found,"
+        what = "the fit" if kind == "hermitian" else "a matrix of rank 1, the effective rank found,"
         said = f"too few measurements: {count}, but {what} has {needed} degrees"
         assert any(line.startswith(said) for line in found.warnings_) == bool(lacking), found.warnings_
 
@@ -293,20 +293,21 @@ def test_masked_numbers_are_not_read(estimator, measurements):
 def test_matrices_of_another_shape_than_the_fitted_one_are_refused():
     matrices = np.random.default_rng(0).standard_normal((30, 2, 3))
     found = LowRankMatrixRegressor("rectangular", max_iter=20).fit(matrices, matrices[:, 0, 0])
-    with pytest.raises(ValueError, match=re.escape("X has matrices of shape (3, 2): that of M is (2, 3)")):
+    with pytest.raises(ValueError, match=re.escape("X has matrices of shape (3, 2), but M has shape (2, 3)")):
         found.predict(matrices.transpose(0, 2, 1))
 
 
 def test_a_place_outside_the_matrix_is_named():
     found = MatrixCompleter(max_iter=20).fit([[0, 0], [1, 0], [1, 1]], [1.0, 2.0, 3.0])
-    with pytest.raises(ValueError, match=re.escape("X: place (0, 2) is outside the (2, 2) matrix")):
+    with pytest.raises(ValueError, match=re.escape("X: position (0, 2) is outside the (2, 2) matrix")):
         found.predict([[1, 1], [0, 2]])
 
 
 @pytest.mark.parametrize("kind", ["rectangular", "symmetric", "psd"])
 def test_places_with_gaps_that_no_memory_holds_are_refused(kind):
     with pytest.raises(
-        ValueError, match=r"numbered without gaps\?\): a fit needs some [\d.e+]+ GB of memory; there are [\d.]+ GB"
+        ValueError,
+        match=r"numbered without gaps\?\): a fit needs about [\d.e+]+ GB of memory; this machine has [\d.]+ GB",
     ):
         MatrixCompleter(kind).fit([[0, 0], [1, 10**11 if kind == "rectangular" else 10**7], [2, 3]], [1.0, 2.0, 3.0])
 
@@ -387,7 +388,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_fit(tmp_path, mon
     (tmp_path / "text.csv").write_text("a,b\n1,2\n")
     done = CliRunner().invoke(app, ["recover", "text.csv", "--out", "text.csv/below", "--target", "b"])
     assert done.exit_code == 2
-    assert f"--out text.csv/below: {tmp_path / 'text.csv'} is no folder that can be written" in done.stderr
+    assert f"--out text.csv/below: {tmp_path / 'text.csv'} is not a folder that can be written to" in done.stderr
 
 
 def test_a_fit_of_another_target_does_not_go_on_from_this_one(tmp_path, monkeypatch):
@@ -447,9 +448,9 @@ def test_a_table_may_be_separated_as_spreadsheets_do(tmp_path, text):
         ("userId,movieId,rating\n1,2,3\n", None, "as in --columns user=userId,item=movieId,value=rating"),
         ("row;column;value\n0;1;1.234,5\n", None, "column value is not of numbers, the first '1.234,5' in measurement 1"),
         ("a;b;y\n0,5;1.5;1\n1;2;1\n", "y", "column b is not of numbers, the first '1.5' in measurement 1; others have a decimal comma"),
-        ("row,column,value\n0,1,1\n1,1,\n", None, "value has missing or infinite numbers in 1 of 2 measurements, the first in number 2"),
+        ("row,column,value\n0,1,1\n1,1,\n", None, "value has missing or infinite numbers in 1 of 2 measurements, the first in measurement 2"),
         ("a,b\n1,2\n,3\n", "b", "a has missing or infinite numbers in 1 of 2"),
-        ("a,b\n1,2\n", "c", "no column c; it has a, b"),
+        ("a,b\n1,2\n", "c", "no column c; the file has a, b"),
         ("row,column,value\n0,0,1,2\n1,0,3,2\n", None, "line 2 has 4 fields; allowed are 3, as in the first line"),
         ("a,b\n1,2\n3,4,\n", "b", "line 3 has 3 fields; allowed are 2"),
         ("0.1,0.2\n0.3,0.4\n", None, "the first line has numbers; allowed are the columns' names"),
@@ -485,7 +486,7 @@ def test_a_bad_table_is_refused_with_its_column_and_row(tmp_path, text, target, 
 def test_a_table_that_is_not_in_utf_8_is_refused_with_what_is_allowed(tmp_path):
     path = tmp_path / "data.csv"
     path.write_text("Länge,y\n1,2\n", encoding="latin-1")
-    with pytest.raises(ValueError, match="not in UTF-8, which is allowed"):
+    with pytest.raises(ValueError, match="not in UTF-8, the only encoding allowed"):
         measurement_files.read(path, "y")
 
 
@@ -537,7 +538,7 @@ def test_bad_arrays_are_refused_by_name(tmp_path, arrays, said):
 
 def test_a_target_is_for_tables_alone(tmp_path):
     np.savez(tmp_path / "data.npz", A=np.ones((3, 2, 2)), y=np.ones(3))
-    with pytest.raises(ValueError, match=r"target = y: allowed for a table of columns; A has shape \(3, 2, 2\)"):
+    with pytest.raises(ValueError, match=r"target = y: allowed only for a table; A has shape \(3, 2, 2\)"):
         measurement_files.read(tmp_path / "data.npz", "y")
     np.savez(tmp_path / "table.npz", a=np.arange(3), b=np.arange(3.0))
     assert measurement_files.read(tmp_path / "table.npz", "b").kind == "table"
@@ -691,7 +692,7 @@ def test_a_method_is_told_what_it_must_be_told_or_refused():
         ({"method_options": {"alpha": 0.5}}, "alpha = 0.5: this is the estimator's parameter alpha"),
         ({"method_options": {"step": 0.5}}, "step = 0.5: this is the estimator's parameter step"),
         ({"method_options": {"iterations": 3}}, "iterations = 3: this is the estimator's parameter max_iter"),
-        ({"method_options": {"m": 3}}, "m = 3: the number of measurements is the data's"),
+        ({"method_options": {"m": 3}}, "m = 3: the number of measurements is that of the data"),
         ({"method_options": {"colour": 3}}, "colour = 3: unknown option; allowed are start, width"),
         ({"method_options": {3: 3}}, "3 = 3: unknown option; allowed are start, width"),
         ({"method_options": {"width": [2, 3]}}, "width = [2, 3]: allowed is one value"),
@@ -857,7 +858,7 @@ def test_the_command_reads_expectations_and_puts_methods_side_by_side(tmp_path, 
     assert records.load_arrays("found/matrix.npz")["matrix_projected"].shape == (8, 8)
     assert CliRunner().invoke(app, [*asked[:2], "--out", "x", "--methods", "nothing"]).exit_code == 2
     kind = CliRunner().invoke(app, [*asked[:2], "--out", "x", "--kind", "psd"])
-    assert (kind.exit_code, "kind = psd: a state has none" in kind.output) == (2, True)
+    assert (kind.exit_code, "kind = psd: a state has no kind" in kind.output) == (2, True)
 
 
 def test_a_misspelt_method_is_refused_before_any_fit(tmp_path, monkeypatch):
@@ -890,7 +891,7 @@ def test_a_noise_that_no_fit_comes_down_to_asks_for_a_larger_one():
 
 
 def test_matrices_that_are_not_square_are_told_their_kind_alone():
-    with pytest.raises(ValueError, match=r"6 × 8; a psd matrix has d·d\. That is kind = rectangular"):
+    with pytest.raises(ValueError, match=r"6 × 8; a psd matrix has d·d\. Use kind = rectangular"):
         LowRankMatrixRegressor().fit(np.ones((3, 6, 8)), [1.0, 2.0, 3.0])
 
 

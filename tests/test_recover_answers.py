@@ -118,7 +118,9 @@ def test_entries_that_are_all_the_same_are_completed_where_no_mean_is_taken_off(
     places = np.argwhere(~np.eye(6, dtype=bool))
     found = MatrixCompleter(center=False, max_iter=500).fit(places, np.full(len(places), 3.0))
     assert np.allclose(found.matrix_, 3, atol=0.01)
-    with pytest.raises(ValueError, match="all 30 labels are 3; after their mean is subtracted there is nothing to fit"):
+    with pytest.raises(
+        ValueError, match="all 30 observations are 3; after their mean is subtracted there is nothing to fit"
+    ):
         MatrixCompleter().fit(places, np.full(len(places), 3.0))
 
 
@@ -133,7 +135,10 @@ def test_a_residual_as_large_as_the_noise_is_no_poor_fit():
 def test_expectations_that_no_state_has_are_said_to_be_none():
     # For any state the sum of the three is at most 1: what is least left of each 1 is 2/3.
     found = StateRegressor(stop="budget", max_iter=300).fit(["XX", "YY", "ZZ"], np.ones(3))
-    assert any(line.startswith("no state has these expectations: the best fit leaves 0.67") for line in found.warnings_)
+    assert any(
+        line.startswith("no state has these expectations: the residual of the best fit is 0.67")
+        for line in found.warnings_
+    )
 
 
 def test_frank_wolfe_is_told_a_rank_only_where_its_rule_reads_it():
@@ -169,7 +174,7 @@ def test_columns_that_are_not_standardised_may_be_of_any_size():
 def test_measurements_that_are_all_0_without_what_is_held_out_are_refused(others, dtype):
     matrices, labels = np.full((20, 2, 2), others), np.arange(1.0, 21)
     matrices[0] = 1
-    said = "stop = hold-out: all measurements that are not held out are 0, or almost; use stop = budget"
+    said = "stop = hold-out: all measurements that are not held out are 0 or almost 0; use stop = budget"
     with pytest.raises(ValueError, match=said):
         LowRankMatrixRegressor(hold_out=0.9, stop="hold-out", dtype=dtype).fit(matrices, labels)
 
@@ -178,13 +183,13 @@ def test_measurements_that_are_all_0_without_what_is_held_out_are_refused(others
 def test_a_matrix_beyond_the_numbers_is_refused(of_matrices, of_labels):
     _, matrices, labels = spread(0.5)
     told = {"method": "frank_wolfe", "method_options": {"trace": 1.0}}
-    with pytest.raises(ValueError, match=r"observations over measurements are of size .*; scale one of them"):
+    with pytest.raises(ValueError, match=r"observations divided by measurements are of size .*; scale one of the two"):
         LowRankMatrixRegressor(**told).fit(of_matrices * matrices, of_labels * labels)
 
 
 def test_a_quadratic_function_beyond_the_numbers_is_refused():
     table = 1e-151 * np.random.default_rng(0).standard_normal((20, 1))
-    with pytest.raises(ValueError, match="observations over measurements are of size inf"):
+    with pytest.raises(ValueError, match="observations divided by measurements are of size inf"):
         QuadraticRegressor(max_iter=1).fit(table, 1e140 * np.arange(20))
 
 

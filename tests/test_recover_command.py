@@ -73,7 +73,7 @@ def test_known_names_are_found_in_any_case_and_text_is_names(tmp_path):
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        ("user=nobody,item=Title,value=rating", "no column nobody; it has userId, Title, rating, day"),
+        ("user=nobody,item=Title,value=rating", "no column nobody; the file has userId, Title, rating, day"),
         ("user=userId,user=Title", "columns = user=userId,user=Title: allowed are pairs such as value=rating, of row"),
         ("who=userId", "allowed are pairs such as value=rating, of row, column, user, item, value"),
         ("user", "allowed are pairs such as value=rating"),
@@ -188,8 +188,8 @@ def test_outcomes_of_settings_are_read_as_a_plain_loop_counts_them(tmp_path, mon
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("setting,outcome\nXZ,0\n", "setting XZ: outcome '0'; allowed are 2 letters 0 or 1"),
-        ("setting,outcome\nXZ,02\n", "setting XZ: outcome '02'; allowed are 2 letters 0 or 1"),
+        ("setting,outcome\nXZ,0\n", "setting XZ: outcome '0'; allowed are 2 digits, 0 or 1"),
+        ("setting,outcome\nXZ,02\n", "setting XZ: outcome '02'; allowed are 2 digits, 0 or 1"),
         ("setting,outcome\nXI,01\n", "setting XI: allowed are the letters X, Y, Z, the basis of every qubit"),
         ("setting,outcome\nXQ,01\n", "'XQ': a Pauli string has the letters I, X, Y, Z"),
         ("setting,outcome\nXZ,01\nX,1\n", "settings are of different lengths"),
@@ -200,7 +200,7 @@ def test_outcomes_of_settings_are_read_as_a_plain_loop_counts_them(tmp_path, mon
         ("setting,outcome,count\nXZ,01,many\n", "column count is not of numbers, the first 'many' in measurement 1"),
         ("setting,outcome,count\nXZ,01,3\nXZ,10,\n", "count has missing or infinite numbers in 1 of 2 measurements"),
         ("setting,outcome,count\nXZ,01,3\nXZ,01,4\n", "setting XZ, outcome 01 appears twice; give it once, as the sum of its counts"),
-        ("setting,outcome,count\nXZ,01,0\n", "counts: no shots"),
+        ("setting,outcome,count\nXZ,01,0\n", "counts: there are no shots"),
         ("setting,result\nXZ,01\n", "column setting is not of numbers"),
     ],
 )  # fmt: skip
@@ -226,7 +226,7 @@ def test_out_may_be_anywhere_that_does_not_exist_yet(tmp_path, monkeypatch):
     assert [path.name for path in Path("new/folder").iterdir()] == ["below"]
     refused = CliRunner().invoke(app, [*asked, "r.csv/below"])
     assert refused.exit_code == 2
-    assert "is no folder that can be written" in refused.stderr
+    assert "is not a folder that can be written to" in refused.stderr
     Path("r.csv").write_text("user,item,value\nann,a,1\nbob,a,2\nann,a,2\n")
     refused = CliRunner().invoke(app, [*asked, "other"])
     assert refused.stderr.endswith("entry ('ann', 'a') appears 2 times; give it once, as the mean\n")

@@ -188,7 +188,7 @@ def test_an_entry_of_weight_0_counts_for_nothing_and_weights_are_those_of_repeat
 
 def test_a_grown_factor_runs_where_it_can():
     _, places, y = planted(12, 10, 1, 90)
-    with pytest.raises(ValueError, match="method = grown: runs on the cpu in float64; method = factored takes others"):
+    with pytest.raises(ValueError, match="method = grown: it runs only on the cpu in float64; use method = factored"):
         MatrixCompleter(dtype="float32").fit(places, y)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

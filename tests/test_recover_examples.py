@@ -1,4 +1,4 @@
-"""The examples of docs/use_it_on_your_data.md run as they stand there, and so do those of examples/own_data."""
+"""The examples of docs/use_it_on_your_data.md run as printed, and so do those of examples/own_data."""
 
 import re
 import runpy
@@ -27,7 +27,7 @@ def test_a_script_per_kind_of_data_is_short_and_finds_what_is_there(path, capsys
     assert f"`{path.name}`" in (path.parent / "README.md").read_text(encoding="utf-8")
 
 
-def test_every_warning_of_the_table_is_said_and_tested():
+def test_every_warning_of_the_table_is_issued_and_tested():
     root = Path(__file__).parents[1]
     text = (root / "docs/use_it_on_your_data.md").read_text(encoding="utf-8")
     listed = re.findall(

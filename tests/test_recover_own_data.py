@@ -53,7 +53,7 @@ def test_vectors_of_any_size_find_the_same_matrix(size):
 
 def test_vectors_whose_products_are_0_are_refused():
     _, _, _, rows, labels = bilinear("psd", 60, 1e-200)
-    with pytest.raises(ValueError, match="observations over measurements are of size inf, and so is the matrix"):
+    with pytest.raises(ValueError, match="observations divided by measurements are of size inf, and so is the matrix"):
         LowRankMatrixRegressor(vectors=True).fit(rows, labels)
 
 
@@ -147,20 +147,20 @@ def test_the_command_takes_the_shape_that_entries_do_not_show(tmp_path, monkeypa
         ("entries.csv", ["--shape", "15"], "shape = 15: allowed are two whole numbers of at least 1, such as 20x30"),
         ("entries.csv", ["--shape", "0x3"], "shape = 0x3: allowed are two whole numbers of at least 1"),
         ("entries.csv", ["--shape", "1x2"], "entries.csv: shape = (1, 2): the entries need at least 2 × 2"),
-        ("table.csv", ["--target", "y", "--shape", "2,2"], "table.csv: shape = (2, 2): a table has none; leave it out"),
-        ("state.csv", ["--shape", "2×2"], "state.csv: shape = (2, 2): a state has none; leave it out"),
+        ("table.csv", ["--target", "y", "--shape", "2,2"], "table.csv: shape = (2, 2): a table needs none; leave shape out"),
+        ("state.csv", ["--shape", "2×2"], "state.csv: shape = (2, 2): a state needs none; leave shape out"),
         ("state.csv", ["--target", "expectation"], "state.csv: column pauli is not of numbers, the first 'X' in measurement 1"),
-        ("state.csv", ["--kind", "psd"], "state.csv: kind = psd: a state has none; leave --kind out"),
+        ("state.csv", ["--kind", "psd"], "state.csv: kind = psd: a state has no kind; leave --kind out"),
         ("table.csv", ["--target", "y", "--table", "vectors", "--shape", "2x2"], "shape = (2, 2): a row has 1 numbers; allowed are 2 (x) or 4 (x and z)"),
         ("table.csv", ["--target", "y", "--table", "vectors", "--shape", "2x3"], "shape = (2, 3): a row has 1 numbers; allowed are 5 (x and z)"),
-        ("matrices.npz", ["--shape", "3x2"], "matrices.npz: shape = (3, 2): that of the file is (2, 3)"),
+        ("matrices.npz", ["--shape", "3x2"], "matrices.npz: shape = (3, 2): the file determines the shape (2, 3)"),
         ("entries.csv", ["--table", "vectors"], "entries.csv: table = vectors: this file has entries; leave it out"),
         ("entries.csv", ["--table", "rows"], "entries.csv: table = rows: allowed are features, vectors, matrix"),
         ("entries.csv", ["--table", "matrix", "--target", "y"], "column 1 is not of numbers, the first 'row' in line 1"),
         ("pairs.npz", ["--table", "matrix"], "pairs.npz: table = matrix: this file has vectors; leave it out"),
-        ("gaps.npy", ["--table", "matrix", "--target", "y"], "gaps.npy: target = y: allowed for a table of columns; matrix has shape (2, 3). Leave"),
-        ("gaps.npy", ["--shape", "3x2"], "gaps.npy: shape = (3, 2): that of the file is (2, 3)"),
-        ("pairs.npz", ["--shape", "3x2"], "pairs.npz: shape = (3, 2): that of the file is (2, 3)"),
+        ("gaps.npy", ["--table", "matrix", "--target", "y"], "gaps.npy: target = y: allowed only for a table; matrix has shape (2, 3). Leave"),
+        ("gaps.npy", ["--shape", "3x2"], "gaps.npy: shape = (3, 2): the file determines the shape (2, 3)"),
+        ("pairs.npz", ["--shape", "3x2"], "pairs.npz: shape = (3, 2): the file determines the shape (2, 3)"),
         ("flat.npz", [], "flat.npz: A has shape (9, 6); allowed are 3 dimensions, or 2 with d·d columns (if d1·d2, give"),
         ("flat.npz", ["--shape", "2x2"], "flat.npz: shape = (2, 2): A has 6 numbers per measurement, not 4"),
     ],
@@ -335,7 +335,7 @@ def test_a_pivot_of_ratings_is_completed(tmp_path, monkeypatch):
     ("matrix", "said"),
     [
         (np.ones((2, 2, 2)), "matrix has shape (2, 2, 2) and type float64; allowed are 2 dimensions of real numbers"),
-        (np.ones((2, 2)) * 1j, "type complex128; allowed are 2 dimensions of real numbers, NaN where it is not known"),
+        (np.ones((2, 2)) * 1j, "type complex128; allowed are 2 dimensions of real numbers, NaN for unknown entries"),
         (np.full((2, 2), np.nan), "no measurements"),
         (np.array([[1, np.inf], [2, 3]]), "entries of matrix has missing or infinite numbers in 1 of 4"),
     ],

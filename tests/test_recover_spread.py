@@ -111,7 +111,7 @@ def test_the_noise_must_be_told_where_nothing_is_left_to_judge_it_by():
     rng = np.random.default_rng(0)
     A = rng.standard_normal((3, 3, 3))
     found = LowRankMatrixRegressor(stop="budget", max_iter=5).fit(A, np.einsum("mii->m", A))
-    with pytest.raises(ValueError, match="error bars need the labels' noise"):
+    with pytest.raises(ValueError, match="error bars need the noise of the observations"):
         found.predict(A, return_std=True)
     assert np.isfinite(found.set_params(noise=0.1).fit(A, np.einsum("mii->m", A)).predict(A, return_std=True)[1]).all()
 

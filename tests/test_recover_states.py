@@ -210,9 +210,9 @@ def test_expectations_of_counts_are_means_of_signs(reverse):
     ("counts", "said"),
     [
         ({"XI": {"00": 1}}, "setting XI: allowed are the letters X, Y, Z"),
-        ({"XZ": {"0": 1}}, "setting XZ: outcome '0'; allowed are 2 letters 0 or 1"),
+        ({"XZ": {"0": 1}}, "setting XZ: outcome '0'; allowed are 2 digits, 0 or 1"),
         ({"XZ": {"00": -1}}, "setting XZ, outcome 00: count -1; allowed are whole numbers from 0"),
-        ({"XZ": {"00": 0}}, "counts: no shots"),
+        ({"XZ": {"00": 0}}, "counts: there are no shots"),
         ({"XZ": {"00": 3}, "X": {"0": 1}}, "settings are of different lengths"),
     ],
 )
@@ -243,7 +243,7 @@ def test_error_bars_need_a_noise_and_a_state_that_has_grown():
     strings = every_string(1)
     with pytest.raises(ValueError, match="error bars need shots, or the noise"):
         StateRegressor(stop="budget").fit(strings, [0.1, 0.2, 0.3]).error_bars(purity)
-    with pytest.raises(ValueError, match="error bars are those of method = grown"):
+    with pytest.raises(ValueError, match="error bars are available only for method = grown"):
         StateRegressor(method="factored", stop="budget", max_iter=50).fit(strings, [0.1, 0.2, 0.3]).error_bars(purity)
 
 

@@ -1,4 +1,4 @@
-"""What the peers' scripts share: methods on the same draws, errors and seconds with their spread, as Markdown."""
+"""Run methods on the same draws, and write their errors and seconds with their spread as Markdown."""
 
 import time
 import warnings
@@ -9,14 +9,14 @@ SEEDS = 3
 
 
 def measured(methods, problem, seeds=SEEDS):
-    """Return ``{method: (errors, seconds)}``: a problem's draws, each solved by every method.
+    """Solve each draw of a problem by every method, and return ``{method: (errors, seconds)}``.
 
     Parameters
     ----------
     methods : mapping
-        Of names to functions of what ``problem`` returns first; they return an estimate.
+        From names to functions that take the arguments from ``problem`` and return an estimate.
     problem : callable
-        Takes a seed; returns the arguments of a method and a function that takes an estimate to its error.
+        Takes a seed; returns the arguments of a method, and a function from an estimate to its error.
     """
     found = {name: ([], []) for name in methods}
     for seed in range(seeds):
@@ -37,7 +37,7 @@ def spread(numbers):
 
 
 def rows(what, found):
-    """Return the lines of a Markdown table of a problem, the smallest median error in bold."""
+    """Return a problem's lines of a Markdown table, with the smallest median error in bold."""
     best = min(float(np.median(errors)) for errors, _ in found.values())
     lines = []
     for number, (name, (errors, seconds)) in enumerate(found.items()):

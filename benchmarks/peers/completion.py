@@ -1,6 +1,4 @@
-"""Matrices from some of their entries, beside alternating least squares and softImpute:
-python benchmarks/peers/completion.py.
-"""
+"""Complete matrices by ours, alternating least squares and softImpute: python benchmarks/peers/completion.py."""
 
 import common
 import numpy as np
@@ -12,7 +10,7 @@ RATINGS_SEEDS = 12
 
 
 def ours(places, y, shape):
-    """Return the matrix that grows, with biases where they predict."""
+    """Return the matrix of growing factors, with biases if they help to predict."""
     return MatrixCompleter(shape=shape).fit(places, y).matrix_
 
 
@@ -22,12 +20,12 @@ def full_width(places, y, shape):
 
 
 def held_out(places):
-    """Return which entries choose ranks and weights: a tenth."""
+    """Return which entries choose ranks and weights, a tenth of all."""
     return np.random.default_rng(0).random(len(places)) < 0.1
 
 
 def biases_alone(places, y, shape, ridge=1.0, rounds=20):
-    """Return mean plus biases of rows and columns, shrunk as by one entry."""
+    """Return mean plus biases of rows and columns, shrunk as if by one further entry of 0."""
     (rows, columns), mean = places.T, y.mean()
     b, c = np.zeros(shape[0]), np.zeros(shape[1])
     for _ in range(rounds):
@@ -53,7 +51,7 @@ def alternate(places, y, shape, rank, ridge, rounds=20):
 
 
 def least_squares(places, y, shape):
-    """Return biases plus alternating least squares on what they leave; rank and ridge by held-out entries."""
+    """Return biases plus alternating least squares on the rest; held-out entries choose rank and ridge."""
     out = held_out(places)
     candidates = []
     base = biases_alone(places[~out], y[~out], shape)
@@ -69,7 +67,7 @@ def least_squares(places, y, shape):
 
 
 def knowing_the_rank(rank):
-    """Return alternating least squares on one rank, with one ridge: what a user who knows both would write."""
+    """Return alternating least squares at one rank, with one ridge, as a user who knows both would write it."""
 
     def solve(places, y, shape):
         return y.mean() + alternate(places, y - y.mean(), shape, rank, 1.0)
@@ -113,7 +111,7 @@ def planted(rows, columns, rank, m, noise):
 
 
 def ratings(rows, columns, share):
-    """Return ratings from 1 to 5: biases, tastes of rank 2, noise; the error is that of unseen ratings in theirs."""
+    """Return ratings from 1 to 5: biases, tastes of rank 2, noise; the error of unseen ones is in their spread."""
 
     def drawn(seed):
         rng = np.random.default_rng(seed)
@@ -128,7 +126,7 @@ def ratings(rows, columns, share):
 
 
 def problems():
-    """Return what is measured."""
+    """Yield name, methods, problem and perhaps the number of draws of every row."""
     ours_alone = {"ours (grown)": ours}
     wide = ours_alone | {"ours (full width)": full_width}
     peers = {"ALS with biases": least_squares, "softImpute": soft_impute, "biases alone": biases_alone}

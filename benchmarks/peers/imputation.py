@@ -1,4 +1,4 @@
-"""Tables with gaps that scikit-learn carries, beside its imputers: python benchmarks/peers/imputation.py."""
+"""Fill gaps in scikit-learn's tables by ours and by its imputers: python benchmarks/peers/imputation.py."""
 
 import common
 import numpy as np
@@ -12,7 +12,7 @@ TABLES = {"wine": load_wine, "iris": load_iris, "diabetes": load_diabetes}
 
 
 def by(imputer):
-    """Return what fills a table whose columns are standardised by what is known."""
+    """Return a method that fills a table whose columns are standardised by their known numbers."""
     return lambda holes: imputer.fit_transform(holes)
 
 
@@ -25,7 +25,7 @@ METHODS = {
 
 
 def problem(load, share):
-    """Return a table with gaps; the error is that of the gaps in standard deviations."""
+    """Return a table with gaps, whose error is in standard deviations of the columns."""
 
     def drawn(seed):
         table = load().data

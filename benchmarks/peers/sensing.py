@@ -1,6 +1,4 @@
-"""Linear measurements and magnitudes, beside semidefinite programs, Adam and Wirtinger flow:
-python benchmarks/peers/sensing.py.
-"""
+"""Recover matrices by ours, semidefinite programs, Adam and Wirtinger flow: python benchmarks/peers/sensing.py."""
 
 import common
 import cvxpy
@@ -11,17 +9,17 @@ from algoreg.recover import LowRankMatrixRegressor
 
 
 def ours(kind, **options):
-    """Return the estimator with its defaults, or with options."""
+    """Return a method: the estimator with its defaults, or with options."""
     return lambda matrices, y, sigma: LowRankMatrixRegressor(kind, **options).fit(matrices, y).matrix_
 
 
 def ours_knowing_the_noise(kind):
-    """Return the estimator that knows the noise."""
+    """Return a method: the estimator, given the noise."""
     return lambda matrices, y, sigma: LowRankMatrixRegressor(kind, noise=sigma).fit(matrices, y).matrix_
 
 
 def convex(kind):
-    """Return least trace, or nuclear norm, within the known noise."""
+    """Return a method: the least trace, or nuclear norm, within the known noise."""
 
     def solve(matrices, y, sigma):
         shape = matrices.shape[1:]
@@ -37,7 +35,7 @@ def convex(kind):
 
 
 def adam(matrices, y, sigma, steps=3000):
-    """Return UUᵀ, or LRᵀ, by torch's Adam from a small random initialisation, the best on a tenth that is held out."""
+    """Return UUᵀ, or LRᵀ, by torch's Adam from a small random initialisation; a held-out tenth chooses the iterate."""
     torch.manual_seed(0)
     rows, columns = matrices.shape[1:]
     left = (1e-3 * torch.randn(rows, rows, dtype=torch.float64)).requires_grad_()
@@ -57,7 +55,7 @@ def adam(matrices, y, sigma, steps=3000):
 
 
 def planted(shape, rank, m, noise):
-    """Return a matrix of a rank and Gaussian measurements of it."""
+    """Return draws of a matrix of a rank with Gaussian measurements."""
 
     def drawn(seed):
         rng = np.random.default_rng(seed)
@@ -85,7 +83,7 @@ def wirtinger(x, y, steps=2500):
 
 
 def one_column(x, y):
-    """Return ours of width 1 from a spectral initialisation."""
+    """Return our estimate of width 1 from a spectral initialisation."""
     options = {"width": 1, "start": "spectral"}
     found = LowRankMatrixRegressor(
         vectors=True, alpha=1.0, method_options=options, stop="budget", tol=1e-10, max_iter=50_000
@@ -106,7 +104,7 @@ def phases(n, m):
 
 
 def problems():
-    """Return what is measured."""
+    """Yield name, methods and problem of every row."""
     for noise in (0.0, 0.1, 0.5):
         methods = {"ours": ours("psd"), "least trace (cvxpy, SCS), knowing the noise": convex("psd"), "Adam": adam}
         if noise:

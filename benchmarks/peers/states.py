@@ -1,6 +1,4 @@
-"""States from Pauli expectations, beside RρR maximum likelihood and weighted least squares:
-python benchmarks/peers/states.py.
-"""
+"""Recover states by ours, RρR maximum likelihood and weighted least squares: python benchmarks/peers/states.py."""
 
 from functools import reduce
 from itertools import islice, product
@@ -15,7 +13,7 @@ ONE = {"I": np.eye(2), "X": np.array([[0, 1], [1, 0]]), "Y": np.array([[0, -1j],
 
 
 def ours(strings, matrices, y, shots):
-    """Return the state that grows."""
+    """Return the state of growing factors."""
     return StateRegressor().fit(strings, y, shots=shots).matrix_
 
 
@@ -68,8 +66,8 @@ def problem(kind, qubits, p, shots, share=1.0):
 
 
 def problems():
-    """Return what is measured."""
-    told = [
+    """Yield name, methods and problem of every row."""
+    rows = [
         ("GHZ", 4, 0.05, 1000, 1.0),
         ("GHZ", 4, 0.05, 10_000, 1.0),
         ("GHZ", 4, 0.05, 100_000, 1.0),
@@ -85,7 +83,7 @@ def problems():
         ("GHZ", 4, 0.0, None, 1.0),
         ("random pure", 4, 0.05, None, 0.4),
     ]
-    for kind, qubits, p, shots, share in told:
+    for kind, qubits, p, shots, share in rows:
         noise = f", white noise {p:g}" if p else ""
         what = f"{kind}, {qubits} qubits{noise}, {'50 or 5000' if shots is None else shots} shots"
         yield (

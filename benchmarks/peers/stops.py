@@ -1,6 +1,4 @@
-"""Where descents of full width stop that know the noise, beside the best iterate on their path:
-python benchmarks/peers/stops.py.
-"""
+"""Compare stopping rules with known noise to the best iterate on the path: python benchmarks/peers/stops.py."""
 
 import numpy as np
 import torch
@@ -14,17 +12,17 @@ from algoreg.recover.plan import Plan, run_options
 
 CPU = torch.device("cpu")
 ITERATIONS, DRAWS = 3000, 160
-TEXT = """## Stops that know the noise
+TEXT = """## Stopping rules with known noise
 
 {draws} problems of a random kind (psd, symmetric or rectangular), size (8 to 16), rank (1 to 3), number of
-measurements (1.5 to 5 times the degrees of freedom) and noise (0.03 to 1 of the observations): the error of
-the iterate that a rule keeps, over the least error on the same path, which no rule can know. The
-rules were compared on these same draws.
+measurements (1.5 to 5 times the degrees of freedom) and noise (0.03 to 1 of the observations). The
+table shows the error of the iterate that a rule keeps, divided by the least error on the same path, which no rule can
+know. The rules were compared on these same draws.
 
 {table}
-No rule that was tried ends near the best iterate on all draws. Without the correction for degrees of
+None of these rules ends near the best iterate on all draws. Without the correction for degrees of
 freedom (train ≤ σ) the median is {plain:.3g} in place of {kept:.3g}. Least C_p ends nearer where the noise is
-large, and further off where it is small. The limit beyond which a run is taken to have passed the
+large, and further off where it is small. The limit beyond which a run counts as having passed the
 noise (`PASSED`, {limit}) matters little: with 1.25, 1.5, 2, 3 and none the mean is {passed};
 with 1 it is {one:.3g}. If the noise is not known, folds decide: they take longer, and their errors on the
 problems above are as small or smaller, to two digits.
@@ -50,7 +48,7 @@ def drawn(seed):
 
 
 class Path(Observer):
-    """Training errors, degrees of freedom over m, and errors of the only run, at the looks of a fit."""
+    """The only run's training error, degrees of freedom over m, and error at the snapshots of a fit."""
 
     reads_train_error = True
     per_snapshot = begins(train=np.nan, freedom=np.nan, error=np.nan)
@@ -59,12 +57,12 @@ class Path(Observer):
         self.fit, self.error = fit, error
 
     def prepare(self, batch):
-        """Make room for all looks."""
+        """Make room for all snapshots."""
         self.iterations = watching.moments(int(batch.budgets.max()))
         super().prepare(batch)
 
     def observe(self, snapshot):
-        """Keep what is seen."""
+        """Keep the three numbers of a snapshot."""
         place = self.iterations.index(snapshot.iteration)
         self.memory["train"][place] = snapshot.train_error
         self.memory["freedom"][place] = self.fit.freedom(snapshot.estimate)
@@ -72,7 +70,7 @@ class Path(Observer):
 
 
 def path(seed):
-    """Return what is seen at the looks, and the noise over the labels' size."""
+    """Return what is observed at the snapshots, and the noise over the size of the observations."""
     kind, noise, target, matrices, y, sigma = drawn(seed)
     rows = len(target) if kind == "rectangular" else None
     ensemble, scale = Matrices(matrices, target.shape).ensemble(kind == "rectangular", CPU, torch.float64)
@@ -92,39 +90,39 @@ def path(seed):
 
 
 def grown(one):
-    """Return at which looks the training error has left the start's."""
+    """Return at which snapshots the training error has left its initial value."""
     return one["train"] < (1 - watching.LEAVES_START) * one["train"][0]
 
 
 def discrepancy(one, passed=watching.PASSED):
-    """Return the look that a fit keeps: the first whose error is at most σ√(1 − f/m), or the nearest to it."""
+    """Return the snapshot that a fit keeps: the first whose error is at most σ√(1 − f/m), or the nearest to it."""
     train, sigma = one["train"], one["sigma"]
     left = np.sqrt(np.maximum(np.finfo(float).eps, 1 - one["freedom"]))
     scores = train / (sigma * np.where((train <= sigma) & grown(one), left, 1))
     best = 0
-    for look, score in enumerate(scores):
+    for place, score in enumerate(scores):
         if score < scores[best] * (1 - watching.IMPROVES_BY):
-            best = look
-        if score <= 1 or (score > passed * scores[best] and train[look] <= sigma):
+            best = place
+        if score <= 1 or (score > passed * scores[best] and train[place] <= sigma):
             break
     return best
 
 
 def plain(one):
-    """Return the first look whose training error is at most σ, or the last."""
+    """Return the first snapshot whose training error is at most σ, or the last."""
     below = np.flatnonzero(one["train"] <= one["sigma"])
     return int(below[0]) if len(below) else -1
 
 
 def mallows(one):
-    """Return the look of the least C_p = |residual|²/m + 2σ²f/m; what is about the start counts as 0."""
+    """Return the snapshot of the least C_p = |residual|²/m + 2σ²f/m; estimates near the initialisation count as 0."""
     risk = np.where(grown(one), one["train"] ** 2 + 2 * one["sigma"] ** 2 * one["freedom"], np.inf)
     risk[0] = one["train"][0] ** 2
     return int(np.argmin(risk))
 
 
 def sooner(one):
-    """Return the sooner of discrepancy's look and C_p's."""
+    """Return the sooner of the snapshots of ``discrepancy`` and C_p."""
     return min(discrepancy(one), mallows(one))
 
 
@@ -137,12 +135,12 @@ RULES = {
 
 
 def ratios(paths, rule):
-    """Return the errors of what a rule keeps over the least on the same path."""
+    """Return the errors of the iterates that a rule keeps over the least errors on the same paths."""
     return np.array([one["error"][rule(one)] / np.nanmin(one["error"]) for one in paths])
 
 
 def table(paths):
-    """Return a Markdown table of what rules keep."""
+    """Return a Markdown table of the rules' errors."""
     lines = ["| noise | rule | draws | median | mean | over 1.5 | largest |", "|---|---|---|---|---|---|---|"]
     for low, high in ((0.03, 0.1), (0.1, 0.3), (0.3, 1.0)):
         part = [one for one in paths if low <= one["noise"] < high]
@@ -160,7 +158,7 @@ def table(paths):
 
 
 def section(paths):
-    """Return the section of paths."""
+    """Return the section about paths."""
     limits = [
         ratios(paths, lambda one, limit=limit: discrepancy(one, limit)).mean() for limit in (1.25, 1.5, 2, 3, np.inf)
     ]

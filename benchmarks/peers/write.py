@@ -1,6 +1,6 @@
 """Write docs/peers.md: python benchmarks/peers/write.py [states completion imputation sensing stops].
 
-Sections that are not named stay as they are.
+Sections that are not named are not changed.
 """
 
 import sys
@@ -13,25 +13,25 @@ HEAD = """<!-- Written by benchmarks/peers/write.py. -->
 
 # Beside other methods
 
-Each method solves the same three draws of a problem, twelve of ratings, whose errors differ by as
-much between draws as between methods. The number is the median, with the range; the smallest median
-is in bold. Seconds are CPU seconds, on one thread of a machine that had other work; only their ratios should be
-compared. Sizes were fixed before the runs, except those of the rows of full-rank states, which were added
-because the first states all suited our model. Peers are written in as few lines as their papers need, or
-come from other packages (`benchmarks/peers/`); ranks and weights are chosen on held-out entries unless
-the row says that they are known. Ratings also had three draws at first, on which ours was behind on the
-smaller table; the others were drawn after that was seen.
+Each method solves the same three draws of a problem. Ratings have twelve draws, because their errors differ
+by as much between draws as between methods. A cell gives the median and the range; the smallest median
+is in bold. Seconds are CPU seconds on one thread of a machine that had other work, so compare only their
+ratios. Sizes were fixed before the runs, except for the rows of full-rank states, which were added
+because the first states all suited our model. Other methods (`benchmarks/peers/`) are written in as few lines as
+their papers need, or come from other packages; their ranks and weights are chosen on held-out entries unless
+the row says that they are known. Ratings had three draws at first, on which our error was larger on the
+smaller table; the other nine were drawn after that was seen.
 
-Where two methods differ only in the last digits, neither is better. Another method is better than ours
+If two methods differ only in the last digits, neither is better. Another method is better than ours
 
 - on psd measurements without noise (least trace: a smaller error in less time);
 - on magnitudes without noise (Wirtinger flow, on most draws; ours needs width 1 to come near it);
 - on small tables with few gaps (`IterativeImputer`, `KNNImputer`);
 - on a state of full rank from 1000 shots a string (RρR).
 
-On small tables of ratings biases alone are as good as any method. Alternating least squares that knows the rank completes
-2000 × 1000 in about the same time, with a slightly larger error. Knowing the noise saves time, and does
-not make our error smaller.
+On small tables of ratings, biases alone are as good as any method. Alternating least squares with the known rank
+completes 2000 × 1000 in about the same time as ours, with a slightly larger error. With known noise our method is
+faster, but its error is not smaller.
 
 """
 

@@ -1,7 +1,7 @@
 """Replicate how the distortion of a random projection falls with its dimension: python replicate.py [FOLDER].
 
-A whole replication from another field, judged and reported by ``algoreg``'s ``claims``, ``reporting``, ``results`` and
-``settings`` alone. It imports nothing of this project's algorithms, and no torch.
+This is a whole replication from another field, judged and reported by ``algoreg``'s ``claims``, ``reporting``,
+``results`` and ``settings`` alone. It imports nothing of this project's algorithms, and no torch.
 """
 
 import sys
@@ -33,7 +33,7 @@ SETTINGS = {
     "nonzeros": 4,
     "targets": 12,
     "ensembles": 12,
-    # What a sidecar says of every result.
+    # The sidecar of every result names these.
     "device": "cpu",
     "dtype": "float64",
     "threads": 1,
@@ -106,7 +106,7 @@ def load_claims():
 
 
 def draw(table, claims):
-    """Return the figure: the largest distortion over k, with what theory and the claims say."""
+    """Return the figure: the largest distortion over k, with the slope of theory and a claim's margin."""
     figure, (axes,) = panels()
     table = table[table["n"] == SETTINGS["n"][0]]
     kinds = {"gaussian": ("Gaussian directions", "o"), "coordinates": ("sampled coordinates", "s")}

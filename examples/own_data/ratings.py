@@ -1,4 +1,4 @@
-"""Ratings of some items by some users, named: which rating is missing, and how sure is it?"""
+"""Ratings of items by users, both with names: predict those that are missing."""
 
 import numpy as np
 import pandas as pd

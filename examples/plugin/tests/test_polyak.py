@@ -17,7 +17,7 @@ def test_it_is_the_plain_loop():
     algorithm = batch.algorithm(batch.ensemble, batch.labels, batch.runs, batch.seed)
     state = algorithm.advance(algorithm.initial(), 0, 5)
     d, m = batch.ensemble.d, batch.ensemble.m
-    # Packed rows have √2 of the entries off the diagonal.
+    # In packed rows entries off the diagonal are multiplied by √2.
     rows, (i, j) = batch.ensemble.rows.numpy(), np.triu_indices(d)
     matrices = np.zeros((m, d, d))
     matrices[:, i, j] = matrices[:, j, i] = rows / np.where(i == j, 1, np.sqrt(2))

@@ -1,5 +1,4 @@
-"""Recovery of a matrix from measurements of one's own: estimators in scikit-learn's conventions,
-and ``algoreg recover``.
+"""Recover a matrix from your own measurements: estimators with scikit-learn's interface, and ``algoreg recover``.
 
 >>> from algoreg.recover import LowRankMatrixRegressor, MatrixCompleter, QuadraticRegressor, StateRegressor
 """
@@ -32,7 +31,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Not before they are asked for: they load torch and scikit-learn.
+    # Imported on first access, because the modules load torch and scikit-learn.
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""What the estimators have in common: parameters, checks of the labels, and the attributes that a fit leaves."""
+"""The base class of the estimators: parameters, checks of the observations, and the attributes that a fit sets."""
 
 import operator
 import warnings
@@ -24,20 +24,21 @@ from algoreg.recover.io import refusals
 from algoreg.recover.plan import Plan, refuse_unlisted
 from algoreg.recover.watching import entropy
 
-# Eigenvalues below this share of the largest are not counted by the rank test.
+# The rank test ignores eigenvalues below this share of the largest.
 SMALL_SHARE = 1e-3
 LARGEST_RANK = 10
-# Sums of squares, such as those in R², of larger ones overflow.
+# Sums of squares of larger observations, such as those in R², overflow.
 LARGEST_LABEL = 1e150
-# Matrices in units beyond these, labels over measurements, would be infinite, or lose digits and be 0.
+# The unit of a matrix is observations over measurements. Outside these bounds the matrix would be infinite, or lose
+# digits or be 0.
 UNITS = (1e-300, 1e300)
 SIGNIFICANCE = 0.05
-# Matrices of the estimate's size that a fit keeps, in all and for each run beside; benchmarks/recover_memory.py.
+# Matrices of the estimate's size that a fit keeps, and how many more for each run: see benchmarks/recover_memory.py.
 MATRICES, MATRICES_OF_A_RUN = 12, 12
-# Fits to other labels, by whose spread a prediction's uncertainty is judged: its own relative error is 1/√(2·99).
+# Number of refits whose spread is a standard error; the relative error of that is 1/√(2·99).
 REPLICATES = 100
 
-# What the parameters may be that are numbers, and how it is said.
+# Numeric parameters: their type, the condition, and how messages state it.
 NUMBERS = {
     "alpha": (Real, lambda x: 0 < x <= 1, "are auto and numbers above 0, at most 1"),
     "noise": (Real, lambda x: 0 < x < np.inf, "is a number above 0"),
@@ -67,8 +68,9 @@ def two_sizes(shape: Any) -> tuple[int, int]:
 
 
 def refuse_complex_or_masked(**arrays: Any) -> None:
-    """Raise a ValueError, named as scikit-learn's own, if an array has complex numbers,
-    or masked ones, which it would read.
+    """Raise a ValueError if an array has complex or masked numbers.
+
+    Scikit-learn reads masked numbers as if they were known. Its checks of estimators expect its words for complex data.
     """
     for name, values in arrays.items():
         if np.ma.is_masked(values):
@@ -80,7 +82,7 @@ def refuse_complex_or_masked(**arrays: Any) -> None:
 
 
 def checked_weights(sample_weight: Any, m: int) -> np.ndarray:
-    """Return weights of mean 1, all 1 where none are given.
+    """Return weights scaled to mean 1; all are 1 if none are given.
 
     Raises
     ------
@@ -105,7 +107,7 @@ def checked_weights(sample_weight: Any, m: int) -> np.ndarray:
 
 
 def unit_labels(y: np.ndarray) -> float:
-    """Return the labels' root mean square, without overflow.
+    """Return the observations' root mean square, without overflow.
 
     Raises
     ------
@@ -114,7 +116,7 @@ def unit_labels(y: np.ndarray) -> float:
     """
     if (largest := np.abs(y).max()) > LARGEST_LABEL:
         raise ValueError(
-            f"y: an observation has size {largest:.6g}; allowed are sizes up to {LARGEST_LABEL:g}, scale them down"
+            f"y: an observation has size {largest:.6g}; allowed are sizes up to {LARGEST_LABEL:g}: scale y down"
         )
     if largest == 0:
         raise ValueError(f"y: all {len(y)} observations are 0; there is nothing to fit")
@@ -122,18 +124,18 @@ def unit_labels(y: np.ndarray) -> float:
 
 
 def refuse_constant(y: np.ndarray) -> None:
-    """Raise a ValueError if labels are all the same, where their mean is taken off first."""
+    """Raise a ValueError if all observations are equal, for fits that subtract their mean first."""
     if np.ptp(y) == 0:
         raise ValueError(
-            f"y: all {len(y)} labels are {y[0]:.6g}; after their mean is subtracted there is nothing to fit"
+            f"y: all {len(y)} observations are {y[0]:.6g}; after their mean is subtracted there is nothing to fit"
         )
 
 
 def refuse_units(unit: float) -> None:
-    """Raise a ValueError if a matrix in these units, labels over measurements, is beyond the numbers."""
+    """Raise a ValueError if a matrix in this unit, observations over measurements, would overflow or underflow."""
     if not UNITS[0] < unit < UNITS[1]:
         raise ValueError(
-            f"observations over measurements are of size {unit:.3g}, and so is the matrix; scale one of them"
+            f"observations divided by measurements are of size {unit:.3g}, and so is the matrix; scale one of the two"
         )
 
 
@@ -144,10 +146,10 @@ def root_mean_square(y: np.ndarray) -> float:
 
 
 def degrees_of_freedom(kind: str, rows: int, columns: int, rank: int) -> int:
-    """Return the dimension of the matrices of a rank: those of :mod:`algoreg.numerics.theory`,
-    or r(d1 + d2 − r) of all.
+    """Return the degrees of freedom of the matrices of a kind and rank.
 
-    Hermitian ones have as many real numbers as all real ones.
+    Rectangular matrices have r(d1 + d2 − r). Hermitian ones have r(2d − r), as many as all real square matrices; for
+    psd and symmetric ones see :func:`algoreg.numerics.theory.degrees_of_freedom`.
     """
     if kind == "hermitian":
         return rank * (2 * rows - rank)
@@ -156,8 +158,9 @@ def degrees_of_freedom(kind: str, rows: int, columns: int, rank: int) -> int:
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class MatrixEstimator(RegressorMixin, BaseEstimator):
-    """A regressor whose parameters are a matrix; see :class:`algoreg.recover.LowRankMatrixRegressor`
-    for what it takes and keeps.
+    """Base of the regressors that fit a matrix.
+
+    :class:`algoreg.recover.LowRankMatrixRegressor` describes parameters and attributes.
     """
 
     method: str = "auto"
@@ -176,11 +179,11 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
     verbose: Any = False
 
     def keep_in(self, checkpoint: Any) -> None:
-        """Let fits keep what they reach in an :class:`algoreg.engine.checkpoint.Checkpoint`, and go on from there."""
+        """Make fits save their state in an :class:`algoreg.engine.checkpoint.Checkpoint`, and continue from it."""
         self._checkpoint = checkpoint
 
     def _prepare(self) -> tuple[torch.device, torch.dtype, int]:
-        """Check the parameters that all have; return where and in which numbers to compute, and the seed."""
+        """Check the parameters that all estimators share; return device, dtype and seed."""
         refuse_unlisted("dtype", self.dtype, DTYPES)
         self._numbers()
         if not isinstance(self.method_options or {}, Mapping):
@@ -194,7 +197,7 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         what : str
-            What it is fitted to.
+            What is fitted, the beginning of the message.
         d : int
             Size of the estimates that descend.
         numbers : int
@@ -203,7 +206,7 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         compared = self.alpha == "auto" and self.noise is None and self.stop in ("auto", "hold-out", "folds")
         matrices = MATRICES + MATRICES_OF_A_RUN * (len(ALPHAS) if compared else 1)
         refusals.refuse_beyond_memory(
-            DTYPES[self.dtype].itemsize * (numbers + matrices * d * d), f"{what}: a fit needs some"
+            DTYPES[self.dtype].itemsize * (numbers + matrices * d * d), f"{what}: a fit needs about"
         )
 
     def _plan(self, kind: str, seed: int, noise: float | None, trace_unit: float, **more: Any) -> Plan:
@@ -214,23 +217,21 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         return Plan(kind, self.method, options, stop=self.stop, seed=seed, checkpoint=checkpoint, log=say, **given)
 
     def _numbers(self) -> dict[str, Any]:
-        """Return the parameters that are numbers, checked, as Python's own:
-        those of a search over a grid are numpy's.
-        """
+        """Return the numeric parameters, checked, as Python numbers: a search over a grid sets numpy numbers."""
         found: dict[str, Any] = {}
         for name, (kind, fits, allowed) in NUMBERS.items():
             value = getattr(self, name)
             if name == "alpha":
-                left = isinstance(value, str) and value == "auto"
+                unset = isinstance(value, str) and value == "auto"
             else:
-                left = value is None and name in ("noise", "step")
-            if not left and not (isinstance(value, kind) and not isinstance(value, bool) and fits(value)):
+                unset = value is None and name in ("noise", "step")
+            if not unset and not (isinstance(value, kind) and not isinstance(value, bool) and fits(value)):
                 raise ValueError(f"{name} = {value}: allowed {allowed}")
-            found[name] = value if left else int(value) if kind is Integral else float(value)
+            found[name] = value if unset else int(value) if kind is Integral else float(value)
         return found
 
     def _keep(self, fitted: Fitted, kind: str, matrix: np.ndarray, unit: float) -> None:
-        """Set the attributes; ``unit`` is that of the fit's eigenvalues in those of the matrix."""
+        """Set the attributes; ``unit`` converts the fit's eigenvalues to those of the matrix."""
         self.matrix_ = matrix
         self.alpha_, self.step_, self.n_iter_ = fitted.alpha, fitted.step, max(1, fitted.iteration)
         self.stop_, self.method_ = fitted.stop, fitted.method
@@ -240,7 +241,7 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
             left, values, right = np.linalg.svd(matrix, full_matrices=False)
             self.eigenvalues_, roots = values, np.sqrt(values)
             self.factors_ = (left * roots, right.T * roots)
-            # Both signs of every singular value are in the lift.
+            # The lift has every singular value twice, once with each sign.
             self.path_["eigenvalues"] = np.abs(self.path_["eigenvalues"][:, ::2])
             self.path_["effective_rank"] = self.path_["effective_rank"] / 2
         else:
@@ -253,11 +254,11 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         self.warnings_ = list(fitted.warnings)
 
     def _warn(self, kind: str, m: int, shape: tuple[int, int], needed: int | None = None) -> None:
-        """Add what the fit's size leaves open, and say everything.
+        """Add a warning if there are too few measurements, and issue all warnings.
 
-        ``needed`` are the degrees of freedom of what was fitted, by default those of the effective rank.
+        ``needed`` is the number of degrees of freedom of the fit, by default that of the effective rank.
         """
-        what = "what was fitted"
+        what = "the fit"
         if needed is None:
             rank = max(1, round(self.effective_rank_))
             needed = degrees_of_freedom(kind, *shape, rank)
@@ -270,13 +271,13 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
     def _remember(
         self, X: Any, y: np.ndarray, weights: np.ndarray, kind: str, shape: tuple[int, int], more: int = 0
     ) -> None:
-        """Keep what fits to other labels need: measurements, weights, and the noise of a label of weight 1.
+        """Keep what refits need: measurements, weights, and the noise of an observation of weight 1.
 
-        ``more`` are degrees of freedom beside those of a matrix of the effective rank.
+        ``more`` is the number of degrees of freedom beyond those of a matrix of the effective rank.
         """
         self._training = X, weights
         rank = min(max(1, round(self.effective_rank_)), *shape)
-        # Factors that grow are fitted to everything once their rank is found.
+        # Once their rank is found, growing factors are fitted to the held-out measurements too.
         self._seen = np.arange(len(y))
         if self.method_ != growing.NAME:
             self._seen = np.setdiff1d(self._seen, self.held_out_)
@@ -288,27 +289,27 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
             self._label_noise = float(self.noise)
 
     def _fitted(self) -> np.ndarray:
-        """Return what the fit predicts of its own measurements."""
+        """Return the predictions for the measurements of the fit."""
         return self.predict(self._training[0])  # type: ignore[attr-defined]
 
     def _drawn(self, rng: np.random.Generator) -> np.ndarray:
-        """Return labels that might have been: those that the fit predicts, and noise."""
+        """Return simulated observations: the fit's predictions plus noise."""
         exact, roots = self._fitted(), np.sqrt(self._training[1])
         noise = (self._label_noise or 0.0) * rng.standard_normal(len(exact))
         return exact + np.divide(noise, roots, out=np.zeros_like(noise), where=roots > 0)
 
     def _again(self, X: Any, y: np.ndarray, weights: np.ndarray) -> Any:
-        """Return a fit to other labels: by the same method, from the same start, of as many iterations."""
+        """Return a fit to other observations: same method, same initialisation, as many iterations."""
         kept = {"method": self.method_, "alpha": self.alpha_, "max_iter": self.n_iter_}
         again = clone(self).set_params(**kept, stop="budget", verbose=False)
         return again.fit(X, y, sample_weight=weights)
 
     def replicas(self, replicates: int = REPLICATES, random_state: Any = 0) -> Iterator[Any]:
-        """Yield fits to labels that are drawn anew from this fit (the parametric bootstrap).
+        """Yield fits to observations that are drawn anew from this fit (the parametric bootstrap).
 
-        Noise is normal, with the standard deviation ``noise``, or that of the residuals. Start, iterations and what is
-        held out are those of this fit, so that doubts about when to stop are not in their spread; nor is what a fit
-        misses each time in the same way.
+        The noise is normal, with the standard deviation ``noise`` or, if that is not given, the residuals'. The
+        initialisation, the number of iterations and the held-out measurements are those of this fit. The spread of
+        the fits therefore includes neither the uncertainty about when to stop nor systematic bias.
 
         Raises
         ------
@@ -318,13 +319,14 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         if self._label_noise is None:
             raise ValueError(
-                "error bars need the labels' noise: what was fitted has as many degrees of freedom as there are labels"
+                "error bars need the noise of the observations: give noise, because the fit has at least as many degrees of "
+                "freedom as there are observations to estimate it from"
             )
         rng, (X, weights) = np.random.default_rng(random_state), self._training
         seen = self._seen
         for _ in range(replicates):
             with warnings.catch_warnings():
-                # They would be about labels that nobody has.
+                # Warnings about simulated observations would help nobody.
                 warnings.simplefilter("ignore")
                 yield self._again(X[seen], self._drawn(rng)[seen], weights[seen])
 
@@ -340,10 +342,10 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         quantity : callable, or array
-            A function of the matrix, such as :func:`algoreg.recover.purity`, or what ``predict`` takes, whose
-            predictions are meant.
+            A function of the matrix, such as :func:`algoreg.recover.purity`, or an argument of ``predict``: then the
+            quantity is its predictions.
         level : float
-            Of the interval, which is pivotal: the bias of a refit is taken off.
+            Level of the interval, which is pivotal: the bias of the refits is subtracted.
         replicates, random_state
             See :meth:`replicas`.
 
@@ -369,7 +371,7 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
         }
 
     def _with_spread(self, X: Any, found: np.ndarray, return_std: bool) -> Any:
-        """Return predictions, and their standard errors where those are asked for."""
+        """Return predictions and, with ``return_std``, their standard errors."""
         if not return_std:
             return found
         return found, np.std([one.predict(X) for one in self.replicas(REPLICATES)], axis=0, ddof=1)
@@ -384,7 +386,7 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
             shape (m, r, r).
         y : numpy.ndarray, shape (m,)
         noise : float or None
-            Standard deviation of the labels.
+            Standard deviation of the noise.
         symmetric : bool
             Whether only symmetric matrices are fitted, of r(r + 1)/2 numbers.
         """
@@ -403,7 +405,7 @@ class MatrixEstimator(RegressorMixin, BaseEstimator):
             free = len(y) - int(numbers)
             if free < 1:
                 break
-            # Of a noise far below the residual χ² is infinite, which is what it says.
+            # If the noise is far below the residual, χ² overflows: infinity rejects the rank, as it should.
             with np.errstate(over="ignore"):
                 statistic = float(np.square((y - columns @ solution) / max(noise, np.finfo(float).tiny)).sum())
             row = (rank, statistic, free, float(chi2.sf(statistic, free)))

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-# Loaded where they are used: `algoreg recover --help` waits for none of them.
+# Imported where they are used, so that `algoreg recover --help` does not wait for them.
 if TYPE_CHECKING:
     from algoreg.engine.checkpoint import Checkpoint
     from algoreg.recover.io.measurement_files import Measured
     from algoreg.recover.report import Fit
 
-# \b: the lines of a paragraph stay as they are.
+# \b keeps the line breaks of a paragraph.
 EXAMPLES = """\b
 Examples:
   algoreg recover data.npz --out found
@@ -37,19 +37,19 @@ What a file holds:
   npz           A and y (matrices, m × d1 × d2 or m × d·d, and observations)
                 vectors (x, m × d) and y ≈ xᵀMx; with partners (z) y ≈ xᵀMz
                 rows, columns and values (entries, from 0)
-                matrix, with NaN where it is not known
+                matrix, with NaN for unknown entries
                 X and y (a table)
-  npy           a matrix, with NaN where it is not known
+  npy           a matrix, with NaN for unknown entries
   csv, parquet  row, column (both from 0, or names) and value
                 pauli, expectation and perhaps shots
-                setting (XZ), outcome (01) and perhaps count; without it a line is a shot
-                a table, with --target; --table vectors: its rows are x, with --shape (x, z)
+                setting (XZ), outcome (01) and perhaps count; without count each line is a shot
+                a table, with --target; with --table vectors its rows are x, with --shape too (x, z)
                 a matrix, with --table matrix: numbers and gaps, no names of rows or columns
 
 Exit codes: 0 done, 2 bad input (with one line that says what is wrong) or an unknown option, 130 interrupted. The same
 command continues a run that was interrupted or killed."""
 
-# Of each kind of file.
+# The estimator for each kind of file.
 ESTIMATORS = {
     "matrices": "LowRankMatrixRegressor",
     "vectors": "LowRankMatrixRegressor",
@@ -60,7 +60,9 @@ ESTIMATORS = {
 
 Kind = Annotated[
     str | None,
-    typer.Option(help="psd (default for A and vectors), symmetric (for a table) or rectangular (for entries)."),
+    typer.Option(
+        help="What the matrix is: psd (default for A and vectors), symmetric (for a table) or rectangular (for entries)."
+    ),
 ]
 Shape = Annotated[
     str | None,
@@ -71,7 +73,7 @@ Shape = Annotated[
 Table = Annotated[
     str,
     typer.Option(
-        help="How a table is read: features of the target, vectors x (with --shape: pairs), or matrix (with gaps)."
+        help="What a table is: features (of the target), vectors (rows x, with --shape pairs) or matrix (with gaps)."
     ),
 ]
 
@@ -109,10 +111,10 @@ def recover(
         typer.Option(
             "--methods",
             "--method",
-            help="auto, algorithms separated by commas, or all: every one that needs no prior knowledge.",
+            help="auto, algorithms separated by commas, or all (those that need no prior knowledge).",
         ),
     ] = "auto",
-    stop: Annotated[str, typer.Option(help="auto, hold-out, folds, noise or budget: when to stop.")] = "auto",
+    stop: Annotated[str, typer.Option(help="When to stop: auto, hold-out, folds, noise or budget.")] = "auto",
     noise: Annotated[float | None, typer.Option(help="Standard deviation of the noise in the observations.")] = None,
     hold_out: Annotated[
         float, typer.Option(help="Share of the measurements that is held out to decide when to stop.")
@@ -120,7 +122,7 @@ def recover(
     folds: Annotated[int, typer.Option(help="Number of folds; each measurement is held out in one.")] = 5,
     max_iter: Annotated[int, typer.Option(help="Largest number of iterations.")] = 5000,
     alpha: Annotated[float | None, typer.Option(help="Size of the initialisation of a descent.")] = None,
-    tol: Annotated[float, typer.Option(help="Relative training error at which a fit ends before --max-iter.")] = 1e-6,
+    tol: Annotated[float, typer.Option(help="Relative error at which a fit ends before --max-iter.")] = 1e-6,
     step: Annotated[
         float | None, typer.Option(help="Step size of a descent; by default the algorithm chooses it.")
     ] = None,
@@ -147,7 +149,7 @@ def recover(
         int, typer.Option(help="Seed of the random choice of held-out measurements.", min=0, max=2**32 - 1)
     ] = 0,
 ) -> None:
-    """Recover a matrix; writes matrix.npz, matrix.csv, report.html and provenance.json."""
+    """Recover a matrix, and write matrix.npz, matrix.csv, report.html and provenance.json."""
     try:
         place = _new_folder(out)
         from algoreg.recover.io import measurement_files
@@ -174,7 +176,7 @@ def recover(
             raise ValueError(f"{data}: {error}") from error
         _write(place, fits, data, measured)
     except (ValueError, RuntimeError, OSError, MemoryError) as error:
-        # Python's own MemoryError says nothing.
+        # Python's MemoryError has no message.
         typer.echo(f"algoreg recover: {' '.join(str(error).split()) or f'{data}: out of memory'}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
@@ -188,29 +190,29 @@ def recover(
 
 
 def _of_the_matrix(kind: str | None, measured: "Measured") -> dict[str, Any]:
-    """Return what was said of the matrix, as parameters of an estimator."""
-    told = {"kind": kind, "shape": measured.shape, "vectors": measured.kind == "vectors" or None}
-    return {name: value for name, value in told.items() if value is not None}
+    """Return the options that describe the matrix, as parameters of an estimator."""
+    given = {"kind": kind, "shape": measured.shape, "vectors": measured.kind == "vectors" or None}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _of_the_estimator(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that were said, each of which must be one of the estimator's."""
+    """Return the options that are given, each of which must be a parameter of the estimator."""
     from algoreg import recover as estimators
 
-    said = {key: value for key, value in given.items() if value is not None}
+    chosen = {key: value for key, value in given.items() if value is not None}
     allowed = getattr(estimators, name)().get_params()
-    for key, value in said.items():
+    for key, value in chosen.items():
         if key not in allowed:
-            own = [f"--{other}" for other in given if other in allowed]
+            available = [f"--{other}" for other in given if other in allowed]
             raise ValueError(
                 f"--{'' if value else 'no-'}{key}: this file is fitted by {name}, which has no such parameter; of these "
-                f"options it has {', '.join(own) or 'none'}"
+                f"options it has {', '.join(available) or 'none'}"
             )
-    return said
+    return chosen
 
 
 def _mapping(text: str | None) -> dict[str, Any] | None:
-    """Return the options of an algorithm that a text in YAML says."""
+    """Return the options of an algorithm from a text in YAML."""
     import yaml
 
     if text is None:
@@ -228,17 +230,17 @@ def _new_folder(out: Path) -> Path:
     place = out.resolve()
     if place.exists():
         raise ValueError(f"--out {out}: exists already, and nothing is overwritten")
-    # Before a fit of hours.
-    there = next(parent for parent in place.parents if parent.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise ValueError(f"--out {out}: {there} is no folder that can be written")
+    # Checked before the fit, which may take hours.
+    existing = next(parent for parent in place.parents if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise ValueError(f"--out {out}: {existing} is not a folder that can be written to")
     return place
 
 
 def _checkpoint(place: Path, data: Path, name: str, methods: str, options: Mapping[str, Any]) -> "Checkpoint":
-    """Return what the fits have reached, kept beside the folder until it is written; every fit has its method's name.
+    """Return the checkpoint of the fits, a file beside the folder that is kept until the folder is written.
 
-    Other data, options, code or libraries begin anew.
+    Every fit is saved under its method's name. With other data, options, code or libraries it begins anew.
     """
     from algoreg import code_hash, plugins
     from algoreg.engine.checkpoint import Checkpoint
@@ -263,19 +265,19 @@ def _checkpoint(place: Path, data: Path, name: str, methods: str, options: Mappi
 def _fits(
     name: str, options: Mapping[str, Any], methods: str, checkpoint: "Checkpoint", measured: "Measured"
 ) -> "list[Fit]":
-    """Return a :class:`algoreg.recover.report.Fit` per method, the first that is asked for first.
+    """Return a :class:`algoreg.recover.report.Fit` per method, in the order in which they are asked for.
 
     Raises
     ------
     ValueError, RuntimeError, MemoryError
-        If the first fails. Others that do are in the list, with the reason.
+        If the first method fails. Others that fail are in the list, with the reason.
     """
     from algoreg import recover as estimators
     from algoreg.recover import growing, plan
     from algoreg.recover.report import Fit
 
     if "kind" in options and name == "StateRegressor":
-        raise ValueError(f"kind = {options['kind']}: a state has none; leave --kind out")
+        raise ValueError(f"kind = {options['kind']}: a state has no kind; leave --kind out")
     first = getattr(estimators, name)(**options)
     kind = first.get_params().get("kind", "psd")
     plan.refuse_unlisted("kind", kind, plan.DEFAULT_METHODS)
@@ -297,11 +299,11 @@ def _fits(
         started = time.monotonic()
         try:
             with warnings.catch_warnings():
-                # They are in ``warnings_``, and said at the end.
+                # Warnings are kept in ``warnings_`` and printed at the end.
                 warnings.simplefilter("ignore")
                 estimator.fit(measured.X, measured.y, **shots)
         except (ValueError, RuntimeError, MemoryError) as error:
-            # Of the others one may need more memory than there is: that is no reason to lose the first.
+            # If another method fails, because it needs more memory say, the first one's fit is kept.
             if number == 0:
                 raise
             found.append(Fit(method, None, 0.0, str(error)))
@@ -317,7 +319,7 @@ def _not_run(fits: "Sequence[Fit]") -> list[str]:
 
 
 def _write(place: Path, fits: "Sequence[Fit]", data: Path, measured: "Measured") -> None:
-    """Write everything into a folder beside, which becomes the result when it is whole."""
+    """Write everything into a folder beside ``place``, and rename that to ``place`` when it is complete."""
     import numpy as np
 
     from algoreg.recover.report import page

@@ -34,28 +34,28 @@ IDS = ("auto", "positions", "names")
 NEW_DIRECTION, POWER_ROUNDS = 0.1, 15
 # A bias is shrunk as if its row or column had so many more entries equal to the mean; held-out entries decide.
 DAMPINGS, BIAS_ROUNDS = (0.5, 2.0, 8.0, 32.0), 10
-# Biases are kept if they lower the held-out error by this share. Below SMALL entries five folds decide.
+# Biases are kept if they lower the held-out error by this share; with fewer than SMALL entries five folds decide.
 BIASES_LOWER_BY, SMALL = 0.02, 1000
 NO_DIRECTION = (
-    "no direction predicts held-out entries better than their mean, so the mean was fitted; use more entries, if they "
-    "are not noise alone"
+    "no direction predicts held-out entries better than their mean, so the mean was fitted; use more entries, unless "
+    "they are noise alone"
 )
 # Numbers that L-BFGS keeps for a row or column at a usual rank, and numbers kept for an entry.
 KEPT_NUMBERS, NUMBERS_OF_AN_ENTRY = 25 * 10, 16
 
 
 class EntriesModel(growing.Model):
-    """Entries μ + b_i + c_j + (LRᵀ)_ij of a d1 × d2 matrix; parameters are L, R, and with biases b and c.
+    """A model of entries, μ + b_i + c_j + (LRᵀ)_ij, with the parameters L, R, and with biases b and c.
 
     Parameters
     ----------
     positions : numpy.ndarray of int, shape (m, 2)
     y : numpy.ndarray, shape (m,)
-        Less the mean μ.
+        The entries, from which the mean μ was subtracted.
     weights : numpy.ndarray, shape (m,)
     shape : (int, int)
     damping : float or None
-        As so many entries of size 0 a row's or column's bias is shrunk before the first direction; None without biases.
+        The initial bias of a row or column is shrunk as if by so many further entries of 0; None without biases.
     """
 
     def __init__(
@@ -75,13 +75,13 @@ class EntriesModel(growing.Model):
         self._sparse = sparse.csr_array((np.zeros(self.m), self.columns, ends), shape=shape)
 
     def start(self) -> np.ndarray:
-        """Return the biases."""
+        """Return the parameters of rank 0, which are the biases."""
         if self.damping is None:
             return np.zeros(0)
         return np.concatenate(damped_means(self.rows, self.columns, self.y, self.weights, self.shape, self.damping))
 
     def parts(self, x: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return L, R, b and c; biases are 0 where there are none."""
+        """Return L, R, b and c; b and c are 0 in a model without biases."""
         first, second = self.shape
         ends = np.cumsum([first * rank, second * rank])
         left, right, biases = np.split(x, ends)
@@ -109,9 +109,7 @@ class EntriesModel(growing.Model):
         return float(np.mean(self.weights * np.square(self._residual(x, rank))))
 
     def widened(self, x: np.ndarray, rank: int, variant: int) -> np.ndarray:
-        """Return parameters with a further direction: the leading singular vectors of the residual, by power
-        iterations.
-        """
+        """Return parameters with a further direction: the residual's leading singular vectors, by power iterations."""
         left, right, _, _ = self.parts(x, rank)
         self._sparse.data = -self.weights * self._residual(x, rank)
         v = np.random.default_rng(rank).standard_normal(self.shape[1])
@@ -119,14 +117,15 @@ class EntriesModel(growing.Model):
             u = self._sparse @ (v / (np.linalg.norm(v) or 1.0))
             v = self._sparse.T @ (u / (np.linalg.norm(u) or 1.0))
         value = np.linalg.norm(v)
-        # Of a share of the entries the singular values are about that share.
+        # If a share of the entries is known, the residual's singular values are about that share of the full
+        # residual's.
         root = np.sqrt(NEW_DIRECTION * value * self.shape[0] * self.shape[1] / self.m)
         u, v = u / (np.linalg.norm(u) or 1.0), v / (value or 1.0)
         factors = [np.column_stack([left, root * u]).ravel(), np.column_stack([right, root * v]).ravel()]
         return np.concatenate([*factors, x[(self.shape[0] + self.shape[1]) * rank :]])
 
     def degrees_of_freedom(self, rank: int, variant: int) -> int:
-        """Return those of a matrix of a rank, of the biases and of the mean."""
+        """Return the degrees of freedom of a matrix of a rank, the biases and the mean."""
         biases = 0 if self.damping is None else sum(self.shape) - 1
         return min(rank * (sum(self.shape) - rank) + biases + 1, self.shape[0] * self.shape[1])
 
@@ -146,7 +145,7 @@ def predicted(
 ) -> np.ndarray:
     """Return b_i + c_j + (LRᵀ)_ij at positions."""
     found = row_bias.take(rows) + column_bias.take(columns)
-    # A column of L and R at a time: far faster than gathering their short rows.
+    # Taking one column of L and R at a time is far faster than gathering their short rows.
     for left_column, right_column in zip(left.T, right.T, strict=True):
         found += left_column.take(rows) * right_column.take(columns)
     return found
@@ -160,9 +159,7 @@ def damped_means(
     shape: tuple[int, int],
     damping: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return biases of rows and columns, means of what the others leave,
-    each shrunk as by ``damping`` entries of size 0.
-    """
+    """Return biases of rows and columns: means of what the others leave, with ``damping`` further entries of 0."""
     row, column = np.zeros(shape[0]), np.zeros(shape[1])
     of_rows, of_columns = np.bincount(rows, weights, shape[0]), np.bincount(columns, weights, shape[1])
     for _ in range(BIAS_ROUNDS):
@@ -174,9 +171,7 @@ def damped_means(
 def chosen_damping(
     positions: np.ndarray, y: np.ndarray, weights: np.ndarray, shape: tuple[int, int], seed: int
 ) -> float | None:
-    """Return the damping with which biases predict held-out entries best;
-    None where they are hardly better than the mean.
-    """
+    """Return the damping whose biases predict held-out entries best; None if they are hardly better than the mean."""
     order = np.random.default_rng(seed).permutation(len(y))
     parts = np.array_split(order, 5) if len(y) < SMALL else [order[: len(y) // 10]]
     errors = np.zeros(len(DAMPINGS) + 1)
@@ -196,7 +191,7 @@ def chosen_damping(
 
 
 def balanced(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return factors of LRᵀ with orthogonal columns of one size on both sides, and its singular values."""
+    """Return factors of LRᵀ with orthogonal columns, of the same norms in both, and its singular values."""
     first, upper = np.linalg.qr(left)
     second, lower = np.linalg.qr(right)
     u, values, v = np.linalg.svd(upper @ lower.T)
@@ -205,11 +200,11 @@ def balanced(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 @dataclass(eq=False, repr=False)
 class MatrixCompleter(MatrixEstimator):
-    """Complete a matrix of which some entries are known; no rank is chosen.
+    """Complete a matrix from some of its entries; the rank need not be known.
 
-    A rectangular matrix is μ + b_i + c_j + LRᵀ, whose factors grow by a column while held-out entries ask for it (or
-    until the residual is as small as the given noise). A pass reads only the known entries; memory grows with the
-    entries and the factors. Symmetric and psd ones are fitted by descent of full width.
+    A rectangular matrix has entries μ + b_i + c_j + (LRᵀ)_ij. L and R grow by a column as long as this lowers the error
+    on held-out entries (or until the residual is as small as the given noise). Only the known entries are read, and
+    memory grows with their number and with the factors. Symmetric and psd matrices are fitted by descent of full width.
 
     Parameters
     ----------
@@ -217,24 +212,25 @@ class MatrixCompleter(MatrixEstimator):
         What the matrix is. An entry of a symmetric matrix also determines its mirror image, which may be given too if
         it is equal.
     shape : (int, int), optional
-        By default up to the last row and column that have a known entry.
+        Shape of the matrix; by default it ends with the last row and column that have a known entry.
     center : bool
         Whether to subtract the mean of the known entries first; never done for a psd matrix.
     biases : bool
-        Whether a grown matrix may have biases of rows and columns. They are left out if they hardly predict held-out
-        entries, and without ``center``.
+        Whether the method ``grown`` may fit biases of rows and columns. They are left out if they hardly predict
+        held-out entries, and without ``center``.
     ids : {"auto", "positions", "names"}
-        What X contains: rows and columns counted from 0, or their names. "auto": names unless they are whole numbers.
+        What X contains: rows and columns counted from 0, or their names. "auto" takes texts for names, unless all of
+        them are numbers.
     method : str
         "auto" is ``grown`` for rectangular matrices. Any other algorithm of the kind descends at full width.
     others
-        See :class:`algoreg.recover.LowRankMatrixRegressor`; ``alpha``, ``step``, ``dtype`` and ``device`` are those of
-        other methods.
+        See :class:`algoreg.recover.LowRankMatrixRegressor`. ``alpha``, ``step``, ``dtype`` and ``device`` apply to
+        methods other than ``grown``.
 
     Attributes
     ----------
     matrix_ : numpy.ndarray, shape (d1, d2)
-        The completed matrix, computed on access. ``factors_`` and ``eigenvalues_`` are of the matrix without mean and
+        The completed matrix, computed on access. ``factors_`` and ``eigenvalues_`` describe it without mean and
         biases.
     mean_ : float
     row_bias_, column_bias_ : numpy.ndarray
@@ -252,7 +248,7 @@ class MatrixCompleter(MatrixEstimator):
     ids: str = "auto"
 
     def __sklearn_tags__(self) -> Tags:
-        """Return scikit-learn's tags: rows of X are positions, or X is sparse and has its values in it."""
+        """Return scikit-learn's tags: X has positions or names, or contains the values itself (sparse, or with NaN)."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse, tags.input_tags.allow_nan, tags.input_tags.string = True, True, True
         tags.input_tags.positive_only, tags.target_tags.required = True, False
@@ -264,8 +260,8 @@ class MatrixCompleter(MatrixEstimator):
         Parameters
         ----------
         X : array or DataFrame, shape (m, 2); sparse matrix; or table, shape (d1, d2)
-            Row and column of every known entry. Without y, a sparse matrix, whose stored entries are known, or a table,
-            with NaN where it is not known.
+            Row and column of every known entry. Without y, a sparse matrix, whose stored entries are known, or a table
+            with NaN for unknown entries.
         y : array, shape (m,), optional
         sample_weight : array, shape (m,), optional
             Weights of the known entries.
@@ -316,7 +312,7 @@ class MatrixCompleter(MatrixEstimator):
         """Return positions, values, and the shape if X determines it, else None."""
         self.row_names_ = self.column_names_ = None
         if y is None:
-            return self._whole(X)
+            return self._known_entries(X)
         if sparse.issparse(X):
             raise ValueError("y: a sparse X holds the values already; leave y out")
         given = np.asarray(X)
@@ -326,7 +322,7 @@ class MatrixCompleter(MatrixEstimator):
             self.n_features_in_ = 2
             positions = np.stack([rows, columns], axis=1)
             return positions, y, (len(self.row_names_), len(self.column_names_))
-        positions = _places(X)
+        positions = _whole_positions(X)
         # Remembers a frame's column names, so that predict refuses another order.
         validate_data(self, X, skip_check_array=True)
         return positions, y, None
@@ -334,8 +330,8 @@ class MatrixCompleter(MatrixEstimator):
     def _has_names(self, given: np.ndarray) -> bool:
         return self.ids == "names" or (self.ids == "auto" and given.dtype.kind in "OUT" and not _are_numbers(given))
 
-    def _whole(self, X: Any) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
-        """Return what a matrix with gaps knows."""
+    def _known_entries(self, X: Any) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+        """Return positions and values of the known entries of a matrix with gaps, and its shape."""
         if sparse.issparse(X):
             found = sparse.coo_array(X)
             positions = np.stack([found.row, found.col], axis=1).astype(np.int64)
@@ -364,7 +360,7 @@ class MatrixCompleter(MatrixEstimator):
     ) -> None:
         """Fit factors that grow."""
         if self.device not in ("cpu", "auto") or self.dtype != "float64":
-            raise ValueError(f"method = {growing.NAME}: runs on the cpu in float64; method = factored takes others")
+            raise ValueError(f"method = {growing.NAME}: it runs only on the cpu in float64; use method = factored")
         damping = None
         if self.biases and self.center:
             damping = chosen_damping(positions, y, weights, shape, seed)
@@ -405,8 +401,8 @@ class MatrixCompleter(MatrixEstimator):
         again = copy.copy(self)
         if self.method_ != growing.NAME:
             kept = {"shape": self.matrix_.shape, "ids": "positions", "method": self.method_, "alpha": self.alpha_}
-            told = clone(self).set_params(**kept, max_iter=self.n_iter_, stop="budget", verbose=False)
-            again.matrix_ = told.fit(positions, y, sample_weight=weights).matrix_
+            refit = clone(self).set_params(**kept, max_iter=self.n_iter_, stop="budget", verbose=False)
+            again.matrix_ = refit.fit(positions, y, sample_weight=weights).matrix_
             return again
         shape = len(self.row_bias_), len(self.column_bias_)
         size = unit_labels(y - self.mean_)
@@ -465,13 +461,13 @@ class MatrixCompleter(MatrixEstimator):
     def matrix_(self, value: np.ndarray) -> None:
         self._matrix = value
 
-    def _shape(self, positions: np.ndarray, said: tuple[int, int] | None) -> tuple[int, int]:
+    def _shape(self, positions: np.ndarray, given: tuple[int, int] | None) -> tuple[int, int]:
         rows, columns = (int(most) + 1 for most in positions.max(axis=0))
         seen, most = (rows, columns), max(rows, columns)
         least = seen if self.kind == "rectangular" else (most, most)
-        if said is not None and self.shape is not None and two_sizes(self.shape) != tuple(said):
-            raise ValueError(f"shape = {self.shape}: X has {said[0]} × {said[1]}; leave it out")
-        shape = said or (least if self.shape is None else two_sizes(self.shape))
+        if given is not None and self.shape is not None and two_sizes(self.shape) != tuple(given):
+            raise ValueError(f"shape = {self.shape}: X is {given[0]} × {given[1]}; leave shape out")
+        shape = given or (least if self.shape is None else two_sizes(self.shape))
         if rows > shape[0] or columns > shape[1]:
             raise ValueError(f"shape = {shape}: the entries need at least {seen[0]} × {seen[1]}")
         if self.kind != "rectangular" and shape[0] != shape[1]:
@@ -480,27 +476,26 @@ class MatrixCompleter(MatrixEstimator):
         what = f"X: {len(positions)} entries of a {shape[0]} × {shape[1]} matrix (are rows and columns numbered without gaps?)"
         kept = NUMBERS_OF_AN_ENTRY * len(positions)
         if self.method in ("auto", growing.NAME) and self.kind == "rectangular":
-            refuse_beyond_memory(8 * (kept + KEPT_NUMBERS * length), f"{what}: a fit needs some")
+            refuse_beyond_memory(8 * (kept + KEPT_NUMBERS * length), f"{what}: a fit needs about")
         else:
             self._refuse_beyond_memory(what, length, kept)
         return shape
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
-        """Return the completed matrix's entries at some positions, shape (m,).
+        """Return entries of the completed matrix, shape (m,).
 
-        A name that ``fit`` has not seen gets the mean and the bias of its row or column alone.
+        For a row's name that ``fit`` has not seen, this is the mean plus the bias of the column, and vice versa.
 
         Parameters
         ----------
         X : array or DataFrame, shape (m, 2), or sparse matrix
         return_std : bool
-            Whether standard errors of the entries come with them, by the bootstrap of :meth:`replicas`. The mean is
-            taken as known.
+            Whether to return standard errors too, by the bootstrap of :meth:`replicas`, which takes the mean as known.
 
         Raises
         ------
         ValueError
-            If a place is outside the matrix.
+            If a position is outside the matrix.
         """
         check_is_fitted(self, "factors_")
         if sparse.issparse(X):
@@ -508,27 +503,29 @@ class MatrixCompleter(MatrixEstimator):
             X = np.stack([found.row, found.col], axis=1)
         if self.row_names_ is not None and self.column_names_ is not None and self._has_names(np.asarray(X)):
             rows, columns = (
-                _found(names, np.asarray(X)[:, side])
+                _positions_of(names, np.asarray(X)[:, side])
                 for side, names in enumerate((self.row_names_, self.column_names_))
             )
         else:
-            positions = _places(X)
+            positions = _whole_positions(X)
             if self.n_features_in_ == 2 and self.row_names_ is None:
                 validate_data(self, X, reset=False, skip_check_array=True)
             shape = (len(self.row_bias_), len(self.column_bias_))
             if (positions.max(axis=0) >= shape).any():
                 outside = positions[(positions >= shape).any(axis=1)][0]
-                raise ValueError(f"X: place {tuple(map(int, outside))} is outside the {shape} matrix; give the shape")
+                raise ValueError(
+                    f"X: position {tuple(map(int, outside))} is outside the {shape} matrix; give the shape"
+                )
             rows, columns = positions.T
         return self._with_spread(X, self._at(rows, columns), return_std)
 
     def _at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """Return entries; −1 is a name that ``fit`` has not seen."""
+        """Return entries at rows and columns, of which −1 is a name that ``fit`` has not seen."""
         if "_matrix" in self.__dict__:
             if min(rows.min(), columns.min()) < 0:
-                raise ValueError("X: a name that fit has not seen")
+                raise ValueError("X: it has a name that fit has not seen")
             return self._matrix[rows, columns]
-        # What is not known has a bias and factors of 0, in a last row.
+        # An unknown name, −1, reads a last row, in which the bias and the factors are 0.
         left, right = (np.vstack([factor, np.zeros((1, factor.shape[1]))]) for factor in self.factors_)
         row, column = np.append(self.row_bias_, 0), np.append(self.column_bias_, 0)
         return self.mean_ + predicted(rows, columns, left, right, row, column)
@@ -548,7 +545,7 @@ def _unrepeated(what: str, names: Any) -> np.ndarray:
     Raises
     ------
     ValueError
-        If two are alike: predictions by name could mean either.
+        If two are equal, because predictions by name could mean either.
     """
     found, counts = np.unique(np.asarray(names).astype(str), return_counts=True)
     if (repeated := found[counts > 1]).size:
@@ -556,18 +553,18 @@ def _unrepeated(what: str, names: Any) -> np.ndarray:
     return np.asarray(names).astype(str)
 
 
-def _found(names: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """Return the positions of names, −1 of those that are not there."""
+def _positions_of(names: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Return the positions of ``asked`` in ``names``, −1 for those that are missing."""
     order = np.argsort(names)
     place = np.searchsorted(names, asked.astype(str), sorter=order).clip(max=len(names) - 1)
     return np.where(names[order[place]] == asked.astype(str), order[place], -1)
 
 
-def _places(X: Any) -> np.ndarray:
+def _whole_positions(X: Any) -> np.ndarray:
     """Return positions as whole numbers, shape (m, 2)."""
     refuse_complex_or_masked(X=X)
     given = check_array(X, dtype=np.float64, input_name="X")
-    # What is beyond whole numbers is none: no warning before the refusal.
+    # Numbers too large for an integer are refused below, and need no warning of numpy's before.
     with np.errstate(invalid="ignore"):
         positions = given.astype(np.int64)
     if given.shape[1] != 2 or (positions != given).any() or positions.min() < 0:
@@ -580,22 +577,22 @@ def _unknown(
 ) -> list[str]:
     """Return a warning about rows and columns without a known entry; for a symmetric matrix both are the same."""
     seen = (np.unique(positions),) if symmetric else map(np.unique, positions.T)
-    said = []
+    without = []
     for what, known, size, names in zip(("row", "column"), seen, shape, called, strict=False):
         if len(gone := np.setdiff1d(np.arange(size), known)):
             first = gone[0] if names is None else names[gone[0]]
-            said.append(f"{len(gone)} {what}{'s' if len(gone) > 1 else ''} (the first is {first})")
+            without.append(f"{len(gone)} {what}{'s' if len(gone) > 1 else ''} (the first is {first})")
     counted = "" if any(names is not None for names in called) else "; rows and columns are numbered from 0"
-    return [f"no entry is known of {' and '.join(said)}{counted}"] if said else []
+    return [f"no entry is known of {' and '.join(without)}{counted}"] if without else []
 
 
 def _without_mirrors(positions: np.ndarray, y: np.ndarray, kind: str) -> np.ndarray:
-    """Return the indices of entries of a symmetric matrix: of (i, j) and (j, i), if both are given, the first.
+    """Return the indices of a symmetric matrix's entries, of (i, j) and (j, i) only the first if both are given.
 
     Raises
     ------
     ValueError
-        If two such have different values.
+        If both are given and have different values.
     """
     _, first, pair = np.unique(np.sort(positions, axis=1), axis=0, return_index=True, return_inverse=True)
     for at in np.flatnonzero(y != y[first[pair]])[:1]:

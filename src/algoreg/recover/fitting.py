@@ -1,6 +1,4 @@
-"""The fit behind every estimator: labels to scale, a step from the data,
-descents on the engine, and which estimate to keep.
-"""
+"""The fit behind every estimator: it scales the observations, finds a step, runs descents, and chooses an estimate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,34 +22,34 @@ from algoreg.recover.watching import LEAVES_START, Held, Watch, entropy, leading
 # Initialisation scales that "auto" compares, and the one used if nothing is held out; large ones overfit.
 ALPHAS, SMALL_ALPHA = (1e-1, 1e-2, 1e-3, 1e-6), 1e-6
 # The step is this share of 1/(L·λ), beyond which a descent near X* diverges: L is the largest ⟨X, 𝒢X⟩ found over unit
-# matrices of rank 2, λ the largest eigenvalue of the label matrix. It is halved and the fit repeated where errors rise.
+# matrices of rank 2, λ the largest eigenvalue of the label matrix. If errors rise, it is halved and the fit repeated.
 STEP_SHARE, HALVINGS, CURVATURE_ROUNDS = 0.5, 12, 12
-# The label matrix counts as 0 below so many units of rounding of the one that labels of a single sign would give.
+# The label matrix counts as 0 if it is below so many rounding errors of the one that observations |y_i| would give.
 ROUNDINGS = 64
-# Least trace is a splitting, no descent: its step is the trace's weight, in units of the label matrix.
+# Least trace is a splitting method, not a descent: its step is the trace's weight, in units of the label matrix.
 OWN_STEPS = {"least_trace": 0.3}
-# If a residual is noise, its label matrix is about the same in any order. It is not noise if the largest eigenvalue
-# exceeds that of each of so many random orders by this factor.
+# If a residual is noise, its label matrix is about as large in any order of it. It is not noise if the largest
+# eigenvalue exceeds those of SHUFFLES random orders by this factor.
 ABOVE_SHUFFLED, SHUFFLES = 1.5, 5
-# A residual below this share of the labels' size comes from the initialisation, or is not worth a warning.
+# A residual below this share of the observations' size comes from the initialisation, or is not worth a warning.
 WORTH_A_WORD = 1e-3
 PLATEAU = "a plateau: the {} error stopped falling, but the residual is not noise alone; use a larger max_iter"
 NEGATIVE = "the observations show a negative direction, which a psd matrix cannot have; use kind = symmetric"
-# Held-out labels count as hardly predicted above this relative error.
+# Held-out observations count as hardly predicted above this relative error.
 HARDLY = 0.9
 NOISE_ALONE = (
-    "the observations look like noise: held-out ones are predicted with a relative error of {:.2g}, and they show no "
-    "direction that they do not show in random order"
+    "the observations look like noise: held-out ones are predicted with a relative error of {:.2g}, and no "
+    "direction in them is stronger than with random signs"
 )
-TOO_HIGH_A_RANK = "method = preconditioned ends at too high a rank where M is rectangular; method = factored does not"
+TOO_HIGH_A_RANK = "method = preconditioned ends at too high a rank if M is rectangular; use method = factored"
 NOTHING_HELD = "the held-out observations are all 0 and cannot decide when to stop; use stop = folds, or budget"
 
 
 @dataclass
 class Fitted:
-    """The result of a fit, in the labels' units; the path is that of the chosen initialisation scale.
+    """The result of a fit, in the observations' units, and the path of the run with the chosen initialisation scale.
 
-    Grown factors have neither a start scale nor a step.
+    Grown factors have neither an initialisation scale nor a step.
     """
 
     matrix: np.ndarray
@@ -74,7 +72,7 @@ def label_matrix_size(ensemble: Any, labels: torch.Tensor) -> float:
 def curvature(ensemble: Any, seed: int) -> float:
     """Return a lower bound on the largest ⟨X, 𝒢X⟩ over unit X of rank 2, 𝒢X = (1/m) Σ ⟨A_i, X⟩ sym(A_i).
 
-    It is 0 where the measurements are, or so small that the squares of 𝒢X's entries are.
+    It is 0 if the measurements are 0, or so small that the squares of 𝒢X's entries are.
     """
     start = torch.from_numpy(np.random.default_rng(seed).standard_normal((ensemble.d, ensemble.d)))
     start = (start + start.mT).to(ensemble.device, ensemble.dtype)
@@ -86,7 +84,7 @@ def curvature(ensemble: Any, seed: int) -> float:
 
 
 class Descending:
-    """The descents of one fit, one run per start scale, in units in which the label matrix's largest eigenvalue is 1.
+    """The descents of one fit, a run per initialisation scale; the label matrix's largest eigenvalue is the unit.
 
     Parameters
     ----------
@@ -98,8 +96,8 @@ class Descending:
     Raises
     ------
     ValueError
-        If the plan does not fit the measurements, Σ y_i A_i = 0, or all labels or measurements that a descent sees are
-        0.
+        If the plan does not fit the measurements, Σ y_i A_i = 0, or all observations or measurements that a descent
+        sees are 0.
     """
 
     def __init__(self, measurements: Measurements, labels: np.ndarray, plan: Plan):
@@ -128,24 +126,24 @@ class Descending:
         self.curvature = curvature(self._first[0], plan.seed)
         if not self.curvature > 0:
             raise ValueError(
-                f"stop = {self.stop}: all measurements that are not held out are 0, or almost; use stop = budget"
+                f"stop = {self.stop}: all measurements that are not held out are 0 or almost 0; use stop = budget"
             )
-        own = OWN_STEPS.get(self.name, STEP_SHARE / self.curvature)
-        self.step = own if plan.step is None else plan.step
+        default_step = OWN_STEPS.get(self.name, STEP_SHARE / self.curvature)
+        self.step = default_step if plan.step is None else plan.step
 
     def _some(self, seen: np.ndarray | None) -> tuple[Measurements, torch.Tensor]:
-        """Return some measurements, or all, and their labels as one row."""
+        """Return the measurements ``seen``, or all, and their observations as one row."""
         if seen is None:
             return self.measurements, self.labels[None]
         index = torch.from_numpy(seen).to(self.labels.device)
         return self.measurements.select(index), self.labels[None, index]
 
     def _read(self, seen: np.ndarray | None) -> tuple[Ensemble, torch.Tensor]:
-        """Return what the algorithm reads of some measurements, or all, and their labels as one row."""
+        """Return the ensemble that the algorithm reads for ``seen``, or all, and its labels as one row."""
         return condensed(*self._some(seen), self.algorithm)
 
     def freedom(self, estimates: torch.Tensor) -> np.ndarray:
-        """Return the degrees of freedom of estimates (B, d, d), by their effective rank, per measurement."""
+        """Return the degrees of freedom per measurement of estimates (B, d, d), by their effective rank."""
         ranks = np.exp(entropy(leading(self.plan.as_sought(estimates))))
         size = self.measurements.d
         return np.array([self.plan.degrees_of_freedom(rank, size) for rank in ranks]) / self.measurements.m
@@ -153,18 +151,18 @@ class Descending:
     def lacks(
         self, fitted: np.ndarray | None, estimate: torch.Tensor, *, negative: bool = False, signs: bool = False
     ) -> bool:
-        """Return whether the residual shows a direction that the estimate lacks: in random orders it has none as large.
+        """Return whether the residual shows a direction that the estimate lacks: none in random orders is as large.
 
         Parameters
         ----------
         fitted : numpy.ndarray of int, or None
             The measurements that were fitted, None for all.
         estimate : torch.Tensor, shape (d, d)
-            In the units of the fit's labels.
+            In the units of ``self.labels``.
         negative : bool
-            Whether a negative direction is meant, which a psd estimate cannot have.
+            Whether to look for a negative direction, which a psd estimate cannot have.
         signs : bool
-            Whether residuals get random signs in place of a random order, in which their mean would stay.
+            Whether to compare with random signs instead of random orders, which would keep the residuals' mean.
         """
         ensemble, row = self._some(fitted)
         residual = row[0] - ensemble.measure(estimate[None])[0]
@@ -176,7 +174,7 @@ class Descending:
             values = torch.linalg.eigvalsh(-ensemble.gradient(nothing, labels[None])[0].cpu().double())
             if negative:
                 return float(-values[0])
-            # Towards a negative direction a psd estimate cannot grow.
+            # A psd estimate cannot grow in a negative direction.
             return float(values.abs().max() if self.algorithm.estimates == "symmetric" else values[-1])
 
         def shuffled() -> torch.Tensor:
@@ -194,17 +192,17 @@ class Descending:
         alphas: Sequence[float] | None = None,
         iterations: int | None = None,
     ) -> Watch:
-        """Run start scales on some of the measurements and return what was seen.
+        """Run initialisation scales on some of the measurements, and return the observer.
 
         Parameters
         ----------
         part : pair of numpy.ndarray of int or None
-            The indices seen and held out; None for all, and for none.
+            The indices that are seen (None: all) and held out (None: none).
         step : float
         alphas : sequence of float, optional
-            Instead of all start scales of the fit.
+            The initialisation scales, by default all of the fit.
         iterations : int, optional
-            That many instead of the budget, whatever the errors do.
+            The number of iterations instead of the budget; runs that no longer improve are then not stopped.
         """
         ensemble, row = self._first if part is self.parts[0] else self._read(part[0])
         outside = None
@@ -224,13 +222,13 @@ class Descending:
             )
             for alpha in alphas
         ]
-        # The smallest start needs about so many steps to grow to the size of 1.
+        # The smallest initialisation needs about so many steps to grow to size 1.
         growth = int(min(np.log(1 / min(1.0, *alphas)) / step, self.plan.max_iter)) + 50
         leaves = iterations is None and self.stop in ("hold-out", "folds")
         lacks = partial(self.lacks, part[0])
         plan = self.plan
         watch = Watch(outside, self.noise, self.freedom, plan.tol, 3 * growth, leaves, lacks, plan.as_sought, plan.log)
-        # Nobody knows the target: I stands in for it, where only finiteness is asked of the distance.
+        # The target is unknown. I takes its place, as the distance to it is only checked to be finite.
         stand_in = torch.eye(ensemble.d, dtype=row.dtype, device=row.device).expand(len(runs), -1, -1)
         batch = Batch(ensemble, self.algorithm, runs, stand_in, row.repeat(len(runs), 1), [watch], self.plan.seed)
         number = next((number for number, one in enumerate(self.parts) if one is part), "all")
@@ -239,12 +237,12 @@ class Descending:
         return watch
 
     def watched(self) -> tuple[list[Watch], float]:
-        """Run everything at a step at which no error rises; return what was seen and the step.
+        """Run all descents at a step at which no error rises; return their observers and the step.
 
         Raises
         ------
         ValueError
-            If errors rise at the user's own step, or at every step that was tried.
+            If errors rise at the step that the user gave, or at every step that was tried.
         """
         step = self.step
         for _ in range(HALVINGS if self.plan.step is None else 1):
@@ -252,22 +250,22 @@ class Descending:
             if not watches[-1].memory["unstable"].any():
                 return watches, step
             step /= 2
-        said = f"step = {2 * step:.3g}: the training error rises"
+        problem = f"step = {2 * step:.3g}: the training error rises"
         if self.plan.step is None:
-            raise ValueError(f"{said}, as at all larger ones that were tried; a smaller alpha, or another method")
-        raise ValueError(f"{said}; leave step out, or take a smaller one")
+            raise ValueError(
+                f"{problem}, as at all larger steps that were tried; use a smaller alpha, or another method"
+            )
+        raise ValueError(f"{problem}; leave step out, or use a smaller one")
 
     def _tried(self, step: float) -> list[Watch]:
-        """Return what was seen of every part, and with folds then of all measurements;
-        nothing after a run whose error rises.
-        """
+        """Return an observer of every part, and with folds one of all measurements; end at a run whose error rises."""
         watches = []
         for part in self.parts:
             watches.append(self.run(part, step))
             if watches[-1].memory["unstable"].any():
                 return watches
         if self.stop == "folds":
-            # All measurements may allow no step as long as some of them do.
+            # The step may be too long for all measurements even if it is not for some of them.
             run, iteration, _ = self.best_by_folds(watches)
             watches.append(self.run((None, None), step, alphas=(self.alphas[run],), iterations=iteration))
         return watches
@@ -276,7 +274,7 @@ class Descending:
         """Return the run and the iteration that are best for all observations, each held out once,
         and that run's error by snapshot.
         """
-        # Errors of labels that are all 0 are no share of them.
+        # If the held-out observations are all 0, their error is not relative to their size.
         sizes = [float(self.labels[held].norm()) or 1.0 for _, held in self.parts]
         squares = sum(np.square(size * filled(one.memory["held"])) for size, one in zip(sizes, folds, strict=True))
         curves = np.sqrt(squares) / float(self.labels.norm())
@@ -285,7 +283,7 @@ class Descending:
 
 
 def filled(errors: np.ndarray) -> np.ndarray:
-    """Return errors by snapshot and run; runs that have left keep their last error."""
+    """Return errors by snapshot and run; runs that have stopped keep their last error."""
     filled_ = errors.copy()
     for row in range(1, len(filled_)):
         gone = np.isnan(filled_[row])
@@ -294,7 +292,7 @@ def filled(errors: np.ndarray) -> np.ndarray:
 
 
 def recover(measurements: Measurements, labels: np.ndarray, plan: Plan) -> Fitted:
-    """Fit a matrix to measurements and their finite labels, shape (m,).
+    """Fit a matrix to measurements and their finite observations, shape (m,).
 
     Raises
     ------
@@ -323,16 +321,18 @@ def _recovered(measurements: Measurements, labels: np.ndarray, plan: Plan) -> Fi
     left = watch.memory["train"][watch.iterations.index(iteration), run]
     if left > 1 + LEAVES_START and not (fit.stop == "noise" and iteration == 0):
         # The residual of such a fit has directions that are not in the observations.
-        poor = f"a poor fit: its residual is {left:.3g} times the size of the observations; a matrix of 0 has 1"
-        said = [*fit.warnings, poor]
+        poor = (
+            f"a poor fit: its residual is {left:.3g} times the size of the observations, and a matrix of zeros leaves 1"
+        )
+        lines = [*fit.warnings, poor]
     elif plan.kind == "psd" and not plan.hermitian and fit.lacks(seen, kept, negative=True, signs=True):
-        # More steps would not help.
-        said = [*fit.warnings, NEGATIVE]
+        # More iterations would not help.
+        lines = [*fit.warnings, NEGATIVE]
     else:
-        said = fit.warnings + (_only_noise(fit, error) or _unfinished(fit, watch, run, iteration, error))
+        lines = fit.warnings + (_only_noise(fit, error) or _unfinished(fit, watch, run, iteration, error))
     held = fit.parts[0][1] if fit.stop == "hold-out" else None
     held = np.array([], np.int64) if held is None else held
-    return Fitted(matrix, alpha, step, iteration, fit.stop, fit.name, path, held, said)
+    return Fitted(matrix, alpha, step, iteration, fit.stop, fit.name, path, held, lines)
 
 
 def _path(watch: Watch, run: int, fit: Descending) -> dict[str, np.ndarray]:
@@ -350,7 +350,7 @@ def _path(watch: Watch, run: int, fit: Descending) -> dict[str, np.ndarray]:
 
 
 def _only_noise(fit: Descending, error: float) -> list[str]:
-    """Return a warning if held-out labels are hardly predicted and no direction stands out in the labels."""
+    """Return a warning if held-out observations are hardly predicted and the observations show no direction."""
     if fit.stop not in ("hold-out", "folds") or error < HARDLY:
         return []
     nothing = torch.zeros(fit.measurements.d, fit.measurements.d).to(fit.labels)

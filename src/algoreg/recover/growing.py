@@ -1,7 +1,7 @@
-"""Narrow factors that grow: a direction is added while the data ask for it, and each rank is fitted by L-BFGS.
+"""Narrow factors that grow: a direction is added as long as the data need one, and each rank is fitted by L-BFGS.
 
-Whether the data ask for it is decided as for descents of full width: by the noise where it is known, and otherwise by
-held-out observations. The rank is never prior knowledge.
+Whether they need one is decided as for descents of full width: by the noise if it is known, and otherwise by held-out
+observations. The rank is never prior knowledge.
 """
 
 from abc import ABC, abstractmethod
@@ -21,7 +21,7 @@ NAME = "grown"
 IMPROVES_BY = 2e-3
 # Iterations for which a fit waits for the held-out error to fall again.
 WAITS = 30
-# A fit reaches the noise if its χ² is at most so many standard deviations above the mean: a true rank fails in 2 %.
+# A fit reaches the noise if its χ² is at most so many standard deviations above the mean; the true rank fails in 2 %.
 DEVIATIONS = 2.0
 # By how much χ² must fall for each further degree of freedom: Akaike's criterion.
 AKAIKE = 2.0
@@ -29,14 +29,14 @@ SIGNIFICANCE = 0.05
 
 
 class Model(ABC):
-    """A matrix of a growing rank beside measurements, with parameters in one vector.
+    """A model of measurements by a matrix of growing rank, with its parameters in one vector.
 
     Attributes
     ----------
     m : int
         Number of measurements.
     size : float
-        Root of the weighted mean square of the labels.
+        Root of the weighted mean square of the observations.
     largest_rank : int
     variants : int
         Number of nested models that are fitted at each rank.
@@ -131,7 +131,7 @@ class Grown(Generic[M]):
         return path
 
     def rank_test(self, noise: float | None) -> dict | None:
-        """Return χ² of the fit at each rank, refitted, with its p-value; None without a noise of weight 1."""
+        """Return χ² of the fit at each rank, refitted, with its p-value; None unless the noise decided the rank."""
         if noise is None or self.stop != "noise":
             return None
         tested = [stage for stage in self.stages if stage.degrees_of_freedom < self.model.m]
@@ -149,7 +149,7 @@ class Grown(Generic[M]):
 
 
 def grow(build: Callable[[np.ndarray | None], M], m: int, plan: Plan) -> Grown[M]:
-    """Fit matrices of rank 0, 1, 2, … until the data ask for no more.
+    """Fit matrices of rank 0, 1, 2, … until the data need no further direction.
 
     Parameters
     ----------
@@ -157,12 +157,12 @@ def grow(build: Callable[[np.ndarray | None], M], m: int, plan: Plan) -> Grown[M
         Takes indices of measurements, None for all, and returns their model.
     m : int
     plan : Plan
-        With a noise in units of the labels at weight 1.
+        Its noise is that of an observation of weight 1.
 
     Raises
     ------
     ValueError
-        If the rule by which it stops does not fit the measurements.
+        If the stopping rule does not fit the measurements.
     """
     stop, warnings = chosen_stop(plan, m)
     parts = split(stop, m, plan)
@@ -172,25 +172,27 @@ def grow(build: Callable[[np.ndarray | None], M], m: int, plan: Plan) -> Grown[M
         found = _by_what_is_held_out(build, parts, plan)
     found.stop, found.warnings = stop, warnings + found.warnings
     if found.iterations >= plan.max_iter:
-        found.warnings.append(f"not converged: {plan.max_iter} iterations did not end the fit; use a larger max_iter")
+        found.warnings.append(
+            f"not converged: the fit did not end within {plan.max_iter} iterations; use a larger max_iter"
+        )
     return found
 
 
 def in_units(squares: float, noise: float) -> float:
-    """Return a sum of squares over the noise's square; infinite where that is beyond the numbers."""
+    """Return a sum of squares divided by the noise's square, infinite if that overflows."""
     with np.errstate(over="ignore"):
         return float(squares / np.float64(max(noise, np.finfo(float).tiny)) / max(noise, np.finfo(float).tiny))
 
 
 def converged(model: Model, x: np.ndarray, rank: int, most: int) -> tuple[np.ndarray, int]:
-    """Return the parameters at which a rank's loss is least, and the iterations that it took."""
+    """Return the parameters at which a rank's loss is least, and the number of iterations."""
     options = {"maxiter": max(1, most), "maxfun": 10 * max(1, most), "ftol": 1e-13, "gtol": 1e-10}
     found = minimize(model.loss, x, args=(rank,), jac=True, method="L-BFGS-B", options=options)
     return found.x, int(found.nit)
 
 
 def _by_the_noise(model: M, plan: Plan, noise: float | None) -> Grown[M]:
-    """Grow until the residual is as small as the noise, or without one as the tolerance."""
+    """Grow until the residual is as small as the noise or, if that is None, as the tolerance."""
     stages, left, reached = [_stage(model, model.start(), 0, 0, 0)], plan.max_iter, False
     while not (reached := _is_reached(model, stages[-1], plan, noise)) and left > 0:
         last = stages[-1]
@@ -240,7 +242,7 @@ def _by_what_is_held_out(
     parts: Sequence[tuple[np.ndarray | None, np.ndarray | None]],
     plan: Plan,
 ) -> Grown[M]:
-    """Grow while the error of what is held out falls, then fit all measurements in as many steps."""
+    """Grow while the held-out error falls, then fit all measurements with as many iterations."""
     models, held = [build(seen) for seen, _ in parts], [build(out) for _, out in parts]
     counts = np.array([one.m for one in held])
     xs, rank, left = [one.start() for one in models], 0, plan.max_iter
@@ -251,7 +253,7 @@ def _by_what_is_held_out(
     best = mean(np.array([one.mean_square(x, 0) for one, x in zip(held, xs, strict=True)]))
     first, kept, said = best, [], []
     while rank < models[0].largest_rank and left > 0:
-        # As many free parameters as measurements would fit anything.
+        # With as many free parameters as measurements, the model would fit anything.
         if rank and models[0].degrees_of_freedom(rank + 1, 0) >= models[0].m:
             break
         taken = None
@@ -272,22 +274,22 @@ def _by_what_is_held_out(
         plan.log(f"rank {rank}: hold-out error {np.sqrt(best) / (models[0].size or 1):.3g}")
         if np.sqrt(best) <= plan.tol * models[0].size:
             break
-    whole = build(None)
-    stages = [_stage(whole, whole.start(), 0, 0, 0, first)]
+    full = build(None)
+    stages = [_stage(full, full.start(), 0, 0, 0, first)]
     for variant, count, error in kept:
         last = stages[-1]
-        x, iterations = converged(whole, whole.widened(last.x, last.rank, variant), last.rank + 1, count)
-        stages.append(_stage(whole, x, last.rank + 1, variant, iterations, error))
+        x, iterations = converged(full, full.widened(last.x, last.rank, variant), last.rank + 1, count)
+        stages.append(_stage(full, x, last.rank + 1, variant, iterations, error))
     out = parts[0][1] if len(parts) == 1 else None
     out = np.array([], np.int64) if out is None else out
-    return Grown(whole, stages, "", out, True, plan.max_iter - left, said)
+    return Grown(full, stages, "", out, True, plan.max_iter - left, said)
 
 
 def _watched(model: Model, held: Model, x: np.ndarray, rank: int, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean square of what is held out after every iteration, and the parameters where it was least."""
+    """Return the held-out mean square after every iteration, and the parameters at which it was least."""
     errors, best = [], x
 
-    def look(intermediate_result: OptimizeResult) -> None:
+    def observe(intermediate_result: OptimizeResult) -> None:
         nonlocal best
         error = held.mean_square(intermediate_result.x, rank)
         if not errors or error < min(errors):
@@ -297,7 +299,7 @@ def _watched(model: Model, held: Model, x: np.ndarray, rank: int, most: int) -> 
             raise StopIteration
 
     options = {"maxiter": max(1, most), "maxfun": 10 * max(1, most), "ftol": 1e-13, "gtol": 1e-10}
-    minimize(model.loss, x, args=(rank,), jac=True, method="L-BFGS-B", callback=look, options=options)
+    minimize(model.loss, x, args=(rank,), jac=True, method="L-BFGS-B", callback=observe, options=options)
     return np.array(errors), best
 
 

@@ -9,18 +9,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from algoreg.recover.completion import MatrixCompleter
 
-# Columns of a smaller spread than this share of their size are constant.
+# A column whose spread is below this share of its size counts as constant.
 CONSTANT = 1e-10
-# Rows that are filled together, so that memory does not grow as rows times the rank's square.
+# Number of rows that are filled together: the memory for them grows as rows times the rank's square.
 BLOCK_ROWS = 1024
 
 
 class LowRankImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Fill the gaps (NaN) of a table by :class:`algoreg.recover.MatrixCompleter`; no rank is chosen.
+    """Fill the gaps (NaN) of a table by :class:`algoreg.recover.MatrixCompleter`; the rank need not be known.
 
-    Columns are standardised. The factors of the completed table say how columns go together; a gap is the mean of its
-    column given the row's known numbers, z = Rl + ε with l ~ N(0, C) and ε ~ N(0, σ²). So new rows are filled, too, and
-    a row without a number gets the columns' means.
+    Columns are standardised. The factors of the completed table describe how columns vary together: a row is z = Rl + ε
+    with l ~ N(0, C) and ε ~ N(0, σ²). A gap is filled with its mean given the row's known numbers, which also works for
+    new rows; a row without any number gets the columns' means.
 
     Parameters
     ----------
@@ -30,13 +30,13 @@ class LowRankImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     Attributes
     ----------
     mean_, scale_ : numpy.ndarray, shape (p,)
-        Of the known numbers of every column.
+        Mean and standard deviation of each column's known numbers; the scale of a constant column is 1.
     loadings_ : numpy.ndarray, shape (p, r)
-        R, of the rank that was found.
+        R, whose number of columns is the rank that was found.
     score_variance_ : numpy.ndarray, shape (r,)
         The diagonal of C.
     noise_variance_ : float
-        σ², by what was held out.
+        σ², from the held-out error, or from the training error if nothing is held out.
     n_iter_ : int
     """
 
@@ -50,7 +50,7 @@ class LowRankImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return tags
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Find how the columns of a table (n, p) go together.
+        """Learn how the columns of a table, shape (n, p), vary together.
 
         Raises
         ------
@@ -71,8 +71,8 @@ class LowRankImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.loadings_, self.score_variance_ = np.zeros((X.shape[1], 0)), np.zeros(0)
         self.noise_variance_, self.n_iter_ = float(np.mean(values**2)), 1
         if np.abs(values).max() > CONSTANT:
-            told = {name: getattr(self, name) for name in ("hold_out", "folds", "max_iter", "random_state")}
-            found = MatrixCompleter(shape=X.shape, center=False, biases=False, **told).fit(positions, values)
+            options = {name: getattr(self, name) for name in ("hold_out", "folds", "max_iter", "random_state")}
+            found = MatrixCompleter(shape=X.shape, center=False, biases=False, **options).fit(positions, values)
             self.loadings_, self.n_iter_ = found.factors_[1], found.n_iter_
             self.score_variance_ = np.square(found.factors_[0]).sum(axis=0) / len(X)
             error = found.path_.get("holdout_error", found.path_["train_error"])[-1]
@@ -80,7 +80,7 @@ class LowRankImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any) -> np.ndarray:
-        """Return the table with its gaps filled; known numbers stay as they are."""
+        """Return the table with its gaps filled; known numbers are not changed."""
         check_is_fitted(self, "loadings_")
         X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan", copy=True)
         for start in range(0, len(X), BLOCK_ROWS):
@@ -90,13 +90,13 @@ class LowRankImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return X
 
     def _standardized(self, rows: np.ndarray, known: np.ndarray) -> np.ndarray:
-        """Return what rows are expected to be, in standardised columns."""
+        """Return the expected rows given their known numbers, in standardised columns."""
         rank = self.loadings_.shape[1]
         if not rank:
             return np.zeros(rows.shape)
         z = np.where(known, (rows - self.mean_) / self.scale_, 0)
         squares = (self.loadings_[:, :, None] * self.loadings_[:, None, :]).reshape(len(self.loadings_), -1)
-        # In units of the scores' spread, so that no variance is divided by.
+        # In units of the scores' spread, which avoids dividing by a variance.
         root = np.sqrt(self.score_variance_)
         normal = (known.astype(float) @ squares).reshape(-1, rank, rank) * root[:, None] * root
         least = np.finfo(float).eps * np.square(self.loadings_ * root).sum()

@@ -16,7 +16,7 @@ KINDS = ("psd", "symmetric", "rectangular")
 
 
 def most_square(features: int) -> tuple[int, int]:
-    """Return (d1, d2) with d1·d2 = features, d1 ≤ d2, as near to each other as can be."""
+    """Return (d1, d2) with d1·d2 = features, d1 ≤ d2, as near to each other as possible."""
     rows = next(rows for rows in range(int(features**0.5), 0, -1) if features % rows == 0)
     return rows, features // rows
 
@@ -35,8 +35,8 @@ class LowRankMatrixRegressor(MatrixEstimator):
         Whether X has vectors instead of matrices: a row x measures xᵀMx, and a row (x, z) of d1 + d2 numbers measures
         xᵀMz. ``shape`` decides between the two; a rectangular M needs pairs. No matrix xzᵀ is formed.
     method : str
-        An algorithm of the package whose estimates are of the kind; "auto": ``factored``, ``signed`` for symmetric
-        ones.
+        An algorithm of the package whose estimates are of the kind; "auto" is ``factored``, and ``signed`` for
+        symmetric matrices.
     method_options : dict, optional
         Further options of the algorithm, and prior knowledge that it needs. A trace, θ and τ are in the units of M (for
         a rectangular M the trace is the nuclear norm), a truncation in those of y; all others are in those of
@@ -114,7 +114,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
             raise ValueError(f"vectors = True: X has shape {np.shape(X)}; allowed is a row of numbers per measurement")
         X = check_array(X, allow_nd=True, dtype=(np.float64, np.float32), ensure_min_samples=0, input_name="X")
         if 0 in X.shape:
-            raise ValueError(f"X has shape {X.shape}: at least one measurement, of a matrix that is not empty")
+            raise ValueError(f"X has shape {X.shape}: at least one measurement of a non-empty matrix is needed")
         return X.reshape(len(X), -1), X.shape[1:]
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -124,7 +124,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
         ----------
         X : array, shape (m, d1, d2) or (m, d1·d2)
             The measurement matrices, in the second case row by row. A symmetric M is measured by (A + Aᵀ)/2 alone. With
-            ``vectors`` those, shape (m, d) or (m, d1 + d2).
+            ``vectors``, the vectors, shape (m, d) or (m, d1 + d2).
         y : array, shape (m,)
         sample_weight : array, shape (m,), optional
             Weights of the squared residuals; ``noise`` is then that of an observation of mean weight.
@@ -170,26 +170,24 @@ class LowRankMatrixRegressor(MatrixEstimator):
         return self
 
     def _shape(self, given: tuple[int, int] | None, features: int) -> tuple[int, int]:
-        """Return the shape of M from that of three-dimensional X, from the parameter,
-        or from the number of features.
-        """
+        """Return the shape of M, from that of three-dimensional X, the parameter, or the number of features."""
         if self.vectors:
             return self._shape_by_vectors(features)
-        told = None if self.shape is None else two_sizes(self.shape)
-        if given and told not in (None, given):
-            raise ValueError(f"shape = {told}: X has matrices of shape {given}")
-        shape = given or told or most_square(features)
+        parameter = None if self.shape is None else two_sizes(self.shape)
+        if given and parameter not in (None, given):
+            raise ValueError(f"shape = {parameter}: X has matrices of shape {given}")
+        shape = given or parameter or most_square(features)
         if shape[0] * shape[1] != features:
             raise ValueError(f"shape = {shape}: X has {features} numbers per measurement, not {shape[0] * shape[1]}")
         if self.kind != "rectangular" and shape[0] != shape[1]:
             raise ValueError(
                 f"kind = {self.kind}: X has {features} features, {shape[0]} × {shape[1]}; a {self.kind} matrix has d·d. "
-                f"{'That is' if given or told else 'Give the shape and'} kind = rectangular"
+                f"{'Use' if given or parameter else 'Give the shape and'} kind = rectangular"
             )
         return shape
 
     def _shape_by_vectors(self, features: int) -> tuple[int, int]:
-        """Return the shape of M where X has vectors, or pairs of them, with so many numbers in a row."""
+        """Return the shape of M if X has vectors, or pairs of them, with so many numbers in a row."""
         if self.shape is None and self.kind == "rectangular":
             raise ValueError(
                 f"kind = rectangular: give the shape (d1, d2) of M; X has d1 + d2 = {features} numbers a row"
@@ -211,14 +209,14 @@ class LowRankMatrixRegressor(MatrixEstimator):
         return super()._again(X if self.vectors else X.reshape(-1, *self.matrix_.shape), y, weights)
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
-        """Return ⟨A, M⟩, or xᵀMz, of new measurements, shape (m,).
+        """Return ⟨A, M⟩, or xᵀMz, for new measurements, shape (m,).
 
         Parameters
         ----------
         X : array
             As in ``fit``.
         return_std : bool
-            Whether standard errors of the predictions come with them, by the bootstrap of :meth:`replicas`.
+            Whether to return standard errors of the predictions too, by the bootstrap of :meth:`replicas`.
 
         Raises
         ------
@@ -228,7 +226,7 @@ class LowRankMatrixRegressor(MatrixEstimator):
         check_is_fitted(self, "matrix_")
         X, shape = self._table(X)
         if shape not in (None, self.matrix_.shape):
-            raise ValueError(f"X has matrices of shape {shape}: that of M is {self.matrix_.shape}")
+            raise ValueError(f"X has matrices of shape {shape}, but M has shape {self.matrix_.shape}")
         X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
         found = (Vectors if self.vectors else Matrices)(X, self.matrix_.shape).measure(self.matrix_)
         return self._with_spread(X, found, return_std)

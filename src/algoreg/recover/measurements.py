@@ -1,6 +1,4 @@
-"""Ensembles made of a user's own measurements, and the symmetric matrices that stand
-for rectangular and Hermitian ones.
-"""
+"""Ensembles made of a user's measurements; a rectangular matrix is a block of a symmetric one, its lift."""
 
 import numpy as np
 import torch
@@ -12,20 +10,20 @@ from algoreg.ensembles.base import Ensemble, Measurements
 from algoreg.numerics.svec import svec
 from algoreg.numerics.theory import symmetric_dimension
 
-# From this many measurements per number of a packed matrix on, their Gram matrix is read instead, up to this length.
+# With more measurements than this per number of a packed matrix, their Gram matrix is read instead, up to this length.
 MEASUREMENTS_PER_NUMBER, GRAM_LENGTH = 2, 2048
 BLOCK_ROWS = 1024
-# Numbers of measurement matrices that are packed together: their copies in float64 stay in the processor's cache.
+# So many numbers of measurement matrices are packed together: their copies in float64 stay in the processor's cache.
 BLOCK_NUMBERS = 2**18
 
 
 def dense(
     matrices: np.ndarray, rectangular: bool, device: torch.device, dtype: torch.dtype
 ) -> tuple[gaussian.Ensemble, float]:
-    """Return the ensemble of measurement matrices, scaled, and by what they were divided.
+    """Return the ensemble of scaled measurement matrices, and the scale by which they were divided.
 
     Where M is rectangular, A (d1 × d2) becomes [[0, A], [Aᵀ, 0]]/2 of size d1 + d2, which measures the block M = LRᵀ of
-    UUᵀ for U = [L; R]: what descends there is the factorisation M = LRᵀ.
+    UUᵀ for U = [L; R]: descent on U is descent on the factorisation M = LRᵀ.
 
     Parameters
     ----------
@@ -42,7 +40,7 @@ def dense(
     """
     m, rows, columns = matrices.shape
     height = max(1, BLOCK_NUMBERS // (rows * columns))
-    # Of the largest entry first: squares of 1e200 are infinite.
+    # The largest entry is divided out first, because squares of 1e200 are infinite.
     largest = float(max(matrices.max(), -matrices.min())) or 1.0
     total = sum(
         float(np.square(matrices[start : start + height] / largest).sum(dtype=np.float64))
@@ -50,7 +48,7 @@ def dense(
     )
     scale = largest * (total / (m * rows * columns)) ** 0.5 or 1.0
     d = rows + columns if rectangular else rows
-    # As the ensemble keeps them: it copies nothing.
+    # In the layout of the ensemble, which then copies nothing.
     packed = passes.padded_rows(m, symmetric_dimension(d), dtype, device)
     for start in range(0, m, height):
         block = torch.from_numpy(np.ascontiguousarray(matrices[start : start + height], dtype=np.float64) / scale)
@@ -71,7 +69,7 @@ class Matrices:
     ----------
     X : numpy.ndarray, shape (m, d1·d2)
     shape : (int, int)
-        Of M.
+        Shape of M.
     """
 
     def __init__(self, X: np.ndarray, shape: tuple[int, int]):
@@ -82,7 +80,7 @@ class Matrices:
         return dense(self.matrices, rectangular, device, dtype)
 
     def numbers(self, rectangular: bool, weighted: bool) -> int:
-        """Return how many numbers a fit's copies have: packed, of those that are seen and held out, and weighted."""
+        """Return how many numbers a fit's copies have: packed, split into seen and held out, and weighted."""
         m, rows, columns = self.matrices.shape
         packed = symmetric_dimension(rows + columns if rectangular else rows)
         return m * (3 * packed + weighted * rows * columns)
@@ -93,7 +91,7 @@ class Matrices:
         return Matrices(scaled.reshape(len(scaled), -1), scaled.shape[1:])
 
     def measure(self, matrix: np.ndarray) -> np.ndarray:
-        """Return ⟨A, M⟩ of every measurement, shape (m,)."""
+        """Return ⟨A, M⟩ for every measurement, shape (m,)."""
         return self.matrices.reshape(len(self.matrices), -1) @ matrix.ravel()
 
     def between(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -108,7 +106,7 @@ class Vectors:
     ----------
     X : numpy.ndarray, shape (m, d1 + d2) or (m, d)
     shape : (int, int)
-        Of M.
+        Shape of M.
     """
 
     def __init__(self, X: np.ndarray, shape: tuple[int, int]):
@@ -116,8 +114,8 @@ class Vectors:
         self.right = X[:, shape[0] :] if X.shape[1] == sum(shape) else self.left
 
     def ensemble(self, rectangular: bool, device: torch.device, dtype: torch.dtype) -> tuple[rank_one.Ensemble, float]:
-        """Return the ensemble, scaled, and by what the matrices were divided; both as :func:`dense` has them."""
-        # Of the largest number first: squares of 1e200 are infinite.
+        """Return the scaled ensemble, and the scale by which its matrices were divided, as :func:`dense` does."""
+        # The largest number is divided out first, because squares of 1e200 are infinite.
         largest = [float(np.abs(side).max()) or 1.0 for side in (self.left, self.right)]
         x, z = (side.astype(np.float64) / size for side, size in zip((self.left, self.right), largest, strict=True))
         root = float(np.mean(np.square(x).mean(axis=1) * np.square(z).mean(axis=1))) ** 0.25 or 1.0
@@ -128,7 +126,7 @@ class Vectors:
         return rank_one.Ensemble(first, x.shape[1], None if self.right is self.left else second), scale
 
     def numbers(self, rectangular: bool, weighted: bool) -> int:
-        """Return how many numbers a fit's copies have: in its units, on the device, seen and held out, and weighted."""
+        """Return how many numbers a fit's copies have: scaled, on the device, seen and held out, and weighted."""
         sides = 1 if self.right is self.left else 2
         return sides * len(self.left) * (self.left.shape[1] + rectangular * self.right.shape[1]) * (7 + weighted)
 
@@ -140,7 +138,7 @@ class Vectors:
         return Vectors(rows, (self.left.shape[1], self.right.shape[1]))
 
     def measure(self, matrix: np.ndarray) -> np.ndarray:
-        """Return xᵀMz of every measurement, shape (m,)."""
+        """Return xᵀMz for every measurement, shape (m,)."""
         return np.einsum("ij,ij->i", self.left @ matrix, self.right)
 
     def between(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -178,9 +176,9 @@ class Entries(entries.Ensemble):
 def condensed(
     ensemble: Measurements, labels: torch.Tensor, algorithm: type[Algorithm]
 ) -> tuple[Ensemble, torch.Tensor]:
-    """Return what the algorithm is to read: the Gram matrix where there are many measurements, else the measurements.
+    """Return the ensemble that the algorithm reads, and its labels: the Gram matrix of many measurements.
 
-    With it come the labels, shape (1, m), as this ensemble takes them.
+    If there are few, or the algorithm or the dtype does not suit a Gram matrix, they are returned as given.
     """
     length = symmetric_dimension(ensemble.d)
     many = ensemble.m > MEASUREMENTS_PER_NUMBER * length and length <= GRAM_LENGTH

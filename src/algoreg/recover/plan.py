@@ -1,4 +1,4 @@
-"""What is asked of a fit: the plan, the algorithm that it names, and its prior knowledge, each checked."""
+"""The plan of a fit, the algorithm that it names, and the prior knowledge that this needs, each checked."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,20 +16,20 @@ from algoreg.settings import messages
 from algoreg.settings import options as declared
 
 DEFAULT_METHODS = {"psd": "factored", "symmetric": "signed", "rectangular": "factored"}
-# What of a run is a parameter of the estimator, or the data's, and no option of the algorithm.
+# Options of a run that are parameters of the estimator, not options of the algorithm.
 PARAMETERS = {"alpha": "alpha", "step": "step", "iterations": "max_iter"}
-# Facts and options in units of the matrix that is sought, or of the labels.
+# Prior knowledge and options in units of the matrix that is sought, or of the observations.
 WITH_UNITS = {"trace": "trace_unit", "theta": "trace_unit", "tau": "trace_unit", "truncation": "label_unit"}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked of a fit; see the parameters of the estimators.
+    """The parameters of a fit; see the estimators.
 
-    ``kind`` is that of the matrix that is sought, ``rows`` where a rectangular one's lift is cut (d1 of d1 + d2).
-    ``hermitian``: whether the symmetric matrix stands for a Hermitian one of half its size.
-    ``trace_unit`` is the trace of the matrix that is sought over that of the fit's; a rectangular one's is its nuclear
-    norm. ``label_unit`` is a label over the fit's.
+    ``kind`` describes the matrix that is sought. If it is rectangular, its lift of size d1 + d2 is cut at ``rows``, d1.
+    ``hermitian`` is whether the symmetric matrix of the fit represents a Hermitian one of half its size.
+    ``trace_unit`` is the trace (or nuclear norm, if rectangular) of the matrix that is sought over the trace of the
+    fit's matrix, and ``label_unit`` an observation over the fit's label.
     """
 
     kind: str
@@ -52,7 +52,7 @@ class Plan:
     log: Callable[[str], None] = lambda line: None
 
     def as_sought(self, estimates: torch.Tensor) -> torch.Tensor:
-        """Return the symmetric matrices whose eigenvalues are those, or ± the singular values, of what is sought."""
+        """Return symmetric matrices with the eigenvalues, or ± the singular values, of the matrices that are sought."""
         if self.rows is None:
             return estimates
         lifted = torch.zeros_like(estimates)
@@ -60,21 +60,21 @@ class Plan:
         return lifted + lifted.mT
 
     def degrees_of_freedom(self, rank: float, size: int) -> float:
-        """Return the degrees of freedom of what is sought at an effective rank of a fit's matrix of a size."""
-        # Each singular value stands twice in a rectangular matrix's lift, each eigenvalue in a Hermitian one's.
+        """Return the degrees of freedom of the matrix that is sought, from the fit's effective rank and size."""
+        # A rectangular matrix's lift has each singular value twice, a Hermitian one's real matrix each eigenvalue.
         if self.rows is not None or self.hermitian:
             return rank / 2 * (size - rank / 2)
         return rank * (2 * size - rank + 1) / 2
 
 
 def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type[Algorithm]]:
-    """Return the name and the class of the algorithm that is asked for.
+    """Return the name and the class of the plan's algorithm.
 
     Raises
     ------
     ValueError
-        If there is none of this name, its estimates are not of the kind, it needs what these data do not provide, its
-        prior knowledge is not known of these data, or it is given what is not allowed.
+        If there is no algorithm of this name, its estimates are not of the kind, it needs what these measurements do
+        not provide, its prior knowledge is not given, or an option is not allowed.
     """
     name = DEFAULT_METHODS[plan.kind] if plan.method == "auto" else plan.method
     refuse_unknown(plan.method)
@@ -94,9 +94,9 @@ def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type[Algorit
         )
     given = plan.method_options
     _refuse_options(name, found.prior_knowledge, given, ensemble.d)
-    untold = [fact for fact in found.prior_knowledge if _is_missing(name, fact, given)]
-    if untold:
-        facts, wanted = ", ".join(untold), ", ".join(f"'{fact}': …" for fact in untold)
+    missing = [fact for fact in found.prior_knowledge if _is_missing(name, fact, given)]
+    if missing:
+        facts, wanted = ", ".join(missing), ", ".join(f"'{fact}': …" for fact in missing)
         raise ValueError(
             f"method = {name}: it needs prior knowledge of the {facts}; in Python: method_options = {{{wanted}}}"
         )
@@ -104,7 +104,7 @@ def algorithm_for(plan: Plan, ensemble: Measurements) -> tuple[str, type[Algorit
 
 
 def _is_missing(name: str, fact: str, given: Mapping[str, Any]) -> bool:
-    """Return whether a fact, or what stands in for it, is not given although the algorithm reads it."""
+    """Return whether the algorithm reads a fact, and neither this nor an option that replaces it is given."""
     option, value = declared.READ_ONLY_WITH.get((name, fact), ("", None))
     fields = declared.of_algorithm(name).model_fields
     if option in fields and given.get(option, fields[option].default) != value:
@@ -113,7 +113,7 @@ def _is_missing(name: str, fact: str, given: Mapping[str, Any]) -> bool:
 
 
 def refuse_unlisted(name: str, value: Any, allowed: Iterable[str]) -> None:
-    """Raise a ValueError if a parameter has none of the values that are allowed."""
+    """Raise a ValueError if a parameter's value is not allowed."""
     if value not in (listed := tuple(allowed)):
         raise ValueError(f"{name} = {value}: allowed are {', '.join(listed)}")
 
@@ -123,35 +123,31 @@ def refuse_unknown(method: str) -> None:
     refuse_unlisted("method", method, ("auto", *plugins.modules("algorithms")))
 
 
-def _refuse_options(name: str, told: Iterable[str], given: Mapping[str, Any], d: int) -> None:
-    """Raise a ValueError for the first option that is none of the algorithm's own,
-    is a list, or does not fit the size.
-    """
+def _refuse_options(name: str, facts: Iterable[str], given: Mapping[str, Any], d: int) -> None:
+    """Raise a ValueError for the first option that the algorithm does not have, that is a list, or does not fit d."""
     model = declared.of_algorithm(name)
-    own = [*(key for key in model.model_fields if key not in ("m", *PARAMETERS)), *told]
+    allowed = [*(key for key in model.model_fields if key not in ("m", *PARAMETERS)), *facts]
     for key, value in given.items():
-        said = f"method_options of {name}: {key} = {value}: "
+        option = f"method_options of {name}: {key} = {value}: "
         if key == "m":
-            raise ValueError(f"{said}the number of measurements is the data's")
+            raise ValueError(f"{option}the number of measurements is that of the data")
         if key in PARAMETERS:
-            raise ValueError(f"{said}this is the estimator's parameter {PARAMETERS[key]}")
-        if key not in own:
-            raise ValueError(f"{said}unknown option; allowed are {', '.join(own) or 'none'}")
+            raise ValueError(f"{option}this is the estimator's parameter {PARAMETERS[key]}")
+        if key not in allowed:
+            raise ValueError(f"{option}unknown option; allowed are {', '.join(allowed) or 'none'}")
         if isinstance(value, list):
-            raise ValueError(f"{said}allowed is one value")
+            raise ValueError(f"{option}allowed is one value")
         number = isinstance(value, Real) and not isinstance(value, bool)
-        if key == "rank" and key in told and not (number and isinstance(value, Integral) and 1 <= int(value) <= d):
-            raise ValueError(f"{said}allowed is a whole number from 1 to {d}")
-        if key in told and not (number and 0 < value < np.inf):
-            raise ValueError(f"{said}allowed is a number above 0")
+        if key == "rank" and key in facts and not (number and isinstance(value, Integral) and 1 <= int(value) <= d):
+            raise ValueError(f"{option}allowed is a whole number from 1 to {d}")
+        if key in facts and not (number and 0 < value < np.inf):
+            raise ValueError(f"{option}allowed is a number above 0")
         if key in model.at_most_d and number and value > d:
-            raise ValueError(f"{said}allowed is at most {d}")
+            raise ValueError(f"{option}allowed is at most {d}")
 
 
 def needing_nothing(kind: str) -> list[str]:
-    """Return the algorithms that recover matrices of a kind of ``DEFAULT_METHODS`` and need no prior knowledge,
-    the default first.
-    """
+    """Return the algorithms for a kind of ``DEFAULT_METHODS`` that need no prior knowledge, the default first."""
     default = DEFAULT_METHODS[kind]
     wanted = "symmetric" if kind == "symmetric" else "psd"
     fits = []
@@ -165,16 +161,16 @@ def needing_nothing(kind: str) -> list[str]:
 
 
 def run_options(name: str, plan: Plan, scale: float, **changes: Any) -> dict[str, Any]:
-    """Return a run's settings: the algorithm's defaults, the user's, and those of this fit.
+    """Return a run's options: the algorithm's defaults, those that the user gave, and those that this fit sets.
 
     Parameters
     ----------
     name : str
     plan : Plan
     scale : float
-        The fit's matrix is that of its run times this.
+        The fit's matrix is the run's matrix times this.
     **changes
-        What this fit says.
+        Options that this fit sets.
 
     Raises
     ------
@@ -187,10 +183,10 @@ def run_options(name: str, plan: Plan, scale: float, **changes: Any) -> dict[str
     for key, unit in WITH_UNITS.items():
         if isinstance(options.get(key), Real) and not isinstance(options[key], bool):
             options[key] = float(options[key]) / (getattr(plan, unit) * scale)
-    told = {key: value for key, value in options.items() if key in facts}
+    knowledge = {key: value for key, value in options.items() if key in facts}
     given = {key: value for key, value in options.items() if key not in facts}
     known = {key: value for key, value in changes.items() if key in model.model_fields}
     asked = {**given, **known}
     if found := messages.lines(messages.problems(model, asked), messages.key):
         raise ValueError(f"method_options of {name}: {'; '.join(found)}")
-    return {**model(**asked).model_dump(), **told, "target": 0}
+    return {**model(**asked).model_dump(), **knowledge, "target": 0}

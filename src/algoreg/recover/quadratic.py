@@ -1,6 +1,4 @@
-"""A quadratic function of a table's columns, y ≈ xᵀMx + wᵀx + c:
-a quadratic network of full width [LMZ18, Appendix A].
-"""
+"""A quadratic function of a table's columns, as a quadratic network of full width [LMZ18, Appendix A]."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -22,18 +20,18 @@ from algoreg.recover.measurements import products
 from algoreg.recover.plan import refuse_unlisted
 
 KINDS = ("symmetric", "psd")
-# Rows that a prediction handles together.
+# Number of rows that a prediction handles together.
 BLOCK_ROWS = 4096
-# Matrices of Z's size that are made of a fit in the span of the rows.
+# Matrices of Z's size that are computed from a fit in the span of the rows.
 MATRICES = 8
 
 
 @dataclass(eq=False, repr=False)
 class QuadraticRegressor(MatrixEstimator):
-    """Fit y ≈ xᵀMx + wᵀx + c as ⟨x̃x̃ᵀ, Z⟩ with x̃ = (1, x), by factored descent of full width: no rank is chosen.
+    """Fit y ≈ xᵀMx + wᵀx + c as ⟨x̃x̃ᵀ, Z⟩ with x̃ = (1, x), by factored descent of full width.
 
-    The columns of x and the labels are standardised first. Products of columns are not stored, except for their
-    (p + 1)(p + 2)/2 mean squares if there are many more rows than that.
+    The rank of Z need not be known. The columns of x and the labels are standardised first. The (p + 1)(p + 2)/2
+    products of columns are not stored; if there are many more rows than products, their Gram matrix is.
 
     Parameters
     ----------
@@ -69,7 +67,7 @@ class QuadraticRegressor(MatrixEstimator):
         X : array, shape (n, p)
         y : array, shape (n,)
         sample_weight : array, shape (n,), optional
-            Weights of the squared residuals; ``noise`` is then that of a label of the mean weight.
+            Weights of the squared residuals; ``noise`` is then that of a label of mean weight.
 
         Returns
         -------
@@ -86,7 +84,9 @@ class QuadraticRegressor(MatrixEstimator):
         X, y = validate_data(self, X, y, y_numeric=True, dtype=(np.float64, np.float32), ensure_min_samples=2)
         y = y.astype(np.float64)
         if self.kind == "psd" and y.min() < 0:
-            raise ValueError(f"y: label {y.min():.6g} is negative; a psd network has none. kind = symmetric fits any")
+            raise ValueError(
+                f"y: label {y.min():.6g} is negative, and a psd network outputs none; use kind = symmetric"
+            )
         device, dtype, seed = self._prepare()
         numbers = 7 * X.size + MATRICES * (X.shape[1] + 1) ** 2
         descends = min(len(y), X.shape[1] + 1)
@@ -135,15 +135,13 @@ class QuadraticRegressor(MatrixEstimator):
         change = np.zeros((p + 1, p + 1))
         change[0, 0] = 1
         change[1:, 0], change[1:, 1:] = -self._centre / self._unit, np.diag(1 / self._unit)
-        whole = size * change.T @ self.network_ @ change
-        self.matrix_, self.coef_ = whole[1:, 1:], 2 * whole[0, 1:]
-        self.intercept_ = float(whole[0, 0]) + offset
+        full = size * change.T @ self.network_ @ change
+        self.matrix_, self.coef_ = full[1:, 1:], 2 * full[0, 1:]
+        self.intercept_ = float(full[0, 0]) + offset
         self._label_offset, self._label_size = offset, size
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
-        """Return xᵀMx + wᵀx + c of every row, shape (n,), and with ``return_std`` their standard errors by the
-        bootstrap.
-        """
+        """Return xᵀMx + wᵀx + c of every row, shape (n,); with ``return_std`` also standard errors by the bootstrap."""
         check_is_fitted(self, "matrix_")
         refuse_complex_or_masked(X=X)
         X = validate_data(self, X, reset=False, dtype=(np.float64, np.float32))
@@ -156,10 +154,10 @@ class QuadraticRegressor(MatrixEstimator):
 
 
 def _span(vectors: np.ndarray) -> np.ndarray:
-    """Return an orthonormal basis of what few rows span, or the identity where there are as many as columns.
+    """Return an orthonormal basis of the rows' span, or the identity if there are at least as many rows as columns.
 
-    M(t) = (1/m) Σ r_i x_i x_iᵀ lies in the span, so descent from αI never leaves it but for α²I: 60 rows of 500 columns
-    are a fit of size 60.
+    M(t) = (1/m) Σ r_i x_i x_iᵀ lies in the span, so descent from αI never leaves it, apart from α²I. 60 rows of 500
+    columns therefore need a fit of size 60 only.
     """
     rows, columns = vectors.shape
     return np.eye(columns) if rows >= columns else np.linalg.qr(vectors.T)[0]

@@ -1,4 +1,4 @@
-"""The page of a recovery: one HTML file with its pictures in it."""
+"""The page of a recovery: one HTML file that contains its figures."""
 
 import html
 import io
@@ -20,7 +20,7 @@ td{overflow-wrap:anywhere}td.name{white-space:nowrap}td.number{text-align:right;
 
 @dataclass(frozen=True)
 class Fit:
-    """A method's fit: its estimator, None where it failed, for the reason ``failure``."""
+    """A method's fit: its estimator, or None and the reason ``failure`` if it failed."""
 
     method: str
     estimator: Any
@@ -31,16 +31,16 @@ class Fit:
 def page(fits: Sequence[Fit], name: str, X: Any, y: np.ndarray) -> str:
     """Return the page of fits to the same data, of which the first is the result.
 
-    It has eigenvalues along the path, errors and where it stopped, residuals, methods side by side where there are
-    several, what was assumed and what was said.
+    It shows the parameters, the warnings, eigenvalues and errors along the path and where the fit stopped, residuals,
+    and the methods side by side if there are several.
     """
     best, title = fits[0].estimator, f"Recovery of {html.escape(name)}"
-    said = "".join(f"<li>{html.escape(line)}</li>" for line in best.warnings_) or "<li>nothing</li>"
+    warnings = "".join(f"<li>{html.escape(line)}</li>" for line in best.warnings_) or "<li>none</li>"
     others = f"<h2>Methods side by side</h2>{_methods(fits)}" if len(fits) > 1 else ""
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{title}</title><style>{STYLE}</style><h1>{title}</h1><div class=wide>{_facts(best, X, y)}</div>"
-        f"<h2>Warnings</h2><ul>{said}</ul><h2>Along the path</h2><div class=plots>{_pictures(best, X, y)}</div>{others}</html>\n"
+        f"<h2>Warnings</h2><ul>{warnings}</ul><h2>Along the path</h2><div class=plots>{_pictures(best, X, y)}</div>{others}</html>\n"
     )
 
 
@@ -56,7 +56,7 @@ def _facts(estimator: Any, X: Any, y: np.ndarray) -> str:
             else {"scale α of the initialisation": f"{estimator.alpha_:g}", "step": f"{estimator.step_:.3g}"}
         ),
         "effective rank": f"{estimator.effective_rank_:.2f}",
-        "R² on all measurements, those held out included": f"{estimator.score(X, y):.4f}",
+        "R² on all measurements, including those held out": f"{estimator.score(X, y):.4f}",
         "rank accepted by χ²": _accepted(estimator),
     }
     if hasattr(estimator, "white_noise_"):
@@ -66,7 +66,7 @@ def _facts(estimator: Any, X: Any, y: np.ndarray) -> str:
 
 
 def _accepted(estimator: Any) -> Any:
-    """Return the rank that the χ² test accepts, or why none stands there."""
+    """Return the rank that the χ² test accepts, or why there is none."""
     if estimator.rank_test_ is None:
         return "not tested"
     return estimator.rank_test_["accepted"] or "none that was tested"
@@ -91,19 +91,17 @@ def _methods(fits: Sequence[Fit]) -> str:
 
 
 def spectrum(estimator: Any) -> tuple[np.ndarray, np.ndarray, str]:
-    """Return the snapshots of a fit at which its eigenvalues are known, the eigenvalues in falling order,
-    shape (snapshots, k), and their name.
-    """
+    """Return iterations at which a fit's eigenvalues are known, these in falling order (iterations, k), and a name."""
     # Eigenvalues of large matrices are not kept at every snapshot.
     seen = np.isfinite(estimator.path_["eigenvalues"]).all(axis=1)
     values = estimator.path_["eigenvalues"][seen]
     what = "Singular values" if estimator.get_params().get("kind") == "rectangular" else "Eigenvalues"
-    # In the path's order, by size, two of opposite signs would change places where their sizes cross.
+    # The path orders them by size: two of opposite signs would change places there where their sizes cross.
     return estimator.path_["iteration"][seen], np.sort(values, axis=1)[:, ::-1], what
 
 
 def _pictures(estimator: Any, X: Any, y: np.ndarray) -> str:
-    """Return three pictures: they stand beside one another where there is room."""
+    """Return three figures, which the page shows side by side if there is room."""
 
     def eigenvalues(axes: Any) -> None:
         iterations, values, what = spectrum(estimator)
@@ -122,11 +120,11 @@ def _pictures(estimator: Any, X: Any, y: np.ndarray) -> str:
 
     def residuals(axes: Any) -> None:
         left = y - estimator.predict(X)
-        # No bin may be narrower than numbers are apart: of residuals that are the same but for rounding numpy makes
-        # none.
+        # No bin may be narrower than the distance between numbers: for residuals that differ by rounding alone, numpy
+        # makes none.
         spare = max(0.0, 64 * np.finfo(float).eps * np.abs(left).max() - np.ptp(left))
         axes.hist(left, bins=30, range=(left.min() - spare, left.max() + spare))
-        # Five long numbers at most: more overlap.
+        # At most five ticks, because more long numbers overlap.
         axes.locator_params(axis="x", nbins=4)
         axes.set(xlabel="observation less prediction", ylabel="measurements", title="Residuals")
 

@@ -27,9 +27,9 @@ from algoreg.recover.io import refusals
 from algoreg.recover.io.pauli_data import plain_strings
 
 MOST_QUBITS = 9
-# Below this p-value of χ² a misfit is not put down to chance.
+# Below this p-value of χ² a misfit does not count as chance.
 NO_CHANCE = 1e-4
-# Above this relative residual, exact expectations are those of no state.
+# Above this relative residual, no state has the given exact expectations.
 NO_STATE = 0.01
 NO_DIRECTION = "no direction predicts held-out expectations better than I/d, so I/d was fitted; give more strings, or the shots of each"
 # Initial sizes of a new direction and of the identity, relative to the present factor.
@@ -44,7 +44,7 @@ class StateModel(growing.Model):
     Parameters
     ----------
     ensemble : pauli.Ensemble
-        Of the strings without the identity, each times the root of its weight.
+        The strings without the identity, each times the root of its weight.
     size : float
         The factor by which ⟨A, R(ρ)⟩ is multiplied to give tr Pρ.
     labels : numpy.ndarray, shape (m,)
@@ -118,7 +118,7 @@ class StateModel(growing.Model):
 
 @dataclass(eq=False, repr=False)
 class StateRegressor(MatrixEstimator):
-    """Recover a density matrix ρ from expectations tr Pρ; no rank is chosen.
+    """Recover a density matrix ρ from expectations tr Pρ; the rank need not be known.
 
     X has a Pauli string per measurement, and y its expectation. The fit is a state of trace 1: UUᴴ of a rank that grows
     until the residual is as small as the shots' noise (without shots: while the error of held-out expectations falls),
@@ -132,7 +132,8 @@ class StateRegressor(MatrixEstimator):
     reverse : bool
         Whether strings name the last qubit first, as qiskit's labels do. The first qubit is ρ's first tensor factor.
     others
-        See :class:`algoreg.recover.LowRankMatrixRegressor`; ``alpha`` and ``step`` are those of other methods.
+        See :class:`algoreg.recover.LowRankMatrixRegressor`. ``alpha`` and ``step`` apply to methods other than
+        ``grown``.
 
     Attributes
     ----------
@@ -153,7 +154,7 @@ class StateRegressor(MatrixEstimator):
     reverse: bool = False
 
     def __sklearn_tags__(self) -> Tags:
-        """Return scikit-learn's tags: X is strings."""
+        """Return scikit-learn's tags: X consists of strings."""
         tags = super().__sklearn_tags__()
         tags.input_tags.string, tags.input_tags.two_d_array, tags.input_tags.one_d_array = True, False, True
         return tags
@@ -213,7 +214,7 @@ class StateRegressor(MatrixEstimator):
         return self
 
     def _weights(self, y: np.ndarray, shots: np.ndarray | None, given: np.ndarray) -> tuple[np.ndarray, float | None]:
-        """Return weights of mean 1 and the standard deviation of a label of weight 1."""
+        """Return weights of mean 1, and the standard deviation of an expectation of weight 1."""
         if shots is None:
             return given, self.noise
         # Equal outcomes in all shots do not mean that the variance is 0: y is shrunk as by one further shot of value 0.
@@ -265,14 +266,16 @@ class StateRegressor(MatrixEstimator):
                 "than their number implies, or the strings list the qubits in reverse order (reverse)"
             )
         elif found.stop == "budget" and not found.reached and left > NO_STATE:
-            self.warnings_.append(f"no state has these expectations: the best fit leaves {left:.2g} of their size")
+            self.warnings_.append(
+                f"no state has these expectations: the residual of the best fit is {left:.2g} times their size"
+            )
         self._warn("hermitian", len(y), matrix.shape, last.degrees_of_freedom)
 
     def _fit_descent(self, device: torch.device, dtype: torch.dtype, seed: int, noise: float | None) -> None:
         strings, y, roots = self._data
         strings, labels = [*strings, "I" * len(strings[0])], np.append(y * roots, 1.0)
         ensemble, size = measured(strings, device, dtype, np.append(roots, 1.0))
-        # Labels may all be 1: those of a stabiliser state are.
+        # Labels may all be equal: those of a stabiliser state may all be 1.
         unit = root_mean_square(labels)
         # The real matrix of twice the size has twice the trace.
         plan = self._plan(
@@ -283,7 +286,7 @@ class StateRegressor(MatrixEstimator):
         trace = float(np.trace(found).real)
         if not trace > 0:
             raise ValueError("nothing was found: the estimate's trace is 0; use a larger max_iter, or a larger alpha")
-        # tr Pρ is size·⟨A, R(ρ)⟩, so that ρ is the fit's matrix over size, and what was found size² times ρ.
+        # tr Pρ is size·⟨A, R(ρ)⟩, so that ρ is the fit's matrix over size, and ``found`` is size² times ρ.
         self.trace_ = trace / size**2
         self.white_noise_ = max(0.0, 1 - self.trace_)
         filled = found / size**2 / max(1.0, self.trace_) + self.white_noise_ * np.eye(len(found)) / len(found)
@@ -295,7 +298,7 @@ class StateRegressor(MatrixEstimator):
         self._warn("hermitian", len(labels), found.shape)
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
-        """Return tr Pρ of strings, shape (m,), and with ``return_std`` their standard errors by the bootstrap."""
+        """Return tr Pρ of strings, shape (m,); with ``return_std`` also standard errors by the bootstrap."""
         check_is_fitted(self, "matrix_")
         strings, signs = _strings(X, self.reverse, alone=False)
         if 2 ** len(strings[0]) != len(self.matrix_):
@@ -305,17 +308,17 @@ class StateRegressor(MatrixEstimator):
     def replicas(self, replicates: int = REPLICATES, random_state: Any = 0) -> Iterator[Self]:
         """Yield states that are fitted to expectations drawn anew from ρ.
 
-        Each has the rank of the fit, so that doubts about the rank are not in their spread. Shots of different strings
-        are drawn apart from each other.
+        Each has the rank of the fit, so that their spread does not include the uncertainty about the rank. Shots of
+        different strings are drawn independently.
 
         Raises
         ------
         ValueError
-            If neither shots nor a noise are known, or the state is not of the method ``grown``.
+            If neither shots nor a noise are known, or the state was not fitted by ``grown``.
         """
         check_is_fitted(self, "matrix_")
         if self.method_ != growing.NAME:
-            raise ValueError(f"method = {self.method_}: error bars are those of method = {growing.NAME}")
+            raise ValueError(f"method = {self.method_}: error bars are available only for method = {growing.NAME}")
         strings, _, roots = self._data
         if self._shots is None and self.noise_ is None:
             raise ValueError("error bars need shots, or the noise of the expectations")
@@ -353,8 +356,9 @@ def fidelity(rho: np.ndarray, other: np.ndarray) -> float:
 def measured(
     strings: Sequence[str], device: torch.device | str, dtype: torch.dtype, roots: np.ndarray | float = 1.0
 ) -> tuple[pauli.Ensemble, float]:
-    """Return the ensemble of Pauli strings times the roots of their weights, on real matrices R(ρ) of twice the size,
-    and by what ⟨A, R(ρ)⟩ is tr Pρ.
+    """Return the ensemble of Pauli strings times the roots of their weights, and the factor from ⟨A, R(ρ)⟩ to tr Pρ.
+
+    R(ρ) is the real matrix, of twice the size, that represents ρ.
     """
     qubits = len(strings[0])
     d, count = 2 ** (qubits + 1), 4**qubits
@@ -385,7 +389,7 @@ def _strings(X: Any, reverse: bool, alone: bool = True) -> tuple[list[str], np.n
 
 
 def _shot_noise(y: np.ndarray, shots: Any) -> tuple[np.ndarray | None, float | None]:
-    """Return the shots of every string and the root mean square of their noise, None where there is none."""
+    """Return the shots of every string and the root mean square of their noise, or None."""
     if shots is None:
         return None, None
     try:

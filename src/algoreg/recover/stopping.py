@@ -4,7 +4,7 @@ import numpy as np
 
 from algoreg.recover.plan import Plan, refuse_unlisted
 
-# With fewer held out than this, folds are better: they hold out each measurement once.
+# If fewer measurements than this would be held out, folds are better: they hold out each measurement once.
 SMALL_HOLD_OUT, LEAST_HOLD_OUT = 30, 5
 STOPS = ("auto", "hold-out", "folds", "noise", "budget")
 
@@ -15,11 +15,11 @@ def chosen_stop(plan: Plan, m: int) -> tuple[str, list[str]]:
     Raises
     ------
     ValueError
-        If the rule is unknown, or it needs a noise or more measurements.
+        If the rule is unknown, or needs a noise that is not given or more measurements.
     """
     refuse_unlisted("stop", plan.stop, STOPS)
     if plan.stop == "noise" and plan.noise is None:
-        raise ValueError("stop = noise needs noise, the standard deviation of the observations")
+        raise ValueError("stop = noise: give noise, the standard deviation of the noise in the observations")
     if plan.stop == "folds" and not 2 <= plan.folds <= m:
         raise ValueError(f"folds = {plan.folds}: allowed is a whole number from 2 to the {m} measurements")
     if plan.stop == "auto" and plan.noise is not None:

@@ -1,4 +1,4 @@
-"""The observer of a fit: keeps errors and eigenvalues along the path, the best estimate, and decides when to stop."""
+"""The observer of a fit: it keeps errors and eigenvalues along the path and the best estimate, and stops runs."""
 
 import time
 from collections.abc import Callable
@@ -21,13 +21,15 @@ RISES_BY = 1.2
 ROUNDING = {torch.float32: 1e-5, torch.float64: 1e-10}
 # The same with a Gram matrix, which cannot distinguish smaller errors from 0.
 GRAM_ROUNDING = 1e-7
-# An error must fall by this share to count as an improvement; a run waits this many times as long as it took so far.
+# An error must fall by this share to count as an improvement; a run waits this many times as long as it
+# has taken so far.
 IMPROVES_BY, WAITS = 1e-4, 3.0
 # A run has passed the noise level if its error relative to it has risen by this factor. A smaller factor would stop too
 # soon: a growing direction adds to the effective rank before it lowers the error.
 PASSED = 1.5
 # A run whose training error has not fallen by this share has not left its initialisation; deep factors leave it late.
 LEAVES_START = 1e-3
+# Seconds between two lines about progress.
 SAYS_EVERY = 5.0
 # Above this size eigenvalues are kept only at every tenth snapshot: they cost more than the steps in between.
 LARGE, EVERY_SO_MANY = 200, 10
@@ -35,15 +37,13 @@ LARGE, EVERY_SO_MANY = 200, 10
 
 @dataclass
 class Held:
-    """Measurements that a descent does not see, and their labels, shape (m,)."""
+    """Measurements that a descent does not see, and their observations, shape (m,)."""
 
     ensemble: Measurements
     labels: torch.Tensor
 
     def error(self, estimates: torch.Tensor) -> np.ndarray:
-        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) of every run, shape (B,),
-        or the root of the numerator where all labels are 0.
-        """
+        """Return √(Σ(⟨A_i, X⟩ − y_i)² / Σy_i²) of every run, shape (B,); only the numerator's root if all y_i are 0."""
         residual = self.ensemble.measure(estimates) - self.labels
         size = torch.linalg.vector_norm(self.labels) if self.labels.any() else 1.0
         return (torch.linalg.vector_norm(residual, dim=1) / size).cpu().double().numpy()
@@ -59,7 +59,7 @@ def moments(last: int) -> list[int]:
 
 
 def leading(estimates: torch.Tensor) -> np.ndarray:
-    """Return the eigenvalues of symmetric matrices, of largest size first, shape (B, d), float64."""
+    """Return the eigenvalues of symmetric matrices, the largest in size first, shape (B, d), float64."""
     values = torch.linalg.eigvalsh(estimates.cpu().double()).numpy()
     order = np.argsort(-np.abs(values), axis=1, kind="stable")
     return np.take_along_axis(values, order, axis=1)
@@ -79,22 +79,22 @@ class Watch(Observer):
     ----------
     held : Held or None
     noise : float or None
-        The labels' noise as a share of their size. A run leaves once its training error is at most this times
-        √(1 − f/m), what is left of noise by a fit of f degrees of freedom (the discrepancy principle).
+        The noise as a share of the observations' size. A run stops once its training error is at most this times
+        √(1 − f/m), the share of the noise that a fit of f degrees of freedom leaves (the discrepancy principle).
     freedom : callable
         Takes estimates (B, d, d) and returns f/m of each, by their effective rank.
     tolerance : float
-        A run leaves once its error is at most this.
+        A run stops once its error is at most this.
     least : int
-        No run is taken to have stopped improving before this iteration: until then it may only have grown from its
-        start.
+        Before this iteration no run is stopped for no longer improving: it may still be growing from its
+        initialisation.
     leaves : bool
-        Whether runs that no longer improve leave, once they have left their start.
+        Whether runs are stopped when they no longer improve, once they have left their initialisation.
     lacks : callable
-        Says of an estimate (d, d) whether the labels show a direction that it lacks: then its run waits for longer.
-        Small eigenvalues show late, and the error stands still until then.
+        Takes an estimate (d, d) and returns whether the observations show a direction that it lacks. Its run then
+        continues for longer, because small eigenvalues appear late and the error is on a plateau until then.
     as_sought : callable
-        Takes matrices (B, d, d) and returns those whose eigenvalues are meant.
+        Takes matrices (B, d, d) and returns those whose eigenvalues are kept.
     log : callable
     """
 
@@ -123,12 +123,12 @@ class Watch(Observer):
         super().prepare(batch)
         shape = len(self.iterations), len(batch.runs), min(KEPT_VALUES, batch.targets.shape[1])
         self.memory |= {"values": np.full(shape, np.nan), "estimates": torch.zeros_like(batch.targets)}
-        self._started = self._said = time.monotonic()
+        self._started = self._logged = time.monotonic()
         small = ROUNDING[batch.targets.dtype]
         self._rounding = GRAM_ROUNDING if isinstance(batch.ensemble, gram.Ensemble) else small
 
     def observe(self, snapshot: Snapshot) -> np.ndarray:
-        """Keep errors and eigenvalues; see the class for who leaves."""
+        """Keep errors and eigenvalues; return which runs stop."""
         memory, place, runs = self.memory, self.iterations.index(snapshot.iteration), snapshot.active
         train = np.where(np.isfinite(snapshot.train_error), snapshot.train_error, np.inf)
         held = train if self.held is None else self.held.error(snapshot.estimate)
@@ -144,10 +144,10 @@ class Watch(Observer):
         memory["best"][runs[better]], memory["best_at"][runs[better]] = score[better], snapshot.iteration
         memory["waits_from"][runs[better]] = snapshot.iteration
         memory["estimates"][torch.from_numpy(runs[better])] = snapshot.estimate[snapshot.rows(better)]
-        self._tell(snapshot, held)
+        self._log_progress(snapshot, held)
         done = held <= self.tolerance
         if self.noise is not None:
-            # What a fit leaves of noise falls as its effective rank grows: a run that has passed it comes no nearer.
+            # The noise that a fit leaves falls as its effective rank grows: a run that has passed it comes no nearer.
             done |= (score <= 1) | ((score > PASSED * memory["best"][runs]) & (train <= self.noise))
         memory["reached"][runs] |= done
         if self.leaves:
@@ -155,9 +155,9 @@ class Watch(Observer):
         return done | bad
 
     def _beside_noise(self, snapshot: Snapshot, train: np.ndarray, noise: float) -> np.ndarray:
-        """Return training errors over what a fit of the estimate's effective rank leaves of the noise."""
+        """Return training errors divided by the noise that a fit of the estimate's effective rank leaves."""
         level = np.full(len(train), float(noise))
-        # What is about the start has found nothing: of αI the effective rank would be d.
+        # An estimate near its initialisation αI has found nothing yet, but its effective rank is d.
         grown = train < (1 - LEAVES_START) * self.memory["train"][0, snapshot.active]
         for place in np.flatnonzero((train <= noise) & grown):
             share = self.freedom(snapshot.estimate[place][None])[0]
@@ -165,12 +165,10 @@ class Watch(Observer):
         return train / level
 
     def _is_over(self, snapshot: Snapshot) -> np.ndarray:
-        """Return which runs have waited long enough for their error to fall,
-        and lack nothing that their labels show.
-        """
+        """Return which runs have waited long enough for their error to fall, and lack no direction of the residual."""
         memory, runs = self.memory, snapshot.active
         grown = memory["least_train"][runs] < (1 - LEAVES_START) * memory["train"][0, runs]
-        # A run that has diverged leaves anyway, and has no residual to be looked at.
+        # A run that has diverged stops anyway, and its residual cannot be examined.
         over = (
             grown
             & ~memory["unstable"][runs]
@@ -182,7 +180,7 @@ class Watch(Observer):
         return over
 
     def _has_risen(self, snapshot: Snapshot, train: np.ndarray) -> np.ndarray:
-        """Return which runs' training errors have risen as they may not: the step is too long."""
+        """Return which runs' training errors have risen further than they may: their step is too long."""
         if snapshot.algorithm.error == "anyhow":
             return np.zeros(len(train), bool)
         least = self.memory["train"][0] if snapshot.algorithm.error == "ripples" else self.memory["least_train"]
@@ -193,11 +191,11 @@ class Watch(Observer):
         self.memory["values"][place, snapshot.active] = values[:, :kept]
         self.memory["entropy"][place, snapshot.active] = entropy(values)
 
-    def _tell(self, snapshot: Snapshot, held: np.ndarray) -> None:
+    def _log_progress(self, snapshot: Snapshot, held: np.ndarray) -> None:
         now = time.monotonic()
-        if now - self._said < SAYS_EVERY:
+        if now - self._logged < SAYS_EVERY:
             return
-        self._said = now
+        self._logged = now
         left = (now - self._started) * (self.iterations[-1] - snapshot.iteration) / max(snapshot.iteration, 1)
         name = "training error" if self.held is None else "hold-out error"
         self.log(

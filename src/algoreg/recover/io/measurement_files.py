@@ -1,6 +1,4 @@
-"""Reads files of one's own measurements: matrices, vectors, entries, a table,
-or Pauli expectations; refuses what is none.
-"""
+"""Read files of measurements: matrices, vectors, entries, a table, or Pauli expectations; refuse everything else."""
 
 import contextlib
 import math
@@ -20,7 +18,7 @@ from algoreg.results import arrays
 FORMATS = ("npz", "npy", "csv", "parquet")
 # What a table's rows and columns are: features of a target; a vector in each row; or the matrix itself, with gaps.
 TABLES = ("features", "vectors", "matrix")
-# Names that a file may hold together, by kind; the last of each are the labels.
+# Names that a file may hold together, by kind; the last of each are the observations.
 ARRAYS = {
     "matrices": ("A", "y"),
     "vectors": ("vectors", "y"),
@@ -33,21 +31,21 @@ COLUMNS = {
     "pauli": ("pauli", "expectation"),
     "counts": ("setting", "outcome"),
 }
-# What a column may be asked for as, and the name that it then has. Users and items are names, rows and columns numbers.
+# The keys of ``--columns``, and the name that such a column gets. Users and items are names, rows and columns numbers.
 MEANT = {
     "row": "row", "column": "column", "user": "row", "item": "column", "value": "value",
     "pauli": "pauli", "expectation": "expectation", "shots": "shots",
     "setting": "setting", "outcome": "outcome", "count": "count",
 }  # fmt: skip
-# So many names are listed, and no more.
+# Largest number of names that a message lists.
 LISTED = 12
 ALLOWED_ARRAYS = (
-    "A and y (matrices and labels); vectors, y and perhaps partners; rows, columns and values (entries); matrix, with NaN "
-    "where it is not known; or X and y (a table)"
+    "A and y (matrices and observations); vectors, y and perhaps partners; rows, columns and values (entries); matrix, "
+    "with NaN for unknown entries; or X and y (a table)"
 )
 ALLOWED_COLUMNS = (
-    "row, column and value (entries); pauli, expectation and perhaps shots; setting, outcome and perhaps count; or any of "
-    "numbers, if one is named as target"
+    "row, column and value (entries); pauli, expectation and perhaps shots; setting, outcome and perhaps count; or any "
+    "columns of numbers, if one is named as target"
 )
 OTHER_NAMES = "columns of other names with --columns, as in --columns user=userId,item=movieId,value=rating"
 # Returns the content of arrays or columns that are known by name and size.
@@ -56,7 +54,7 @@ Read = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Measured:
-    """Measurements and labels of a file.
+    """Measurements and observations of a file.
 
     Attributes
     ----------
@@ -68,11 +66,11 @@ class Measured:
     shots : numpy.ndarray, shape (m,), or None
         How often every Pauli string was measured.
     shape : (int, int) or None
-        Of the matrix that is measured, where it was told.
+        Shape of the matrix that is measured, if it is given or the file determines it.
     notes : tuple of str
-        What is to be said of the file: columns that were not read.
+        Notes on the file: columns that were not read.
     names : tuple of numpy.ndarray, or None
-        What rows and columns of entries are called, in order, where the file names them.
+        Names of the rows and columns of entries, in order, if the file has names.
     """
 
     kind: str
@@ -93,7 +91,7 @@ def read(
     table: str = "features",
     columns: Mapping[str, str] | None = None,
 ) -> Measured:
-    """Return what a file holds.
+    """Return the measurements that a file holds.
 
     Parameters
     ----------
@@ -101,18 +99,18 @@ def read(
     target : str, optional
         The column of a CSV or Parquet table that the others explain.
     form : str, optional
-        One of ``FORMATS``; by default what the suffix says.
+        One of ``FORMATS``; by default the suffix decides.
     shape : (int, int), optional
-        Of the matrix that is measured.
+        Shape of the matrix that is measured.
     table : str
-        What a table is, one of ``TABLES``. The vectors are x, or pairs (x, z), of measurements xᵀMx or xᵀMz.
+        How a table is read, one of ``TABLES``. The vectors are x, or pairs (x, z), of measurements xᵀMx or xᵀMz.
     columns : mapping, optional
-        From what is meant, such as ``user``, to the name that a column has in the file; see :func:`mapping`.
+        From the meaning of a column, such as ``user``, to its name in the file; see :func:`mapping`.
 
     Raises
     ------
     ValueError
-        If the file is not there, not what its suffix says, holds pickles, or lacks what is needed.
+        If the file does not exist, does not match its suffix, holds pickles, or lacks what is needed.
     """
     path = Path(path)
     if not path.is_file():
@@ -121,7 +119,7 @@ def read(
     form = form or ("csv" if suffix == "tsv" else suffix)
     if form not in FORMATS:
         raise ValueError(
-            f"{path}: allowed are .npz, with {ALLOWED_ARRAYS}. Or .npy, a matrix with NaN where it is not known. Or .csv and "
+            f"{path}: allowed are .npz, with {ALLOWED_ARRAYS}. Or .npy, a matrix with NaN for unknown entries. Or .csv and "
             f".parquet, with columns {ALLOWED_COLUMNS}"
         )
     try:
@@ -155,11 +153,11 @@ def _read(
     elif table == "matrix":
         columns, form = {"matrix": table_files.matrix(path, form)}, "npy"
     else:
-        # Of numbers 001 would be 1.
+        # As a number, 001 would be 1.
         texts = () if target else ("outcome", asked.get("outcome", "outcome"))
         columns = table_files.columns(path, form, texts)
     if asked and form in ("npz", "npy"):
-        raise ValueError("columns: allowed for CSV and Parquet files")
+        raise ValueError("columns: allowed only for CSV and Parquet files")
     if form in ("csv", "parquet"):
         columns = _renamed(columns, asked, in_any_case=target is None)
     if target is None and form in ("csv", "parquet") and set(COLUMNS["entries"]) <= set(columns):
@@ -174,12 +172,12 @@ def _read(
 
 
 def mapping(text: str | None) -> dict[str, str]:
-    """Return what ``user=userId,item=movieId,value=rating`` says, a column's name by what it is.
+    """Parse ``user=userId,item=movieId,value=rating`` into a mapping from the meaning of a column to its name.
 
     Raises
     ------
     ValueError
-        If it says something else.
+        If the text is anything else.
     """
     found: dict[str, str] = {}
     for part in text.split(",") if text else ():
@@ -193,10 +191,10 @@ def mapping(text: str | None) -> dict[str, str]:
 
 
 def _renamed(columns: Mapping[str, Any], asked: Mapping[str, str], *, in_any_case: bool) -> dict[str, Any]:
-    """Return columns under the names that are meant: those that were asked for, and known ones in any case."""
+    """Return columns under the names of ``MEANT``: those asked for and, if ``in_any_case``, known ones in any case."""
     for name in asked.values():
         if name not in columns:
-            raise ValueError(f"no column {name}; it has {_listed(columns)}")
+            raise ValueError(f"no column {name}; the file has {_listed(columns)}")
     meant = {name: MEANT[key] for key, name in asked.items()}
     known = {*MEANT.values()} - {*columns, *meant.values()} if in_any_case else set()
     meant |= {name: name.lower() for name in columns if name.lower() in known and name not in meant}
@@ -207,7 +205,7 @@ def _renamed(columns: Mapping[str, Any], asked: Mapping[str, str], *, in_any_cas
 
 
 def _named(columns: dict[str, Any], shape: tuple[int, int] | None, named: Iterable[str]) -> Measured:
-    """Return entries whose rows or columns are names, or positions."""
+    """Return entries whose rows and columns are names or positions."""
     names = []
     for what, key in (("row", "user"), ("column", "item")):
         values = columns[what]
@@ -227,7 +225,7 @@ def _named(columns: dict[str, Any], shape: tuple[int, int] | None, named: Iterab
 
 
 def _counted(columns: Mapping[str, Any]) -> Measured:
-    """Return the expectations that the outcomes of measured settings give: a line per outcome, or per shot."""
+    """Return expectations from outcomes of measured settings, which are a line per outcome or per shot."""
     names = (*COLUMNS["counts"], *(["count"] if "count" in columns else []))
     for name in COLUMNS["counts"]:
         values = columns[name]
@@ -253,28 +251,30 @@ def _counted(columns: Mapping[str, Any]) -> Measured:
 def _refuse_gaps(what: str, values: Any) -> None:
     missing = np.array([one is None or one != one for one in values])
     if missing.any():
-        raise ValueError(f"column {what} has no name in measurement {int(missing.argmax()) + 1}; leave those out")
+        raise ValueError(
+            f"column {what} has no name in measurement {int(missing.argmax()) + 1}; leave such measurements out"
+        )
 
 
 @contextlib.contextmanager
 def _refusing_others(form: str) -> Iterator[None]:
-    """Say of a file that cannot be read that it holds no plain arrays."""
+    """Raise a ValueError instead of any other error of reading, because the file holds no plain arrays."""
     try:
         yield
     except (arrays.SizeDiffers, MemoryError):
         raise
     except Exception as error:
-        raise ValueError(f"no {form} of plain arrays ({type(error).__name__}); pickles are refused") from None
+        raise ValueError(f"not an {form} of plain arrays ({type(error).__name__}); pickles are refused") from None
 
 
 def _outlines(path: Path, form: str) -> dict[str, Any]:
-    """Return the arrays of a file by their names, without content."""
+    """Return outlines (shape and type, no content) of the arrays of a file, by name."""
     with _refusing_others(form):
         return arrays.outlines(path) if form == "npz" else {"matrix": arrays.outline(path)}
 
 
 def _arrays(path: Path, form: str, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the arrays that are asked for, of these outlines, unless they are larger than this machine's memory."""
+    """Read the arrays that are asked for by their outlines, unless they are larger than this machine's memory."""
     shapes = ", ".join(f"{name} has shape {one.shape}" for name, one in asked.items())
     refusals.refuse_beyond_memory(sum(one.nbytes for one in asked.values()), f"{shapes}: they need")
     with _refusing_others(form):
@@ -282,7 +282,7 @@ def _arrays(path: Path, form: str, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _listed(names: Iterable[str]) -> str:
-    """Return names in words, of many only the first."""
+    """Return names as a text, and of more than LISTED only the first."""
     names = list(names)
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return (", ".join(names[:LISTED]) or "nothing") + more
@@ -295,7 +295,7 @@ def _measured(
     shape: tuple[int, int] | None,
     read: Read,
 ) -> Measured:
-    """Return what columns are; ``read`` gives the content of those that have the right sizes."""
+    """Return the measurements in columns; ``read`` returns the content of columns once their sizes are checked."""
     if target is not None:
         _refuse_target_of_arrays(columns, target)
         return replace(_table(columns, target, read), shape=shape)
@@ -319,7 +319,7 @@ def _measured(
             _check_numbers(name, np.asarray(columns[name]))
     X, y, shots = columns[names[0]], columns[names[-1]], None
     if kind == "entries":
-        positions = [_whole(name, columns[name]) for name in names[:2]]
+        positions = [_whole_numbers(name, columns[name]) for name in names[:2]]
         _refuse_large(*(shape or (int(numbers.max()) + 1 for numbers in positions)))
         X = np.stack(positions, axis=1)
     elif kind == "pauli":
@@ -338,13 +338,13 @@ def _measured(
 def _refuse_no_matrix(matrix: np.ndarray) -> None:
     if matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
         raise ValueError(
-            f"matrix has shape {matrix.shape} and type {matrix.dtype}; allowed are 2 dimensions of real numbers, NaN where it "
-            "is not known"
+            f"matrix has shape {matrix.shape} and type {matrix.dtype}; allowed are 2 dimensions of real numbers, NaN for "
+            "unknown entries"
         )
 
 
 def _known(matrix: np.ndarray, shape: tuple[int, int] | None) -> Measured:
-    """Return the entries of a matrix that are numbers."""
+    """Return the known entries of a matrix, which are not NaN."""
     positions = np.argwhere(~np.isnan(matrix))
     values = matrix[tuple(positions.T)]
     _check_sizes({"entries of matrix": values}, {"entries of matrix": 1})
@@ -352,37 +352,37 @@ def _known(matrix: np.ndarray, shape: tuple[int, int] | None) -> Measured:
     return Measured("entries", positions, values, shape=_agreed(shape, matrix.shape))
 
 
-def _agreed(told: tuple[int, int] | None, own: tuple[int, int]) -> tuple[int, int]:
-    if told not in (None, own):
-        raise ValueError(f"shape = {told}: that of the file is {own}")
-    return own
+def _agreed(given: tuple[int, int] | None, of_file: tuple[int, int]) -> tuple[int, int]:
+    if given not in (None, of_file):
+        raise ValueError(f"shape = {given}: the file determines the shape {of_file}")
+    return of_file
 
 
 def _refuse_shape(found: Measured) -> None:
-    """Raise a ValueError if the shape that was told cannot be that of what is measured."""
+    """Raise a ValueError if the shape does not fit the measurements."""
     if found.shape is None:
         return
-    said, width = f"shape = {found.shape}", np.shape(found.X)[-1]
+    given, width = f"shape = {found.shape}", np.shape(found.X)[-1]
     if found.kind in ("table", "pauli"):
-        raise ValueError(f"{said}: a {'table' if found.kind == 'table' else 'state'} has none; leave it out")
+        raise ValueError(f"{given}: a {'table' if found.kind == 'table' else 'state'} needs none; leave shape out")
     if found.kind == "entries" and (found.X.max(axis=0) >= found.shape).any():
         least = " × ".join(str(most + 1) for most in found.X.max(axis=0))
-        raise ValueError(f"{said}: the entries need at least {least}")
+        raise ValueError(f"{given}: the entries need at least {least}")
     rows, columns = found.shape
     if found.kind == "vectors" and width != rows + columns and not (rows == columns == width):
         single = f"{rows} (x) or " if rows == columns else ""
-        raise ValueError(f"{said}: a row has {width} numbers; allowed are {single}{rows + columns} (x and z)")
+        raise ValueError(f"{given}: a row has {width} numbers; allowed are {single}{rows + columns} (x and z)")
 
 
 def _refuse_large(rows: int, columns: int) -> None:
-    """Raise a ValueError if a matrix of which entries are known is larger than this machine's memory."""
+    """Raise a ValueError if the matrix whose entries are known is larger than this machine's memory."""
     side, what = max((rows, "row"), (columns, "column"))
-    said = f"the largest {what} is {side - 1}: a matrix of {rows} × {columns} needs"
-    refusals.refuse_beyond_memory(8 * rows * columns, said)
+    reason = f"the largest {what} is {side - 1}: a matrix of {rows} × {columns} needs"
+    refusals.refuse_beyond_memory(8 * rows * columns, reason)
 
 
 def _squared(matrices: np.ndarray, shape: tuple[int, int] | None) -> np.ndarray:
-    """Return matrices that may be given as rows of d·d numbers, or of d1·d2 where the shape is told, as (m, d1, d2)."""
+    """Return matrices as (m, d1, d2); they may be rows of d·d numbers or, if the shape is given, of d1·d2."""
     if matrices.ndim == 3 and shape:
         _agreed(shape, matrices.shape[1:])
     features = matrices.shape[1] if matrices.ndim == 2 else 0
@@ -392,7 +392,7 @@ def _squared(matrices: np.ndarray, shape: tuple[int, int] | None) -> np.ndarray:
     return matrices.reshape(-1, *shape) if features and shape[0] * shape[1] == features else matrices
 
 
-def _whole(name: str, values: np.ndarray) -> np.ndarray:
+def _whole_numbers(name: str, values: np.ndarray) -> np.ndarray:
     """Return numbers of rows or columns as integers."""
     with np.errstate(invalid="ignore"):
         whole = np.asarray(values).astype(np.int64)
@@ -408,17 +408,17 @@ def _refuse_target_of_arrays(columns: Mapping[str, Any], target: str) -> None:
     for name, values in columns.items():
         if np.ndim(values) > 1:
             raise ValueError(
-                f"target = {target}: allowed for a table of columns; {name} has shape {np.shape(values)}. Leave it out"
+                f"target = {target}: allowed only for a table; {name} has shape {np.shape(values)}. Leave target out"
             )
 
 
 def _table(columns: Mapping[str, Any], target: str, read: Read) -> Measured:
-    """Return a table, of which one column is the target and all others explain it."""
+    """Return a table, one of whose columns is the target; all others explain it."""
     if target not in columns:
-        raise ValueError(f"no column {target}; it has {_listed(columns)}")
+        raise ValueError(f"no column {target}; the file has {_listed(columns)}")
     names = [name for name in columns if name != target]
     if not names:
-        raise ValueError(f"no column but {target}")
+        raise ValueError(f"no column besides {target}")
     if f"{table_files.UNNAMED}0" in names:
         raise ValueError("the first column has no name; leave it out if it only numbers the rows, else name it")
     if nameless := [name for name in names if name.startswith(table_files.UNNAMED)]:
@@ -433,8 +433,8 @@ def _table(columns: Mapping[str, Any], target: str, read: Read) -> Measured:
 
 
 def _kind(columns: Mapping[str, Any], form: str) -> tuple[str, tuple[str, ...]]:
-    """Return what a file without a named target holds, and under which names."""
-    # An npz may have the names of columns, too.
+    """Return the kind of measurements in a file without a target, and the names that they have there."""
+    # An npz may have the names of columns instead.
     forms = [*COLUMNS.items(), *(ARRAYS.items() if form in ("npz", "npy") else ())]
     for kind, names in forms:
         if set(names) <= set(columns):
@@ -447,11 +447,11 @@ def _kind(columns: Mapping[str, Any], form: str) -> tuple[str, tuple[str, ...]]:
     lacking = [set(names) - set(columns) for _, names in forms if set(names) & set(columns)]
     lacks = f", and lacks {min(lacking[0])}" if lacking and len(lacking[0]) == 1 else ""
     allowed = ALLOWED_ARRAYS if form == "npz" else f"columns {ALLOWED_COLUMNS}; {OTHER_NAMES}"
-    raise ValueError(f"has {_listed(sorted(columns))}{lacks}; allowed are {allowed}")
+    raise ValueError(f"the file has {_listed(sorted(columns))}{lacks}; allowed are {allowed}")
 
 
 def _check_sizes(columns: Mapping[str, Any], names: Mapping[str, int]) -> None:
-    """Raise a ValueError if arrays are not of these dimensions and one length."""
+    """Raise a ValueError if arrays do not have these numbers of dimensions and the same length."""
     for name, dimensions in names.items():
         if np.ndim(columns[name]) != dimensions:
             flat = ", or 2 with d·d columns (if d1·d2, give the shape)" if name == "A" else ""
@@ -472,6 +472,6 @@ def _check_numbers(name: str, values: np.ndarray) -> None:
     bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
     if len(bad):
         raise ValueError(
-            f"{name} has missing or infinite numbers in {len(bad)} of {len(values)} measurements, the first in number "
-            f"{bad[0] + 1}; leave those out"
+            f"{name} has missing or infinite numbers in {len(bad)} of {len(values)} measurements, the first in measurement "
+            f"{bad[0] + 1}; leave them out"
         )

@@ -1,4 +1,4 @@
-"""Pauli strings as others write them, and expectations from the outcomes of measured settings."""
+"""Pauli strings in other notations, and expectations from the outcomes of measured settings."""
 
 from collections.abc import Iterable, Mapping
 from itertools import product
@@ -10,7 +10,7 @@ from algoreg.recover.io import refusals
 
 
 def plain_strings(labels: Iterable[Any], *, reverse: bool = False, name: str = "") -> tuple[list[str], np.ndarray]:
-    """Return strings of I, X, Y, Z and the signs, 1 or −1, that stood before them.
+    """Return strings of I, X, Y, Z without their signs, and the signs, 1 or −1.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def plain_strings(labels: Iterable[Any], *, reverse: bool = False, name: str = "
     reverse : bool
         Whether labels name the last qubit first, as qiskit's do.
     name : str
-        What a refusal begins with.
+        The beginning of error messages.
 
     Raises
     ------
@@ -38,14 +38,14 @@ def expectations_from_counts(
 ) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Return Pauli strings, their expectations and shots from the counts of measured settings.
 
-    A setting such as ``XZ`` says in which basis each qubit is measured. It measures every string that has the setting's
-    letter or I at each qubit; a string that several settings measure gets the shots of all. Expectations from the same
-    shots are correlated, which fits and error bars do not know.
+    A setting such as ``XZ`` names the basis in which each qubit is measured. It measures every string that has the
+    setting's letter or I at each qubit; a string that several settings measure gets the shots of all. Expectations from
+    the same shots are correlated, which fits and error bars ignore.
 
     Parameters
     ----------
     counts : mapping
-        Of settings to mappings of outcomes, such as ``"01"``, to how often they came out; 0 is the eigenvalue +1.
+        From settings to mappings from outcomes, such as ``"01"``, to their counts; 0 is the eigenvalue +1.
     reverse : bool
         Whether settings and outcomes name the last qubit first, as qiskit's do.
 
@@ -57,8 +57,8 @@ def expectations_from_counts(
     Raises
     ------
     ValueError
-        If a setting has other letters than X, Y, Z, an outcome is not of its length, or a count is no whole number of
-        at least 0.
+        If a setting has other letters than X, Y, Z, an outcome is not of its length, or a count is not a whole number
+        of at least 0.
     """
     totals: dict[str, list[float]] = {}
     for label, outcomes in counts.items():
@@ -69,12 +69,12 @@ def expectations_from_counts(
         for outcome, count in outcomes.items():
             bits = str(outcome).strip()
             if len(bits) != len(setting) or set(bits) - {"0", "1"}:
-                raise ValueError(f"setting {label}: outcome {outcome!r}; allowed are {len(setting)} letters 0 or 1")
+                raise ValueError(f"setting {label}: outcome {outcome!r}; allowed are {len(setting)} digits, 0 or 1")
             if not (np.isreal(count) and count >= 0 and float(count).is_integer()):
                 raise ValueError(f"setting {label}, outcome {bits}: count {count}; allowed are whole numbers from 0")
             table[tuple(int(bit) for bit in (bits[::-1] if reverse else bits))] += float(count)
         for kept in product((False, True), repeat=len(setting)):
-            # Where a qubit is kept its outcomes count as ±1, elsewhere they are added up.
+            # The outcomes of a kept qubit count as ±1; those of any other are summed.
             parity = table
             for one in kept:
                 parity = parity[0] - parity[1] if one else parity[0] + parity[1]
@@ -86,7 +86,7 @@ def expectations_from_counts(
         raise ValueError("settings are of different lengths")
     strings = [string for string, (_, shots) in totals.items() if set(string) != {"I"} and shots > 0]
     if not strings:
-        raise ValueError("counts: no shots")
+        raise ValueError("counts: there are no shots")
     sums, shots = np.array([totals[string] for string in strings]).T
     return strings, sums / shots, shots
 
@@ -94,10 +94,10 @@ def expectations_from_counts(
 def expectations_from_shots(
     settings: Iterable[str], outcomes: Iterable[str], *, reverse: bool = False
 ) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Return what :func:`expectations_from_counts` returns, of one setting and one outcome per shot."""
+    """Return the same as :func:`expectations_from_counts`, from one setting and one outcome per shot."""
     settings, outcomes = [str(one) for one in settings], [str(one) for one in outcomes]
     if len(settings) != len(outcomes):
-        raise ValueError(f"{len(settings)} settings and {len(outcomes)} outcomes; one of each per shot is allowed")
+        raise ValueError(f"{len(settings)} settings and {len(outcomes)} outcomes; one of each is needed per shot")
     counts: dict[str, dict[str, int]] = {}
     for setting, outcome in zip(settings, outcomes, strict=True):
         of_setting = counts.setdefault(setting, {})

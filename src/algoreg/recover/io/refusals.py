@@ -1,25 +1,23 @@
-"""What measurements cannot be, in sentences that begin with a name:
-those of a file and those that an estimator is given, alike.
-"""
+"""Checks of measurements that files and estimators share; messages begin with the name of what is wrong."""
 
 import os
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-# By how much an expectation that was computed may miss 1.
+# Rounding error by which a computed expectation may differ from 1.
 ROUNDING = 1e-9
 
 
 def refuse_beyond_memory(needed: float, what: str) -> None:
-    """Raise a ValueError, ``what`` needs so much memory, if so many bytes are more than this machine has."""
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > there:
-        raise ValueError(f"{what} {needed / 1e9:.3g} GB of memory; there are {there / 1e9:.3g} GB")
+    """Raise a ValueError, which begins with ``what``, if ``needed`` bytes are more than this machine's memory."""
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > available:
+        raise ValueError(f"{what} {needed / 1e9:.3g} GB of memory; this machine has {available / 1e9:.3g} GB")
 
 
 def refuse_strange_strings(strings: Iterable[str], name: str = "") -> None:
-    """Raise a ValueError if a Pauli string has another letter, or another length than the first."""
+    """Raise a ValueError if a Pauli string has a letter other than I, X, Y, Z, or another length than the first."""
     first = None
     for text in strings:
         if not text or set(text) - set("IXYZ"):
@@ -30,8 +28,10 @@ def refuse_strange_strings(strings: Iterable[str], name: str = "") -> None:
 
 
 def refuse_repeated(X: np.ndarray, name: str = "", called: Sequence[np.ndarray | None] = (None, None)) -> None:
-    """Raise a ValueError if an entry (m, 2) or a string (m,) stands twice:
-    what is held out would be known by the other. ``called`` are the names of rows and columns, where they have some.
+    """Raise a ValueError if an entry (m, 2) or a string (m,) appears twice.
+
+    If one of the two were held out, its value would be known from the other. ``called`` are the names of rows and
+    columns, if they have names.
     """
     _, first, counts = np.unique(X, axis=0, return_index=True, return_counts=True)
     if len(first) < len(X):
@@ -43,10 +43,8 @@ def refuse_repeated(X: np.ndarray, name: str = "", called: Sequence[np.ndarray |
 
 
 def refuse_impossible_expectations(strings: Iterable[str], expectations: np.ndarray, name: str = "") -> None:
-    """Raise a ValueError if an expectation of a Pauli string is beyond ±1,
-    or that of the identity not 1, by more than rounding.
-    """
-    # In eight bits the size of -128 is -128.
+    """Raise a ValueError if an expectation is beyond ±1, or the identity's is not 1, by more than rounding."""
+    # As an integer of eight bits, -128 has the absolute value -128.
     expectations = np.asarray(expectations, float)
     if np.abs(expectations).max() > 1 + ROUNDING:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Reads CSV and Parquet files: as columns with names, or as one matrix with gaps and no names."""
+"""Read CSV and Parquet files: as columns with names, or as one matrix with gaps and no names."""
 
 import csv
 import io
@@ -11,18 +11,18 @@ import numpy as np
 
 from algoreg.recover.io import refusals
 
-# What pandas calls columns without a name; the first may be the index that it writes itself.
+# What pandas calls columns without a name; the first may be an index that pandas wrote.
 UNNAMED = "Unnamed: "
-# A field that is a number with a comma: one between words is none.
+# A field that is a number with a decimal comma; a comma between words is none.
 DECIMAL_COMMA = r'(?:^|{0})[ "]*[+-]?(?:\d+,\d*|,\d+)(?:[eE][+-]?\d+)?[ "]*(?={0}|$)'
-# Of a CSV's size, what its text and its columns take while it is parsed.
+# Memory that a CSV's text and columns take while it is parsed, as a multiple of the file's size.
 TIMES_ITS_SIZE = 6
 NUMBERS_FIRST = "the first line has numbers; allowed are the columns' names. A matrix with gaps needs --table matrix"
 NO_NAMES = 'a matrix is numbers and gaps, without names: frame.to_csv("gaps.csv", header=False, index=False)'
 
 
 def columns(path: Path, form: str, texts: Iterable[str] = ()) -> dict[str, Any]:
-    """Return the columns of a CSV or Parquet file by their names; of a CSV, those named in ``texts`` as text."""
+    """Return the columns of a CSV or Parquet file by name; of a CSV, those named in ``texts`` stay text."""
     table = _parsed(path, form, named=True, texts=texts)
     table.columns = [str(name).strip() for name in table]
     _refuse_repeated(list(table.columns))
@@ -30,9 +30,7 @@ def columns(path: Path, form: str, texts: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def matrix(path: Path, form: str) -> np.ndarray:
-    """Return the numbers of a CSV without names, or of a Parquet file, NaN where there is a gap;
-    nothing else may be in it.
-    """
+    """Return the numbers of a CSV without names, or of a Parquet file, with NaN for gaps; refuse anything else."""
     from pandas.api import types
 
     table = _parsed(path, form, named=False)
@@ -47,7 +45,7 @@ def matrix(path: Path, form: str) -> np.ndarray:
 
 
 def _parsed(path: Path, form: str, *, named: bool, texts: Iterable[str] = ()) -> Any:
-    """Return what pandas makes of a file."""
+    """Return a file as a data frame."""
     import pandas as pd
 
     how = _csv(path, named) if form == "csv" else {}
@@ -60,14 +58,14 @@ def _parsed(path: Path, form: str, *, named: bool, texts: Iterable[str] = ()) ->
     except pd.errors.EmptyDataError:
         raise ValueError("no measurements") from None
     except Exception as error:
-        raise ValueError(f"no {'CSV' if form == 'csv' else 'Parquet'} ({type(error).__name__})") from None
+        raise ValueError(f"not a {'CSV' if form == 'csv' else 'Parquet'} file ({type(error).__name__})") from None
     if table.empty:
         raise ValueError("no measurements")
     return table
 
 
 def _as_text(how: dict[str, Any], texts: Iterable[str]) -> dict[str, Any]:
-    """Return what pandas is told so that columns of these names, in any case, stay text."""
+    """Return options for pandas with which columns of these names, in any case, stay text."""
     import pandas as pd
 
     wanted = {name.lower() for name in texts}
@@ -79,25 +77,26 @@ def _as_text(how: dict[str, Any], texts: Iterable[str]) -> dict[str, Any]:
 
 
 def _csv(path: Path, named: bool) -> dict[str, Any]:
-    """Return what pandas is told of a CSV: its text, and the marks that spreadsheets write in many countries."""
-    refusals.refuse_beyond_memory(TIMES_ITS_SIZE * path.stat().st_size, "to parse it needs some")
+    """Return options for pandas to read a CSV: its text, its separator and its decimal mark."""
+    refusals.refuse_beyond_memory(TIMES_ITS_SIZE * path.stat().st_size, "parsing it needs about")
     try:
         text = path.read_text(encoding="utf-8-sig").rstrip(" \r\n")
     except UnicodeDecodeError:
-        raise ValueError("the text is not in UTF-8, which is allowed") from None
-    # What stands in quotes separates nothing.
+        raise ValueError("the text is not in UTF-8, the only encoding allowed") from None
+    # A mark in quotes separates nothing.
     first = re.sub('"[^"]*"', "", text.lstrip(" \r\n").partition("\n")[0])
-    # A comma between numbers may be decimal; where names hold one, that separates them.
+    # A comma between numbers may be decimal; a comma in the line of names separates them.
     separator = next((mark for mark in ";\t" if mark in first and not (named and "," in first)), ",")
     _refuse_lines(text, separator, named)
     decimal = "," if separator != "," and re.search(DECIMAL_COMMA.format(separator), text, re.MULTILINE) else "."
-    told = {"header": 0 if named else None, "sep": separator, "decimal": decimal, "skipinitialspace": True}
-    return {"filepath_or_buffer": io.StringIO(text), **told}
+    options = {"header": 0 if named else None, "sep": separator, "decimal": decimal, "skipinitialspace": True}
+    return {"filepath_or_buffer": io.StringIO(text), **options}
 
 
 def _refuse_lines(text: str, separator: str, named: bool) -> None:
-    """Raise a ValueError for what pandas takes silently: names that repeat,
-    and lines with more fields, or without names fewer.
+    """Raise a ValueError for what pandas accepts silently: repeated names, and lines with more fields than the first.
+
+    Without names, lines with fewer fields are refused too.
     """
     rows = csv.reader(io.StringIO(text), skipinitialspace=True, delimiter=separator)
     try:
@@ -105,7 +104,7 @@ def _refuse_lines(text: str, separator: str, named: bool) -> None:
         others = ((rows.line_num, len(row)) for row in rows if len(row) != len(first))
         wrong = next(((line, size) for line, size in others if size > len(first) or not named), None)
     except (ValueError, csv.Error):
-        # What is no CSV, pandas refuses.
+        # pandas refuses a file that is not a CSV.
         return
     if named:
         _refuse_repeated(first)
@@ -122,9 +121,7 @@ def _refuse_repeated(names: list[str]) -> None:
 
 
 def _refuse_numbering(what: str, numbers: np.ndarray) -> None:
-    """Raise a ValueError if a matrix's first line or column is 0, 1, 2, … or 1, 2, 3, …,
-    but for a gap in the corner.
-    """
+    """Raise a ValueError if a first line or column is 0, 1, 2, … or 1, 2, 3, …, apart from a gap in the corner."""
     numbers = numbers[1:] if np.isnan(numbers[0]) else numbers
     if len(numbers) > 1 and numbers[0] in (0, 1) and (np.diff(numbers) == 1).all():
         raise ValueError(
@@ -141,22 +138,22 @@ def _is_number(text: str) -> bool:
 
 
 def are_numbers(names: Iterable[str]) -> bool:
-    """Return whether what stands in place of columns' names is numbers, or gaps between them."""
-    said = [name for name in names if name and not name.startswith(UNNAMED)]
-    return bool(said) and all(map(_is_number, said))
+    """Return whether the columns' names are numbers, apart from missing names."""
+    present = [name for name in names if name and not name.startswith(UNNAMED)]
+    return bool(present) and all(map(_is_number, present))
 
 
 def not_of_numbers(name: str, column: Iterable[Any], row_name: str = "measurement") -> str:
-    """Return what is wrong with a column of text: the first of it that is none."""
-    said = f"column {name} is not of numbers"
+    """Return the message about a column that is not of numbers, with the first value that is not one."""
+    problem = f"column {name} is not of numbers"
     texts = [one for one in enumerate(column, 1) if isinstance(one[1], str)]
     if not texts:
-        return said
-    # With a decimal comma elsewhere in the file, numbers with a point are texts.
+        return problem
+    # If the file has decimal commas elsewhere, numbers with a decimal point are read as text.
     odd = [one for one in texts if not _is_number(one[1])] or texts
-    # Decimal commas may be right.
+    # Numbers with a decimal comma may be right, so other values are named first.
     number, value = next((one for one in odd if not _is_number(one[1].replace(",", "."))), odd[0])
     hint = "; others have a decimal comma" if _is_number(value) and "." in value else ""
     if name != "pauli" and set(value) <= set("IXYZ"):
         hint = "; Pauli strings belong in a column named pauli"
-    return f"{said}, the first {value[:40]!r} in {row_name} {number}{hint}"
+    return f"{problem}, the first {value[:40]!r} in {row_name} {number}{hint}"

@@ -2,7 +2,7 @@
 
 With f = 1/(2m) Σ (⟨A_i, UUᵀ⟩ − y_i)² and ∇f = 2MU, M = (1/m) Σ (⟨A_i, UUᵀ⟩ − y_i) A_i, and ρ² = 2f the mean square of
 the residual, a step is U − η ρ²/(4|MU|²) MU. η = 1 is Polyak's; no scale of the problem is in it. Near U = 0, a saddle,
-∇f is small and f is not, so that a step from a small start leaps away: the start is spectral.
+∇f is small and f is not, so that a step from a small initialisation leaps away: the initialisation is spectral.
 """
 
 from typing import Literal
@@ -13,7 +13,7 @@ from algoreg.algorithms import factored
 
 
 class Options(factored.Options):
-    """What a run can be told, beside its step η and its iterations."""
+    """Options of a run, besides its step η and its iterations."""
 
     start: Literal["identity", "orthonormal", "gaussian", "spectral"] = "spectral"
 
@@ -22,7 +22,7 @@ class Algorithm(factored.Algorithm):
     """A batch of descents with Polyak's step. State: ``factor``, U."""
 
     requires = frozenset({"gradient"})
-    # The loss may rise in a step: it is the distance to a minimum that falls, and only near one.
+    # The loss may rise in a step: only the distance to a minimum falls, and only near one.
     error = "anyhow"
 
     def advance(self, state, iteration, count):
@@ -32,7 +32,7 @@ class Algorithm(factored.Algorithm):
             gradient, residual = self.ensemble.gradient_and_residual(torch.bmm(factor, factor.mT), self.labels)
             direction = torch.bmm(gradient, factor)
             size = direction.square().sum((1, 2), keepdim=True)
-            # Where the gradient is 0 there is nothing to do.
+            # Where the gradient is 0 the step is 0.
             length = residual.square()[:, None, None] / (4 * size).clamp(min=torch.finfo(size.dtype).tiny)
             factor = factor - self.steps * length * direction
         return {"factor": factor}
