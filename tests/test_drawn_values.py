@@ -5,6 +5,7 @@ is seen.
 """
 
 import itertools
+import re
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,9 @@ from drawn import (
 )
 from scipy.stats import chi2
 
+from algoreg.chapters.race.words import EXACT, SAMPLES
 from algoreg.claims.published import compare, curves, load_published
+from algoreg.claims.thresholds import find_thresholds
 from algoreg.reporting import figures
 from algoreg.reporting.charts.claims import claims_of
 
@@ -37,7 +40,7 @@ pytestmark = [pytest.mark.replicates(50), pytest.mark.any_kernels]
 # Claims judged from a figure whose margin it does not show: of changes from point to point, of another column, of other
 # sizes.
 UNSEEN = {
-    *("fig1-initialisation", "fig2-long-run", "thm42-angle-repaired", "alg1-tau-divergence-time"),
+    *("fig1-initialisation", "fig2-long-run", "alg1-tau-divergence-time"),
     *("fig1-published-d200", "fig3-published-d200", "fig4-published-d150", "fig4-published-stated-step"),
     *("fig1-published-d200-inside", "fig3-published-d200-inside", "fig4-published-d150-inside"),
     "fig4-few-measurements-d150",
@@ -45,18 +48,14 @@ UNSEEN = {
     "bai-lee-degrees",
     # Ratios and exponents of what the race's figures draw.
     *("race-told-the-rank", "race-kappa-factored", "race-kappa-momentum", "race-kappa-thresholding"),
-    *("race-kappa-preconditioned", "race-threshold-known-rank", "race-threshold-small-start"),
-    *("race-threshold-positivity", "race-threshold-preconditioning", "race-threshold-momentum"),
-    *("race-ranks-least-trace", "race-exact-search", "race-exact-least-trace"),
-    *("race-threshold-search", "race-rank-search", "race-width-passes", "race-noise-rank", "race-noise-width"),
+    *("race-kappa-preconditioned", "race-ranks-least-trace", "race-rank-search", "race-width-passes"),
+    *("race-noise-rank", "race-noise-width"),
     # Drawn once, with the margin of another claim.
     *("less-damping-costs-more", "xu23-does-not-hurt-at-sigma-r"),
     # The distance of exponents, which the legend has; a correlation, which stands in the title beside its margin.
     *("ss21-any-width", "gap-tells-draws-apart"),
     # Of a width that the figure leaves out.
     "jin23-width-of-the-rank",
-    # A factor between widths, and a distance of an exponent.
-    *("ding22-width-free", "noise-rate"),
 }
 
 
@@ -444,9 +443,7 @@ def test_error_at_time_shows_squared_errors_and_the_theorems_bound():
     table["in_window"] = (table["alpha"] < 1e-3).astype(int)
     certified = where(crossed(("squared_error", "over_bound"), 1, **axes, **RUNS), m_over_dr=8)
     certified = certified.assign(d=25, rank=2, m=400, in_window=1, **{**BOUNDS, "delta_up": 0.01})
-    left, middle, right = figures.draw(
-        "error_at_time", {"error_at_time": table, "error_at_time_certified": certified}
-    ).axes
+    left, right = figures.draw("error_at_time", {"error_at_time": table, "error_at_time_certified": certified}).axes
     for panel, shown in ((left, where(table, time=4, m_over_dr=8)), (right, where(certified, time=4))):
         bounds = [line for line in panel.lines if line.get_linestyle() == "--" and len(line.get_xdata())]
         for kappa, bound in zip((1.5, 3), bounds, strict=True):
@@ -455,9 +452,13 @@ def test_error_at_time_shows_squared_errors_and_the_theorems_bound():
             # α√d/κ² at d = 25.
             ends = np.array([1e-6, 1e-3])
             same(pd.Series(bound.get_ydata(), bound.get_xdata()), pd.Series(ends * 5 / kappa**2, ends))
-    for per, time in itertools.product((2, 8), (1, 4)):
-        shown = where(table, m_over_dr=per, time=time, kappa=1.5)
-        same(curve(middle, f"m = {per}dr, time {time}"), geometric(shown, "alpha", "squared_error"))
+    grid = figures.draw("error_by_measurements", {"error_at_time": table}).axes
+    for (axes, time), per in itertools.product(zip(grid, (1, 4), strict=True), (2, 8)):
+        means = geometric(where(table, m_over_dr=per, time=time, kappa=1.5), "alpha", "squared_error")
+        same(curve(axes, f"m = {per}dr"), means)
+        slope = np.polyfit(np.log(means.index), np.log(means), 1)[0]
+        written = [text.get_text() for text in axes.texts]
+        assert any(text.startswith(f"m = {per}dr: α^{slope:.2f}".replace("-", "−")) for text in written), written
 
 
 def test_window_shows_the_test_error_and_the_windows_ends():
@@ -573,28 +574,44 @@ def test_rank_one_dynamics_shows_what_each_inequality_needs():
         same(curve(right, label), mean(shown, "m", "over_low"))
 
 
-def test_rank_r_dynamics_shows_constants_growth_dominance_and_rates():
-    values = ("angle_constant", "angle_plain", "error_growth", "dominance", "signal_over_bound")
-    rates = ("rate_over_bound", "rate_over_unit_bound", "least_rate_over_bound")
+def along_rank_r():
+    values = ("angle_constant", "angle_plain", "error_growth", "dominance", "least_rate_over_bound")
     axes = {"split": ["planted", "random"], "kappa": [1.0, 4.0], "alpha": [1e-2, 1e-4], "m": [10**4, 10**6], **RUNS}
-    table = crossed((*values, *rates), **axes).assign(regime="certified")
-    table["m_over_dr"], table["log_start"] = table["m"] / 40, np.log(20 / table["alpha"])
-    angle, growth, dominance, rate = figures.draw("rank_r_dynamics", {"rank_r_dynamics": table}).axes
+    table = crossed(values, **axes).assign(regime="certified")
+    return table.assign(m_over_dr=table["m"] / 40, log_start=np.log(20 / table["alpha"]))
+
+
+def test_rank_r_dynamics_shows_growth_dominance_and_rates_by_condition_number():
+    table = along_rank_r()
+    grid = np.reshape(figures.draw("rank_r_dynamics", {"rank_r_dynamics": table}).axes, (3, 2))
+    for row, value, bound in zip(grid, ("error_growth", "dominance", judged_rate()), (4, 1, 1), strict=True):
+        ends = []
+        for (axes, kappa), alpha in itertools.product(zip(row, (1.0, 4.0), strict=True), (1e-2, 1e-4)):
+            means = mean(where(table, split="planted", kappa=kappa, alpha=alpha), "m_over_dr", value)
+            same(curve(axes, "α = " + {1e-2: "0.01", 1e-4: "10⁻⁴"}[alpha]), means)
+            assert level(axes, "margin") == bound
+            ends.append(means.iloc[-1])
+        for axes, there in zip(row, (ends[:2], ends[2:]), strict=True):
+            extreme = max(there) if value == "error_growth" else min(there)
+            said = [float(number) for number in re.findall(r"\d+\.\d+", axes.get_title())]
+            assert said == [pytest.approx(extreme, rel=1e-2)]
+
+
+def test_rank_r_angle_shows_the_constant_as_printed_and_as_the_proof_has_it():
+    table = along_rank_r()
+    printed, repaired = figures.draw("rank_r_angle", {"rank_r_dynamics": table}).axes
     planted = where(table, split="planted")
-    for kappa in (1.0, 4.0):
-        for m, text in ((10**4, "10000"), (10**6, "10⁶")):
-            shown = where(planted, kappa=kappa, m=m)
-            same(curve(angle, f"κ = {kappa:g}, m = {text}"), geometric(shown, "log_start", "angle_constant"))
+    for (axes, value), kappa, m in itertools.product(
+        ((printed, "angle_constant"), (repaired, "angle_plain")), (1.0, 4.0), (10**4, 10**6)
+    ):
+        label = f"κ = {kappa:g}, m = " + {10**4: "10000", 10**6: "10⁶"}[m]
+        same(curve(axes, label), geometric(where(planted, kappa=kappa, m=m), "log_start", value))
+        assert [text.get_text() for text in axes.texts].count(f"κ = {kappa:g}") == 1
     means = geometric(where(planted, kappa=1.0, m=10**6), "log_start", "angle_constant")
     first = (means.index[0], means.iloc[0])
-    drawn_law(angle, "∝ log(d/α)", first, 1)
-    drawn_law(angle, "margin: exponent", first, margin("thm42-angle"))
-    for panel, value in ((growth, "error_growth"), (dominance, "dominance"), (rate, judged_rate())):
-        for kappa, alpha in itertools.product((1.0, 4.0), (1e-2, 1e-4)):
-            shown = where(planted, kappa=kappa, alpha=alpha)
-            label = f"κ = {kappa:g}, α = " + {1e-2: "0.01", 1e-4: "10⁻⁴"}[alpha]
-            same(curve(panel, label), mean(shown, "m_over_dr", value))
-    assert [level(panel, "margin") for panel in (growth, dominance, rate)] == [4, 1, 1]
+    drawn_law(printed, "∝ log(d/α)", first, 1)
+    drawn_law(printed, "margin: exponent", first, margin("thm42-angle"))
+    assert level(repaired, "margin") == margin("thm42-angle-repaired")
 
 
 def judged_rate():
@@ -815,18 +832,47 @@ def test_race_shows_the_median_passes_to_every_tolerance_and_names_each_curve_at
         assert stalled.get_xydata().tolist() == [[pytest.approx(1e3), 50]]
 
 
-def test_race_thresholds_shows_the_median_at_three_errors_and_the_range_at_the_largest():
-    errors = {20: 0.8, 40: 0.3, 60: 0.01, 80: 0.001, 100: 1e-4}
-    table = crossed(("elapsed",), m=list(errors), **RUNS).assign(d=10, rank=2, status="budget", alpha=1e-6)
-    table["test_error"] = table["m"].map(errors)
-    (axes,) = figures.draw("race_thresholds", {"race_samples_r": table}).axes
-    points = {line.get_marker(): line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 1}
-    for marker, crossing in (
-        ("o", np.interp(np.log(10), -np.log([0.3, 0.01]), np.log([40, 60]))),
-        ("s", np.log(60)),
-        ("^", np.log(80)),
+def race_samples(scale=1.0, alpha=1e-6):
+    """Return runs whose error falls through every level of the race's figure, at measurements that scale."""
+    errors = {20: 0.8, 40: 0.3, 60: 0.01, 80: 0.001, 100: 1e-4, 120: 1e-8}
+    table = crossed(("elapsed",), m=list(errors), **RUNS).assign(d=10, rank=2, status="budget", alpha=alpha)
+    return table.assign(test_error=table["m"].map(errors), m=scale * table["m"])
+
+
+def test_race_thresholds_shows_medians_by_error_and_the_margins_of_ratios():
+    # Each method's own size, so that a margin by another one's m* lies nowhere else.
+    scales = {name: 1 + 0.07 * place for place, name in enumerate(SAMPLES)}
+    tables = {name: race_samples(scale) for name, scale in scales.items()}
+    for name, (table, where_in) in EXACT.items():
+        rows = race_samples(scales[name], **where_in)
+        tables[table] = pd.concat([tables[table], rows]) if table in tables else rows
+    (axes,) = figures.draw("race_thresholds", tables).axes
+    points = {
+        (line.get_marker(), line.get_ydata()[0]): line.get_xdata()[0]
+        for line in axes.lines
+        if len(line.get_xdata()) == 1
+    }
+    for (place, name), (marker, crossing) in itertools.product(
+        enumerate(SAMPLES),
+        {"o": np.exp(np.interp(np.log(10), -np.log([0.3, 0.01]), np.log([40, 60]))), "s": 60, "^": 80}.items(),
     ):
-        assert points[marker] == pytest.approx(np.exp(crossing) / 20)
+        assert points[marker, place] == pytest.approx(scales[name] * crossing / 20)
+    places = {label.get_text(): place for place, label in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)}
+    marks = {
+        (line.get_marker(), line.get_ydata()[0], line.get_xdata()[0])
+        for line in axes.lines
+        if line.get_marker() in "<>"
+    }
+    expected = [
+        ("race-exact-search", "<", "race_samples_search", "race_samples_small", 1e-6),
+        ("race-exact-least-trace", "<", "race_samples_least_trace", "race_samples_small", 1e-6),
+        ("race-threshold-search", "<", "race_samples_search", "race_samples_small", 0.01),
+        ("race-threshold-preconditioning", ">", "race_samples_damped", "race_samples_full", 0.1),
+    ]
+    for claim, marker, own, other, error in expected:
+        there = np.exp(find_thresholds(race_samples(scales[other]), "rank", error).logs.mean()) / 20
+        wanted = (marker, places[SAMPLES[own]] + 0.38, margin(claim) * there)
+        assert sum(one[0] == marker and np.allclose(one[1:], wanted[1:]) for one in marks) == 1, claim
 
 
 def test_race_rank_thresholds_shows_means_by_rank_and_the_search_beside_descent():
@@ -1005,16 +1051,43 @@ def test_incremental_shows_eigenvalues_distances_and_their_fall():
 # Noise and outliers.
 
 
-def test_early_stopping_shows_errors_and_what_stopping_loses():
+def stops():
     values = ("best_error", "end_error", "stopped_over_best", "end_over_best")
-    table = crossed(values, noise=[0.05, 0.2, 0.5], width=["r", "2r", "d"], **RUNS).assign(d=20, rank=2, m=200)
-    left, right = figures.draw("early_stopping", {"early_stopping": table}).axes
-    own = where(table, width="d")
-    same(curve(left, "width d, best of the run"), geometric(own, "noise", "best_error"))
-    same(curve(left, "width d, end of the run"), geometric(own, "noise", "end_error"))
-    same(curve(right, "width d, hold-out's stop"), geometric(own, "noise", "stopped_over_best"))
-    same(curve(right, "width d, end"), geometric(own, "noise", "end_over_best"))
-    assert level(right, "margin") == margin("ding22-holdout")
+    table = crossed(values, noise=[0.05, 0.2, 0.5], width=["r", "2r", "d"], **RUNS)
+    return table.assign(d=20, rank=2, m=200)
+
+
+def test_early_stopping_shows_what_stopping_and_not_stopping_lose():
+    table = stops()
+    stopped, end = figures.draw("early_stopping", {"early_stopping": table}).axes
+    for axes, column in ((stopped, "stopped_over_best"), (end, "end_over_best")):
+        # Widths are drawn beside one another.
+        for width, shift in (("r", 1 / 1.05), ("2r", 1), ("d", 1.05)):
+            same(curve(axes, f"width {width}"), shifted(geometric(where(table, width=width), "noise", column), shift))
+        assert level(axes, "margin") == margin("ding22-holdout")
+        largest = max(geometric(where(table, width=width), "noise", column).max() for width in ("r", "2r", "d"))
+        (said,) = re.findall(r"at most ([\d.]+) times", axes.get_title())
+        assert largest <= float(said) <= 1.01 * largest
+
+
+def test_best_errors_shows_the_rate_in_the_noise_and_what_width_costs():
+    table = stops()
+    left, right = figures.draw("best_errors", {"early_stopping": table}).axes
+    for width, shift in (("r", 1 / 1.05), ("2r", 1), ("d", 1.05)):
+        same(curve(left, f"width {width}"), shifted(geometric(where(table, width=width), "noise", "best_error"), shift))
+    means = shifted(geometric(where(table, width="d"), "noise", "best_error"), 1.05)
+    slope = 1 - margin("noise-rate")
+    drawn_law(left, "margin: exponent of width d", (means.index[0], means.iloc[0]), slope)
+    narrow = geometric(where(table, width="r"), "noise", "best_error")
+    for width, shift in (("2r", 1), ("d", 1.05)):
+        ratio = geometric(where(table, width=width), "noise", "best_error") / narrow
+        same(curve(right, f"width {width}"), shifted(ratio, shift))
+    assert level(right, "margin: within a factor") == margin("ding22-width-free")
+    keys = ["noise", "target", "ensemble"]
+    wide, thin = (where(table, width=width).set_index(keys)["best_error"] for width in ("d", "r"))
+    low, high = whiskers(right, "width d")
+    same(low, shifted((wide / thin).groupby("noise").min(), 1.05))
+    same(high, shifted((wide / thin).groupby("noise").max(), 1.05))
 
 
 def test_outliers_shows_the_errors_of_both_losses():

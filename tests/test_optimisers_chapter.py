@@ -373,18 +373,34 @@ def test_optimiser_start_shows_ends_over_alpha_and_over_m():
     assert "2.5·dr under descent,\n5·dr" in right.get_title()
 
 
-def test_optimiser_any_start_shows_shares_by_variant_and_length():
-    names = ["muon_large", "polar_large", "muon_nesterov", "muon_after", "muon_small", "signum", "normalised_momentum"]
-    table = crossed_over(5, ["x"], method=names, d=[12], rank=[1])
+def test_optimiser_any_start_shows_shares_by_variant():
+    names = ["polar_large", "muon_large", "muon_nesterov", "muon_after", "muon_small", "signum", "normalised_momentum"]
+    table = crossed_over(5, ["x"], method=names, d=[12, 14], rank=[1])
     table["recovered"] = ((table["method"] == "muon_large") | (table["ensemble"] == 0)).astype(float)
-    lengths = crossed_over(6, ["x"], d=[12], iterations=[150, 300, 1000])
+    table.loc[(table["d"] == 14) & (table["method"] != "muon_large"), "recovered"] = 0
+    left, right = draw("optimiser_any_start", {"optimiser_any_start": table}).axes
+    for axes, d, others in ((left, 12, 1 / 3), (right, 14, 0)):
+        shares = next(line for line in axes.lines if line.get_label() == "r = 1")
+        np.testing.assert_allclose(shares.get_xdata(), [1, *[others] * 6])
+        np.testing.assert_allclose(shares.get_ydata(), range(7))
+        title = f"d = {d}: with momentum at least 100% of\nthe draws recover X*, without it at most {others:.0%}"
+        assert axes.get_title() == title
+        marks = {line.get_marker(): line.get_xdata()[0] for line in axes.lines if line.get_marker() in "<>"}
+        assert marks == {
+            ">": margin("optimisers-any-start"),
+            "<": margin("optimisers-any-start-nesterov"),
+        }
+    assert [tick.get_text() for tick in left.get_yticklabels()][:2] == ["β = 0.9, step 0.1", "signum, β = 0.9"]
+
+
+def test_optimiser_anneal_shows_shares_by_the_length_of_the_schedule():
+    lengths = crossed_over(6, ["x"], d=[12], iterations=[150, 300, 1000]).assign(rank=1)
     lengths["recovered"] = (lengths["iterations"] > 300).astype(float)
-    left, right = draw("optimiser_any_start", {"optimiser_any_start": table, "optimiser_anneal": lengths}).axes
-    drawn_shares = next(line for line in left.lines if line.get_label() == "d = 12, r = 1").get_xdata()
-    np.testing.assert_allclose(drawn_shares, [1, *[1 / 3] * 6])
-    assert "at least 100% of the draws recover X*,\nwithout it at most 33%" in left.get_title()
-    assert curve(right, "d = 12").to_dict() == {150: 0, 300: 0, 1000: 1}
-    assert level(right, "margin") == margin("optimisers-any-start-slow")
+    (axes,) = draw("optimiser_anneal", {"optimiser_anneal": lengths}).axes
+    assert curve(axes, "d = 12").to_dict() == {150: 0, 300: 0, 1000: 1}
+    assert level(axes, "margin") == margin("optimisers-any-start-slow")
+    assert axes.get_title().startswith("a step that falls over 150 iterations recovers X* in 0%")
+    assert axes.get_title().endswith("over 1000 in 100%")
 
 
 def test_optimiser_steps_shows_drifts_and_floors():

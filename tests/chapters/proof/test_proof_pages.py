@@ -8,7 +8,11 @@ from algoreg.chapters.proof import ledger as proof
 from algoreg.reporting import figures
 
 TABLES = ("rip", "isometry_lemmas", "rank_one_dynamics", "rank_r_dynamics", "dynamics_course")
-FIGURES = {name: name for name in TABLES} | {"dynamics_signal": "dynamics_course", "dynamics_angle": "dynamics_course"}
+FIGURES = {name: name for name in TABLES} | {
+    "dynamics_signal": "dynamics_course",
+    "dynamics_angle": "dynamics_course",
+    "rank_r_angle": "rank_r_dynamics",
+}
 
 
 @pytest.fixture(scope="module")

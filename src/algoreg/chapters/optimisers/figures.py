@@ -143,51 +143,78 @@ def optimiser_start(tables, claims):
     return finish(figure, note, caption=caption(sizes(starts, "d", "m_over_dr"), sizes(samples, "alpha")))
 
 
-@drawing
-def optimiser_any_start(tables, claims):
-    """Draw the share of runs that recover X* from α = 1 by variant, and over the length of the anneal."""
-    figure, (left, right) = panels(2, height=4.4)
-    table, lengths = tables["optimiser_any_start"], tables["optimiser_anneal"]
-    names = list(dict.fromkeys(table["method"]))
-    kinds = sorted(set(zip(table["d"], table["rank"], strict=True)))
-    for (d, rank), colour, marker in zip(kinds, COLOURS, MARKERS, strict=False):
-        own = table[(table["d"] == d) & (table["rank"] == rank)]
-        shares = own.groupby("method")["recovered"].mean().reindex(names)
-        # Above one another, as shares are often alike.
-        rows = np.arange(len(names)) + 0.13 * (kinds.index((d, rank)) - (len(kinds) - 1) / 2)
-        left.plot(shares, rows, marker, color=colour, markersize=4.5, label=f"d = {d}, r = {rank}")
-    left.set_yticks(range(len(names)), [label(name) for name in names])
-    left.invert_yaxis()
+def _shares(axes, table, names, claims):
+    """Draw the share of draws that each variant recovers at one d, by rank, and the margin of every variant's claim."""
+    ranks = sorted(table["rank"].unique())
+    for place, (rank, colour, marker) in enumerate(zip(ranks, COLOURS, MARKERS, strict=False)):
+        shares = table[table["rank"] == rank].groupby("method")["recovered"].mean().reindex(names)
+        # Below one another, because shares are often alike.
+        rows = np.arange(len(names)) + 0.2 * (place - (len(ranks) - 1) / 2)
+        axes.plot(shares, rows, marker, color=colour, markersize=4.5, label=f"r = {rank}")
+    text = "margin of its claim (◁ below, ▷ above)"
     for claim in claims.values():
         method = claim["estimand"].get("where", {}).get("method")
         if method in names:
-            row = names.index(method)
-            left.plot([claim["margin"]] * 2, [row - 0.35, row + 0.35], color="black", linewidth=1.2)
-    left.plot([], [], color="black", linewidth=1.2, label="margin of its claim")
-    main = table[table["method"] == "muon_large"].groupby(["d", "rank"])["recovered"].mean()
-    without = table[table["method"] == "polar_large"].groupby(["d", "rank"])["recovered"].mean()
-    left.set_title(
-        f"with momentum at least {main.min():.0%} of the draws recover X*,\nwithout it at most {without.max():.0%}"
+            style = {"color": "black", "markersize": 5.5, "markerfacecolor": "white", "linestyle": "none"}
+            marker = "<" if claim["direction"] == "below" else ">"
+            axes.plot([claim["margin"]], [names.index(method)], marker, label=text, **style)
+            text = None
+    means = table.groupby(["method", "rank"])["recovered"].mean()
+    axes.set_title(
+        f"d = {table['d'].iloc[0]}: with momentum at least {means['muon_large'].min():.0%} of\n"
+        f"the draws recover X*, without it at most {means['polar_large'].max():.0%}"
     )
-    left.set_xlim(-0.05, 1.05)
-    describe(left, "", xlabel="share of draws with an error below 0.01")
-    for (d, own), colour, marker in zip(lengths.groupby("d"), COLOURS, MARKERS, strict=False):
-        shares = own.groupby("iterations")["recovered"].mean()
-        right.plot(shares.index, shares, color=colour, marker=marker, markersize=5, label=f"d = {d}")
-    margin_level(right, claims["optimisers-any-start-slow"], "at 300 iterations")
-    right.set_ylim(-0.05, 1.05)
-    shares = lengths.groupby("iterations")["recovered"].mean()
-    right.set_title(
-        f"over {shares.index[0]:g} iterations {shares.iloc[0]:.0%} of the draws recover X*,\nover {shares.index[-1]:g} {shares.iloc[-1]:.0%}"
+    axes.set_xlim(-0.05, 1.05)
+    describe(axes, "", xlabel="share of draws with an error below 0.01")
+
+
+LARGE_START = "initialisation: αG with α = 1, the size of U*; m = 2.5dr"
+
+
+@drawing
+def optimiser_any_start(tables, claims):
+    """Draw the share of draws that every variant of large annealed steps recovers from α = 1, by d and rank."""
+    table = tables["optimiser_any_start"]
+    # The two that recover X* by their claims, then those that lack a part of the first.
+    names = sorted(dict.fromkeys(table["method"]), key=lambda name: name not in ("muon_large", "signum"))
+    kinds = [part for _, part in table.groupby("d")]
+    figure, grid = panels(len(kinds), sharey=True)
+    for axes, part in zip(grid, kinds, strict=True):
+        _shares(axes, part, names, claims)
+    grid[0].set_yticks(range(len(names)), [label(name) for name in names])
+    grid[0].invert_yaxis()
+    note = f"β: momentum; each row names in what it differs from polar steps with β = 0.9 and a first step of 0.1; {LARGE_START}"
+    return finish(figure, note, caption=sizes(table, "d", "rank"))
+
+
+@drawing
+def optimiser_anneal(tables, claims):
+    """Draw the share of draws that polar steps with momentum recover from α = 1, by the iterations over which the step
+    falls.
+    """
+    table = tables["optimiser_anneal"]
+    figure, (axes,) = panels(width=5.6)
+    for (d, runs), colour, marker in zip(table.groupby("d"), COLOURS, MARKERS, strict=False):
+        shares = runs.groupby("iterations")["recovered"].mean()
+        axes.plot(shares.index, shares, color=colour, marker=marker, markersize=5, label=f"d = {d}")
+    margin_level(axes, claims["optimisers-any-start-slow"], "at 300 iterations")
+    axes.set_ylim(-0.05, 1.05)
+    shares = table.groupby("iterations")["recovered"].mean()
+    first, last = shares.index[[0, -1]]
+    title = (
+        f"a step that falls over {first:g} iterations recovers X* in {shares[first]:.0%} of the draws,\n"
+        f"one that falls over {last:g} in {shares[last]:.0%}"
     )
+    xlabel = "iterations over which the step falls"
     describe(
-        right,
+        axes,
         "x",
-        lengths["iterations"].unique(),
-        xlabel="iterations over which the step falls",
-        ylabel="share of draws",
+        table["iterations"].unique(),
+        xlabel=xlabel,
+        ylabel="share of draws with an error below 0.01",
+        title=title,
     )
-    return finish(figure, "initialisation: αG with α = 1, the size of U*; m = 2.5dr", caption=sizes(table, "d", "rank"))
+    return finish(figure, LARGE_START, caption=sizes(table, "d", "rank"))
 
 
 @drawing

@@ -5,7 +5,7 @@ import numpy as np
 from algoreg.chapters.li2018 import theorem_11_window, theorem_42_bounds
 from algoreg.numerics.theory import geometric_spectrum, symmetric_dimension
 from algoreg.reporting.charts.bracket import BRACKET, bracket, bracketed
-from algoreg.reporting.charts.course import course
+from algoreg.reporting.charts.course import course, points
 from algoreg.reporting.charts.law import grows, law, margin_level, margin_levels, margin_slope, through
 from algoreg.reporting.charts.panels import PAGE, describe, finish, name_ends, panels, share_legend, two_and_one
 from algoreg.reporting.charts.style import COLOURS
@@ -13,6 +13,8 @@ from algoreg.reporting.charts.text import LETTERS, caption, draws, isometry_brac
 from algoreg.reporting.figures import drawing
 
 BAND = "line: mean of runs; band: smallest to largest run"
+# Matplotlib's marks o, s, ^ and D, as a note names them.
+MARKS = ("●", "■", "▲", "◆")
 # Ratios of δ needed to δ had are judged against this.
 NEEDED = "needed over had"
 
@@ -174,66 +176,108 @@ def rank_one_dynamics(tables, claims):
     return finish(figure, note, caption=f"Means over {draws(table)}")
 
 
-def _angle(axes, planted, claim):
-    """Draw the angle's constant against log(d/α), with its exponent and that of the margin."""
-    certified, title = planted[planted["regime"] == "certified"], ""
-    # Beside panels where the first colours are those of α.
-    for (kappa, runs), line, colour in zip(certified.groupby("kappa"), ("-", ":"), COLOURS[4:6], strict=False):
-        for (m, here), marker in zip(runs.groupby("m"), "os^D", strict=False):
-            label = f"κ = {kappa:g}, m = {number(m)}"
-            means = law(axes, here, "log_start", "angle_constant", colour, label, marker, linestyle=line)
-        # The judged line: κ = 1 at the largest m.
-        if kappa == certified["kappa"].min():
-            through(axes, means, lambda log: log, "∝ log(d/α)")
-            margin_slope(axes, means, claim)
-            title = grows("the angle's constant C grows", "log(d/α)", means)
-    ylabel = "C in sin∠(Z_t, U*) ≤ Cηρt, largest over t"
-    texts = {"xlabel": "log(d/α)", "ylabel": ylabel, "title": title}
-    describe(axes, "xy", planted["log_start"].unique(), **texts)
+# What Theorem 4.2 and Proposition 4.3 bound: the column, its claim, what a title says of it, its name and log axes.
+BOUNDED = (
+    (
+        "error_growth",
+        "thm42-error-bounded",
+        "at the largest m the error grows\n{}-fold at most",
+        "error over its first, largest",
+        "xy",
+    ),
+    (
+        "dominance",
+        "thm42-signal-dominates",
+        "at the largest m the signal is\nat least {} times the error",
+        "signal over error, least",
+        "x",
+    ),
+    (
+        "least_rate_over_bound",
+        "prop43-linear-rate",
+        "at the largest m the slowest step\nhas at least {} times the proposition's rate",
+        "slowest step's rate / (η/8κ)",
+        "xy",
+    ),
+)
+
+
+def _bounded(axes, runs, value, claim, log):
+    """Draw a quantity that a claim bounds over m/dr, by α; return the mean at the largest m that is next to the bound."""
+    ends = []
+    for (alpha, here), colour in zip(sorted(runs.groupby("alpha"), reverse=True), COLOURS, strict=False):
+        label = f"α = {number(alpha)}"
+        kept = course(axes, here[here[value].notna()], "m_over_dr", value, colour, label, geometric=False, marker="o")
+        ends += [kept["mean"].iloc[-1]] if len(kept) else []
+    margin_level(axes, claim, claim["source"])
+    describe(axes, log, xlabel="measurements, m/dr")
+    return (max if claim["direction"] == "below" else min)(ends, default=np.nan)
 
 
 @drawing
 def rank_r_dynamics(tables, claims):
-    """Draw Theorem 4.2's constants and Proposition 4.3's rate against m/dr,
-    and the angle's constant against log(d/α).
+    """Draw the error's growth, the signal over the error and the slowest rate against m/dr, by κ and α, with the bounds
+    of Theorem 4.2 and Proposition 4.3.
     """
     table = tables["rank_r_dynamics"]
     planted = table[table["split"] == "planted"]
-    figure, grid = panels(2, 2, height=4.2)
-    _angle(grid[0], planted, claims["thm42-angle"])
-    growth = ("error_growth", "the error grows {}-fold on average at most", "largest ‖E_t‖ / ‖E_0‖ up to T₁", "xy")
-    signal = (
-        "dominance",
-        "the signal is on average {} times the error at least",
-        "least σ_min(U*ᵀZ_t) / ‖E_t‖ for 1 ≤ t ≤ T₁",
-        "x",
+    kappas = sorted(planted["kappa"].unique())
+    figure, grid = panels(len(kappas), len(BOUNDED), height=2.6, sharey="row")
+    for row, (value, claim, said, ylabel, log) in zip(np.reshape(grid, (len(BOUNDED), -1)), BOUNDED, strict=True):
+        for axes, kappa in zip(row, kappas, strict=True):
+            end = _bounded(axes, planted[planted["kappa"] == kappa], value, claims[claim], log)
+            towards = "up" if claims[claim]["direction"] == "below" else "down"
+            axes.set_title(f"κ = {kappa:g}: {said.format(rounded(end, 4, towards))}")
+        row[0].set_ylabel(ylabel)
+        share_legend(row)
+    note = (
+        "error ‖E_t‖ and signal σ_min(U*ᵀZ_t) up to T₁ = κ log(d/α)/η, titles: means of runs; "
+        f"runs on which Prop. 4.3's conditions fail have no rate; {BAND}"
     )
-    rate = (
-        "least_rate_over_bound",
-        "the slowest step has on average {} times the rate",
-        "slowest step's rate / (η/8κ)",
-        "xy",
-    )
-    for axes, (value, title, ylabel, log), claim in (
-        (grid[1], growth, claims["thm42-error-bounded"]),
-        (grid[2], signal, claims["thm42-signal-dominates"]),
-        (grid[3], rate, claims["prop43-linear-rate"]),
-    ):
-        ends = []
-        for (kappa, runs), line in zip(planted.groupby("kappa"), ("-", ":"), strict=False):
-            for (alpha, here), colour in zip(sorted(runs.groupby("alpha"), reverse=True), COLOURS, strict=False):
-                options = {"geometric": False, "marker": "o", "linestyle": line, "linewidth": 1}
-                label = f"κ = {kappa:g}, α = {number(alpha)}"
-                kept = course(axes, here[here[value].notna()], "m_over_dr", value, colour, label, **options)
-                ends += [kept["mean"].iloc[-1]] if len(kept) else []
-        margin_level(axes, claim, claim["source"])
-        pick, towards = (max, "up") if claim["direction"] == "below" else (min, "down")
-        title = f"{title.format(rounded(pick(ends, default=np.nan), 4, towards))}\nat the largest m"
-        describe(axes, log, xlabel="measurements, m/dr", ylabel=ylabel, title=title)
+    return finish(figure, note, caption=_rank_r_setting(table))
+
+
+def _rank_r_setting(table):
+    """Return the sizes of the runs of rank r, for a caption."""
     first = table.iloc[0]
     d = round(np.exp(first["log_start"]) * first["alpha"])
-    said = f"d = {d}, r = {round(first['m'] / first['m_over_dr'] / d)}, {draws(table)}"
-    return finish(figure, f"{BAND}; runs on which Prop. 4.3's conditions fail have no rate", columns=2, caption=said)
+    return f"d = {d}, r = {round(first['m'] / first['m_over_dr'] / d)}, {draws(table)}"
+
+
+@drawing
+def rank_r_angle(tables, claims):
+    """Draw the angle's constant of Theorem 4.2 against log(d/α), as printed and as the theorem's proof has it."""
+    table = tables["rank_r_dynamics"]
+    certified = table[(table["split"] == "planted") & (table["regime"] == "certified")]
+    figure, (printed, repaired) = panels(2, height=3.6)
+    ends = []
+    for axes, value in ((printed, "angle_constant"), (repaired, "angle_plain")):
+        names = {}
+        for (kappa, runs), colour in zip(certified.groupby("kappa"), COLOURS, strict=False):
+            for (m, here), marker in zip(runs.groupby("m"), "os^D", strict=False):
+                label = f"κ = {kappa:g}, m = {number(m)}"
+                means = points(axes, here, "log_start", value, colour, label, marker)["mean"]
+                names[label] = ""
+            names[label] = f"κ = {kappa:g}"
+            # The printed claim is judged at κ = 1 and the largest m.
+            if value == "angle_constant" and kappa == certified["kappa"].min():
+                through(axes, means, lambda log: log, "∝ log(d/α)")
+                margin_slope(axes, means, claims["thm42-angle"])
+                title = grows("as printed, ρ = √r·δ/(κ log(d/α)):\nC grows", "log(d/α)", means)
+        ends.append((axes, names))
+    largest = certified.groupby(["m", "kappa", "alpha"])["angle_plain"].mean().max()
+    margin_level(repaired, claims["thm42-angle-repaired"])
+    ticks = certified["log_start"].unique()
+    describe(printed, "xy", ticks, xlabel="log(d/α)", ylabel="C in sin∠(Z_t, U*) ≤ Cηρt, largest over t", title=title)
+    title = f"as the proof has it, ρ = √r·δ:\nC is {rounded(largest, 3, 'up')} at most, on average"
+    describe(repaired, "xy", ticks, xlabel="log(d/α)", title=title)
+    for axes, names in ends:
+        name_ends(axes, names)
+    marks = ", ".join(
+        f"{name} m = {number(m)}" for name, m in zip(MARKS, sorted(certified["m"].unique()), strict=False)
+    )
+    note = f"points: geometric mean of runs; bars: smallest to largest run; {marks}"
+    return finish(figure, note, caption=_rank_r_setting(table))
 
 
 TIME = "time, η·t"

@@ -5,15 +5,17 @@ by the share of labels far off, and of convex programmes.
 import numpy as np
 
 from algoreg.claims.thresholds import find_thresholds
-from algoreg.reporting.charts.course import bars, summary
-from algoreg.reporting.charts.law import law, margin_level
-from algoreg.reporting.charts.panels import describe, finish, panels
+from algoreg.reporting.charts.course import bars, dodged, points, summary
+from algoreg.reporting.charts.law import grows, law, margin_level, through
+from algoreg.reporting.charts.panels import describe, finish, name_ends, panels
 from algoreg.reporting.charts.style import COLOURS
-from algoreg.reporting.charts.text import SPREAD, margin_text, number, rounded, signed, sizes
+from algoreg.reporting.charts.text import SPREAD, margin_text, number, rounded, sizes
 from algoreg.reporting.figures import drawing
 
-WIDTHS = ("r", "2r", "d")
-ENDS = {"best_error": ("best of the run", "o"), "end_error": ("end of the run", "^")}
+# The widths of the factor, with their marks.
+WIDTHS = {"r": "o", "2r": "s", "d": "^"}
+NOISE = "noise σ over the observations' size"
+NOTE = f"width: columns of the factor U; {SPREAD}"
 PROGRAMMES = {
     "flattest": ("flattest: W = (1/m) Σ Aᵢ²", COLOURS[0], "o"),
     "trace": ("least trace: W = I", COLOURS[1], "s"),
@@ -22,53 +24,71 @@ PROGRAMMES = {
 LOSSES = {"squared": ("squared loss", COLOURS[1], "s"), "absolute": ("absolute loss", COLOURS[0], "o")}
 
 
-def _errors(axes, table, claim):
-    """Draw best and last errors over the noise, by width."""
-    best, (wide, narrow), noise = {}, claim["estimand"]["pair"], claim["estimand"]["where"]["noise"]
-    for width, colour in zip(WIDTHS, COLOURS, strict=False):
-        own = table[table["width"] == width]
-        for column, (label, marker) in ENDS.items():
-            style = {"linestyle": "--", "markerfacecolor": "white"} if column == "end_error" else {}
-            means = law(axes, own, "noise", column, colour, f"width {width}, {label}", marker, **style)
-            best |= {width: means.get(noise, np.nan)} if column == "best_error" else {}
-    describe(axes, "xy", table["noise"].unique(), xlabel="noise σ over the observations' size", ylabel="relative error")
-    ratio = signed(best[wide] / best[narrow])
-    axes.set_title(f"noise {noise:g}: the best error of width {wide}\nis {ratio} times that of width {narrow}")
+@drawing
+def early_stopping(tables, claims):
+    """Draw what stopping by held-out observations costs over the best error of the run, beside running to the end."""
+    table, claim = tables["early_stopping"], claims["ding22-holdout"]
+    figure, grid = panels(2, height=3.6, sharey=True)
+    for axes, (column, said) in zip(
+        grid,
+        {"stopped_over_best": "stopped by held-out observations", "end_over_best": "run to the end"}.items(),
+        strict=True,
+    ):
+        worst = 0.0
+        for (width, marker), colour in zip(WIDTHS.items(), COLOURS, strict=False):
+            rows = dodged(table[table["width"] == width], "noise", list(WIDTHS).index(width), len(WIDTHS), 1.05)
+            kept = points(axes, rows, "noise", column, colour, f"width {width}", marker)
+            worst = max([worst, *kept["mean"]])
+        margin_level(axes, claim)
+        times = rounded(worst, 3, "up")
+        title = f"{said} the error is on average\nat most {times} times the run's best, at any width"
+        describe(axes, "xy", table["noise"].unique(), xlabel=NOISE, title=title)
+    grid[0].set_ylabel("error over the run's best")
+    for axes in grid:
+        name_ends(axes, {f"width {width}": f"width {width}" for width in WIDTHS})
+    return finish(figure, NOTE, caption=sizes(table, "d", "rank", "m_over_dr"))
 
 
-def _stops(axes, table, claims):
-    """Draw the errors at the hold-out's stop and at the end over the best of the same run."""
-    judged, worst = claims["ding22-holdout"]["estimand"]["where"]["width"], {}
-    for width, colour in zip(WIDTHS, COLOURS, strict=False):
-        own = table[table["width"] == width]
-        for column, label, style in (
-            ("stopped_over_best", "hold-out's stop", {}),
-            ("end_over_best", "end", {"linestyle": "--", "markerfacecolor": "white"}),
-        ):
-            kept = summary(own, "noise", column)
-            bars(axes, kept.index, kept, colour, f"width {width}, {label}", **style)
-            if width in judged:
-                worst[label] = np.fmax.reduce([worst.get(label, np.nan), *kept["mean"]])
-    margin_level(axes, claims["ding22-holdout"])
-    describe(
-        axes,
-        "xy",
-        table["noise"].unique(),
-        xlabel="noise σ over the observations' size",
-        ylabel="error over the best one",
-    )
-    said = ", ".join(f"{label} {rounded(value, 3, 'up')}" for label, value in worst.items())
-    axes.set_title(f"error over the best one, on average at most:\n{said}")
+def _in_proportion(axes, table, claim):
+    """Draw the best errors over the noise by width, and the slopes at the margin of the exponent."""
+    (judged,), expected = claim["estimand"]["where"]["width"], claim["estimand"]["expected"]
+    for (width, marker), colour in zip(WIDTHS.items(), COLOURS, strict=False):
+        rows = dodged(table[table["width"] == width], "noise", list(WIDTHS).index(width), len(WIDTHS), 1.05)
+        means = law(axes, rows, "noise", "best_error", colour, f"width {width}", marker)
+        if width == judged:
+            text = f"margin: exponent of width {width} within {claim['margin']:g} of {expected:g}"
+            for power, label in ((expected - claim["margin"], text), (expected + claim["margin"], None)):
+                through(axes, means, lambda x, power=power: x**power, label, ":", linewidth=1.1)
+            title = grows(f"the best error of width {width} grows\nwith the noise", "σ", means)
+    describe(axes, "xy", table["noise"].unique(), xlabel=NOISE, ylabel="best relative error of the run", title=title)
+
+
+def _over_narrow(axes, table, claim):
+    """Draw the best errors of wide factors over the narrowest one's on the same draws, and the factor's margin."""
+    (wide, narrow), margin, noise = claim["estimand"]["pair"], claim["margin"], claim["estimand"]["where"]["noise"]
+    draw = ["noise", "target", "ensemble"]
+    best = table.set_index(["width", *draw])["best_error"]
+    for place, (width, marker) in enumerate(list(WIDTHS.items())[1:], 1):
+        ratios = (best[width] / best[narrow]).rename("ratio").reset_index()
+        rows = dodged(ratios, "noise", place, len(WIDTHS), 1.05)
+        kept = points(axes, rows, "noise", "ratio", COLOURS[place], f"width {width}", marker)
+        if width == wide:
+            most = float(np.exp(np.abs(np.log(kept["mean"])).max()))
+    for level, label in ((margin, f"margin: within a factor {margin:g} at a noise of {noise:g}"), (1 / margin, None)):
+        axes.axhline(level, color="black", linewidth=0.9, linestyle="--", label=label)
+    title = f"full width and width {narrow} differ by\na factor of at most {rounded(most, 3, 'up')} on average"
+    ylabel = f"best error over width {narrow}'s"
+    describe(axes, "xy", table["noise"].unique(), xlabel=NOISE, ylabel=ylabel, title=title)
 
 
 @drawing
-def early_stopping(tables, claims):
-    """Draw errors over the noise, and what stopping by a hold-out loses."""
+def best_errors(tables, claims):
+    """Draw the best error along a run over the noise and over that of the narrowest factor, by width."""
     table = tables["early_stopping"]
-    figure, (left, right) = panels(2)
-    _errors(left, table, claims["ding22-width-free"])
-    _stops(right, table, claims)
-    return finish(figure, SPREAD, caption=sizes(table, "d", "rank", "m_over_dr"))
+    figure, (left, right) = panels(2, height=3.6)
+    _in_proportion(left, table, claims["noise-rate"])
+    _over_narrow(right, table, claims["ding22-width-free"])
+    return finish(figure, NOTE, caption=sizes(table, "d", "rank", "m_over_dr"))
 
 
 @drawing

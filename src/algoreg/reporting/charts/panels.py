@@ -127,13 +127,13 @@ def write_ends(axes, ends):
 def name_ends(axes, names):
     """Name curves beside their panel (:func:`write_ends`) instead of in a legend.
 
-    ``names`` maps the curves' labels to the names.
+    ``names`` maps the curves' labels to the names. Of several curves with one name all but one have an empty text.
     """
     ends = []
     for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
         # The first part of error bars is the line.
         line = handle[0] if isinstance(handle, tuple) else handle
-        if label in names:
+        if names.get(label):
             values = np.array(line.get_ydata(), float)
             ends.append((values[np.isfinite(values)][-1], names[label], line.get_color()))
     write_ends(axes, ends)

@@ -3,9 +3,9 @@
 import numpy as np
 
 from algoreg.chapters.li2018 import theorem_11_error, theorem_11_window
-from algoreg.reporting.charts.course import course
+from algoreg.reporting.charts.course import course, points
 from algoreg.reporting.charts.law import exponent, grows, law, margin_level, margin_slope, through
-from algoreg.reporting.charts.panels import describe, finish, legend_below, panels, two_and_one
+from algoreg.reporting.charts.panels import describe, finish, name_ends, panels
 from algoreg.reporting.charts.style import COLOURS
 from algoreg.reporting.charts.text import (
     BAND,
@@ -26,6 +26,7 @@ from algoreg.reporting.wording import outwards
 
 SIZES = ("d", "rank", "m_over_dr")
 ERROR = "relative error ‖UUᵀ − X*‖/‖X*‖ (Frobenius)"
+SQUARED = "‖UUᵀ − X*‖² (Frobenius)"
 
 
 def _theorems(axes, frame, means, line="--", label="the theorem's κ/η", **style):
@@ -170,47 +171,61 @@ def _errors_in_alpha(axes, frame, slope, bound):
     text = f", {margin_text(bound)}" if bound else ""
     covers = max((most for most in covering if np.isfinite(most)), default=None)
     covered = "no run in the window" if covers is None else f"constant that covers: {rounded(covers, 1)}"
-    label = f"α√d/κ²{text} ({covered})"
+    label = f"the theorem's bound α√d/κ²{text} ({covered})"
     axes.plot([], [], "--", color="black", linewidth=0.9, label=label)
     hollow = {"color": "black", "markerfacecolor": "white", "markersize": 4, "linestyle": "none"}
-    axes.plot([], [], "o", **hollow, label="T after the window (constants 1)")
+    axes.plot([], [], "o", **hollow, label="hollow: T is after the theorem's window")
     known = [fall for fall in falls if fall is not None]
-    kind = "certified δ: " if frame["delta_up"].notna().all() else ""
-    axes.set_title(
-        f"{kind}the error falls as {raised('α', signed(min(known)))} or faster" if known else f"{kind}the error at T"
-    )
+    kind = "certified δ" if frame["delta_up"].notna().all() else "Gaussian"
+    falling = f"the error falls\nas {raised('α', signed(min(known)))} or faster" if known else "the error"
+    axes.set_title(f"{kind}: at T = {frame['time'].iloc[0]:g}κ log(d/α)/η {falling}")
     return f"T = {frame['time'].iloc[0]:g}·κ log(d/α)/η, {isometry(frame)}, {sizes(frame, *SIZES)}"
 
 
 @drawing
 def error_at_time(tables, claims):
-    """Draw ‖UUᵀ − X*‖_F² at multiples of κ log(d/α)/η against α, with the bound α√d/κ² [LMZ18, Theorem 1.1]."""
-    table = tables["error_at_time"]
-    certified = tables.get("error_at_time_certified")
-    figure, grid = panels(2, sharey=True) if certified is None else two_and_one(sharey="row")
+    """Draw ‖UUᵀ − X*‖_F² at the theorem's time against α, with the bound α√d/κ², Gaussian and certified
+    [LMZ18, Theorem 1.1].
+    """
+    table, certified = tables["error_at_time"], tables.get("error_at_time_certified")
     judged = table[(table["time"] == table["time"].max()) & (table["m_over_dr"] == table["m_over_dr"].max())]
+    figure, grid = panels(1 if certified is None else 2)
     said = [_errors_in_alpha(grid[0], judged, claims["thm11-error-in-alpha"], claims["thm11-error-bound"])]
     if certified is not None:
         last = certified[certified["time"] == certified["time"].max()]
-        said.append(_errors_in_alpha(grid[2], last, claims["thm11-error-in-alpha-certified"], None))
-    kappa, falls = table["kappa"].min(), []
-    ends = (table["time"].min(), table["time"].max())
-    for place, (per, part) in enumerate(table[table["kappa"] == kappa].groupby("m_over_dr")):
-        for style, (time, runs) in zip(":-", part[part["time"].isin(ends)].groupby("time"), strict=False):
-            options = {"marker": "osD"[place], "linestyle": style}
-            label = f"m = {per:g}dr, time {time:g}"
-            means = law(grid[1], runs, "alpha", "squared_error", COLOURS[place], label, **options)
-            falls.append(exponent(means))
-    known = [fall for fall in falls if fall is not None]
-    span = f" as {raised('α', signed(min(known)))} to {raised('α', signed(max(known)))}" if known else ""
-    grid[1].set_title(f"fewer measurements, other times:\nthe error falls{span}")
-    said.append(f"right: κ = {kappa:g}, at multiples of κ log(d/α)/η")
-    legend_below(grid[1], ncols=2)
+        said.append(_errors_in_alpha(grid[1], last, claims["thm11-error-in-alpha-certified"], None))
     for axes in grid:
         describe(axes, "xy", xlabel="initialisation scale α")
-    for axes in grid[::2]:
-        axes.set_ylabel("‖UUᵀ − X*‖² (Frobenius)")
+    grid[0].set_ylabel(SQUARED)
     return finish(figure, SPREAD, caption=caption(*said))
+
+
+@drawing
+def error_by_measurements(tables, claims):
+    """Draw ‖UUᵀ − X*‖_F² against α with fewer measurements than Theorem 1.1's claims have, early and at their time
+    [LMZ18, Theorem 1.1].
+    """
+    table = tables["error_at_time"]
+    table = table[table["kappa"] == table["kappa"].min()]
+    figure, grid = panels(2, sharey=True)
+    ends = []
+    for axes, time in zip(grid, (table["time"].min(), table["time"].max()), strict=True):
+        falls, names = [], {}
+        for (per, runs), marker, colour in zip(
+            table[table["time"] == time].groupby("m_over_dr"), "osD", COLOURS, strict=False
+        ):
+            means = points(axes, runs, "alpha", "squared_error", colour, f"m = {per:g}dr", marker)["mean"]
+            falls.append(exponent(means))
+            names[axes.containers[-1].get_label()] = f"m = {per:g}dr: {raised('α', signed(falls[-1]))}"
+        span = " to ".join(raised("α", signed(end)) for end in (min(falls), max(falls)))
+        title = f"after {time:g}·κ log(d/α)/η\nthe error goes as {span}".replace("after 1·", "after ")
+        describe(axes, "xy", xlabel="initialisation scale α", title=title)
+        ends.append((axes, names))
+    for axes, names in ends:
+        name_ends(axes, names)
+    grid[0].set_ylabel(SQUARED)
+    said = f"κ = {table['kappa'].iloc[0]:g}, {sizes(table, 'd', 'rank')}"
+    return finish(figure, SPREAD, caption=said)
 
 
 @drawing
