@@ -119,7 +119,7 @@ def test_preconditioning_of_a_rectangular_matrix_is_warned_of():
     _, matrices, labels, _ = sensing([1], 150, shape=(4, 6))
     told = {"kind": "rectangular", "max_iter": 20}
     assert any(
-        line.startswith("method = preconditioned ends at too high a rank where M is rectangular")
+        line.startswith("method = preconditioned ends at too high a rank if M is rectangular")
         for line in fitted(LowRankMatrixRegressor(**told, method="preconditioned"), matrices, labels).warnings_
     )
     assert not any(

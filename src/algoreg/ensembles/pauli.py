@@ -1,4 +1,4 @@
-"""Real Pauli observables on n qubits: different elements of a basis of the symmetric d × d matrices, d = 2ⁿ [gross2010].
+"""Real Pauli observables on n qubits: distinct elements of a basis of the symmetric d × d matrices, d = 2ⁿ [gross2010].
 
 A string of letters I, X, Y, Z is represented by two n-bit numbers x and z: P = i^{|x∧z|} X^x Z^z. It is real if it has
 an even number of Y; there are D = d(d+1)/2 real strings, which are orthogonal and have squared norm d. With A_i =

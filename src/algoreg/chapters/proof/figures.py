@@ -203,7 +203,7 @@ BOUNDED = (
 
 
 def _bounded(axes, runs, value, claim, log):
-    """Draw a quantity that a claim bounds over m/dr, by α; return the mean at the largest m that is next to the bound."""
+    """Draw a quantity that a claim bounds over m/dr, by α; return the mean at the largest m nearest to the bound."""
     ends = []
     for (alpha, here), colour in zip(sorted(runs.groupby("alpha"), reverse=True), COLOURS, strict=False):
         label = f"α = {number(alpha)}"
