@@ -20,8 +20,8 @@ GRADIENT, LOSS, MOST = 1e-9, 1e-15, 10_000
 USED_UP = 1
 # The convex iteration ends where X moves by less than this; its most iterations.
 MOVED, ITERATIONS = 1e-10, 20_000
-# Draws of the Wigner matrix behind the prediction, and the most rounds of its equations.
-DRAWS, ROUNDS, SETTLED = 64, 200, 1e-3
+# Draws of the Wigner matrix behind the prediction.
+DRAWS = 64
 # Units of the narrow teacher.
 NARROW = 2
 
@@ -119,22 +119,33 @@ def predicted_error(d, rank, m, noise, penalty):
     penalty : float
         λ.
     """
+    # Loaded here: scipy takes a fifth of a second to load.
+    from scipy.optimize import brentq
+
     normal = stream("regularised-wigner", d=d).standard_normal((DRAWS, d, d))
     wigner = (normal + normal.transpose(0, 2, 1)) / 2
     star = np.diag(np.repeat([1.0, 0.0], [rank, d - rank]))
     upper = np.triu_indices(d)
-    spread, threshold = math.sqrt((noise**2 + rank) / m), penalty
-    for _ in range(ROUNDS):
+
+    def error(spread):
         values, bases = np.linalg.eigh(star + spread * wigner)
-        kept = np.maximum(values - threshold, 0)
-        made = (bases * kept[:, None, :]) @ bases.transpose(0, 2, 1)
-        error = float(np.mean(np.sum((made - star) ** 2, (1, 2))))
-        # Divided differences of the threshold: its derivative in the eigenbasis, whose diagonal is 0 or 1.
         gaps = values[:, :, None] - values[:, None, :] + np.eye(d)
-        slopes = (kept[:, :, None] - kept[:, None, :]) / gaps + (kept > 0)[:, :, None] * np.eye(d)
-        freedom = float(np.mean(slopes[:, *upper].sum(1)))
-        wider, higher = math.sqrt((noise**2 + error) / m), penalty / max(1 - freedom / m, 1e-3)
-        if abs(wider - spread) < SETTLED * spread and abs(higher - threshold) < SETTLED * threshold:
-            break
-        spread, threshold = (spread + wider) / 2, (threshold + higher) / 2
-    return error
+
+        def excess(threshold):
+            kept = np.maximum(values - threshold, 0)
+            # Divided differences of the threshold: its derivative in the eigenbasis, whose diagonal is 0 or 1.
+            slopes = (kept[:, :, None] - kept[:, None, :]) / gaps + (kept > 0)[:, :, None] * np.eye(d)
+            return threshold * (1 - np.mean(slopes[:, *upper].sum(1)) / m) - penalty
+
+        # Beyond the largest eigenvalue df is 0.
+        kept = np.maximum(values - brentq(excess, penalty, penalty + values.max()), 0)
+        made = (bases * kept[:, None, :]) @ bases.transpose(0, 2, 1)
+        return float(np.mean(np.sum((made - star) ** 2, (1, 2))))
+
+    # For large τ the left side is larger: the threshold keeps at most df·τ² of the noise, and df < m.
+    highest = math.sqrt((noise**2 + rank) / m)
+    while m * highest**2 <= noise**2 + error(highest):
+        highest *= 2
+    return error(
+        brentq(lambda spread: m * spread**2 - noise**2 - error(spread), noise / math.sqrt(m), highest, rtol=1e-9)
+    )
