@@ -139,6 +139,22 @@ def test_where_noisy_descents_move_from_a_fit_is_that_of_plain_loops():
         np.testing.assert_allclose(row["end_error"], plain.relative_error(made, x), rtol=1e-6)
 
 
+@pytest.mark.parametrize("single", [True, False])
+def test_at_an_exact_fit_a_sharpness_aware_step_goes_along_the_sum_of_measurements(single):
+    matrices, ensemble = gaussian_matrices(4, 4, SEED, 0), Ensemble.draw(4, 4, SEED, 0)
+    labels = plain.measure(matrices, 0.25 * np.eye(4))
+    run = {"alpha": 0.5, "start": "identity", "target": 0, "step": 0.05, "radius": 0.1, "single": single, "m": 4}
+    drawn = samples(SEED, 0, 0, 1, 4) if single else np.arange(4)
+    uphill = np.sum(matrices[drawn], 0) * 0.5
+    ahead = 0.5 * np.eye(4) + 0.1 * uphill / np.linalg.norm(uphill)
+    expected = 0.5 * np.eye(4) - 0.05 * plain.gradient(matrices[drawn], ahead @ ahead.T, labels[drawn]) @ ahead
+    # Labels that differ by rounding, to either side.
+    for factor in (1 - 1e-15, 1, 1 + 1e-15):
+        batch = methods.SharpnessAware(ensemble.shared_by([4]), torch.from_numpy(factor * labels)[None], [run], SEED)
+        moved = batch.advance(batch.initial(), 0, 1)["factor"][0]
+        np.testing.assert_allclose(moved, expected, atol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("algorithm", "own"),
     [

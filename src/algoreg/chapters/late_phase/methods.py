@@ -17,8 +17,8 @@ from algoreg.numerics.seeds import stream
 
 # Iterations whose noise is drawn together.
 CHUNK = 512
-# Below this an inner step has no direction.
-LEAST = 1e-150
+# Added to the residuals that give an inner step its direction: at an exact fit rounding alone would decide it.
+ABOVE_ROUNDING = 1e-9
 
 
 class WeightDecay(signed.Algorithm):
@@ -74,7 +74,8 @@ class LabelNoise(factored.Algorithm):
 class SharpnessAware(factored.Algorithm):
     """Sharpness-aware descent: the step is that of the gradient at U + ρG/‖G‖, G the gradient at U; ρ is ``radius``.
 
-    A step sees one measurement (``single``), drawn as by stochastic descent, or all of them.
+    A step sees one measurement (``single``), drawn as by stochastic descent, or all of them. At an exact fit, where
+    G = 0, it takes the direction of ΣA_iU over the measurements that it sees.
     """
 
     ensemble: Measurements
@@ -97,8 +98,8 @@ class SharpnessAware(factored.Algorithm):
         labels, radius = self.labels[index], self.numbers("radius")[index]
         for drawn in order:
             seen, wanted = self.ensemble.select(drawn), labels[:, drawn]
-            slope = seen.factored_gradient(factor, wanted)
-            norm = torch.linalg.matrix_norm(slope, keepdim=True).clamp(min=LEAST)
-            moved = seen.factored_gradient(factor + radius * slope / norm, wanted)
+            slope = seen.factored_gradient(factor, wanted - ABOVE_ROUNDING)
+            uphill = slope / torch.linalg.matrix_norm(slope, keepdim=True)
+            moved = seen.factored_gradient(factor + radius * uphill, wanted)
             factor = torch.addcmul(factor, self.steps[index], moved, value=-1)
         return factor
