@@ -70,7 +70,7 @@ ABOUT_CLAIMS = (
 HOW_TO_READ = wrapped(
     "What each estimate measures: [all claims](../claims.md). A claim is supported if its whole 95 % interval is as *needed*. "
     'An interval that is "deterministic to 10⁻²" changes with the random draws by that share of the estimate only. The '
-    "control must not be supported; it is *weak* if it is inconclusive. *Slack* is the distance of the interval's nearer end from the margin, in "
+    "control must not be supported: *refuted* is right for it, and it is *weak* if it is inconclusive. *Slack* is the distance of the interval's nearer end from the margin, in "
     'parts of it. After "at most", "at least" and "within" the text rounds estimates outwards. A range such as r = 2 to 4 in a '
     "statement's brackets spans the tiers; the sizes behind a number are in the committed tables."
 )
