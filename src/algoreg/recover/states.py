@@ -255,6 +255,12 @@ class StateRegressor(MatrixEstimator):
         )
         self._keep(fitted, "psd", matrix, 1.0)
         self.rank_test_ = found.rank_test(noise)
+        self._warn_of_misfit(found, noise)
+        self._warn("hermitian", len(y), matrix.shape, last.degrees_of_freedom)
+
+    def _warn_of_misfit(self, found: growing.Grown[StateModel], noise: float | None) -> None:
+        """Add warnings if no direction was found, or if the state does not fit within the noise, or at all."""
+        last, model = found.last, found.model
         left = np.sqrt(last.train) / (model.size or 1.0)
         free = max(1, model.m - last.degrees_of_freedom)
         excess = 0.0 if noise is None else growing.in_units(model.m * last.train, noise) / free
@@ -269,7 +275,6 @@ class StateRegressor(MatrixEstimator):
             self.warnings_.append(
                 f"no state has these expectations: the residual of the best fit is {left:.2g} times their size"
             )
-        self._warn("hermitian", len(y), matrix.shape, last.degrees_of_freedom)
 
     def _fit_descent(self, device: torch.device, dtype: torch.dtype, seed: int, noise: float | None) -> None:
         strings, y, roots = self._data
