@@ -34,7 +34,9 @@ for chapter in chapters:
     lines += [f"chapter {chapter.name}:", *found]
     lines += [f"claim {name}: not compared, as this run lacks a chapter that it reads" for name in sorted(left_open)]
     passed &= same
-text = "\n".join([*lines, "verify: passed" if passed else "verify: FAILED"]) + "\n"
+# Again at the end, which an error message shows.
+different = [line for line in lines if f": {comparison.DIFFERENT}" in line]
+text = "\n".join([*lines, *different, "verify: passed" if passed else "verify: FAILED"]) + "\n"
 print(text, end="")
 if not passed:
     raise SystemExit(1)
