@@ -182,10 +182,10 @@ def test_generated_data_of_another_ensemble_or_seed_are_refused(tmp_path):
     path = tmp_path / "results" / "t" / "data" / "p" / "ensemble-3.npz"
     records.write_arrays(path, {"ensemble": np.int64(3), "seed": np.int64(7)})
     assert int(generated.read_generated(path, 7)["ensemble"]) == 3
-    with pytest.raises(generated.OtherData, match=rf"holds seed 7.*Delete {path} and rerun"):
+    with pytest.raises(generated.OtherData, match=rf"contains seed 7.*Delete {path} and rerun"):
         generated.read_generated(path, 8)
     records.write_arrays(path, {"ensemble": np.int64(2), "seed": np.int64(7)})
-    with pytest.raises(generated.OtherData, match=rf"holds ensemble 2.*Delete {path} and rerun"):
+    with pytest.raises(generated.OtherData, match=rf"contains ensemble 2.*Delete {path} and rerun"):
         generated.read_generated(path, 7)
 
 
