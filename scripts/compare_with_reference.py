@@ -13,7 +13,8 @@ joblog.write_to(snakemake.log[0])
 chain.require(chain.from_params(snakemake.params.required))
 results, tier = Path(snakemake.output.report).parent, snakemake.config
 chapters = load_chapters(snakemake.params.job["chapters"])
-allowed, lines, passed = Tolerances.load(chapters=chapters), [], bool(snakemake.input.references)
+allowed, lines, failed = Tolerances.load(chapters=chapters), [], []
+passed = bool(snakemake.input.references)
 paths = references.paths(tier["tier"], [chapter.name for chapter in chapters])
 whole = not any(map(references.is_partial, paths.values()))
 for chapter in chapters:
@@ -23,6 +24,7 @@ for chapter in chapters:
         missing = f", {references.claims_file(chapter, tier['tier'])} is missing"
         how = f"{missing}: make reference NAME={chapter.name} TIER={tier['tier']} writes one"
         lines.append(f"chapter {chapter.name}: no reference{how if lost else ''}")
+        failed += lines[-1:] if lost else []
         passed &= not lost
         continue
     old = references.read(chapter, tier["tier"])
@@ -32,11 +34,11 @@ for chapter in chapters:
         content["claims"] = [claim for claim in content["claims"] if claim["id"] not in left_open]
     found, same = comparison.compare(new, old, allowed)
     lines += [f"chapter {chapter.name}:", *found]
+    failed += [line for line in found if f": {comparison.DIFFERENT}" in line]
     lines += [f"claim {name}: not compared, as this run lacks a chapter that it reads" for name in sorted(left_open)]
     passed &= same
-# Again at the end, which an error message shows.
-different = [line for line in lines if f": {comparison.DIFFERENT}" in line]
-text = "\n".join([*lines, *different, "verify: passed" if passed else "verify: FAILED"]) + "\n"
+# What failed is written again at the end, because an error message shows only that.
+text = "\n".join([*lines, *failed, "verify: passed" if passed else "verify: FAILED"]) + "\n"
 print(text, end="")
 if not passed:
     raise SystemExit(1)

@@ -108,6 +108,10 @@ def test_a_slightly_different_penalty_changes_the_prediction_slightly():
     np.testing.assert_allclose(first, second, rtol=1e-4)
 
 
+def test_without_noise_and_with_a_small_penalty_the_prediction_vanishes():
+    assert 0 < regularised.predicted_error(10, 2, 100, 0.0, 1e-3) < 1e-4
+
+
 def test_with_very_many_measurements_the_prediction_is_the_penalty_alone():
     # X* − λ on its own space.
     np.testing.assert_allclose(regularised.predicted_error(6, 2, 10**9, 0.1, 0.2), 2 * 0.2**2, rtol=1e-2)

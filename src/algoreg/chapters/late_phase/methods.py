@@ -99,7 +99,7 @@ class SharpnessAware(factored.Algorithm):
         for drawn in order:
             seen, wanted = self.ensemble.select(drawn), labels[:, drawn]
             slope = seen.factored_gradient(factor, wanted - ABOVE_ROUNDING)
-            uphill = slope / torch.linalg.matrix_norm(slope, keepdim=True)
-            moved = seen.factored_gradient(factor + radius * uphill, wanted)
+            norm = torch.linalg.matrix_norm(slope, keepdim=True).clamp(min=torch.finfo(slope.dtype).tiny)
+            moved = seen.factored_gradient(factor + radius * (slope / norm), wanted)
             factor = torch.addcmul(factor, self.steps[index], moved, value=-1)
         return factor

@@ -146,6 +146,6 @@ def predicted_error(d, rank, m, noise, penalty):
     highest = math.sqrt((noise**2 + rank) / m)
     while m * highest**2 <= noise**2 + error(highest):
         highest *= 2
-    return error(
-        brentq(lambda spread: m * spread**2 - noise**2 - error(spread), noise / math.sqrt(m), highest, rtol=1e-9)
-    )
+    # Not from τ = 0, where X* has equal eigenvalues, without divided differences.
+    lowest = 1e-6 * highest
+    return error(brentq(lambda spread: m * spread**2 - noise**2 - error(spread), lowest, highest, rtol=1e-9))
