@@ -59,8 +59,10 @@ def test_every_claim_that_it_links_to_has_a_card_with_the_committed_verdict(text
         tier = re.search(r"Read from</dt><dd>tier (\w+)", card)[1]
         (claim,) = (claim for claim in committed[tier]["claims"] if claim["id"] == name)
         assert f'<span class="badge {claim["verdict"]}">{claim["verdict"]}</span>' in card
-        shown = float(re.search(r'Estimate</dt><dd class="number">(\S+)', card)[1].replace("−", "-"))
-        assert shown == pytest.approx(claim["estimate"], rel=0.02)
+        shown = re.search(r'Estimate</dt><dd class="number">(\S+)', card)[1]
+        mantissa, _, power = shown.replace("−", "-").partition("·10")
+        power = power.translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-"))
+        assert float(mantissa) * 10 ** int(power or 0) == pytest.approx(claim["estimate"], rel=0.02)
 
 
 def test_its_sentences_have_the_numbers_of_the_claims_that_they_link_to(committed):

@@ -190,6 +190,11 @@ def test_what_a_ledger_lists_quotes_or_shows_as_code_stays_as_it_is(kept):
     assert ledger.wrapped(f"Before.\n\n{kept}\n\nAfter\nit.") == f"Before.\n\n{kept}\n\nAfter it."
 
 
+def test_numbers_of_a_ledger_are_printed_and_code_and_addresses_are_not_changed():
+    text = ledger.wrapped("Error -2e-06, `step: 1e-06`, [a table](tables/run-1e-06.csv).\n\n```\nx = -1e-06\n```")
+    assert text == "Error −2·10⁻⁶, `step: 1e-06`, [a table](tables/run-1e-06.csv).\n\n```\nx = -1e-06\n```"
+
+
 def test_papers_are_cited_by_authors_year_and_venue(tmp_path, monkeypatch):
     paper = papers.paper("li2018")
     assert paper.short() == "Li, Ma and Zhang (2018)"

@@ -69,6 +69,19 @@ def test_few_digits_where_few_are_enough():
 
 
 @pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("-2.5e-06 to 1e-06", "−2.5·10⁻⁶ to 10⁻⁶"),
+        ("1.07e+03, 1.2e+06", "1070, 1.2·10⁶"),
+        ("1.0e-09", "10⁻⁹"),
+        ("one-sided, descent_1e-8, v1.2e-3, 3-4", "one-sided, descent_1e-8, v1.2e-3, 3-4"),
+    ],
+)
+def test_numbers_are_printed_with_minus_signs_and_powers_of_ten(text, printed):
+    assert wording.in_figures(text) == printed
+
+
+@pytest.mark.parametrize(
     ("low", "estimate", "high", "said", "of_draws"),
     [
         (0.0, 0.0, 0.0, "deterministic", "no spread between runs"),
@@ -78,7 +91,7 @@ def test_few_digits_where_few_are_enough():
         (-3.0000003, -3.0, -2.9999997, "deterministic to 10⁻⁶", "−3.0000003 … −2.9999997"),
         (1.0469518, 1.0474029, 1.047854, "deterministic to 10⁻³", "1.047 … 1.0479"),
         (3.975, 3.98, 3.985, "deterministic to 10⁻²", "3.975 … 3.985"),
-        (-1e-9, 0.0, 1e-9, "−1e−09 … 1e−09", "−1e−09 … 1e−09"),
+        (-1e-9, 0.0, 1e-9, "−10⁻⁹ … 10⁻⁹", "−10⁻⁹ … 10⁻⁹"),
     ],
 )
 def test_an_interval_of_no_sampling_says_so_where_its_entry_does(low, estimate, high, said, of_draws):

@@ -7,6 +7,8 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+from algoreg.reporting.wording import in_figures
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "peers.md"
 SECTIONS = ("states", "completion", "imputation", "sensing", "stops")
 HEAD = """<!-- Written by benchmarks/peers/write.py. -->
@@ -41,7 +43,8 @@ def main():
     old = PAGE.read_text(encoding="utf-8").split("<!-- section -->\n")[1:] if PAGE.exists() else [""] * len(SECTIONS)
     asked = sys.argv[1:] or SECTIONS
     parts = [
-        import_module(name).main() + "\n" if name in asked else text for name, text in zip(SECTIONS, old, strict=True)
+        in_figures(import_module(name).main()) + "\n" if name in asked else text
+        for name, text in zip(SECTIONS, old, strict=True)
     ]
     PAGE.write_text(HEAD + "".join("<!-- section -->\n" + text for text in parts), encoding="utf-8")
 

@@ -13,6 +13,9 @@ NO_SPREAD = 1e-9
 DETERMINISTIC_WIDTH = 0.1
 # A verdict is at the margin if an end of its interval is within this part of the margin.
 AT_THE_MARGIN = 0.02
+# A float of Python with an exponent, and the largest exponent whose number is written out.
+WITH_EXPONENT = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e([+-]?\d+)(?!\w)")
+WRITTEN_OUT = 5
 SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
@@ -58,16 +61,23 @@ def _format_key(key, value):
 
 
 def _format_number(value):
-    mantissa, _, power = f"{value:g}".partition("e")
-    if not power:
-        return minus(mantissa)
-    times = "" if mantissa == "1" else f"{mantissa}·"
-    return f"{times}10{str(int(power)).translate(SUPERSCRIPT)}"
+    return in_figures(f"{value:g}")
 
 
-def minus(text):
-    """Return text with minus signs instead of hyphens before its numbers."""
-    return re.sub(r"(?<![\w-])-(?=[\d.])|(?<=\de)-(?=\d)", "−", text)
+def in_figures(text):
+    """Return text with minus signs instead of hyphens before its numbers, and powers of ten for exponents.
+
+    "-2.5e-06" becomes "−2.5·10⁻⁶", "1e-06" becomes "10⁻⁶", and "1.07e+03", which is short, "1070".
+    """
+    return re.sub(r"(?<![\w-])-(?=[\d.])", "−", WITH_EXPONENT.sub(_power_of_ten, text))
+
+
+def _power_of_ten(match):
+    mantissa, power = match[1], int(match[2])
+    if 0 <= power <= WRITTEN_OUT:
+        return f"{float(match[0]):.0f}"
+    times = "" if float(mantissa) == 1 else f"{mantissa}·"
+    return f"{times}10{str(power).translate(SUPERSCRIPT)}"
 
 
 def _side(value, margin):
@@ -275,11 +285,11 @@ def verdict_text(claim, verdicts=None, digits=3) -> VerdictText:
         remedy=remedy,
         remedy_verdict=(verdicts or {}).get(remedy),
         edge=edge,
-        estimate=minus(estimate),
-        interval=minus(interval),
-        needed=minus(f"{SIGNS[claim['direction']]} {exact(margin)}"),
-        control=minus(_control(claim, "control", "inconclusive", digits)),
-        positive_control=minus(_control(claim, "positive_control", None, digits)),
+        estimate=in_figures(estimate),
+        interval=in_figures(interval),
+        needed=in_figures(f"{SIGNS[claim['direction']]} {exact(margin)}"),
+        control=in_figures(_control(claim, "control", "inconclusive", digits)),
+        positive_control=in_figures(_control(claim, "positive_control", None, digits)),
     )
 
 
@@ -298,7 +308,7 @@ def bound(claim, towards, digits=3):
     return (
         "–"
         if estimate is None
-        else minus(format_beside_margin([estimate], claim["margin"], digits, towards=towards)[0])
+        else in_figures(format_beside_margin([estimate], claim["margin"], digits, towards=towards)[0])
     )
 
 

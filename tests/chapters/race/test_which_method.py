@@ -49,6 +49,11 @@ REFERENCE = {
 }
 
 
+def kinds(label):
+    """Return the kinds of knowledge that share a row."""
+    return label.removesuffix(")").replace(" (the same with: ", "; ").split("; ")
+
+
 def test_the_best_method_of_each_that_is_told_is_read_from_the_table():
     best = which_method.best_by_passes(REFERENCE["tables"]["race"])
     assert best["nothing"] == {kappa: {"deep_3": pytest.approx(40 * kappa * 2**0.5)} for kappa in (1.0, 100.0)}
@@ -61,7 +66,7 @@ def test_the_best_method_of_each_that_is_told_is_read_from_the_table():
     assert header[:3] == ["you know", "fewest passes to 10⁻⁶, κ = 1", "fewest passes to 10⁻⁶, κ = 100"]
     assert header[3:] == [rf"fewest m\*/(dr), error {error}" for error in ("0.1", "0.01", "0.001", "10⁻⁶")]
     # Knowledge that helps no method stands in the row of those who know less.
-    cells = {known: row[1:] for row in rows for known in row[0].split("; or ")}
+    cells = {known: row[1:] for row in rows for known in kinds(row[0])}
     assert cells["the rank r"] == [
         "descent, width r, spectral initialisation: 28",
         "descent, width r, spectral initialisation: 2828",
@@ -76,13 +81,13 @@ def test_who_knows_more_may_take_what_is_told_less_and_ties_are_named_together()
     assert list(best["rank"][1.0]) == list(best["rank and trace"][1.0]) == ["descent_2r", "momentum_full"]
     assert list(best["trace"][1.0]) == ["momentum_full"]
     _, rows = which_method.by_knowledge({"tables": {"race": race(frank_wolfe=("trace", None))}})
-    assert {known: row[1] for row in rows for known in row[0].split("; or ")}["the trace"] == "none gets there"
+    assert {known: row[1] for row in rows for known in kinds(row[0])}["the trace"] == "none gets there"
     assert which_method.WITHIN.keys() == which_method.KNOWN.keys()
 
 
 def test_what_is_missing_is_said_and_nothing_fails():
     assert "No committed reference" in ledger.which_source(None, None)
-    assert "| nothing; or nothing, and AAᵀ can be decomposed once; or" in ledger.which_by_knowledge(None, None)
+    assert "| nothing (the same with: that AAᵀ can be decomposed once; " in ledger.which_by_knowledge(None, None)
     assert ledger.which_source("quick", REFERENCE) == (
         "Passes are those of the quick tier's committed race: d = 30, r = 2, m = 5·dr Gaussian measurements."
     )
@@ -124,7 +129,7 @@ def test_the_fewest_measurements_are_named_by_rank_and_error():
     }
     header, rows = which_method.needed_by_rank(tables)
     assert header == ["you know", "error", "r = 1", "r = 2", "r = 3"]
-    cells = {(known, row[1]): row[2:] for row in rows for known in row[0].split("; or ")}
+    cells = {(known, row[1]): row[2:] for row in rows for known in kinds(row[0])}
     for error, at in AT.items():
         search, full = "thresholding with a rank search", "descent, full width, α = 10⁻¹²"
         assert cells["nothing", f"{error:g}"] == [
@@ -195,9 +200,7 @@ def test_under_noise_the_error_in_the_form_that_suits_a_method_decides():
     text = ledger.which_under_noise("quick", {"tables": {"race_noise": table}})
     assert "noise 0.1 of the observations' root mean square, κ = 10, d = 20, r = 2, 4·dr known measurements" in text
     assert "| the rank r | preconditioned, width r, spectral initialisation | 0.09 | 0.141 | diverged (4/4) |" in text
-    assert (
-        "| nothing, and AAᵀ can be decomposed once | least trace (after decomposing AAᵀ) | 0.27 | 0.424 | 0.6 |" in text
-    )
+    assert "| that AAᵀ can be decomposed once | least trace (after decomposing AAᵀ) | 0.27 | 0.424 | 0.6 |" in text
     assert "yet" in ledger.which_under_noise(None, None)
 
 

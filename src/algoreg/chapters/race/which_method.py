@@ -20,7 +20,7 @@ from algoreg.settings.chapters import load_chapter
 # its own.
 KNOWN = {
     "nothing": "nothing",
-    "decomposition": "nothing, and AAᵀ can be decomposed once",
+    "decomposition": "that AAᵀ can be decomposed once",
     "rank bound": "that the rank is at most 2r",
     "rank": "the rank r",
     "sigma_r": "σ_r, the smallest eigenvalue of X* that is not 0",
@@ -113,6 +113,12 @@ def needed(reference, tolerance):
     return {known: least_of(ratios) for known, ratios in merged.items() if ratios}
 
 
+def _sharing(known):
+    """Return the label of a row that several kinds of knowledge share, the least first."""
+    first, *more = known
+    return first + (f" (the same with: {'; '.join(more)})" if more else "")
+
+
 def _cell(best):
     """Return the best methods of a cell of a table of passes, as text."""
     return "; ".join(f"{NAMES[name]}: {mean:.0f}" for name, mean in best.items()) or "none gets there"
@@ -135,7 +141,7 @@ def by_knowledge(reference):
         ]
         # Knowledge that helps no method of the table has the row of those who know less.
         alike.setdefault((*cells, *least), []).append(literal(said))
-    return header, [["; or ".join(known), *cells] for cells, known in alike.items()]
+    return header, [[_sharing(known), *cells] for cells, known in alike.items()]
 
 
 def needed_by_rank(tables):
@@ -159,7 +165,7 @@ def needed_by_rank(tables):
     for cells, known in alike.items():
         for place, error in enumerate(by_rank.ERRORS):
             own = cells[place * len(ranks) : (place + 1) * len(ranks)]
-            rows.append(["; or ".join(known), f"{error:g}", *own])
+            rows.append([_sharing(known), f"{error:g}", *own])
     return ["you know", "error", *(f"r = {rank}" for rank in ranks)], rows
 
 
