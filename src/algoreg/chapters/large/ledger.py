@@ -38,6 +38,12 @@ def large_thresholds_found(*frames):
     return markdown(header, rows)
 
 
+@passage("large_d", "large_r", tiers=("full",))
+def large_thresholds_of_full(*frames):
+    """Return :func:`large_thresholds_found` of tier full, which has the largest d and r."""
+    return large_thresholds_found(*frames)
+
+
 @passage("large_d")
 def large_leaks(frame):
     """Return how large the leak is at the threshold of the smallest d, by start, in words."""
