@@ -78,7 +78,7 @@ def test_few_digits_where_few_are_enough():
     ],
 )
 def test_numbers_are_printed_with_minus_signs_and_powers_of_ten(text, printed):
-    assert wording.in_figures(text) == printed
+    assert wording.typeset_numbers(text) == printed
 
 
 @pytest.mark.parametrize(

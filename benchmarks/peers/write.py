@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from algoreg.reporting.wording import in_figures
+from algoreg.reporting.wording import typeset_numbers
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "peers.md"
 SECTIONS = ("states", "completion", "imputation", "sensing", "stops")
@@ -43,7 +43,7 @@ def main():
     old = PAGE.read_text(encoding="utf-8").split("<!-- section -->\n")[1:] if PAGE.exists() else [""] * len(SECTIONS)
     asked = sys.argv[1:] or SECTIONS
     parts = [
-        in_figures(import_module(name).main()) + "\n" if name in asked else text
+        typeset_numbers(import_module(name).main()) + "\n" if name in asked else text
         for name, text in zip(SECTIONS, old, strict=True)
     ]
     PAGE.write_text(HEAD + "".join("<!-- section -->\n" + text for text in parts), encoding="utf-8")

@@ -13,7 +13,7 @@ from algoreg.reporting import fresh_seeds, report
 from algoreg.reporting.ledger import TEMPLATE, Ledgers, wrapped
 from algoreg.reporting.papers import paper
 from algoreg.reporting.report import literal
-from algoreg.reporting.wording import STANDINGS, format_regime, format_turning_point, in_figures, verdicts_of
+from algoreg.reporting.wording import STANDINGS, format_regime, format_turning_point, typeset_numbers, verdicts_of
 from algoreg.settings.chapters import figure_settings, load_chapters
 
 ROOT = plugins.PACKAGE.parents[1]
@@ -311,7 +311,7 @@ def _claim_rows(entry, said, full, fresh, runs, sharpness=""):
         ("standing", STANDINGS[entry["standing"]]),
         ("regime", literal(format_regime(entry["regime"]) or entry["no_regime"])),
         ("kind", entry["kind"]),
-        ("criterion", literal(in_figures(criterion(entry, plugins.functions("estimands"))))),
+        ("criterion", literal(typeset_numbers(criterion(entry, plugins.functions("estimands"))))),
         ("why this margin", literal(entry["reason"])),
     ]
     if said:
@@ -375,8 +375,8 @@ def claims_table(entries, judged, fresh, full):
         else:
             verdict = texts.outcome("**{}**", "`{}`") if texts else "–"
         outcome = [verdict, texts.estimate, texts.interval] if texts else ["–"] * 3
-        label = literal(in_figures(criterion(entry, functions).rpartition(": ")[0]))
-        needed = texts.needed if texts else in_figures(f"{SIGNS[entry['direction']]} {exact(entry['margin'])}")
+        label = literal(typeset_numbers(criterion(entry, functions).rpartition(": ")[0]))
+        needed = texts.needed if texts else typeset_numbers(f"{SIGNS[entry['direction']]} {exact(entry['margin'])}")
         return [
             f"`{name}`",
             report.statement_with_regime(entry),
@@ -442,7 +442,7 @@ def claims_in_full(entries, judged, fresh, full, runs, quick=()):
             [
                 f"[`{entry['id']}`](#{entry['id'].lower()})",
                 literal(entry["source"]),
-                in_figures(f"{SIGNS[entry['direction']]} {exact(entry['margin'])}"),
+                typeset_numbers(f"{SIGNS[entry['direction']]} {exact(entry['margin'])}"),
                 ", ".join(entry["tiers"]) or "–",
             ]
             for entry in own

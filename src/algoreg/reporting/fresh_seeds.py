@@ -3,7 +3,7 @@
 from algoreg.regression.replications import enough, too_narrow
 from algoreg.reporting import report
 from algoreg.reporting.ledger import wrapped
-from algoreg.reporting.wording import format_beside_margin, in_figures
+from algoreg.reporting.wording import format_beside_margin, typeset_numbers
 from algoreg.settings.chapters import load_chapters
 
 MEANING = (
@@ -48,7 +48,7 @@ def estimates(outcome):
     """Return the smallest and the largest estimate of the fresh seeds; a dash if there are none."""
     if outcome["estimates"] is None:
         return "–"
-    return in_figures(
+    return typeset_numbers(
         " … ".join(dict.fromkeys(format_beside_margin(list(outcome["estimates"]), outcome["committed"]["margin"])))
     )
 
@@ -160,7 +160,7 @@ def _rows(outcomes, chapters):
             outcome["committed"]["verdict"],
             f"{outcome['same']} of {outcome['seeds']}",
             other_verdicts(outcome) or "–",
-            in_figures(report.number(outcome["committed"]["estimate"])),
+            typeset_numbers(report.number(outcome["committed"]["estimate"])),
             estimates(outcome),
             agreeing_estimates(outcome),
         ]

@@ -19,15 +19,16 @@ from algoreg.claims.judging import exact
 from algoreg.claims.published import load_published
 from algoreg.regression.references import claim_of
 from algoreg.reporting.report import BEST, number, verdict_text_of, verdicts_beside
-from algoreg.reporting.wording import bound, in_figures, outwards
+from algoreg.reporting.wording import bound, outwards, typeset_numbers
 
 TEMPLATE = "ledger.md.j2"
 WIDTH = 100
 # Code between fences, and the beginnings of blocks or lines whose lines cannot be wrapped again.
-FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
+BETWEEN_FENCES = r"^```.*?^```$"
+FENCED = re.compile(f"({BETWEEN_FENCES})", re.MULTILINE | re.DOTALL)
 AS_IT_IS = re.compile(r"\A(?:[|#<>]|```|[*+] |\d+[.)] )|^(?:\| |\s+(?:[-*+]|\d+[.)]) )", re.MULTILINE)
 # Code and the targets of links, whose characters stay.
-VERBATIM = re.compile(r"(^```.*?^```$|`[^`]*`|\]\([^)]*\)|<!--.*?-->)", re.MULTILINE | re.DOTALL)
+VERBATIM = re.compile(rf"({BETWEEN_FENCES}|`[^`]*`|\]\([^)]*\)|<!--.*?-->)", re.MULTILINE | re.DOTALL)
 # Significant digits of the ends of columns, as of all numbers in ledgers.
 DIGITS = 3
 # With more different values than this, only the smallest and the largest are shown.
@@ -136,12 +137,12 @@ def _best(references, tables):
 
 
 def wrapped(text):
-    """Return Markdown with lines of paragraphs and of lists with "- " wrapped at ``WIDTH``, and its numbers in figures.
+    """Return Markdown with the lines of paragraphs and of lists with "- " wrapped at ``WIDTH``, its numbers typeset.
 
     Tables, code between fences, headings, quotes, and lists that are numbered or nested are not changed.
     """
     parts = VERBATIM.split(text.strip())
-    text = "".join(part if place % 2 else in_figures(part) for place, part in enumerate(parts))
+    text = "".join(part if place % 2 else typeset_numbers(part) for place, part in enumerate(parts))
     blocks = []
     for part in FENCED.split(text):
         found = [part] if FENCED.fullmatch(part) else re.split(r"\n{2,}", part.strip())

@@ -61,10 +61,10 @@ def _format_key(key, value):
 
 
 def _format_number(value):
-    return in_figures(f"{value:g}")
+    return typeset_numbers(f"{value:g}")
 
 
-def in_figures(text):
+def typeset_numbers(text):
     """Return text with minus signs instead of hyphens before its numbers, and powers of ten for exponents.
 
     "-2.5e-06" becomes "−2.5·10⁻⁶", "1e-06" becomes "10⁻⁶", and "1.07e+03", which is short, "1070".
@@ -285,11 +285,11 @@ def verdict_text(claim, verdicts=None, digits=3) -> VerdictText:
         remedy=remedy,
         remedy_verdict=(verdicts or {}).get(remedy),
         edge=edge,
-        estimate=in_figures(estimate),
-        interval=in_figures(interval),
-        needed=in_figures(f"{SIGNS[claim['direction']]} {exact(margin)}"),
-        control=in_figures(_control(claim, "control", "inconclusive", digits)),
-        positive_control=in_figures(_control(claim, "positive_control", None, digits)),
+        estimate=typeset_numbers(estimate),
+        interval=typeset_numbers(interval),
+        needed=typeset_numbers(f"{SIGNS[claim['direction']]} {exact(margin)}"),
+        control=typeset_numbers(_control(claim, "control", "inconclusive", digits)),
+        positive_control=typeset_numbers(_control(claim, "positive_control", None, digits)),
     )
 
 
@@ -308,7 +308,7 @@ def bound(claim, towards, digits=3):
     return (
         "–"
         if estimate is None
-        else in_figures(format_beside_margin([estimate], claim["margin"], digits, towards=towards)[0])
+        else typeset_numbers(format_beside_margin([estimate], claim["margin"], digits, towards=towards)[0])
     )
 
 

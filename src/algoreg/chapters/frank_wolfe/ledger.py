@@ -12,7 +12,7 @@ from algoreg.regression.rejudge import at_other_values
 from algoreg.reporting.charts.law import exponent_of
 from algoreg.reporting.charts.text import signed
 from algoreg.reporting.report import estimate_of, geometric, markdown, number, passage, with_interval
-from algoreg.reporting.wording import in_figures, outwards
+from algoreg.reporting.wording import outwards, typeset_numbers
 
 # The error that the claim fw-networks asks for, and others.
 NEAR = 0.1
@@ -32,7 +32,7 @@ def little_sent(reference):
 @passage("frank_wolfe_course")
 def open_loop_rate(reference):
     """Return the exponent of the loss in open loop."""
-    return f"In open loop the loss falls as k to the power {in_figures(estimate_of(reference, 'fw-rate'))}, where the theorem has −1."
+    return f"In open loop the loss falls as k to the power {typeset_numbers(estimate_of(reference, 'fw-rate'))}, where the theorem has −1."
 
 
 @passage("frank_wolfe_trace")

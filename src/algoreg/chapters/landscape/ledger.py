@@ -9,7 +9,7 @@ from algoreg.chapters.landscape.figures import PAIRS
 from algoreg.claims.cells import cells, geometric_mean
 from algoreg.numerics.theory import least_examples
 from algoreg.reporting.report import markdown, number, passage
-from algoreg.reporting.wording import in_figures, outwards
+from algoreg.reporting.wording import outwards, typeset_numbers
 from algoreg.settings.chapters import entry_of, load_chapters
 
 # The test error below which a start that has not arrived is near X*: a local minimum's is above 1.
@@ -149,7 +149,9 @@ def edge_ends(frame):
     """Return the curvature at the constructed point and where runs end by L/μ and columns, as Markdown."""
     rows = []
     for (over, extra), own in frame.groupby(["over", "extra"]):
-        curvature = " to ".join(in_figures(f"{end:.3f}") for end in (own["curvature"].min(), own["curvature"].max()))
+        curvature = " to ".join(
+            typeset_numbers(f"{end:.3f}") for end in (own["curvature"].min(), own["curvature"].max())
+        )
         columns = "r" if extra == 0 else f"r + {extra}"
         rows.append(
             [f"{over:g}", columns, curvature, *(f"{100 * own[name].mean():.0f} %" for name in ("held", "recovered"))]

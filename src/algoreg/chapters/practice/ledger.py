@@ -5,7 +5,7 @@ import numpy as np
 from algoreg.chapters.practice.words import MAGNITUDES, MIXED_STATES, PHOTOGRAPH, REGRESSION, TOMOGRAPHY
 from algoreg.claims.cells import chosen, geometric_mean
 from algoreg.reporting.report import markdown, number, passage
-from algoreg.reporting.wording import in_figures
+from algoreg.reporting.wording import typeset_numbers
 
 
 def _mean(values):
@@ -74,7 +74,7 @@ def practice_regression(frame):
         cells = []
         for method in REGRESSION:
             scores = part.loc[part["method"] == method, "score"]
-            cells.append(in_figures(f"{scores.mean():.3f} ± {scores.std() / np.sqrt(len(scores)):.3f}"))
+            cells.append(typeset_numbers(f"{scores.mean():.3f} ± {scores.std() / np.sqrt(len(scores)):.3f}"))
         rows.append([name, *cells])
     return markdown(["table", *REGRESSION.values()], rows)
 

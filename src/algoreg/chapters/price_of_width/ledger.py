@@ -7,7 +7,7 @@ import numpy as np
 from algoreg.chapters.price_of_width.figures import METHODS, medians, samples_needed
 from algoreg.claims.cells import geometric_mean
 from algoreg.reporting.report import geometric, markdown, number, passage
-from algoreg.reporting.wording import in_figures
+from algoreg.reporting.wording import typeset_numbers
 
 
 @passage("one_over_t")
@@ -19,7 +19,7 @@ def width_slopes(frame):
         for alpha, own in sorted(last[last["width"] == width].groupby("alpha"), reverse=True):
             left = int((own["status"] == "converged").sum())
             error = f"below 10⁻¹⁰ ({left}/{len(own)})" if left else f"{geometric_mean(own['test_error']):.1e}"
-            rows.append([width, f"{alpha:g}", in_figures(number(own["slope"].mean())), error])
+            rows.append([width, f"{alpha:g}", typeset_numbers(number(own["slope"].mean())), error])
     return markdown(["width", "α", "slope over the last decade of t", "error at T"], rows)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from algoreg.claims.intervals import Estimate
 from algoreg.claims.thresholds import Thresholds, exponent_of, find_thresholds
 from algoreg.numerics.seeds import stream
-from algoreg.reporting.wording import SUPERSCRIPT
+from algoreg.reporting.wording import typeset_numbers
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,7 @@ def readings(tables, along):
 
 def power(value):
     """Return a number as a digit times a power of ten, without a digit 1."""
-    digit, exponent = f"{value:.0e}".split("e")
-    return ("" if digit == "1" else f"{digit}·") + "10" + str(int(exponent)).translate(SUPERSCRIPT)
+    return typeset_numbers(f"{value:.0e}")
 
 
 SETTINGS = (("alpha", "α", power), ("time", "η·t", "{:g}".format), ("step", "η", "{:g}".format))

@@ -26,7 +26,14 @@ from algoreg.reporting.page.policy import security_policy
 from algoreg.reporting.page.provenance import machine, provenance, seconds
 from algoreg.reporting.page.verdicts import VERDICTS, headline, interval_axis, show, texts
 from algoreg.reporting.papers import paper
-from algoreg.reporting.wording import STANDINGS, format_regime, format_turning_point, in_figures, slack, verdicts_of
+from algoreg.reporting.wording import (
+    STANDINGS,
+    format_regime,
+    format_turning_point,
+    slack,
+    typeset_numbers,
+    verdicts_of,
+)
 
 # The number of findings on the front page; every other chapter has one sentence there.
 MOST_FINDINGS = 5
@@ -67,7 +74,7 @@ def _shown(claim, claims, entries, pictures, tier, results, fresh, lineage):
         "word": word,
         "sign": sign,
         "verdict_text": verdict_text,
-        "quantity": in_figures(claim["criterion"].rpartition(": ")[0]),
+        "quantity": typeset_numbers(claim["criterion"].rpartition(": ")[0]),
         "amended": _amended(verdict_text, entries),
         "slack": slack(claim),
         "turns": format_turning_point(claim),

@@ -3,7 +3,7 @@
 import math
 
 from algoreg.claims.judging import INCONCLUSIVE, INVALID, NOT_JUDGED, REFUTED, SUPPORTED
-from algoreg.reporting.wording import format_beside_margin, in_figures, verdict_text
+from algoreg.reporting.wording import format_beside_margin, typeset_numbers, verdict_text
 
 # In the order of the headline: the word, its sign (because colour alone must not distinguish verdicts), its meaning.
 VERDICTS = {
@@ -66,7 +66,7 @@ def _multiples(step, low, high):
 def _tick_texts(ticks):
     """Return ticks as texts, with as many digits as distinguish them."""
     for digits in range(6, 17):
-        texts = [in_figures(f"{tick:.{digits}g}") for tick in ticks]
+        texts = [typeset_numbers(f"{tick:.{digits}g}") for tick in ticks]
         if len(set(texts)) == len(ticks):
             break
     return texts
@@ -101,7 +101,9 @@ def interval_axis(claim, fresh=()):
     edge = f"; {said.edge}" if said.edge else ""
     if fresh:
         # Rounded so that they stay on their side of the margin.
-        first, last = (in_figures(one) for one in format_beside_margin([min(fresh), max(fresh)], claim["margin"], 4))
+        first, last = (
+            typeset_numbers(one) for one in format_beside_margin([min(fresh), max(fresh)], claim["margin"], 4)
+        )
         edge += f"; {len(fresh)} fresh {'seed' if len(fresh) == 1 else 'seeds'}: {first} … {last}"
     words = f"Estimate {said.estimate}, 95 % interval: {said.interval}; claimed is {said.needed}{edge}"
     ticks = _ticks(*((10.0**low, 10.0**high) if log else (low, high)), log)
@@ -142,5 +144,5 @@ def _mark(claim, name, value, outcome, position):
     """Return the mark of a control at a position in percent: there, or at the edge beyond which it is."""
     off = -1 if position < 0 else 1 if position > 100 else 0
     beyond = " (beyond the axis)" if off else ""
-    text = f"{name} {in_figures(format_beside_margin([value], claim['margin'], 4)[0])}, {outcome}{beyond}"
+    text = f"{name} {typeset_numbers(format_beside_margin([value], claim['margin'], 4)[0])}, {outcome}{beyond}"
     return {"at": min(max(position, 1.2), 98.8), "off": off, "label": name, "text": text}
