@@ -14,7 +14,7 @@ from algoreg.reporting import notebooks
 from algoreg.reporting.charts.style import plt
 from algoreg.reporting.page import addresses
 from algoreg.reporting.page.verdicts import texts
-from algoreg.reporting.wording import format_beside_margin
+from algoreg.reporting.wording import format_beside_margin, typeset_numbers
 
 pytestmark = pytest.mark.browser
 PHONE = {"width": 390, "height": 844}
@@ -86,7 +86,7 @@ def test_the_table_shows_the_numbers_of_the_verdicts(opened, results):
         assert row["numbers"] == [claim[key] for key in fields if claim[key] is not None]
         assert claim["statement"] in row["text"]
         if claim["estimate"] is not None:
-            quantity = claim["criterion"].rpartition(": ")[0]
+            quantity = typeset_numbers(claim["criterion"].rpartition(": ")[0])
             assert all(text in row["text"] for text in (said.estimate, said.control, said.interval, quantity))
 
 
@@ -104,7 +104,7 @@ def test_a_chapters_cards_show_the_numbers_of_its_verdicts(opened, results):
     for claim in claims:
         article, said = articles[claim["id"]], texts(claim)
         command = f"make claim ID={claim['id']} TIER={results.name}"
-        shown = [claim["statement"], claim["criterion"], claim["control"], command]
+        shown = [claim["statement"], typeset_numbers(claim["criterion"]), typeset_numbers(claim["control"]), command]
         if claim["estimate"] is not None:
             shown += [said.estimate, said.control, said.interval]
             assert article["axes"] == 1

@@ -74,6 +74,8 @@ def _shown(claim, claims, entries, pictures, tier, results, fresh, lineage):
         "word": word,
         "sign": sign,
         "verdict_text": verdict_text,
+        "criterion": typeset_numbers(claim["criterion"]),
+        "control": typeset_numbers(claim["control"]),
         "quantity": typeset_numbers(claim["criterion"].rpartition(": ")[0]),
         "amended": _amended(verdict_text, entries),
         "slack": slack(claim),
