@@ -9,7 +9,7 @@ BIN := .venv/bin
 
 # make expands no value that it is given: recipes and tools/run.py read "$$ID" from the environment. Those in the first list
 # count on the command line alone, since other programs have a NAME or a TARGET in the environment.
-COMMAND_LINE := TIER ID NAME SEED METHODS DATA TARGET TABLE SHAPE URL SHA256
+COMMAND_LINE := TIER ID NAME SEED METHODS DATA TARGET TABLE SHAPE URL SHA256 EXACT
 ENVIRONMENT := PYTHON CORES TORCH CHAPTER_PATH ARGS
 given = $(filter command,$(firstword $(origin $(1))))
 $(foreach name,$(COMMAND_LINE),$(eval $(if $(call given,$(name)),override export $(name) := $$(value $(name)),unexport $(name))))
@@ -36,7 +36,7 @@ smoke:  ## run the smoke tier: every stage once at tiny sizes, without verdicts
 full:  ## run the full tier: the paper's own steps and sizes, hours on a CPU
 claim:  ## judge one claim, with the runs that it needs: make claim ID=fig1-initialisation TIER=quick
 chapter:  ## run one chapter, its claims, tables and figures: make chapter NAME=theorem TIER=quick
-verify:  ## bring a tier, or NAME=chapter of it, up to date and compare it with its committed reference
+verify:  ## bring a tier, or NAME=chapter of it, up to date and compare it with its committed reference (EXACT=1: every digit)
 $(RUNS): %: check-% .venv/ready
 	@"$$PYTHON" tools/run.py $@
 

@@ -283,22 +283,6 @@ def test_what_jobs_took_is_read_where_they_ran_with_these_settings_from_their_st
     assert estimate.measured_seconds({**tier, "device": "cuda"}, "one", results) == []
 
 
-@pytest.mark.any_kernels
-def test_spread_measures_the_tables_that_are_named(bench, tmp_path, monkeypatch, capsys):
-    spread, command = bench("spread"), ["spread.py", "--output", str(tmp_path), "--variations", "SSE kernels"]
-    command += ["--chapters", "remarks"]
-    monkeypatch.setattr(sys, "argv", [*command, "--tables", "x_spac?"])
-    spread.main()
-    written = json.loads((tmp_path / "smoke" / "remarks.json").read_text())
-    assert written["tables"] == ["x_space"]
-    assert {row["table"] for row in written["rows"] if "table" in row} == {"x_space"}
-    assert {row["variation"] for row in written["rows"]} == {"SSE kernels"}
-    monkeypatch.setattr(sys, "argv", [*command, "--tables", "x_spice"])
-    with pytest.raises(SystemExit, match="2"):
-        spread.main()
-    assert "--tables x_spice: allowed are patterns of minibatch" in capsys.readouterr().err
-
-
 def test_other_kernels_are_named_in_the_environment_and_one_that_is_set_stays(bench, monkeypatch):
     kernels = bench("kernels")
     monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)

@@ -11,7 +11,6 @@ from conftest import ROOT, tier_settings
 
 from algoreg import jobs, plugins
 from algoreg.regression import references, snapshots
-from algoreg.regression.tolerances import Tolerances
 from algoreg.settings import plan
 from algoreg.settings.chapters import load_chapters
 
@@ -60,30 +59,18 @@ def test_what_is_committed_is_written_as_it_was_read(tier, tmp_path):
         }
         comparisons = {name: snapshots.comparison_text(table) for name, table in content["comparisons"].items()}
         texts, new = {"tables": tables, "comparisons": comparisons}, tmp_path / chapter.name
-        snapshots.write(new, texts, content["claims"], content.get("partial", False))
+        snapshots.write(new, texts, content["claims"], content.get("partial", False), content["made_on"])
         assert {path.name: path.read_text() for path in references.files(new / "claims.json")} == {
             path.name: path.read_text() for path in references.files(folder / "claims.json")
         }
 
 
-def test_a_chapter_of_ones_own_has_its_reference_and_its_tolerances_in_its_folder(tmp_path):
+def test_a_chapter_of_ones_own_has_its_reference_in_its_folder(tmp_path):
     (chapter,) = load_chapters(["proof"])
     measured = {"experiments": {"my_table": {}}}
     own = replace(chapter, name="mine", folder=tmp_path / "mine", entries=measured, claims=[{"id": "my-claim"}])
     assert references.folder_of(chapter, "quick") == ROOT / "reference" / "quick" / "proof"
     assert references.folder_of(own, "quick") == tmp_path / "mine" / "reference" / "quick"
-    assert Tolerances.load(chapters=[own]).tables == {}
-    own.folder.mkdir()
-    (own.folder / "tolerances.yaml").write_text(
-        "my_*:\n  x: {relative: 0.1, reason: Counts move in strides.}\n"
-        "claims:\n  my-claim: {relative: 0.05, reason: One run of few may move.}\n"
-    )
-    tolerances = Tolerances.load(chapters=[chapter, own])
-    assert tolerances.of("my_table", "x")["relative"] == 0.1
-    assert tolerances.of("other", "x") == tolerances.default
-    assert tolerances.close(1.04, 1.0, claim="my-claim")
-    assert not tolerances.close(1.06, 1.0, claim="my-claim")
-    assert not tolerances.close(1.04, 1.0, claim="another")
 
 
 def test_no_document_and_no_cost_of_this_project_is_of_a_chapter_of_ones_own(tmp_path, monkeypatch):

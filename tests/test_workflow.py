@@ -326,9 +326,9 @@ def test_a_reference_of_a_part_asks_for_that_part(repository):
     done = snakemake(repository, "verify")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     text = (results / "verify.txt").read_text()
-    # Identical on the machine of the reference, within tolerance on another.
-    head = r"chapter simulations:\nthe reference covers a part of this tier: only that part is compared\ntable figure_4: (identical|within tolerance)"
-    assert re.match(head, text)
+    # Identical on the machine of the reference; rounding may move a cell on another.
+    head = r"chapter simulations:\nthe reference covers a part of this tier: only that part is compared\ntable figure_4: (identical|agrees)"
+    assert re.search(head, text)
     shown = subprocess.run(
         [sys.executable, "tools/show_verdicts.py", "smoke"], cwd=repository, capture_output=True, text=True
     )

@@ -115,7 +115,11 @@ def run(target):
     subprocess.run([BIN / "python", "tools/show_verdicts.py", file, *shown, "--status", str(status)], env=environment)
     report = Path("results", file.stem, "verify.txt")
     if target == "verify" and not status and report.exists():
-        print(f"\n{report.read_text(encoding='utf-8')}", end="")
+        text = report.read_text(encoding="utf-8")
+        print(f"\n{text}", end="")
+        if GIVEN.get("EXACT") and (moved := re.findall(r"^table (\S+): agrees", text, re.M)):
+            print(f"EXACT: {len(moved)} tables differ in a digit: {', '.join(moved)}", file=sys.stderr)
+            return 1
     return status
 
 

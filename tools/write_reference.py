@@ -12,7 +12,7 @@ import pandas as pd
 from algoreg import jobs
 from algoreg.claims import published
 from algoreg.recipes import Recipes
-from algoreg.regression import references, rejudge, snapshots
+from algoreg.regression import references, rejudge, snapshots, verify
 from algoreg.results import chain, records
 from algoreg.settings import checking, plan
 from algoreg.settings.chapters import load_chapters
@@ -117,11 +117,11 @@ def read_options():
     return options
 
 
-def keep(chapter, tier, texts, judged, partial):
+def keep(chapter, tier, texts, judged, partial, made_on):
     """Write a chapter's reference, reference/<tier>/<chapter>/, unless it would be empty."""
     if texts["tables"] or texts["comparisons"]:
         folder = references.folder_of(chapter, tier)
-        snapshots.write(folder, texts, judged, partial)
+        snapshots.write(folder, texts, judged, partial, made_on)
         print(f"wrote {folder}")
 
 
@@ -157,7 +157,8 @@ def write_references(blocks, chapters, options):
     keep_costs(tier, results / "provenance", chapters, made, whole=not options.chapter)
     for chapter in chapters:
         texts = snapshots.texts(results, blocks, chapter, partial)
-        keep(chapter, tier, texts, snapshots.claims(results, blocks, chapter, partial), partial)
+        claims = snapshots.claims(results, blocks, chapter, partial)
+        keep(chapter, tier, texts, claims, partial, verify.made_on(results, chapter))
 
 
 def copy_figures(blocks, chapters, results):

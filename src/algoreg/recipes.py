@@ -369,7 +369,6 @@ class Recipes:
                 "references": [
                     os.path.relpath(file) for path in self.references.values() for file in references.files(path)
                 ],
-                "tolerances": self.from_root("reference", "tolerances.yaml"),
                 "settings": self._settings,
             },
             {

@@ -1,43 +1,214 @@
-"""Compare a new run with committed numbers."""
+"""Compare a new run with committed numbers by what rounding cannot decide.
+
+Another processor adds in another order, and rounding then decides where a chaotic run ends: one that diverges, stops on
+a flat course, or ends within the tolerance of a convex solver. No single cell is therefore compared. A table agrees if
+
+- its rows and columns are those of the reference, and at most one row in twenty *ended* otherwise (another status, or
+  a value that only one side has);
+- its *draws* are the same: of each target and of each ensemble most cells are near the committed ones, compared with
+  how far other draws lie. Chaos moves some cells of every draw; a changed draw moves all cells of one;
+- at most half of its *groups* moved. A group is a column's cells that differ only in target and ensemble, and it moved
+  if most of its cells did. A changed step, formula or constant moves them all;
+- the means of all but one or 2 % of the groups that moved agree within their standard errors.
+
+There are no tolerances of single tables. What is close is derived from the data type and from the six digits that are
+committed; everything else is a share or a standard error.
+"""
+
+from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from algoreg.regression import replications
 from algoreg.regression.references import MAPPINGS, keys_of, values_of
-from algoreg.regression.tolerances import Tolerances
 
-JUDGED = {"supported", "refuted", "inconclusive"}
-
+# The columns that number draws; the other keys are the settings of a run.
+DRAWS = ("target", "ensemble")
 NUMBERS = ("estimate", "ci_low", "ci_high")
+# One unit in the sixth digit.
+DIGITS = 1e-5
+# A group of fewer cells has no standard error worth the name: it is joined with its neighbours in a sweep.
+LEAST_CELLS = 4
+# Of fewer cells that tell draws apart, no share is taken.
+LEAST_TELLING = 4
+# Another normal draw is nearer than a tenth of a standard deviation with a probability of 6 %.
+NEAR = 0.1
+# Beyond this relative error a run has diverged (algoreg.engine.batch), and how far says nothing.
+DIVERGED_ABOVE = 1e6
+# Rounding decides how a run ends only where it meanders or comes within rounding of its stopping criterion.
+ENDED_OTHERWISE = 0.05
+# Two-sided probability with which a group that only scatters is over its standard error.
+LEVEL = 0.01
+# How far the means of two independent draws may differ in standard errors of one: 2·√2, about twice that of both.
+STANDARD_ERRORS = 2.8
 
-IDENTICAL, WITHIN, DIFFERENT = "identical", "within tolerance", "DIFFERENT"
+IDENTICAL, WITHIN, DIFFERENT = "identical", "agrees", "DIFFERENT"
 
 
-def ratios(new, old, table, tolerances):
-    """Return ``{column: (n,)}``, the difference of each measured cell from the other table's, over its tolerance.
+@dataclass
+class Outcome:
+    """What a comparison found.
 
-    The tables have the same rows. A ratio is infinite if a value is missing or infinite on one side only, and −1 if it
-    is missing on both. Columns without any value are left out.
+    Attributes
+    ----------
+    lines : list of str
+        One line per table, and per claim that differs.
+    failed : list of str
+        Those of the lines that fail.
+    tables, identical : int
+        How many tables were compared, and how many of them are the same in every committed digit.
+    claims, equal : int
+        How many claims were compared, and how many have the verdicts of the reference.
+    largest : float
+        The largest difference of a group's means in standard errors of the paired differences.
+    largest_in : str
+        The table and column of that group.
     """
-    found = {}
+
+    lines: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    tables: int = 0
+    identical: int = 0
+    claims: int = 0
+    equal: int = 0
+    largest: float = 0.0
+    largest_in: str = ""
+
+    def add(self, line, passed):
+        """Add a line about a table or a claim."""
+        self.lines.append(line)
+        if not passed:
+            self.failed.append(line)
+
+    def join(self, other):
+        """Add another comparison's counts and lines."""
+        self.lines += other.lines
+        self.failed += other.failed
+        for count in ("tables", "identical", "claims", "equal"):
+            setattr(self, count, getattr(self, count) + getattr(other, count))
+        if other.largest > self.largest:
+            self.largest, self.largest_in = other.largest, other.largest_in
+
+    @property
+    def passed(self):
+        """Whether nothing failed."""
+        return not self.failed
+
+    def summary(self):
+        """Return the lines that a person wants to read first."""
+        failed = sum(line.startswith("table ") for line in self.failed)
+        lines = [
+            f"verdicts as in the reference: {self.equal} of {self.claims}",
+            f"tables that agree: {self.tables - failed} of {self.tables} ({self.identical} in every digit)",
+        ]
+        if self.largest_in:
+            where = f"{self.largest_in}, among groups that moved"
+            lines.append(f"largest difference of a group's mean: {self.largest:.1f} standard errors ({where})")
+        return lines
+
+
+def column_scale(values):
+    """Return the median of a column's absolute values that are finite and not zero, or 0 if there are none."""
+    sizes = np.abs(values)
+    seen = sizes[np.isfinite(sizes) & (sizes > 0)]
+    return float(np.median(seen)) if len(seen) else 0.0
+
+
+def precision(dtype):
+    """Return the relative and the absolute difference below which cells computed in a data type agree.
+
+    They are the square root of the type's rounding unit, because half of its digits survive a long computation, but at
+    least one unit in the sixth digit, and its power ⅔ (float64: 10⁻⁵ and 4·10⁻¹¹; float32: 3·10⁻⁴ and 2·10⁻⁵).
+    """
+    unit = float(np.finfo(dtype).eps)
+    return max(DIGITS, unit**0.5), unit ** (2 / 3)
+
+
+def _agree(new, old, dtype, further=0.0):
+    """Return which cells of a column agree, shape (n,); ``further`` is a difference that is allowed in any case."""
+    relative, absolute = precision(dtype)
+    same = (np.isnan(new) & np.isnan(old)) | (new == old)
+    # Infinite cells are equal or ended otherwise.
+    with np.errstate(invalid="ignore"):
+        allowed = np.maximum(relative * np.maximum(np.abs(old), column_scale(old)), absolute)
+        return same | (np.abs(new - old) <= np.maximum(allowed, further))
+
+
+def groups(keys):
+    """Return the number of each row's group, shape (n,): rows that differ only in their draw.
+
+    Parameters
+    ----------
+    keys : pandas.DataFrame
+        The columns that identify the rows. While a group has fewer than four rows, the key with the most values, which
+        is that of a sweep, is left out.
+    """
+    names = [name for name in keys if name not in DRAWS]
+    while names:
+        grouped = keys.groupby(names, dropna=False, sort=False)
+        if grouped.size().min() >= LEAST_CELLS:
+            return grouped.ngroup().to_numpy()
+        names.remove(max(names, key=lambda name: keys[name].nunique()))
+    return np.zeros(len(keys), dtype=int)
+
+
+def mean_difference(new, old, absolute):
+    """Return how far a group's means differ, and whether its scatter explains that.
+
+    Values that are positive and span more than two decades are compared by their logarithms, clipped at the absolute
+    precision and at the error from which runs have diverged. The mean of the paired differences must lie within their
+    standard error, at the t-quantile of ``LEVEL``, and within the scatter of independent draws.
+
+    Returns
+    -------
+    errors : float
+        The mean difference in standard errors of the paired differences; infinite if fewer than two pairs are finite or
+        all pairs differ by the same.
+    explained : bool
+    """
+    known = np.isfinite(new) & np.isfinite(old)
+    new, old = new[known], old[known]
+    if len(new) < 2:
+        return np.inf, False
+    both = np.stack([new, old])
+    if both.min() > 0 and both.max() > 100 * both.min():
+        both = np.log10(np.clip(both, absolute, DIVERGED_ABOVE))
+    differences = both[0] - both[1]
+    mean = abs(differences.mean())
+    if mean == 0:
+        return 0.0, True
+    paired = differences.std(ddof=1) / len(new) ** 0.5
+    # The side that scatters more: one diverged run may be all that a group's scatter consists of.
+    scatter = both.std(axis=1, ddof=1).max() / len(new) ** 0.5
+    errors = mean / paired if paired > 0 else np.inf
+    # Imported here, because reading a reference does not need scipy.
+    from scipy.special import stdtrit
+
+    quantile = stdtrit(len(new) - 1, 1 - LEVEL / 2)
+    return errors, bool(errors <= quantile and mean <= STANDARD_ERRORS * scatter)
+
+
+def _redrawn(new, old, dtype):
+    """Return the draws, such as ``ensemble=1``, that changed: most of their telling cells are not near."""
+    settings = groups(old[keys_of(old)])
+    near, telling = [], []
     for column in values_of(old):
-        a, b = new[column].to_numpy(), old[column].to_numpy()
-        one_sided = (np.isnan(a) != np.isnan(b)) | ((np.isinf(a) | np.isinf(b)) & (a != b))
-        if (np.isnan(a) & np.isnan(b)).all():
-            continue
-        allowed = tolerances.allowed(table, column, b, old["status"], old)
-        # Missing cells have −1, so that _worst never reports them, not even if no cell differs.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.nan_to_num(np.abs(a - b) / allowed, nan=-1.0)
-        ratio[one_sided] = np.inf
-        found[column] = ratio
+        a, b = (side[column].to_numpy() for side in (new, old))
+        spread = pd.Series(np.where(np.isfinite(b), b, np.nan)).groupby(settings).transform("std").fillna(0).to_numpy()
+        near.append(_agree(a, b, dtype, NEAR * spread))
+        # A column that hardly varies with the draw does not show that it changed.
+        least = np.maximum(precision(dtype)[0] * np.maximum(np.abs(b), column_scale(b)), precision(dtype)[1])
+        telling.append(spread > 3 * least)
+    near, telling = np.array(near), np.array(telling)
+    found = []
+    for key in (key for key in DRAWS if key in old):
+        for value in old[key].unique():
+            cells = telling & (old[key] == value).to_numpy()
+            if cells.sum() >= LEAST_TELLING and near[cells].mean() < 0.5:
+                found.append(f"{key}={value}")
     return found
-
-
-def same_rows(new, old, table, tolerances):
-    """Return whether two tables have the same rows, and no more different statuses than allowed."""
-    moved = (new["status"] != old["status"]).sum() if _same_keys(new, old) else np.inf
-    return bool(moved <= tolerances.allowed_over(table, "status", len(old)))
 
 
 def _same_keys(new, old):
@@ -45,115 +216,161 @@ def _same_keys(new, old):
     return keys_of(new) == keys and new[keys].equals(old[keys])
 
 
-def _compare_table(new, old, table, tolerances):
-    """Return the outcome and a description of the differences: the number of cells over tolerance, and the worst."""
+def _ended_otherwise(new, old):
+    """Return which rows have another status, or a value that only one side has."""
+    moved = (new["status"] != old["status"]).to_numpy()
+    for column in values_of(old):
+        a, b = (side[column].to_numpy() for side in (new, old))
+        moved = moved | (np.isnan(a) != np.isnan(b)) | (np.isinf(a) != np.isinf(b)) | (np.isinf(a) & (a == -b))
+    return moved
+
+
+def _is_identical(new, old):
+    return list(new) == list(old) and new.equals(old)
+
+
+def compare_table(new, old, dtype="float64"):
+    """Compare a measured table with its reference.
+
+    Parameters
+    ----------
+    new, old : pandas.DataFrame
+        See :mod:`algoreg.regression.references`.
+    dtype : str
+        The type that the table was computed in.
+
+    Returns
+    -------
+    outcome : str
+        ``IDENTICAL``, ``WITHIN`` or ``DIFFERENT``.
+    what : str
+        What differs, as information if the outcome is ``WITHIN``.
+    largest : tuple of float and str
+        The largest difference of a moved group's mean in standard errors, and its column.
+    """
+    nothing = (0.0, "")
     if not _same_keys(new, old):
-        return DIFFERENT, "rows differ"
+        return DIFFERENT, "rows differ", nothing
     if set(new) != set(old):
-        return DIFFERENT, f"columns differ: {', '.join(sorted(set(new) ^ set(old)))}"
+        return DIFFERENT, f"columns differ: {', '.join(sorted(set(new) ^ set(old)))}", nothing
     if new.equals(old):
-        return IDENTICAL, ""
-    moved = np.flatnonzero(new["status"] != old["status"])
-    if len(moved) > tolerances.allowed_over(table, "status", len(old)):
-        first = f"{new['status'][moved[0]]}, reference {old['status'][moved[0]]}"
-        where = f"status at {_point(old, moved[0])}"
-        return DIFFERENT, f"the status of {len(moved)} of {len(old)} rows differs; first: {where}: {first}"
-    found = ratios(new, old, table, tolerances)
-    if not found:
-        return WITHIN, ""
-    over, worst = np.stack(list(found.values())) > 1, _worst(new, old, found)
-    counted = f"{over.sum()} of {over.size} cells over tolerance, in {over.any(axis=0).sum()} of {len(old)} rows; "
-    allowed = [tolerances.allowed_over(table, column, len(old)) for column in found]
-    different = (over.sum(axis=1) > allowed).any()
-    return (DIFFERENT if different else WITHIN), (counted if over.any() else "") + worst
+        return IDENTICAL, "", nothing
+    ended = _ended_otherwise(new, old)
+    if ended.sum() > max(1, ENDED_OTHERWISE * len(old)):
+        return DIFFERENT, f"{ended.sum()} of {len(old)} rows ended otherwise; first: {_ends(new, old, ended)}", nothing
+    if redrawn := _redrawn(new, old, dtype):
+        return DIFFERENT, f"other draws: {', '.join(redrawn)}", nothing
+    settings, absolute = groups(old[keys_of(old)]), precision(dtype)[1]
+    cells, count, moved, unexplained, largest = 0, 0, 0, [], nothing
+    for column in values_of(old):
+        a, b = (side[column].to_numpy() for side in (new, old))
+        agree = _agree(a, b, dtype)
+        cells += (~agree).sum()
+        shares = pd.Series(agree).groupby(settings).mean()
+        count += len(shares)
+        for group in shares.index[shares < 0.5]:
+            rows = settings == group
+            errors, explained = mean_difference(a[rows], b[rows], absolute)
+            moved += 1
+            if not explained:
+                first = int(np.flatnonzero(rows & ~agree)[0])
+                unexplained.append(f"{column} from {_point(old, first)}")
+            elif errors > largest[0]:
+                largest = (errors, column)
+    what = f"{cells} of {old[values_of(old)].size} cells and {moved} of {count} groups moved"
+    what += f"; rows that ended otherwise: {ended.sum()}" if ended.any() else ""
+    if moved > max(1, count / 2):
+        return DIFFERENT, what, largest
+    if len(unexplained) > max(1, 0.02 * count):
+        return DIFFERENT, f"{what}; means of {len(unexplained)} groups, such as {unexplained[0]}", largest
+    return WITHIN, what, largest
+
+
+def _ends(new, old, ended):
+    row = int(np.flatnonzero(ended)[0])
+    return f"{_point(old, row)}: {new['status'][row]}, reference {old['status'][row]}"
 
 
 def _point(table, row):
     return ", ".join(f"{key}={table[key][row]}" for key in keys_of(table))
 
 
-def _worst(new, old, found):
-    """Return a description of the cell that differs most; ``found`` is the result of :func:`ratios`."""
-    column = max(found, key=lambda name: found[name].max())
-    row = int(found[column].argmax())
-    a, b = new[column][row], old[column][row]
-    worst = f"worst: {column} at {_point(old, row)}: "
-    if np.isnan(a) or np.isnan(b):
-        return worst + f"missing in {'this run' if np.isnan(a) else 'the reference'} only"
-    return worst + f"{a:.6g}, reference {b:.6g} ({found[column][row]:.2g} of the tolerance)"
-
-
-def _compare_derived(new, old, _, tolerances):
-    """Compare a table that is derived from others, number by number."""
-    if new.equals(old):
-        return IDENTICAL, ""
+def compare_derived(new, old, dtype="float64"):
+    """Compare a table that is derived from others, as one group a column; see :func:`compare_table`."""
+    nothing = (0.0, "")
+    if _is_identical(new, old):
+        return IDENTICAL, "", nothing
     if set(new) != set(old) or len(new) != len(old):
-        return DIFFERENT, ""
+        return DIFFERENT, "rows or columns differ", nothing
+    moved = []
     for column in old:
         a, b = new[column], old[column]
         numbers = is_numeric_dtype(b) and not is_bool_dtype(b) and is_numeric_dtype(a)
-        if not (tolerances.close(a, b) | (a.isna() & b.isna())).all() if numbers else not a.equals(b):
-            return DIFFERENT, ""
-    return WITHIN, ""
+        if not numbers:
+            agree = ((a == b) | (a.isna() & b.isna())).to_numpy()
+        else:
+            agree = _agree(a.to_numpy(float), b.to_numpy(float), dtype)
+        # One row may lie beyond what six digits show: a threshold that is interpolated between two chaotic runs.
+        if (~agree).sum() > max(1, 0.02 * len(old)) or (len(old) == 1 and not agree.all()):
+            moved.append(column)
+    return (DIFFERENT, f"columns that moved: {', '.join(moved)}", nothing) if moved else (WITHIN, "", nothing)
 
 
-COMPARED = {"tables": _compare_table, "comparisons": _compare_derived}
+COMPARED = {"tables": compare_table, "comparisons": compare_derived}
 
 
-def compare(new, old, tolerances=None):
+def compare(new, old, dtypes=None, of_the_clock=None):
     """Compare a chapter's results with its reference.
 
     Parameters
     ----------
     new, old : mapping
         See :mod:`algoreg.regression.references`.
-    tolerances : Tolerances, optional
-        By default the committed ones.
+    dtypes : mapping of str to str, optional
+        The type that each table was computed in, by default float64.
+    of_the_clock : mapping of str to sequence of str, optional
+        Columns of a table that are measured by the clock and are not compared.
 
     Returns
     -------
-    lines : list of str
-        One line per table, and per claim that changed.
-    passed : bool
-        False if a table or a verdict is different.
+    Outcome
     """
-    tolerances = tolerances or Tolerances.load()
-    lines = []
+    found = Outcome()
     if old.get("partial"):
-        lines.append("the reference covers a part of this tier: only that part is compared")
+        found.lines.append("the reference covers a part of this tier: only that part is compared")
         new = _part_of(new, old)
-    found = [each for kind in MAPPINGS for each in _compare_tables(kind, new[kind], old[kind], tolerances)]
-    found += _compare_claims(new["claims"], old["claims"], tolerances)
-    return [*lines, *(line for line, _ in found)], all(passed for _, passed in found)
-
-
-def _compare_tables(kind, new, old, tolerances):
-    """Return ``(line, whether it passes)`` for every table of a kind."""
-    found = []
-    for name in sorted({*new, *old}):
-        if name in new and name in old:
-            outcome, what = COMPARED[kind](new[name], old[name], name, tolerances)
-            found.append((f"table {name}: {outcome}" + (f"; {what}" if what else ""), outcome != DIFFERENT))
-        else:
-            side = "the reference" if name in old else "this run"
-            found.append((f"table {name}: {DIFFERENT} (only in {side})", False))
+    for kind in MAPPINGS:
+        for name in sorted({*new[kind], *old[kind]}):
+            left_out = list((of_the_clock or {}).get(name, ()))
+            pair = [side[kind].get(name) for side in (new, old)]
+            pair = [table if table is None else table.drop(columns=left_out, errors="ignore") for table in pair]
+            _compare_one(found, kind, name, *pair, (dtypes or {}).get(name, "float64"))
+    _compare_claims(found, new["claims"], old["claims"])
     return found
 
 
-def _compare_claims(new, old, tolerances):
-    """Return ``(line, whether it passes)`` for every claim that changed, and a line with the number of the others."""
-    found, alike = [], 0
+def _compare_one(found, kind, name, new, old, dtype):
+    found.tables += 1
+    if new is None or old is None:
+        found.add(f"table {name}: {DIFFERENT} (only in {'the reference' if new is None else 'this run'})", False)
+        return
+    outcome, what, (errors, column) = COMPARED[kind](new, old, dtype)
+    found.identical += outcome == IDENTICAL
+    if errors > found.largest:
+        found.largest, found.largest_in = errors, f"{name}, {column}"
+    found.add(f"table {name}: {outcome}" + (f"; {what}" if what else ""), outcome != DIFFERENT)
+
+
+def _compare_claims(found, new, old):
     ours, theirs = ({claim["id"]: claim for claim in side} for side in (new, old))
     for name in dict.fromkeys([*ours, *theirs]):
         pair = ours.get(name), theirs.get(name)
-        difference = "only on one side" if None in pair else _claim_difference(*pair, tolerances)
-        if difference is None:
-            alike += 1
-        elif None not in pair and _at_the_margin(*pair, tolerances):
-            found.append((f"claim {name}: {WITHIN}, an interval's end lies at the margin ({difference})", True))
-        else:
-            found.append((f"claim {name}: {DIFFERENT}: {difference}", False))
-    return [*found, (f"claims: {alike} of {len(new)} as in the reference", True)]
+        found.claims += 1
+        difference = "only on one side" if None in pair else verdict_difference(*pair)
+        found.equal += difference is None
+        difference = difference or number_difference(*pair)
+        if difference is not None:
+            found.add(f"claim {name}: {DIFFERENT}: {difference}", False)
 
 
 def _part_of(new, old):
@@ -163,33 +380,50 @@ def _part_of(new, old):
     return {**new, **named, "claims": [claim for claim in new["claims"] if claim["id"] in known]}
 
 
-def claim_scale(claim):
-    """Return the largest of a claim's numbers, as an interval's end near 0 is compared on the interval's scale."""
-    return max((abs(claim[field]) for field in NUMBERS if claim[field] is not None), default=0.0)
-
-
-def _claim_difference(claim, other, tolerances):
-    """Return a description of how a claim differs from its reference; None if it does not."""
-    for field in ("margin", "verdict", "control_verdict", "positive_control_verdict"):
-        if claim[field] != other[field]:
-            return f"{field.replace('_', ' ')} {claim[field]}, reference {other[field]}"
-    for field in NUMBERS:
-        a, b = claim[field], other[field]
-        if (a is None) != (b is None) or (
-            a is not None and not tolerances.close(a, b, claim_scale(other), claim["id"])
-        ):
-            return f"{field.replace('_', ' ')} {a}, reference {b}"
+def verdict_difference(claim, other):
+    """Return a description of how a claim's margin or verdicts differ from its reference; None if they do not."""
+    for name in ("margin", "verdict", "control_verdict", "positive_control_verdict"):
+        if claim[name] != other[name]:
+            return f"{name.replace('_', ' ')} {claim[name]}, reference {other[name]}"
     return None
 
 
-def _at_the_margin(claim, other, tolerances):
-    """Return whether only the verdict differs, and an interval's end is at the margin."""
-    same = {**claim, "verdict": other["verdict"]}
-    if _claim_difference(same, other, tolerances) is not None or not {claim["verdict"], other["verdict"]} <= JUDGED:
-        return False
-    return any(
-        tolerances.close(side[end], claim["margin"], claim_scale(other), claim["id"])
-        for end in ("ci_low", "ci_high")
-        for side in (claim, other)
-        if side[end] is not None
+def number_difference(claim, other):
+    """Return a description of how a claim's numbers differ from its reference; None if they agree.
+
+    The estimate and each end may move by a quarter of the interval's half width, by a twentieth of its distance to the
+    margin, or by a hundredth of the largest of the claim's numbers: less decides nothing.
+    """
+    sizes = [abs(other[name]) for name in NUMBERS if other[name] is not None]
+    ends = [(side["ci_low"], side["ci_high"]) for side in (claim, other)]
+    halves = [(high - low) / 2 for low, high in ends if None not in (low, high)]
+    allowed = max(0.01 * max(sizes, default=0.0), max(halves, default=0.0) / 4)
+    for name in NUMBERS:
+        a, b, margin = claim[name], other[name], other["margin"]
+        if (a is None) != (b is None):
+            return f"{name.replace('_', ' ')} {a}, reference {b}"
+        decides = abs(b - margin) / 20 if None not in (b, margin) else 0.0
+        if a is not None and a != b and not abs(a - b) <= max(allowed, decides):
+            return f"{name.replace('_', ' ')} {a}, reference {b}"
+    return None
+
+
+def compare_seeds(new, old):
+    """Compare the claims of a run on another seed with the reference; its cells are other draws.
+
+    Nine tenths of the verdicts must be the same, and nine tenths of the estimates as near as their intervals predict
+    (:mod:`algoreg.regression.replications`).
+    """
+    found = Outcome()
+    outcomes = replications.outcomes({"this": replications.run_summary(new["claims"])}, old["claims"])
+    found.claims, found.equal = len(outcomes), sum(one["same"] for one in outcomes.values())
+    for name, one in outcomes.items():
+        for verdict in one["others"]:
+            found.lines.append(f"claim {name}: {verdict}, reference {one['committed']['verdict']}")
+    near, compared = (sum(one[key] for one in outcomes.values()) for key in ("near", "compared"))
+    found.add(
+        f"another seed: {found.equal} of {found.claims} verdicts are the same, and {near} of {compared} estimates as near "
+        "as their intervals predict; tables are not compared, because the draws differ",
+        found.equal >= replications.enough(found.claims) and near >= replications.enough(compared),
     )
+    return found

@@ -23,8 +23,7 @@ CLAIM_FIELDS = (
     "positive_control_estimate",
 )
 VALUES = ("train_error", "test_error")
-# Significant digits of numbers: three for the tolerances, of which 2·10⁻³ is the tightest; two more to show how far
-# within its tolerance a number is; and one more so that the three digits in documents are not rounded twice.
+# Significant digits of numbers. Documents show three; the comparison takes the sixth as its unit.
 DIGITS = 6
 
 
@@ -95,7 +94,7 @@ def snapshot(results, tier, chapter, partial=False):
     }
 
 
-def write(folder, texts, verdicts, partial=False):
+def write(folder, texts, verdicts, partial=False, made_on=None):
     """Write a chapter's reference.
 
     A partial reference keeps the tables and claims of an earlier one, because an expensive tier is run part by part.
@@ -109,11 +108,15 @@ def write(folder, texts, verdicts, partial=False):
     verdicts : list of mapping
         See :func:`claims`.
     partial : bool
+    made_on : mapping, optional
+        See :func:`algoreg.regression.verify.made_on`; by default what an earlier reference has.
     """
     tables = {name: text for kind in MAPPINGS for name, text in texts[kind].items()}
     path = folder / "claims.json"
-    if partial and path.exists():
-        earlier = json.loads(path.read_text(encoding="utf-8"))["claims"]
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    made_on = made_on or known.get("made_on")
+    if partial and known:
+        earlier = known["claims"]
         verdicts = list({claim["id"]: claim for claim in (*earlier, *verdicts)}.values())
     elif not partial:
         for old in folder.glob("*.csv"):
@@ -124,4 +127,5 @@ def write(folder, texts, verdicts, partial=False):
     # A claim a line, so that its diffs can be read.
     lines = ",\n".join(f"    {json.dumps(claim)}" for claim in verdicts)
     head = '  "partial": true,\n' if partial else ""
+    head += f'  "made_on": {json.dumps(made_on)},\n' if made_on else ""
     records.write_text(path, f'{{\n{head}  "claims": [\n{lines}\n  ]\n}}\n')

@@ -132,8 +132,9 @@ def _experiment(module: ModuleType) -> Iterator[str]:
     yield from problems
     if not problems:
         options = getattr(module, "Options", ExperimentOptions).model_fields
-        for name, more in {"READS": (), "GENERATED_FROM": (), "FROM_TIER": ("dtype",)}.items():
-            value, allowed = getattr(module, name, ()), [*options, *more]
+        known = {"READS": options, "GENERATED_FROM": options, "FROM_TIER": [*options, "dtype"]}
+        for name, allowed in {**known, "OF_THE_CLOCK": constants["VALUES"]}.items():
+            value = getattr(module, name, ())
             if not isinstance(value, tuple) or not {*value} <= {*allowed}:
                 yield f"{_place(module)}: {name} = {show(value)}: allowed is a tuple of {', '.join(allowed)}"
         for option in list(inspect.signature(measure).parameters)[3:]:

@@ -534,7 +534,7 @@ def test_stochastic_frank_wolfe_shows_the_last_error_by_delay_and_batch_and_its_
 
 def test_frank_wolfe_messages_shows_the_bytes_and_the_iterations_of_a_slow_worker():
     axis = {"protocol": ["asynchronous", "synchronous"], "d": [8, 16, 32], "ensemble": [0, 1]}
-    frame = crossed(("bytes",), **axis).assign(workers=2, from_kernel=1.0)
+    frame = crossed(("bytes",), **axis).assign(workers=2)
     slow = crossed(("per_slow_step",), seed=1, **axis).assign(workers=3)
     left, right = draw("frank_wolfe_messages", {"frank_wolfe_messages": frame, "frank_wolfe_straggler": slow}).axes
     for protocol in axis["protocol"]:

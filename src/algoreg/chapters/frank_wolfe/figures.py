@@ -161,9 +161,8 @@ def frank_wolfe_messages(tables, claims):
     left.set_title(",\n".join(grown))
     describe(right, "y", slow["d"].unique(), xlabel="dimension d", ylabel="iterations per step of the slow worker")
     right.set_title(f"iterations per slow step at d = {slow['d'].max():g}:\n{', '.join(waits)}")
-    meter = "the kernel's counters of every connection" if (table["from_kernel"] == 1).all() else "the records' lengths"
     workers = (
         f"left: {table['workers'].iloc[0]:g} workers; right: {slow['workers'].iloc[0]:g}, one waits before each step"
     )
     said = caption(workers, f"{table['ensemble'].nunique()} ensembles")
-    return finish(figure, f"bytes: {meter}; right: of the clock, shown and not verified", caption=said)
+    return finish(figure, "bytes: the records' lengths; right: of the clock, shown and not verified", caption=said)

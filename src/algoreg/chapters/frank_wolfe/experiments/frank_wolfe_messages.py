@@ -40,13 +40,14 @@ VALUES = {
     "up": "bytes from all workers to the master per iteration: bytes over messages, times messages of an iteration",
     "down": "bytes from the master to all workers per iteration: bytes over records, times workers",
     "bytes": ("the bytes per iteration", "both together"),
-    "from_kernel": "0: bytes are the lengths of all that is sent, not the kernel's counters of a network connection",
     "per_slow_step": (
         "iterations of the master for every step of the last worker, or all where it took none; of the clock: "
         "shown, not verified"
     ),
     "mean_delay": "mean number of steps by which a direction was late; of the clock: shown, not verified",
 }
+# Which worker is how fast differs from run to run.
+OF_THE_CLOCK = ("per_slow_step", "mean_delay")
 
 
 def measure(options, context):
@@ -77,7 +78,7 @@ def _rows(options, context, number, protocol, d):
         except master.LinesFailed as error:
             context.log(f"{protocol}, d = {d}: no run ({error})")
             names["sockets"] = 0 if isinstance(error, master.NoSockets) else 1
-            lost = ("up", "down", "bytes", "from_kernel", "per_slow_step", "mean_delay")
+            lost = ("up", "down", "bytes", "per_slow_step", "mean_delay")
             yield {**names, **dict.fromkeys(lost, math.nan), "status": "budget"}
             return
     up = done.up / done.messages * (1 if protocol == "asynchronous" else options["workers"])
@@ -89,7 +90,6 @@ def _rows(options, context, number, protocol, d):
         "up": up,
         "down": down,
         "bytes": up + down,
-        "from_kernel": 0.0,
         "per_slow_step": options["iterations"] / max(slow, 1),
         "mean_delay": float(np.mean(done.delays)),
         "status": "converged",

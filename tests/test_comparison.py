@@ -1,0 +1,299 @@
+"""`make verify` passes what rounding does and fails what a fault does: on small tables, and on all of quick."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import tier_settings
+
+from algoreg.regression import comparison, references
+from algoreg.regression.comparison import DIFFERENT, IDENTICAL, WITHIN
+from algoreg.regression.verify import dtypes, verify
+
+pytestmark = pytest.mark.any_kernels
+RNG = np.random.default_rng(7)
+QUICK = references.read_tier("quick")
+TYPES = dtypes(tier_settings("quick"))
+# Tables whose measured columns are rounding for the most part, or of the clock.
+ROUNDING = {"frank_wolfe_straggler", "root_widths", "spare_unit", "spare_widths"}
+# Tables that cannot tell a new ensemble: fewer than four cells differ between draws, or their numbers are counts.
+UNTOLD = {
+    "balance",
+    "frank_wolfe_messages",
+    "frank_wolfe_straggler",
+    "large_basis",
+    "lemma_printed",
+    "root_widths",
+    "spare_unit",
+    "whitened",
+}
+
+
+def small():
+    """Return a table of three methods at four sizes, on 3 targets × 4 ensembles: two columns, one over decades."""
+    rows = [
+        {"method": method, "m": m, "target": target, "ensemble": ensemble}
+        for method in "abc"
+        for m in (10, 20, 40, 80)
+        for target in range(3)
+        for ensemble in range(4)
+    ]
+    frame = pd.DataFrame(rows).assign(status="budget")
+    draws = RNG.normal(size=(3, 4))[frame["target"], frame["ensemble"]]
+    frame["error"] = 0.3 * np.exp(0.2 * draws) * (10 / frame["m"]) ** 2
+    frame["iterations"] = np.round(1000 * np.exp(0.3 * draws + 0.01 * frame["m"]))
+    return frame
+
+
+def some(frame, **values):
+    """Return which rows have these values."""
+    return np.logical_and.reduce([(frame[key] == value).to_numpy() for key, value in values.items()])
+
+
+def outcome(new, old):
+    return comparison.compare_table(new, old)[0]
+
+
+def rounding(frame):
+    return frame.assign(error=frame["error"] * (1 + 1e-7 * RNG.normal(size=len(frame))))
+
+
+def chaotic_method(frame):
+    """One method of three diverges, so that its errors are decades apart on another processor."""
+    old = frame.copy()
+    rows = some(frame, method="c")
+    old.loc[rows, "error"] = 10 ** RNG.uniform(3, 5, rows.sum())
+    new = old.copy()
+    new.loc[rows, "error"] = 10 ** RNG.uniform(3, 5, rows.sum())
+    return new, old
+
+
+def another_ending(frame):
+    new = frame.copy()
+    new.loc[[3, 60], "status"] = "diverged"
+    new.loc[[3, 60], "error"] = np.nan
+    return new
+
+
+def test_what_rounding_does_agrees():
+    table = small()
+    assert outcome(table.copy(), table) == IDENTICAL
+    assert outcome(rounding(table), table) == WITHIN
+    assert outcome(*chaotic_method(table)) == WITHIN
+    assert outcome(another_ending(table), table) == WITHIN
+    # Residuals of a solver are rounding alone.
+    noise = table.assign(error=1e-15 * RNG.uniform(size=len(table)))
+    assert outcome(noise.assign(error=1e-15 * RNG.uniform(size=len(table))), noise) == WITHIN
+
+
+FAULTS = {
+    "a step 1 % off": lambda frame: frame.assign(error=frame["error"] * 1.01),
+    "a formula's constant": lambda frame: frame.assign(iterations=frame["iterations"] + 5),
+    "one method's step": lambda frame: frame.assign(error=frame["error"] * np.where(frame["method"] == "b", 1.02, 1)),
+    "one size twice as long": lambda frame: frame.assign(
+        iterations=frame["iterations"] * np.where(frame["m"] == 20, 2, 1)
+    ),
+    "one ensemble drawn anew": lambda frame: _moved(frame, ensemble=2),
+    "one target drawn anew": lambda frame: _moved(frame, target=0),
+    "every ensemble is the first": lambda frame: _first_ensemble(frame),
+    "another seed": lambda frame: frame.assign(
+        error=frame["error"] * np.exp(RNG.normal(size=len(frame))),
+        iterations=np.round(frame["iterations"] * np.exp(RNG.normal(size=len(frame)))),
+    ),
+    "a lost row": lambda frame: frame.iloc[1:].reset_index(drop=True),
+    "a renamed column": lambda frame: frame.rename(columns={"error": "test_error"}),
+    "a tenth of the runs end otherwise": lambda frame: frame.assign(
+        status=np.where(np.arange(len(frame)) % 10 == 0, "diverged", "budget")
+    ),
+    "a column that one side lacks": lambda frame: frame.assign(error=np.nan),
+}
+
+
+def _moved(frame, **draw):
+    """Return the table with one draw's values exchanged for others as far away as draws are."""
+    rows, new = some(frame, **draw), frame.copy()
+    factors = np.exp(0.4 * RNG.normal(size=rows.sum()))
+    new.loc[rows, "error"] *= factors
+    new.loc[rows, "iterations"] = np.round(new.loc[rows, "iterations"] * factors)
+    return new
+
+
+def _first_ensemble(frame):
+    keys = ["method", "m", "target"]
+    first = frame[frame["ensemble"] == 0].set_index(keys)
+    rows = pd.MultiIndex.from_frame(frame[keys])
+    return frame.assign(**{name: first[name].reindex(rows).to_numpy() for name in ("error", "iterations")})
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_a_small_table_is_different(fault):
+    table = small()
+    assert outcome(FAULTS[fault](table), table) == DIFFERENT
+
+
+def test_what_moved_is_counted_as_information():
+    table = small()
+    new = table.copy()
+    new.loc[5, "error"] *= 1.5
+    assert comparison.compare_table(new, table)[1] == "1 of 288 cells and 0 of 24 groups moved"
+
+
+def test_groups_of_few_rows_are_joined_along_the_longest_sweep():
+    keys = pd.DataFrame({"method": ["a"] * 6 + ["b"] * 6, "m": [1, 1, 2, 2, 3, 3] * 2, "ensemble": [0, 1] * 6})
+    assert comparison.groups(keys).tolist() == [0] * 6 + [1] * 6
+    assert comparison.groups(keys[["m", "ensemble"]]).tolist() == [0, 0, 1, 1, 2, 2] * 2
+    assert comparison.groups(keys.iloc[:3]).tolist() == [0] * 3
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+def test_a_mean_that_moved_is_held_against_both_standard_errors(scale):
+    old = scale * np.array([1.0, 1.2, 0.9, 1.1, 1.3, 0.8])
+    apart = scale * np.array([0.3, -0.2, 0.25, -0.3, 0.2, -0.22])
+    errors, explained = comparison.mean_difference(old + apart, old, 1e-12)
+    # By hand: mean .005, sum of squares .37075, so a standard deviation of √.07415.
+    assert errors == pytest.approx(0.005 / (0.07415**0.5 / 6**0.5), rel=1e-3)
+    assert explained
+    assert not comparison.mean_difference(old + 0.01 * scale, old, 1e-12)[1]
+    assert not comparison.mean_difference(old * 1.01, old, 1e-12)[1]
+    # Beyond divergence and below precision no difference is left.
+    assert comparison.mean_difference(np.array([1e63, 1e-20, 1.0]), np.array([1e77, 1e-14, 1.0]), 1e-12) == (0.0, True)
+
+
+CLAIM = {
+    "id": "a",
+    "verdict": "supported",
+    "estimate": 0.3,
+    "ci_low": 0.2,
+    "ci_high": 0.4,
+    "margin": 0.1,
+    "control_verdict": "refuted",
+    "positive_control_verdict": "supported",
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"verdict": "refuted"},
+        {"margin": 0.101},
+        {"control_verdict": "inconclusive"},
+        {"positive_control_verdict": "refuted"},
+        {"positive_control_verdict": None},
+        {"estimate": 0.33},
+        {"ci_low": None},
+        {"ci_high": 0.43},
+    ],
+)
+def test_a_claim_that_turns_or_moves_is_different(change):
+    empty = {"tables": {}, "comparisons": {}}
+    found = comparison.compare({**empty, "claims": [{**CLAIM, **change}]}, {**empty, "claims": [CLAIM]})
+    assert not found.passed
+    assert found.failed[0].startswith("claim a: DIFFERENT: ")
+    near = {**CLAIM, "estimate": 0.31, "ci_low": 0.22}
+    assert comparison.compare({**empty, "claims": [near]}, {**empty, "claims": [CLAIM]}).passed
+
+
+def test_derived_tables_of_another_length_or_with_other_words_are_different():
+    old = pd.DataFrame({"alpha": [1.0, 0.1, 0.01], "ours": [0.5, 0.4, 0.3], "inside": [True, True, False]})
+    assert comparison.compare_derived(old.copy(), old)[0] == IDENTICAL
+    assert comparison.compare_derived(old.assign(ours=old["ours"] * (1 + 1e-7)), old)[0] == WITHIN
+    assert comparison.compare_derived(old.iloc[:2], old)[0] == DIFFERENT
+    assert comparison.compare_derived(old.assign(ours=old["ours"] * 1.01), old)[0] == DIFFERENT
+    assert comparison.compare_derived(old.assign(inside=[False, False, True]), old)[0] == DIFFERENT
+
+
+def whole_tier(**tables):
+    content = {**QUICK, "tables": {**QUICK["tables"], **tables}}
+    return comparison.compare(content, QUICK, TYPES)
+
+
+def test_quick_with_rounding_in_all_its_digits_is_green():
+    noisy = {}
+    for name, table in QUICK["tables"].items():
+        unit = np.finfo(TYPES[name]).eps
+        values = references.values_of(table)
+        # A hundred roundings on the scale of each cell, and ten of the column's.
+        moved = {
+            column: table[column] * (1 + 100 * unit * RNG.normal(size=len(table)))
+            + 10 * unit * comparison.column_scale(table[column].to_numpy()) * RNG.normal(size=len(table))
+            for column in values
+        }
+        noisy[name] = table.assign(**moved)
+    found = whole_tier(**noisy)
+    assert found.passed, found.failed
+    assert found.equal == found.claims == len(QUICK["claims"])
+
+
+@pytest.mark.parametrize("name", [name for name, table in QUICK["tables"].items() if table["ensemble"].nunique() > 1])
+def test_one_ensemble_of_quick_drawn_anew_is_different_in_every_table(name):
+    """Its last ensemble's values are those of its first, as if it had been drawn from that stream."""
+    table = QUICK["tables"][name]
+    keys = [key for key in references.keys_of(table) if key != "ensemble"]
+    values, numbers = references.values_of(table), sorted(table["ensemble"].unique())
+    first = table[table["ensemble"] == numbers[0]].set_index(keys)[values]
+    rows = (table["ensemble"] == numbers[-1]).to_numpy()
+    index = pd.MultiIndex.from_frame(table.loc[rows, keys])
+    index = index if len(keys) > 1 else index.get_level_values(0)
+    new = table.copy()
+    new.loc[rows, values] = first.reindex(index).to_numpy()
+    result = comparison.compare_table(new, table, TYPES[name])[0]
+    assert (result == DIFFERENT) == (name not in UNTOLD)
+
+
+@pytest.mark.parametrize("name", [name for name in QUICK["tables"] if name not in ROUNDING])
+def test_a_table_of_quick_one_percent_off_is_different(name):
+    """Each column that is not counted in whole numbers is 1 % larger."""
+    table = QUICK["tables"][name]
+    moved = {}
+    for column in references.values_of(table):
+        values = table[column].to_numpy()
+        known = values[np.isfinite(values)]
+        if len(known) and np.abs(known).max() > 1e-3 and (known != np.round(known)).any():
+            moved[column] = values * 1.01
+    if moved:
+        assert comparison.compare_table(table.assign(**moved), table, TYPES[name])[0] == DIFFERENT
+
+
+def test_infinite_and_missing_cells_are_endings():
+    table = small()
+    infinite = table.assign(error=np.where(table["m"] == 10, np.inf, table["error"]))
+    assert outcome(infinite.copy(), infinite) == IDENTICAL
+    assert outcome(rounding(infinite), infinite) == WITHIN
+    assert outcome(infinite, table) == DIFFERENT
+    assert outcome(table, infinite) == DIFFERENT
+
+
+def test_another_seed_is_judged_by_its_claims():
+    content = {**QUICK, "claims": QUICK["claims"]}
+    found = comparison.compare_seeds(content, QUICK)
+    assert found.passed
+    assert "verdicts are the same" in found.lines[-1]
+    turned = [{**claim, "verdict": "refuted"} for claim in QUICK["claims"]]
+    assert not comparison.compare_seeds({**QUICK, "claims": turned}, QUICK).passed
+
+
+def test_the_report_begins_with_the_verdicts_and_both_sides(tmp_path, monkeypatch):
+    text, passed = verify_without_results(tmp_path, monkeypatch)
+    lines = text.splitlines()
+    assert lines[0] == f"verdicts as in the reference: {len(QUICK['claims'])} of {len(QUICK['claims'])}"
+    assert lines[1].startswith(f"tables that agree: {len(QUICK['tables'])} of {len(QUICK['tables'])} (")
+    assert any(line.startswith("processor: ") and "reference: " in line for line in lines)
+    assert lines[-1] == "verify: passed"
+    assert passed
+
+
+def verify_without_results(tmp_path, monkeypatch):
+    """Verify quick's references against themselves."""
+    from algoreg.regression import verify as module
+
+    def committed(results, tier, chapter, partial):
+        return references.read(chapter, tier["tier"])
+
+    monkeypatch.setattr(module.snapshots, "snapshot", committed)
+    return verify(tmp_path, tier_settings("quick"), None)
+
+
+def test_a_committed_table_reads_back_as_it_was_written():
+    table = references.read_table(io.StringIO("m,ensemble,status,error\n1,0,budget,0.1\n"))
+    assert outcome(table, table) == IDENTICAL
