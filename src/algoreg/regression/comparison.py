@@ -8,7 +8,7 @@ a flat course, or ends within the tolerance of a convex solver. No single cell i
 - its *draws* are the same: of each target and of each ensemble most cells are near the committed ones, compared with
   how far other draws lie. Chaos moves some cells of every draw; a changed draw moves all cells of one;
 - at most half of its *groups* moved. A group is a column's cells that differ only in target and ensemble, and it moved
-  if most of its cells did. A changed step, formula or constant moves them all;
+  if at least half of its cells did. A changed step, formula or constant moves them all;
 - the means of all but one or 2 % of the groups that moved agree within their standard errors.
 
 There are no tolerances of single tables. What is close is derived from the data type and from the six digits that are
@@ -268,7 +268,7 @@ def compare_table(new, old, dtype="float64"):
         cells += (~agree).sum()
         shares = pd.Series(agree).groupby(settings).mean()
         count += len(shares)
-        for group in shares.index[shares < 0.5]:
+        for group in shares.index[shares <= 0.5]:
             rows = settings == group
             errors, explained = mean_difference(a[rows], b[rows], absolute)
             moved += 1

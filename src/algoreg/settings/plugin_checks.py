@@ -132,8 +132,8 @@ def _experiment(module: ModuleType) -> Iterator[str]:
     yield from problems
     if not problems:
         options = getattr(module, "Options", ExperimentOptions).model_fields
-        known = {"READS": options, "GENERATED_FROM": options, "FROM_TIER": [*options, "dtype"]}
-        for name, allowed in {**known, "OF_THE_CLOCK": constants["VALUES"]}.items():
+        allowed_in = {"READS": options, "GENERATED_FROM": options, "FROM_TIER": [*options, "dtype"]}
+        for name, allowed in {**allowed_in, "OF_THE_CLOCK": constants["VALUES"]}.items():
             value = getattr(module, name, ())
             if not isinstance(value, tuple) or not {*value} <= {*allowed}:
                 yield f"{_place(module)}: {name} = {show(value)}: allowed is a tuple of {', '.join(allowed)}"
