@@ -126,14 +126,18 @@ def precision(dtype):
     return max(DIGITS, unit**0.5), unit ** (2 / 3)
 
 
-def _agree(new, old, dtype, further=0.0):
-    """Return which cells of a column agree, shape (n,); ``further`` is a difference that is allowed in any case."""
+def _allowed(old, dtype):
+    """Return how far each cell of a column may differ from ``old`` and agree, shape (n,)."""
     relative, absolute = precision(dtype)
+    return np.maximum(relative * np.maximum(np.abs(old), column_scale(old)), absolute)
+
+
+def _agree(new, old, allowed):
+    """Return which cells of a column agree, shape (n,)."""
     same = (np.isnan(new) & np.isnan(old)) | (new == old)
     # Infinite cells are equal or ended otherwise.
     with np.errstate(invalid="ignore"):
-        allowed = np.maximum(relative * np.maximum(np.abs(old), column_scale(old)), absolute)
-        return same | (np.abs(new - old) <= np.maximum(allowed, further))
+        return same | (np.abs(new - old) <= allowed)
 
 
 def groups(keys):
@@ -154,12 +158,20 @@ def groups(keys):
     return np.zeros(len(keys), dtype=int)
 
 
+def _drift(new, old):
+    """Return how far each cell grew in parts of its size, shape (n,): logarithms of ratios if all are positive."""
+    if min(new.min(), old.min()) > 0:
+        return np.log10(new / old)
+    return np.sign(old) * (new - old) / np.maximum(np.abs(old), max(column_scale(old), column_scale(new)))
+
+
 def mean_difference(new, old, absolute):
     """Return how far a group's means differ, and whether its scatter explains that.
 
     Values that are positive and span more than two decades are compared by their logarithms, clipped at the absolute
     precision and at the error from which runs have diverged. The mean of the paired differences must lie within their
-    standard error, at the t-quantile of ``LEVEL``, and within the scatter of independent draws.
+    standard error, at the t-quantile of ``LEVEL``, and within the scatter of independent draws; so must the mean of the
+    differences in parts of each cell's size, as a wrong factor moves all cells by the same part.
 
     Returns
     -------
@@ -169,38 +181,45 @@ def mean_difference(new, old, absolute):
     explained : bool
     """
     known = np.isfinite(new) & np.isfinite(old)
-    new, old = new[known], old[known]
-    if len(new) < 2:
+    both = np.stack([new[known], old[known]])
+    number = both.shape[1]
+    if number < 2:
         return np.inf, False
-    both = np.stack([new, old])
-    if both.min() > 0 and both.max() > 100 * both.min():
-        both = np.log10(np.clip(both, absolute, DIVERGED_ABOVE))
+    decades = both.min() > 0 and both.max() > 100 * both.min()
+    if decades:
+        both = np.clip(both, absolute, DIVERGED_ABOVE)
+    drift = _drift(*both)
+    both = np.log10(both) if decades else both
     differences = both[0] - both[1]
     mean = abs(differences.mean())
     if mean == 0:
         return 0.0, True
-    paired = differences.std(ddof=1) / len(new) ** 0.5
     # The side that scatters more: one diverged run may be all that a group's scatter consists of.
-    scatter = both.std(axis=1, ddof=1).max() / len(new) ** 0.5
-    errors = mean / paired if paired > 0 else np.inf
+    scatter = both.std(axis=1, ddof=1).max() / number**0.5
+    errors = max(_standard_errors(differences), _standard_errors(drift))
     # Imported here, because reading a reference does not need scipy.
     from scipy.special import stdtrit
 
-    quantile = stdtrit(len(new) - 1, 1 - LEVEL / 2)
-    return errors, bool(errors <= quantile and mean <= STANDARD_ERRORS * scatter)
+    return errors, bool(errors <= stdtrit(number - 1, 1 - LEVEL / 2) and mean <= STANDARD_ERRORS * scatter)
 
 
-def _redrawn(new, old, dtype):
+def _standard_errors(values):
+    """Return the size of the values' mean in its standard errors; infinite if all values are the same."""
+    mean, error = abs(values.mean()), values.std(ddof=1) / len(values) ** 0.5
+    # The deviation of equal values is their rounding.
+    return mean / error if error > 1e-9 * mean else np.inf
+
+
+def _redrawn(new, old, settings, dtype):
     """Return the draws, such as ``ensemble=1``, that changed: most of their telling cells are not near."""
-    settings = groups(old[keys_of(old)])
     near, telling = [], []
     for column in values_of(old):
         a, b = (side[column].to_numpy() for side in (new, old))
         spread = pd.Series(np.where(np.isfinite(b), b, np.nan)).groupby(settings).transform("std").fillna(0).to_numpy()
-        near.append(_agree(a, b, dtype, NEAR * spread))
+        allowed = _allowed(b, dtype)
+        near.append(_agree(a, b, np.maximum(allowed, NEAR * spread)))
         # A column that hardly varies with the draw does not show that it changed.
-        least = np.maximum(precision(dtype)[0] * np.maximum(np.abs(b), column_scale(b)), precision(dtype)[1])
-        telling.append(spread > 3 * least)
+        telling.append(spread > 3 * allowed)
     near, telling = np.array(near), np.array(telling)
     found = []
     for key in (key for key in DRAWS if key in old):
@@ -223,10 +242,6 @@ def _ended_otherwise(new, old):
         a, b = (side[column].to_numpy() for side in (new, old))
         moved = moved | (np.isnan(a) != np.isnan(b)) | (np.isinf(a) != np.isinf(b)) | (np.isinf(a) & (a == -b))
     return moved
-
-
-def _is_identical(new, old):
-    return list(new) == list(old) and new.equals(old)
 
 
 def compare_table(new, old, dtype="float64"):
@@ -258,16 +273,19 @@ def compare_table(new, old, dtype="float64"):
     ended = _ended_otherwise(new, old)
     if ended.sum() > max(1, ENDED_OTHERWISE * len(old)):
         return DIFFERENT, f"{ended.sum()} of {len(old)} rows ended otherwise; first: {_ends(new, old, ended)}", nothing
-    if redrawn := _redrawn(new, old, dtype):
-        return DIFFERENT, f"other draws: {', '.join(redrawn)}", nothing
     settings, absolute = groups(old[keys_of(old)]), precision(dtype)[1]
-    cells, count, moved, unexplained, largest = 0, 0, 0, [], nothing
+    if redrawn := _redrawn(new, old, settings, dtype):
+        return DIFFERENT, f"other draws: {', '.join(redrawn)}", nothing
+    cells, count, moved, unexplained, whole, largest = 0, 0, 0, [], [], nothing
     for column in values_of(old):
         a, b = (side[column].to_numpy() for side in (new, old))
-        agree = _agree(a, b, dtype)
+        agree = _agree(a, b, _allowed(b, dtype))
         cells += (~agree).sum()
-        shares = pd.Series(agree).groupby(settings).mean()
+        # A cell that is zero or missing on both sides says nothing of a factor.
+        filled = (np.nan_to_num(a) != 0) | (np.nan_to_num(b) != 0)
+        shares = pd.Series(np.where(filled, agree, np.nan)).groupby(settings).mean().dropna()
         count += len(shares)
+        before = len(unexplained)
         for group in shares.index[shares <= 0.5]:
             rows = settings == group
             errors, explained = mean_difference(a[rows], b[rows], absolute)
@@ -275,12 +293,16 @@ def compare_table(new, old, dtype="float64"):
             if not explained:
                 first = int(np.flatnonzero(rows & ~agree)[0])
                 unexplained.append(f"{column} from {_point(old, first)}")
-            elif errors > largest[0]:
+            if errors > largest[0]:
                 largest = (errors, column)
+        if len(shares) and len(unexplained) - before == len(shares):
+            whole.append(column)
     what = f"{cells} of {old[values_of(old)].size} cells and {moved} of {count} groups moved"
     what += f"; rows that ended otherwise: {ended.sum()}" if ended.any() else ""
     if moved > max(1, count / 2):
         return DIFFERENT, what, largest
+    if whole:
+        return DIFFERENT, f"{what}; whole columns: {', '.join(whole)}", largest
     if len(unexplained) > max(1, 0.02 * count):
         return DIFFERENT, f"{what}; means of {len(unexplained)} groups, such as {unexplained[0]}", largest
     return WITHIN, what, largest
@@ -298,7 +320,7 @@ def _point(table, row):
 def compare_derived(new, old, dtype="float64"):
     """Compare a table that is derived from others, as one group a column; see :func:`compare_table`."""
     nothing = (0.0, "")
-    if _is_identical(new, old):
+    if new.equals(old):
         return IDENTICAL, "", nothing
     if set(new) != set(old) or len(new) != len(old):
         return DIFFERENT, "rows or columns differ", nothing
@@ -309,7 +331,8 @@ def compare_derived(new, old, dtype="float64"):
         if not numbers:
             agree = ((a == b) | (a.isna() & b.isna())).to_numpy()
         else:
-            agree = _agree(a.to_numpy(float), b.to_numpy(float), dtype)
+            a, b = a.to_numpy(float), b.to_numpy(float)
+            agree = _agree(a, b, _allowed(b, dtype))
         # One row may lie beyond what six digits show: a threshold that is interpolated between two chaotic runs.
         if (~agree).sum() > max(1, 0.02 * len(old)) or (len(old) == 1 and not agree.all()):
             moved.append(column)
