@@ -156,16 +156,16 @@ def table_of(columns):
     return frame.astype(dict.fromkeys(references.values_of(frame), float))
 
 
-def snapshot(scale=1.0, verdict="supported", low=0.2, margin=0.1):
-    values = [0.1 * scale, 1e-8]
+def snapshot():
+    values = [0.1, 1e-8]
     table = table_of({"alpha": [1.0, 0.1], "status": ["budget"] * 2, "train_error": values, "test_error": values})
     claim = {
         "id": "a",
-        "verdict": verdict,
+        "verdict": "supported",
         "estimate": 0.3,
-        "ci_low": low,
+        "ci_low": 0.2,
         "ci_high": 0.4,
-        "margin": margin,
+        "margin": 0.1,
         "control_verdict": "refuted",
         "positive_control_verdict": None,
     }

@@ -8,11 +8,13 @@ a flat course, or ends within the tolerance of a convex solver. No single cell i
 - its *draws* are the same: of each target and of each ensemble most cells are near the committed ones, compared with
   how far other draws lie. Chaos moves some cells of every draw; a changed draw moves all cells of one;
 - at most half of its *groups* moved. A group is a column's cells that differ only in target and ensemble, and it moved
-  if at least half of its cells did. A changed step, formula or constant moves them all;
-- the means of all but one or 2 % of the groups that moved agree within their standard errors.
+  if at least half of its cells did that are not zero or missing on both sides. A changed step moves them all;
+- chance *explains* the groups that moved (:func:`mean_difference`), but for one or 2 % of all groups, and not every
+  group of a column. A wrong formula or constant moves a column as a whole.
 
-There are no tolerances of single tables. What is close is derived from the data type and from the six digits that are
-committed; everything else is a share or a standard error.
+No table and no column has a tolerance of its own. What is close follows from the data type and from the six digits that
+are committed. The shares and limits below are round numbers that were chosen while looking at one run, quick with the
+libraries' oldest kernels; tests show which faults they detect.
 """
 
 from dataclasses import dataclass, field
@@ -35,7 +37,7 @@ LEAST_CELLS = 4
 LEAST_TELLING = 4
 # Another normal draw is nearer than a tenth of a standard deviation with a probability of 6 %.
 NEAR = 0.1
-# Beyond this relative error a run has diverged (algoreg.engine.batch), and how far says nothing.
+# As in algoreg.engine.batch, which this module may not import: beyond this relative error a run has diverged.
 DIVERGED_ABOVE = 1e6
 # Rounding decides how a run ends only where it meanders or comes within rounding of its stopping criterion.
 ENDED_OTHERWISE = 0.05
@@ -99,10 +101,10 @@ class Outcome:
     def summary(self):
         """Return the lines that a person wants to read first."""
         failed = sum(line.startswith("table ") for line in self.failed)
-        lines = [
-            f"verdicts as in the reference: {self.equal} of {self.claims}",
-            f"tables that agree: {self.tables - failed} of {self.tables} ({self.identical} in every digit)",
-        ]
+        lines = [f"verdicts as in the reference: {self.equal} of {self.claims}"]
+        if self.tables:
+            agree = f"{self.tables - failed} of {self.tables} ({self.identical} in every digit)"
+            lines.append(f"tables that agree: {agree}")
         if self.largest_in:
             where = f"{self.largest_in}, among groups that moved"
             lines.append(f"largest difference of a group's mean: {self.largest:.1f} standard errors ({where})")
@@ -244,6 +246,23 @@ def _ended_otherwise(new, old):
     return moved
 
 
+def _moved_groups(new, old, settings, dtype):
+    """Return which cells of a column agree, how many groups it has, and those that moved.
+
+    Each is the first row that moved, the difference of the means in standard errors, and whether chance explains it.
+    """
+    agree = _agree(new, old, _allowed(old, dtype))
+    # A cell that is zero or missing on both sides says nothing of a factor.
+    filled = (np.nan_to_num(new) != 0) | (np.nan_to_num(old) != 0)
+    shares = pd.Series(np.where(filled, agree, np.nan)).groupby(settings).mean().dropna()
+    found = []
+    for group in shares.index[shares <= 0.5]:
+        rows = settings == group
+        difference = mean_difference(new[rows], old[rows], precision(dtype)[1])
+        found.append((int(np.flatnonzero(rows & ~agree)[0]), *difference))
+    return agree, len(shares), found
+
+
 def compare_table(new, old, dtype="float64"):
     """Compare a measured table with its reference.
 
@@ -273,30 +292,17 @@ def compare_table(new, old, dtype="float64"):
     ended = _ended_otherwise(new, old)
     if ended.sum() > max(1, ENDED_OTHERWISE * len(old)):
         return DIFFERENT, f"{ended.sum()} of {len(old)} rows ended otherwise; first: {_ends(new, old, ended)}", nothing
-    settings, absolute = groups(old[keys_of(old)]), precision(dtype)[1]
+    settings = groups(old[keys_of(old)])
     if redrawn := _redrawn(new, old, settings, dtype):
         return DIFFERENT, f"other draws: {', '.join(redrawn)}", nothing
     cells, count, moved, unexplained, whole, largest = 0, 0, 0, [], [], nothing
     for column in values_of(old):
-        a, b = (side[column].to_numpy() for side in (new, old))
-        agree = _agree(a, b, _allowed(b, dtype))
-        cells += (~agree).sum()
-        # A cell that is zero or missing on both sides says nothing of a factor.
-        filled = (np.nan_to_num(a) != 0) | (np.nan_to_num(b) != 0)
-        shares = pd.Series(np.where(filled, agree, np.nan)).groupby(settings).mean().dropna()
-        count += len(shares)
-        before = len(unexplained)
-        for group in shares.index[shares <= 0.5]:
-            rows = settings == group
-            errors, explained = mean_difference(a[rows], b[rows], absolute)
-            moved += 1
-            if not explained:
-                first = int(np.flatnonzero(rows & ~agree)[0])
-                unexplained.append(f"{column} from {_point(old, first)}")
-            if errors > largest[0]:
-                largest = (errors, column)
-        if len(shares) and len(unexplained) - before == len(shares):
-            whole.append(column)
+        agree, number, found = _moved_groups(new[column].to_numpy(), old[column].to_numpy(), settings, dtype)
+        strange = [f"{column} from {_point(old, row)}" for row, _, explained in found if not explained]
+        cells, count, moved = cells + (~agree).sum(), count + number, moved + len(found)
+        unexplained += strange
+        whole += [column] if number and len(strange) == number else []
+        largest = max([largest, *((errors, column) for _, errors, _ in found)], key=lambda one: one[0])
     what = f"{cells} of {old[values_of(old)].size} cells and {moved} of {count} groups moved"
     what += f"; rows that ended otherwise: {ended.sum()}" if ended.any() else ""
     if moved > max(1, count / 2):
@@ -432,13 +438,13 @@ def number_difference(claim, other):
 
 
 def compare_seeds(new, old):
-    """Compare the claims of a run on another seed with the reference; its cells are other draws.
+    """Compare the claims of a whole run on another seed with the committed claims; its cells are other draws.
 
     Nine tenths of the verdicts must be the same, and nine tenths of the estimates as near as their intervals predict
     (:mod:`algoreg.regression.replications`).
     """
     found = Outcome()
-    outcomes = replications.outcomes({"this": replications.run_summary(new["claims"])}, old["claims"])
+    outcomes = replications.outcomes({"this": replications.run_summary(new)}, old)
     found.claims, found.equal = len(outcomes), sum(one["same"] for one in outcomes.values())
     for name, one in outcomes.items():
         for verdict in one["others"]:
