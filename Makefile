@@ -21,7 +21,7 @@ export PYTHONUTF8 := 1
 RUN := PATH="$$PWD/$(BIN):$$PATH"
 
 .PHONY: help reproduce quick smoke full claim chapter verify reference replicate compare recover new-chapter new-algorithm clean setup tools own-venv \
-	test mutants mutation test-slurm test-browser test-kernels verify-kernels test-oldest slurm chromium lint lint-ci licences advisories lock docs site article \
+	test test-all mutants mutation test-slurm test-browser test-kernels verify-kernels test-oldest slurm chromium lint lint-ci licences advisories lock docs site article \
 	crate fetch-results bench estimate
 
 help:  ## list the targets
@@ -100,8 +100,11 @@ check-%:
 	@"$$PYTHON" tools/run.py --check $*
 
 # Tests.
-test: check-test .venv/ready  ## run the tests
+test: check-test .venv/ready  ## run the tests: everything that can find a wrong number or verdict, a lost result, a broken command
 	@$(RUN) pytest -rs -n "$$CORES" --dist worksteal $$ARGS
+
+test-all: check-test-all .venv/ready  ## run the tests with those that take long
+	@$(RUN) pytest -rs -n "$$CORES" --dist worksteal -m "not browser and not mutants" $$ARGS
 
 mutants: check-mutants .venv/ready  ## put known faults into copies of the package, and check that the tests detect them
 	@$(RUN) pytest -m mutants -n "$$CORES" tests/test_mutants.py

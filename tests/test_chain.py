@@ -122,6 +122,7 @@ def test_a_part_that_was_made_again_with_old_time_stamps_is_noticed(tiny):
     assert f"{EXPERIMENT}: it was made from another {parts[0]}. Delete {EXPERIMENT} and rerun" in refused(tiny)
 
 
+@pytest.mark.slow
 def test_another_checkouts_results_are_not_taken_for_ones_own(tiny, tmp_path):
     other = tiny_repository(tmp_path / "other", seed=99)
     done = snakemake(other, TABLE, tier="tiny")

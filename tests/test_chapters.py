@@ -136,6 +136,7 @@ def test_a_chapter_outside_the_repository_runs_alone_with_its_own_experiment_and
 
 
 @pytest.mark.workflow
+@pytest.mark.slow
 def test_the_diffs_in_contributing_apply_and_give_a_claim_an_algorithm_and_a_chapter(tmp_path):
     folder = copy_repository(tmp_path / "repository")
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

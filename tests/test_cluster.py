@@ -55,6 +55,7 @@ def overlaps(folder):
 DESCENTS = [f"results/smoke/experiments/gaussian/part-{number}.csv" for number in (0, 1)]
 
 
+@pytest.mark.slow
 def test_local_jobs_take_turns_on_one_gpu(tmp_path, monkeypatch):
     with_fake_gpu(tmp_path / "bin", monkeypatch)
     folder = copy_repository(tmp_path / "repository")
@@ -64,6 +65,7 @@ def test_local_jobs_take_turns_on_one_gpu(tmp_path, monkeypatch):
     assert overlaps(folder) == (0, 2)
 
 
+@pytest.mark.slow
 def test_two_gpus_are_used_at_once(tmp_path, monkeypatch):
     """What the test above sees is the one GPU's doing: with two, the same jobs do overlap."""
     with_fake_gpu(tmp_path / "bin", monkeypatch)
@@ -141,6 +143,7 @@ def with_version(folder, package, number):
     return str(folder)
 
 
+@pytest.mark.slow
 def test_cached_results_are_shared_but_not_across_versions_or_settings(tmp_path):
     place = tmp_path / "cache"
     place.mkdir()

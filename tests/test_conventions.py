@@ -26,6 +26,7 @@ use rule * from algoreg as ar_*
 
 
 @pytest.mark.workflow
+@pytest.mark.slow
 def test_another_workflow_imports_this_one_and_runs_it_in_its_own_folder(tmp_path):
     """By the entry that includes the other one, which tests/test_targets.py imports."""
     repository = tiny_repository(tmp_path / "repository")
@@ -88,6 +89,7 @@ def test_the_table_of_verdicts_shows_every_claim_by_chapter_and_escapes():
 
 
 @pytest.mark.workflow
+@pytest.mark.slow
 def test_snakemakes_report_has_the_verdicts_with_a_caption(tiny, tmp_path):
     page, table = tmp_path / "report.html", "results/tiny/report/verdicts.html"
     for more in ([], ["--report", str(page)]):

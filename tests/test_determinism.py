@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from conftest import CACHE, copy_repository, snakemake
+from conftest import CACHE, MANY_TIMERS, copy_repository, snakemake
 
 pytestmark = pytest.mark.workflow
 
@@ -26,6 +26,7 @@ def stable(results):
     return found
 
 
+@pytest.mark.slow
 def test_equal_settings_give_equal_bytes(smoke, tmp_path):
     """First one figure that the plan has late, then all the rest on four cores,
     hash seed, locale and time zone changed.
@@ -42,7 +43,7 @@ def test_equal_settings_give_equal_bytes(smoke, tmp_path):
     }  # fmt: skip
     late = "results/smoke/figures/figure_5b.pdf"
     for cores, targets in (("1", [late]), ("4", [])):
-        done = snakemake(folder, *targets, "--cores", cores, *CACHED, environment=environment)
+        done = snakemake(folder, *targets, *MANY_TIMERS, "--cores", cores, *CACHED, environment=environment)
         assert done.returncode == 0, done.stderr[-2000:]
     mine, theirs = stable(folder / "results" / "smoke"), stable(smoke / "results" / "smoke")
     assert {name.split("/")[0] for name in theirs} >= {

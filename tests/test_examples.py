@@ -96,6 +96,7 @@ def test_an_outside_package_passes_its_tests_once_it_is_installed(installed):
 
 
 @pytest.mark.workflow
+@pytest.mark.slow
 def test_the_workflow_judges_an_outside_packages_claim(installed, tmp_path):
     folder = copy_repository(tmp_path / "repository")
     found = {"PYTHONPATH": str(installed / "site")}

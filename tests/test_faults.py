@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import set_yaml, snakemake
+from conftest import TIMERS, set_yaml, snakemake
 
 from algoreg.results import joblog, records
 
@@ -58,7 +58,7 @@ def mounted():
 def started(folder, *targets):
     """Start Snakemake in a session of its own, as a terminal would, and return the process."""
     settings = {**os.environ, "PYTHONPATH": str(folder / "src")}
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", *targets, "--configfile", "config/tiny.yaml"]
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", *TIMERS, *targets, "--configfile", "config/tiny.yaml"]
     return subprocess.Popen(
         command, cwd=folder, env=settings, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True,

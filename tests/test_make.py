@@ -1,4 +1,4 @@
-"""What make is given reaches no shell as text: attacks create no file, and the message says what is allowed."""
+"""What make is given: a wrong value is refused with what is allowed, a right one arrives; .venv is made once."""
 
 import os
 import re
@@ -13,27 +13,7 @@ from algoreg import plugins
 pytestmark = pytest.mark.any_kernels
 
 VARIABLES = ("TIER", "ID", "NAME", "METHODS", "CHAPTER_PATH", "ALGOREG_CHAPTER_PATH", "CORES", "TORCH", "MAKEFLAGS")
-TARGETS = ("reproduce", "claim", "reference", "test-browser", "clean")
 LOCKS = ("requirements.lock", "requirements-torch-cpu.txt", "requirements-torch.txt", "pyproject.toml")
-ATTACKS = (
-    "x; touch {}",
-    "`touch {}`",
-    'x"; touch {}; echo "',
-    "x'; touch {}; echo '",
-    "$(touch {})",
-    "$$(touch {})",
-    "$(shell touch {})",
-    "$(touch {}) in smoke) ;; esac #",
-    'x" in x) touch {};; esac #',
-    "smoke; touch {}",
-    "smoke\ntouch {}",
-    "../../x",
-    "docs",
-    "claims",
-    ".*",
-    "-h",
-    "",
-)
 
 
 @pytest.fixture(scope="module")
@@ -73,67 +53,34 @@ def snapshot(folder):
     return sorted(str(path) for path in folder.rglob("*"))
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_no_tier_reaches_a_shell(folder, tmp_path, target):
-    before = snapshot(folder)
-    for number, attack in enumerate(ATTACKS):
-        tier = attack.format(tmp_path / f"hit-{number}")
-        arguments = [target, "ID=fig1-published", "NAME=theorem", "METHODS=a,b", f"TIER={tier}"]
-        done = make(folder, *arguments)
-        assert done.returncode == 2, (tier, done.stdout, done.stderr)
-        assert f"TIER = {tier}: allowed are full quick smoke standard, or the path" in done.stderr, done.stderr
-        assert "snakemake" not in done.stdout
-    assert snapshot(folder) == before
-    assert not list(tmp_path.iterdir())
-
-
-def test_make_expands_nothing_of_the_environment(folder, tmp_path):
-    text = (folder / "Makefile").read_text()
-    targets = re.findall(r"^([a-z-]+):.* ##", text, re.MULTILINE)
-    # Of MAKEFLAGS it is make itself that takes options.
-    names = set(re.findall(r"\$[({](\w+)[)}]|\$\$\{?(\w+)", text)) | {("USER", "HOME"), ("TARGET", "MAKE")}
-    names = {name for pair in names for name in pair if name}
-    attacks = {name: f"$(shell touch {tmp_path}/{name})" for name in names - {"PATH", "PWD", "SHELL", "TMPDIR"}}
-    for target in targets:
-        # Nothing runs but what make expands.
-        make(folder, "--dry-run", "--keep-going", target, **attacks)
-    assert len(targets) > 30
-    assert {"ARGS", "PYTHON", "MAKE", "USER", "TIER"} <= set(attacks)
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("attack", [attack for attack in ATTACKS if attack])
-def test_no_claim_no_chapter_and_no_number_of_cores_reaches_a_shell(folder, tmp_path, attack):
-    text = attack.format(tmp_path / "hit")
-    for target, key, allowed in (
+@pytest.mark.parametrize(
+    ("target", "key", "allowed"),
+    [
+        ("reproduce", "TIER", "allowed are full quick smoke standard, or the path"),
+        ("clean", "TIER", "allowed are full quick smoke standard, or the path"),
         ("claim", "ID", "allowed are "),
         ("claim", "CORES", "allowed is a whole number"),
         ("chapter", "NAME", f"allowed are {' '.join(sorted(plugins.chapters()))}\n"),
         ("chapter", "CHAPTER_PATH", "allowed are folders that exist, separated by :"),
         ("replicate", "SEED", "allowed are whole numbers other than the tier's seed"),
-    ):
-        given = [f"{name}={value}" for name, value in {"ID": "fig1-published", "NAME": "theorem", key: text}.items()]
-        done = make(folder, target, *given)
-        assert done.returncode == 2, done.stdout
-        assert f"{key} = {text}: {allowed}" in done.stderr
+    ],
+)
+def test_a_wrong_value_is_refused_before_anything_runs_and_reaches_no_shell(folder, tmp_path, target, key, allowed):
+    before = snapshot(folder)
+    for text in ("docs", f"x; touch {tmp_path}/hit", f"$(shell touch {tmp_path}/hit)"):
+        given = {"ID": "fig1-published", "NAME": "theorem", key: text}
+        done = make(folder, target, *[f"{name}={value}" for name, value in given.items()])
+        assert done.returncode == 2, (text, done.stdout, done.stderr)
+        assert f"{key} = {text}: {allowed}" in done.stderr, done.stderr
         assert "snakemake" not in done.stdout
+    assert snapshot(folder) == before
     assert not list(tmp_path.iterdir())
 
 
-def test_methods_and_names_arrive_as_they_are_and_reach_no_shell(folder, tmp_path):
-    for number, attack in enumerate(ATTACKS[:-1]):
-        text = attack.format(tmp_path / f"hit-{number}")
-        for target, key, called in (
-            ("compare", "METHODS", f"<python><tools/compare.py><quick><{text}>"),
-            ("new-algorithm", "NAME", f"<python><tools/new_algorithm.py><{text}>"),
-        ):
-            done = make(folder, target, f"{key}={text}")
-            assert called in done.stdout, (done.stdout, done.stderr)
-    assert not list(tmp_path.iterdir())
-    # Arguments of a program come in words, and nothing in them is a command.
-    done = make(folder, "bench", f"ARGS=--d 100; touch {tmp_path}/hit $(touch {tmp_path}/hit)")
-    assert f"<--d><100;><touch><{tmp_path}/hit><$(touch><{tmp_path}/hit)>" in done.stdout
-    assert not list(tmp_path.iterdir())
+def test_arguments_arrive_word_by_word(folder):
+    done = make(folder, "compare", "METHODS=a b,c")
+    assert "<python><tools/compare.py><quick><a b,c>" in done.stdout, done.stderr
+    assert "<--d><100><;>" in make(folder, "bench", "ARGS=--d 100 ;").stdout
 
 
 @pytest.mark.parametrize(
@@ -145,12 +92,6 @@ def test_what_a_target_needs_is_asked_for(folder, target, name):
     done = make(folder, target, **{name: "DESKTOP-1"})
     assert (done.returncode, done.stdout) == (2, "")
     assert f"make {target} {name}=…: give " in done.stderr
-
-
-def test_an_id_of_two_lines_is_refused_though_one_is_known(folder):
-    done = make(folder, "claim", "ID=fig1-published\n- id: fig2-published")
-    assert done.returncode == 2
-    assert "snakemake" not in done.stdout
 
 
 def test_what_is_allowed_arrives(folder, tmp_path):
@@ -228,21 +169,6 @@ def test_clean_deletes_one_tier_and_names_it(folder):
     assert "deleting results/smoke" in done.stdout
     assert [path.name for path in (folder / "results").iterdir()] == ["quick"]
     shutil.rmtree(folder / "results")
-
-
-def test_every_target_that_takes_a_value_checks_it():
-    text = (ROOT / "Makefile").read_text()
-    checked = 0
-    for rule in text.split("\n\n"):
-        lines = rule.splitlines()
-        recipe = "\n".join(line for line in lines if line.startswith("\t"))
-        assert not re.search(r"\$\((TIER|ID|NAME|CORES|ARGS|METHODS|DATA|SEED)\)", recipe), rule
-        if re.search(r"\$\$\{?(TIER|CORES)", recipe):
-            head = next(line for line in lines if re.match(r"[a-z-]+:", line))
-            assert f" check-{head.partition(':')[0]} " in head, rule
-            checked += 1
-    assert checked > 10
-    assert "$(RUNS): %: check-% .venv/ready" in text
 
 
 def test_what_make_was_asked_to_test_is_not_skipped(folder, monkeypatch):

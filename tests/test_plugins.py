@@ -369,6 +369,7 @@ def test_figures_that_are_imported_leave_the_backend_of_matplotlib_alone():
 
 
 @pytest.mark.workflow
+@pytest.mark.slow
 def test_the_workflow_runs_it_and_says_which_code_it_was(tmp_path):
     repository = copy_repository(tmp_path / "repository", {"race", "theorem"})
     installed(tmp_path / "site")

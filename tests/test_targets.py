@@ -70,6 +70,7 @@ def test_another_workflow_can_import_this_one(tmp_path):
     assert {f"ar_{name}" for name in ("measure_part", "build_page", "execute_notebook")} <= set(plan)
 
 
+@pytest.mark.slow
 def test_an_importing_workflow_may_hand_over_a_part_of_its_settings(smoke, tmp_path):
     """And it is this part that reaches the jobs: the seed beside it is none. Results are the importing workflow's."""
     other = importing(tmp_path, part='["algoreg"]')
@@ -81,6 +82,7 @@ def test_an_importing_workflow_may_hand_over_a_part_of_its_settings(smoke, tmp_p
     assert not (tmp_path / "repository" / "results" / "smoke").exists()
 
 
+@pytest.mark.slow
 def test_an_imported_notebook_reads_the_importing_workflows_results(smoke, tmp_path):
     other = importing(tmp_path)
     shutil.copytree(smoke / "results" / "smoke", other / "results" / "smoke", copy_function=shutil.copy2)
@@ -158,6 +160,7 @@ def declared(path):
     return json.loads(path.read_text(encoding="utf-8"))["metadata"]["algoreg"]
 
 
+@pytest.mark.slow
 def test_notebooks_whose_tables_a_tier_lacks_are_left_out_and_named(repository):
     set_yaml(repository / "config" / "smoke.yaml", "chapters", to=["simulations", "theorem", "remarks"])
     pages = repository / "results" / "smoke" / "notebooks"
