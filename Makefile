@@ -119,8 +119,11 @@ test-browser: check-test-browser .venv/ready .venv/browser/ready  ## test the pa
 	@$(RUN) PYTHONPATH="$$(echo .venv/browser/lib/python*/site-packages)" ALGOREG_TIER="$${TIER:-quick}" ALGOREG_TEST_BROWSER=1 \
 	pytest -m browser -rs -n "$$CORES" tests/test_browser.py tests/test_essay.py tests/test_explorer.py tests/test_site.py
 
-test-kernels: check-test-kernels .venv/ready  ## run the tests of the numerics with the libraries' oldest kernels
-	@$(RUN) python benchmarks/kernels.py SSE pytest -rs -n "$$CORES" --dist worksteal -m "not workflow and not browser and not mutants and not any_kernels"
+# The rest of the numerics calls these; what a tier comes to with such kernels is what verify-kernels computes.
+KERNELS := tests/test_{algorithms,descent,engine,ensembles,file_ensemble,gram,kernels,methods,optimiser,other_methods,pauli,rank_one,rectangular,searching_methods,short_types,unstored}.py
+test-kernels: check-test-kernels .venv/ready  ## run the tests of kernels, engine, ensembles and algorithms with the libraries' oldest kernels
+	@$(RUN) python benchmarks/kernels.py SSE pytest -rs -n "$$CORES" --dist worksteal \
+	-m "not workflow and not browser and not mutants and not any_kernels" $(KERNELS)
 
 verify-kernels: check-verify-kernels .venv/ready  ## compute a tier (quick) anew from the last commit with the libraries' oldest kernels, and verify it
 	@copy="$$PWD/.snakemake/verify-kernels"; rm -rf "$$copy" && git worktree prune && git worktree add --quiet --detach "$$copy" && \

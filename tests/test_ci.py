@@ -64,7 +64,7 @@ def test_what_workflows_call_are_targets():
         "lint-ci",
         "licences",
         "advisories",
-        "test",
+        "test-all",
         "mutants",
         "test-slurm",
         "test-browser",
