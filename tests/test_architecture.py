@@ -40,11 +40,6 @@ FLOORS = (
 )
 NAME_A_CHAPTERS_WORK = {"settings.fitting", "reporting.page"}
 
-# Without its docstring: what is said of a function costs it no line.
-LONGEST_FUNCTION = 45
-# Its parameters are the options of a command, each with its help.
-LONG_FUNCTIONS = {"recover.command.recover"}
-
 
 @cache
 def modules():
@@ -159,22 +154,6 @@ def test_core_rooms_name_nothing_of_a_chapter():
         for text in texts(ast.parse(path.read_text())):
             named = {word for word in re.findall(r"[\w-]+", text) if word in chapters_words() or "LMZ" in word}
             assert not named, f"{module}: {sorted(named)}"
-
-
-@pytest.mark.parametrize("folder", ["package", "scripts", "tools"])
-def test_functions_are_short(folder):
-    if folder == "package":
-        files = {module.partition(".")[2]: path for module, path in modules().items()}
-    else:
-        files = {f"{folder}.{path.stem}": path for path in (ROOT / folder).rglob("*.py")}
-    found = {
-        f"{module}.{node.name}": node.end_lineno - node.lineno + 1 - len((ast.get_docstring(node) or "").splitlines())
-        for module, path in files.items()
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    }
-    long = {name: lines for name, lines in found.items() if lines > LONGEST_FUNCTION and name not in LONG_FUNCTIONS}
-    assert not long, long
 
 
 def is_there(name):

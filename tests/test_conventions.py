@@ -3,7 +3,6 @@
 import re
 import sys
 
-import matplotlib
 import pytest
 import yaml
 from conftest import ROOT, copy_repository, snakemake, tiny_repository
@@ -57,14 +56,6 @@ def test_claims_are_one_node_and_detours_hide_shortcuts():
     arrows = rules.merged(text)
     assert arrows == {("tabulate", rules.CLAIM), (rules.CLAIM, "collect_claims"), ("tabulate", "collect_claims")}
     assert rules.reduced(arrows) == arrows - {("tabulate", "collect_claims")}
-
-
-def test_the_users_own_style_does_not_reach_the_picture_of_the_rules():
-    arrows = {("tabulate", rules.CLAIM), (rules.CLAIM, "collect_claims")}
-    plain = rules.drawn(arrows)
-    with matplotlib.rc_context({"text.color": "red", "axes.facecolor": "red", "savefig.facecolor": "red"}):
-        assert rules.drawn(arrows) == plain
-        assert matplotlib.rcParams["text.color"] == "red"
 
 
 def claim(name, **fields):

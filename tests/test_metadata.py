@@ -89,12 +89,3 @@ def test_the_settings_readme_names_every_tier_and_every_key():
     used = {key for path in (ROOT / "config").glob("*.yaml") for key in yaml.safe_load(path.read_text())}
     assert used <= written <= set(keys)
     assert set(re.findall(r"^\| `([a-z]+\.yaml)` \|", text, re.M)) == {p.name for p in (ROOT / "config").glob("*.yaml")}
-
-
-def test_templates_for_issues_parse_and_ask_for_something():
-    for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("[!c]*.yml"):
-        form = yaml.safe_load(path.read_text())
-        assert {"name", "description", "body"} <= set(form)
-        assert all(field["validations"]["required"] for field in form["body"])
-    updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())["updates"]
-    assert [one["package-ecosystem"] for one in updates] == ["github-actions"]

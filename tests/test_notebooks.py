@@ -154,18 +154,6 @@ def test_the_same_verdicts_are_the_same_page(results):
     assert repr(first) == repr(second) == first.caption
 
 
-@pytest.mark.parametrize(("inches", "wide"), [(2, round(2 * 160 * notebooks.SHOWN)), (12, notebooks.WIDEST)])
-def test_figures_are_shown_at_the_size_of_the_text_and_fit_the_page(results, inches, wide):
-    tier = judged(results)
-    (results / "figures").mkdir()
-    figure = plt.figure(figsize=(inches, 1), dpi=160)
-    for kind in ("png", "svg"):
-        figure.savefig(results / "figures" / f"figure_1.{kind}", dpi=160, metadata={"Title": "Errors fall"})
-    shown = tier.figure("figure_1")
-    assert shown.width == wide
-    assert shown.alt == "Errors fall"
-
-
 def test_pictures_of_an_executed_notebook_have_words():
     figure, file = plt.figure(figsize=(1, 1)), io.BytesIO()
     figure.savefig(file, format="png")
@@ -209,14 +197,6 @@ def cells(path):
 
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_opens_with_a_question_and_ends_with_what_to_try_next(path):
-    (first, opening, _), (last, ending, _) = cells(path)[0], cells(path)[-1]
-    assert (first, last) == ("markdown", "markdown")
-    assert "?" in opening
-    assert "## What to try next\n\n- " in ending
 
 
 def test_the_first_fit_of_own_data_runs_without_a_noise_as_its_notebook_proposes(capsys):

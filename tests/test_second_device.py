@@ -103,6 +103,7 @@ def test_a_gpu_adds_in_the_same_order_in_every_run(name):
     assert all(torch.equal(first, other) for other in others)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("algorithm", "ensemble"), fitting_pairs())
 def test_every_algorithm_computes_where_its_ensemble_is(algorithm, ensemble, far):
     ends = []
@@ -187,6 +188,7 @@ def _of_the_cpu(experiment):
     return _as_committed(experiment, **_told(experiment)[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", sorted(TABLES))
 def test_every_experiment_measures_on_the_device_that_it_is_given(experiment, monkeypatch):
     name, told = _told(experiment)

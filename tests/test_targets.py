@@ -190,11 +190,6 @@ def test_notebooks_declare_what_they_read_and_no_more(path):
     assert not re.search(r"make \{|make tiny", code)
 
 
-@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
-def test_lines_of_code_in_notebooks_fit_into_the_page(path):
-    assert [line for code in code_cells(path) for line in code.splitlines() if len(line) > 100] == []
-
-
 def fetched(page):
     """Return what a browser would fetch from elsewhere for a page; links that a reader may follow are none of it."""
     tags = re.findall(r"<(?:script|link|img|iframe|source|object|embed)\b[^>]*>", page)
