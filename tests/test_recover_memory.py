@@ -2,6 +2,7 @@
 
 import re
 import struct
+import zipfile
 
 import numpy as np
 import pytest
@@ -118,3 +119,27 @@ def test_a_header_of_gigabytes_is_refused_by_its_length(tmp_path):
     with pytest.raises(ValueError, match="not an npy of plain arrays") as refused:
         measurement_files.read(path)
     assert "MemoryError" not in str(refused.value)
+
+
+def test_a_setting_of_many_letters_is_refused_before_its_strings_are_listed(tmp_path):
+    path = tmp_path / "counts.csv"
+    path.write_text(f"setting,outcome\n{'X' * 24},{'0' * 24}\n")
+    with pytest.raises(ValueError, match="a setting of 24 letters; at most 9 qubits"):
+        measurement_files.read(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "reason"),
+    [("<U0", 3 * 10**7, "pauli has elements of 0 bytes"), ("|S2", 9, r"pauli has type \|S2; allowed are texts")],
+)
+def test_an_array_that_cannot_be_strings_is_refused_by_its_header(monkeypatch, tmp_path, kind, rows, reason):
+    path, size = tmp_path / "data.npz", int(kind[2:])
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, descr, count in (("pauli", kind, rows * size), ("expectation", "|i1", rows)):
+            with archive.open(f"{name}.npy", "w") as file:
+                header = {"shape": (rows,), "fortran_order": False, "descr": descr}
+                np.lib.format.write_array_header_1_0(file, header)
+                file.write(bytes(count))
+    monkeypatch.setattr(measurement_files.arrays.np.lib.format, "read_array", None)
+    with pytest.raises(ValueError, match=reason):
+        measurement_files.read(path)

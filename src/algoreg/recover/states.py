@@ -26,7 +26,6 @@ from algoreg.recover.fitting import Fitted, recover
 from algoreg.recover.io import refusals
 from algoreg.recover.io.pauli_data import plain_strings
 
-MOST_QUBITS = 9
 # Below this p-value of χ² a misfit does not count as chance.
 NO_CHANCE = 1e-4
 # Above this relative residual, no state has the given exact expectations.
@@ -386,8 +385,7 @@ def _strings(X: Any, reverse: bool, alone: bool = True) -> tuple[list[str], np.n
     if given.ndim != 1 or given.dtype.kind not in "UOT" or not len(given):
         raise ValueError(f"X: a string of I, X, Y, Z per measurement is needed, not an array of shape {given.shape}")
     strings, signs = plain_strings(given, reverse=reverse, name="X: ")
-    if len(strings[0]) > MOST_QUBITS:
-        raise ValueError(f"X: strings of {len(strings[0])} letters; at most {MOST_QUBITS} qubits")
+    refusals.refuse_many_qubits(strings[0], "X: strings")
     if alone:
         refusals.refuse_repeated(np.array(strings), "X: ")
     return strings, signs

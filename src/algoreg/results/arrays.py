@@ -19,7 +19,7 @@ SUFFIX = ".npy"
 
 
 class SizeDiffers(ValueError):
-    """An array whose size differs from its header."""
+    """An array whose size differs from its header, or whose elements have no size."""
 
 
 def outlines(path: str | Path) -> dict[str, np.ndarray]:
@@ -95,6 +95,9 @@ def _outline(name: str, file: IO[bytes], size: int) -> np.ndarray:
     shape, _, dtype = read(file)
     if dtype.hasobject:
         raise ValueError(f"{name} is a pickle")
+    if not dtype.itemsize:
+        # A file of a few hundred bytes may have any number of them.
+        raise SizeDiffers(f"{name} has elements of 0 bytes")
     declared = file.tell() + math.prod(shape) * dtype.itemsize
     if declared != size:
         raise SizeDiffers(f"{name} has {size} bytes; by its header, of shape {shape}, it has {declared}")

@@ -275,6 +275,11 @@ def _outlines(path: Path, form: str) -> dict[str, Any]:
 
 def _arrays(path: Path, form: str, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Read the arrays that are asked for by their outlines, unless they are larger than this machine's memory."""
+    for name, one in asked.items():
+        if name != "pauli":
+            _check_type(name, one)
+        elif one.dtype.kind not in "UT":
+            raise ValueError(f"pauli has type {one.dtype}; allowed are texts of the letters I, X, Y, Z")
     shapes = ", ".join(f"{name} has shape {one.shape}" for name, one in asked.items())
     refusals.refuse_beyond_memory(sum(one.nbytes for one in asked.values()), f"{shapes}: they need")
     with _refusing_others(form):
@@ -464,11 +469,16 @@ def _check_sizes(columns: Mapping[str, Any], names: Mapping[str, int]) -> None:
         raise ValueError("no measurements")
 
 
-def _check_numbers(name: str, values: np.ndarray) -> None:
+def _check_type(name: str, values: np.ndarray) -> None:
     if values.dtype.kind == "c":
         raise ValueError(f"{name} has complex numbers; allowed are real ones")
     if values.dtype.kind not in "biuf":
-        raise ValueError(table_files.not_of_numbers(name, values))
+        # The outline of an array has no content that could be named.
+        raise ValueError(table_files.not_of_numbers(name, values if any(values.strides) else ()))
+
+
+def _check_numbers(name: str, values: np.ndarray) -> None:
+    _check_type(name, values)
     bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
     if len(bad):
         raise ValueError(

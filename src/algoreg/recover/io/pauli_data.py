@@ -57,14 +57,15 @@ def expectations_from_counts(
     Raises
     ------
     ValueError
-        If a setting has other letters than X, Y, Z, an outcome is not of its length, or a count is not a whole number
-        of at least 0.
+        If a setting has other letters than X, Y, Z, or more than nine, an outcome is not of its length, or a count is
+        not a whole number of at least 0.
     """
     totals: dict[str, list[float]] = {}
     for label, outcomes in counts.items():
         (setting,), _ = plain_strings([label], reverse=reverse, name="setting ")
         if "I" in setting:
             raise ValueError(f"setting {label}: allowed are the letters X, Y, Z, the basis of every qubit")
+        refusals.refuse_many_qubits(setting, f"setting {label}: a setting")
         table = np.zeros((2,) * len(setting))
         for outcome, count in outcomes.items():
             bits = str(outcome).strip()

@@ -7,6 +7,8 @@ import numpy as np
 
 # Rounding error by which a computed expectation may differ from 1.
 ROUNDING = 1e-9
+# A state of n qubits is a matrix of size 2^n, and n letters have 4^n strings.
+MOST_QUBITS = 9
 
 
 def refuse_beyond_memory(needed: float, what: str) -> None:
@@ -25,6 +27,12 @@ def refuse_strange_strings(strings: Iterable[str], name: str = "") -> None:
         first = first or text
         if len(text) != len(first):
             raise ValueError(f"{name}{first} and {text} are of different lengths")
+
+
+def refuse_many_qubits(string: str, name: str) -> None:
+    """Raise a ValueError, which begins with ``name``, if a string has more letters than a state may have qubits."""
+    if len(string) > MOST_QUBITS:
+        raise ValueError(f"{name} of {len(string)} letters; at most {MOST_QUBITS} qubits")
 
 
 def refuse_repeated(X: np.ndarray, name: str = "", called: Sequence[np.ndarray | None] = (None, None)) -> None:
