@@ -61,8 +61,15 @@ new-chapter: .venv/ready  ## create a chapter of your own that runs at once: mak
 new-algorithm: .venv/ready  ## create an algorithm of your own and its test, which run at once: make new-algorithm NAME=mine
 	@$(BIN)/python tools/new_algorithm.py "$$NAME"
 
-clean: check-clean  ## delete a tier's results: make clean TIER=quick
-	@echo "deleting results/$${TIER:?which? TIER=quick}"; rm -rf "results/$$TIER"
+clean:  ## delete a tier's results: make clean TIER=quick
+	@"$$PYTHON" tools/run.py $@
+
+# Any other word: the nearest target is named. The word comes through the environment, so that no shell reads it.
+export GOAL = $@
+# Nor is a folder a target.
+.PHONY: tests benchmarks examples results
+.DEFAULT tests benchmarks examples results:
+	@"$$PYTHON" tools/run.py --check -- "$$GOAL"
 
 # Environments, each from a hashed lock. PyPI's torch stands in where no build for the CPU has a hash in the lock.
 setup: .venv/ready  ## create .venv with the locked packages and torch

@@ -1,5 +1,6 @@
 """What make is given: a wrong value is refused with what is allowed, a right one arrives; .venv is made once."""
 
+import json
 import os
 import re
 import shutil
@@ -7,8 +8,6 @@ import subprocess
 
 import pytest
 from conftest import ROOT, lacking
-
-from algoreg import plugins
 
 pytestmark = pytest.mark.any_kernels
 
@@ -58,9 +57,9 @@ def snapshot(folder):
     [
         ("reproduce", "TIER", "allowed are full quick smoke standard, or the path"),
         ("clean", "TIER", "allowed are full quick smoke standard, or the path"),
-        ("claim", "ID", "allowed are "),
+        ("claim", "ID", "no claim has this id; "),
         ("claim", "CORES", "allowed is a whole number"),
-        ("chapter", "NAME", f"allowed are {' '.join(sorted(plugins.chapters()))}\n"),
+        ("chapter", "NAME", "no chapter has this name; "),
         ("chapter", "CHAPTER_PATH", "allowed are folders that exist, separated by :"),
         ("replicate", "SEED", "allowed are whole numbers other than the tier's seed"),
     ],
@@ -128,8 +127,8 @@ def test_the_verdicts_are_shown_after_every_run_with_its_exit_status(folder, tmp
     program = folder / ".venv" / "bin" / "snakemake"
     before = program.read_text()
     program.write_text("#!/bin/sh\nexit 3\n")
-    done = make(folder, "claim", "ID=fig1-published", "TIER=smoke")
-    assert "<python><tools/show_verdicts.py><config/smoke.yaml><fig1-published><--status><3>" in done.stdout
+    done = make(folder, "claim", "ID=fig1-published", "TIER=full")
+    assert "<python><tools/show_verdicts.py><config/full.yaml><fig1-published><--status><3>" in done.stdout
     assert (done.returncode, "Error 3" in done.stderr) == (2, True)
     program.write_text(before)
     done = make(folder, "chapter", "NAME=theorem", "TIER=smoke")
@@ -144,7 +143,7 @@ def test_only_what_has_a_reference_is_verified(folder, tmp_path):
     for given, said in (
         ((f"TIER={own}",), f"TIER = {own}: no reference for tier own"),
         (("TIER=full", "NAME=theorem"), "NAME = theorem: this chapter has no reference for tier full"),
-        (("TIER=smoke", "NAME=DESKTOP-1"), "NAME = DESKTOP-1: allowed are"),
+        (("TIER=smoke", "NAME=DESKTOP-1"), "NAME = DESKTOP-1: no chapter has this name; "),
     ):
         done = make(folder, "verify", *given)
         assert (done.returncode, "snakemake>" in done.stdout) == (2, False)
@@ -169,6 +168,62 @@ def test_clean_deletes_one_tier_and_names_it(folder):
     assert "deleting results/smoke" in done.stdout
     assert [path.name for path in (folder / "results").iterdir()] == ["quick"]
     shutil.rmtree(folder / "results")
+
+
+def test_a_tier_file_names_the_results_to_delete(folder, tmp_path):
+    own = tmp_path / "my.yaml"
+    own.write_text("# of mine\ntier: mine\nlike: quick\n")
+    (folder / "results" / "mine").mkdir(parents=True)
+    assert make(folder, "clean", f"TIER={own}").stdout == "deleting results/mine\n"
+    assert not (folder / "results" / "mine").exists()
+    assert make(folder, "clean", f"TIER={own}").stdout == "results/mine does not exist: nothing is deleted\n"
+    assert "make clean TIER=…: give the tier" in make(folder, "clean").stderr
+    shutil.rmtree(folder / "results")
+
+
+def test_what_is_misspelt_is_refused_with_the_nearest_name_before_anything_is_installed(folder, tmp_path):
+    ready = folder / ".venv" / "ready"
+    ready.unlink()
+    claim = ("claim", "ID=fig1-initialisation")
+    for given, said in (
+        ((*claim, "TEIR=quick"), "TEIR = quick: make has no variable TEIR; nearest: TIER"),
+        ((*claim, "ARGS=-n TEIR=a", "tier=quick"), "tier = quick: make has no variable tier; nearest: TIER"),
+        ((*claim, "TIER=smoke"), "does not judge fig1-initialisation; TIER=quick or TIER=standard or TIER=full does"),
+        (("claim", "ID=fig1-published", "TIER=quick"), "TIER=standard or TIER=full does"),
+        (("claim", "ID=fig1-initialization"), "no claim has this id; nearest: fig1-initialisation, fig1-published"),
+        (("chapter", "NAME=teorem"), "no chapter has this name; nearest: theorem"),
+        (("clam",), "make clam: no such target; nearest: claim, clean"),
+        (("tests",), "make tests: no such target; nearest: test"),
+        ((f'x"; touch {tmp_path}/hit; "$(touch {tmp_path}/hit)',), "no such target"),
+    ):
+        done = make(folder, *given)
+        assert (done.returncode, done.stdout) == (2, ""), given
+        assert said in done.stderr
+        assert len(done.stderr.splitlines()) == 2
+    assert not list(tmp_path.iterdir())
+    ready.touch()
+
+
+def test_a_run_begins_with_what_was_asked_and_about_how_long_it_takes(folder):
+    program = folder / ".venv" / "bin" / "snakemake"
+    before = program.read_text()
+    program.write_text('#!/bin/sh\necho "$ALGOREG_ASKED; $ALGOREG_TAKES"\n')
+    costs = {"chapters": {"simulations": 600, "theorem": 70, "large": 1130}, "claims": {"fig1-initialisation": 42.5}}
+    known = (folder / "reference" / "cost.json").read_text()
+    (folder / "reference" / "cost.json").write_text(json.dumps({"quick": costs, "full": costs}))
+    for given, asked, takes in (
+        (("claim", "ID=fig1-initialisation"), "claim fig1-initialisation in tier quick", "about 40 s of processor"),
+        (("claim", "ID=fig3-keeps-improving"), "claim fig3-keeps-improving in tier quick", "at most about 10 minutes"),
+        (("chapter", "NAME=theorem"), "chapter theorem in tier quick", "about 70 s of processor time, from nothing"),
+        (("reproduce",), "tier quick", "about 30 minutes of processor time, from nothing"),
+        (("full", "TIER=full"), "tier full", "hours; make estimate TIER=full"),
+        (("smoke", "TIER=smoke"), "tier smoke", ""),
+    ):
+        lines = make(folder, *given, *([] if "TIER" in given[-1] else ["TIER=quick"])).stdout.splitlines()
+        assert lines[0].startswith(f"Starting {asked}: Snakemake plans the jobs")
+        assert lines[1].startswith(f"{asked}; {takes}")
+    (folder / "reference" / "cost.json").write_text(known)
+    program.write_text(before)
 
 
 def test_what_make_was_asked_to_test_is_not_skipped(folder, monkeypatch):

@@ -36,16 +36,26 @@ def test_a_run_shows_verdicts_failures_and_what_is_left(tmp_path, monkeypatch, c
     (place / "b.json").write_text(json.dumps({**judged, "id": "b", "verdict": "not-judged"}))
     (tmp_path / "x.log").write_text("".join(f"line {number}\n" for number in range(40)))
     shown = handler()
-    info = {"rule_msg": "Judging", "rule_name": "claim_a"}
+    info = {"rule_msg": "Judging a; progress in x", "rule_name": "claim_a"}
+    monkeypatch.setenv("ALGOREG_ASKED", "claim a in tier smoke")
+    monkeypatch.setenv("ALGOREG_TAKES", "about 40 s of processor time, from nothing")
     jobs = ["results/smoke/claims/a.json", "results/smoke/claims/b.json"]
     records = [
         record(message="Building DAG of jobs..."),
-        record(LogEvent.RUN_INFO, stats={"total": 40}),
+        record(LogEvent.RUN_INFO, stats={"total": 40, "generate": 2, "measure": 30, "measure_part": 6, "claim_a": 2}),
         record(message="Notebook left out"),
         *(record(LogEvent.JOB_INFO, jobid=n, output=[path], **info) for n, path in enumerate(jobs)),
-        *(record(LogEvent.JOB_FINISHED, job_id=n) for n in range(2)),
+        record(LogEvent.JOB_FINISHED, job_id=0),
         *(record(LogEvent.PROGRESS, done=n, total=40) for n in (1, 2, 3)),
-        record(LogEvent.JOB_ERROR, level=logging.ERROR, rule_name="measure", output=["t.csv"], log=["x.log", "none"]),
+        record(LogEvent.JOB_FINISHED, job_id=1),
+        record(
+            LogEvent.JOB_ERROR,
+            level=logging.ERROR,
+            jobid=7,
+            rule_name="measure",
+            output=["t.csv"],
+            log=["x.log", "none"],
+        ),
         record(message="Select jobs to execute..."),
         record(LogEvent.PROGRESS, done=40, total=40),
     ]
@@ -55,14 +65,32 @@ def test_a_run_shows_verdicts_failures_and_what_is_left(tmp_path, monkeypatch, c
     said = capsys.readouterr()
     assert "Traceback" not in said.err
     lines = said.out.splitlines()
-    assert lines[:2] == ["40 jobs", "formatted: Notebook left out"]
+    asked = (
+        "claim a in tier smoke: 40 jobs: 2 draw data, 36 measure, 2 judge; about 40 s of processor time, from nothing"
+    )
+    assert lines[:2] == [asked, "formatted: Notebook left out"]
     assert lines[2].split() == ["supported", "a", "1.23", "[1,", "–]"]
     assert "2 of 40 jobs, at this rate " in lines[3]
+    assert lines[3].endswith("; running: Judging a")
     assert lines[4] == "Failed: measure (t.csv)"
     assert [line.strip() for line in lines[6:18]] == [f"| line {number}" for number in range(28, 40)]
     assert lines[18] == "    none: No such file or directory"
     assert "40 of 40 jobs, 0 s, 1 failed" in lines[19]
     assert len(lines) == 20
+
+
+def test_a_run_of_few_jobs_names_each(capsys, monkeypatch):
+    monkeypatch.delenv("ALGOREG_ASKED", raising=False)
+    shown = handler()
+    shown.handle(record(LogEvent.RUN_INFO, stats={"total": 2, "measure": 1, "claim_a": 1}))
+    for number, what in enumerate(("Measuring gaussian; progress in x", "Judging a")):
+        shown.handle(record(LogEvent.JOB_INFO, jobid=number, output=[], rule_msg=what, rule_name="r"))
+        shown.handle(record(LogEvent.JOB_FINISHED, job_id=number))
+        shown.handle(record(LogEvent.PROGRESS, done=number + 1, total=2))
+    shown.close()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:-1] == ["2 jobs: 1 measure, 1 judge", "1 of 2: Measuring gaussian", "2 of 2: Judging a"]
+    assert "2 of 2 jobs, 0 s" in lines[-1]
 
 
 def test_a_run_of_long_jobs_says_every_five_minutes_how_far_it_is(monkeypatch, capsys):

@@ -1,8 +1,10 @@
 """Show a run of the workflow: ``snakemake --logger algoreg``, as ``make`` calls it.
 
-A terminal shows a bar with the job that started last, the jobs that are done and the time that is left, and above it
-each verdict when it is judged and each failure with the last lines of its log. Without a terminal these are plain
-lines, with one line of progress for each twentieth of the jobs, or where these take long every five minutes.
+First, what was asked, how many jobs of which kind that takes, and about how long. Then a terminal shows a bar with the
+job that started last, the jobs that are done and the time that is left, and above it each verdict when it is judged and
+each failure with the last lines of its log. Without a terminal these are plain lines: one for each job that starts if
+these are few, else one of progress for each twentieth of the jobs, or where these take long every five minutes, with
+what is running.
 Snakemake's log file has the rest.
 
 A dry run, ``--verbose`` and ``--debug-dag`` show what Snakemake shows by itself.
@@ -10,8 +12,10 @@ A dry run, ``--verbose`` and ``--debug-dag`` show what Snakemake shows by itself
 
 import json
 import logging
+import os
 import re
 import time
+from collections import Counter
 from pathlib import Path
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
@@ -19,6 +23,18 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 LOG_LINES = 12
 # Without a terminal: seconds after which a job that is done is said, too.
 QUIET = 300
+# Without a terminal: so many jobs are few. Of more, so many that run are named.
+FEW, NAMED = 20, 3
+# What jobs do, by the beginning of their rule's name.
+KINDS = {
+    "generate": "draw data",
+    "measure": "measure",
+    "tabulate": "write tables",
+    "compare_published": "compare with published curves",
+    "claim_": "judge",
+    "draw_": "draw figures",
+    "execute_notebook": "execute notebooks",
+}
 # What Snakemake says of every run. Where a release words it otherwise, a run shows a line more.
 USUAL = re.compile(
     r"Building DAG|Workflow defines that rule|Provided |Rules claiming|Job stats|Select jobs|Execute \d|Assuming unrestricted|host: |Using shell"
@@ -53,6 +69,18 @@ def time_left(seconds, done, total):
     return f"at this rate {left / 60:.0f} min left" if left >= 90 else f"at this rate {left:.0f} s left"
 
 
+def plan_line(stats):
+    """Return what was asked, how many jobs of which kind it takes, and about how long."""
+    total, kinds = stats["total"], Counter()
+    for rule, count in stats.items():
+        if rule != "total":
+            kinds[next((kind for start, kind in KINDS.items() if rule.startswith(start)), "others")] += count
+    shown = [f"{kinds[kind]} {kind}" for kind in (*KINDS.values(), "others") if kinds[kind]]
+    asked, takes = os.environ.get("ALGOREG_ASKED", ""), os.environ.get("ALGOREG_TAKES", "")
+    jobs = f"{total} job{'s' if total > 1 else ''}" + (f": {', '.join(shown)}" if shown else "")
+    return (f"{asked}: " if asked else "") + jobs + (f"; {takes}" if takes else "")
+
+
 class LogHandler(LogHandlerBase):
     """Writes what a reader of a run wants to know; see the module."""
 
@@ -82,7 +110,8 @@ class LogHandler(LogHandlerBase):
             transient=True,
             expand=True,
         )
-        self.task, self.outputs, self.failed, self.shown = None, {}, 0, 0
+        self.task, self.outputs, self.running, self.failed, self.shown = None, {}, {}, 0, 0
+        self.begun = self.total = 0
         self.started = self.said = time.monotonic()
 
     def emit(self, record):
@@ -112,20 +141,26 @@ class LogHandler(LogHandlerBase):
         """Note what a job is and makes."""
         self.outputs[record.jobid] = record.output
         what = (record.rule_msg or record.rule_name).partition(";")[0]
+        self.running[record.jobid] = what
+        self.begun += 1
         if self.task is not None:
             self.bar.update(self.task, description=what)
+        if self.total <= FEW and not self.console.is_terminal:
+            self.show(f"{self.begun} of {self.total}: {what}")
 
     def on_run_info(self, record):
         """Begin: the number of jobs is known."""
         total = record.stats.get("total", 0)
         if self.task is None and total:
-            self.show(f"{total} jobs")
+            self.total = total
+            self.show(plan_line(record.stats))
             self.task = self.bar.add_task("", total=total, left="")
             if self.console.is_terminal:
                 self.bar.start()
 
     def on_job_finished(self, record):
         """Show a verdict that was judged."""
+        self.running.pop(record.job_id, None)
         for path in self.outputs.pop(record.job_id, []):
             if re.fullmatch(r"results/[^/]+/claims/[^/]+\.json", path) and (line := verdict_line(path)):
                 self.show(line, "red" if line.startswith("invalid") else None)
@@ -136,14 +171,19 @@ class LogHandler(LogHandlerBase):
         failed = f", {self.failed} failed" if self.failed else ""
         if self.task is not None:
             self.bar.update(self.task, completed=record.done, total=record.total, left=left + failed)
-        due = record.done * 20 // record.total > self.shown or time.monotonic() > self.said + QUIET
+        due = record.done * 20 // record.total > self.shown and record.total > FEW
+        due = due or record.done == record.total or time.monotonic() > self.said + QUIET
         if not self.console.is_terminal and due:
             self.shown, self.said = record.done * 20 // record.total, time.monotonic()
-            self.show(f"{time.strftime('%H:%M:%S')}  {record.done} of {record.total} jobs, {left}{failed}")
+            names = list(self.running.values())
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            running = f"; running: {', '.join(names[:NAMED])}{more}" if names else ""
+            self.show(f"{time.strftime('%H:%M:%S')}  {record.done} of {record.total} jobs, {left}{failed}{running}")
 
     def on_job_error(self, record):
         """Show a failure with the last lines of its log."""
         self.failed += 1
+        self.running.pop(record.jobid, None)
         made = ", ".join(record.output[:1])
         self.show(f"Failed: {record.rule_name} ({made})", "red")
         for path in record.log:
