@@ -66,7 +66,7 @@ def test_a_run_shows_verdicts_failures_and_what_is_left(tmp_path, monkeypatch, c
     assert "Traceback" not in said.err
     lines = said.out.splitlines()
     asked = (
-        "claim a in tier smoke: 40 jobs: 2 draw data, 36 measure, 2 judge; about 40 s of processor time, from nothing"
+        "claim a in tier smoke: 40 jobs (2 draw data, 36 measure, 2 judge); about 40 s of processor time, from nothing"
     )
     assert lines[:2] == [asked, "formatted: Notebook left out"]
     assert lines[2].split() == ["supported", "a", "1.23", "[1,", "–]"]
@@ -83,13 +83,13 @@ def test_a_run_of_few_jobs_names_each(capsys, monkeypatch):
     monkeypatch.delenv("ALGOREG_ASKED", raising=False)
     shown = handler()
     shown.handle(record(LogEvent.RUN_INFO, stats={"total": 2, "measure": 1, "claim_a": 1}))
-    for number, what in enumerate(("Measuring gaussian; progress in x", "Judging a")):
+    for number, what in enumerate(("Measuring gaussian; progress in x", "Table a: results/smoke/b.csv")):
         shown.handle(record(LogEvent.JOB_INFO, jobid=number, output=[], rule_msg=what, rule_name="r"))
         shown.handle(record(LogEvent.JOB_FINISHED, job_id=number))
         shown.handle(record(LogEvent.PROGRESS, done=number + 1, total=2))
     shown.close()
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:-1] == ["2 jobs: 1 measure, 1 judge", "1 of 2: Measuring gaussian", "2 of 2: Judging a"]
+    assert lines[:-1] == ["2 jobs (1 measure, 1 judge)", "1 of 2: Measuring gaussian", "2 of 2: Table a"]
     assert "2 of 2 jobs, 0 s" in lines[-1]
 
 

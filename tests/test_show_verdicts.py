@@ -63,7 +63,13 @@ def test_verdicts_of_others_are_not_taken_for_none(tmp_path):
 
 def test_an_invalid_claim_is_said_though_a_part_of_a_tier_does_not_stop(tmp_path, monkeypatch, capsys):
     claim = {"id": "mine", "chapter": "race", "verdict": "invalid", "estimate": 1.0, "ci_low": 0.9, "ci_high": 1.1}
-    claim |= {"direction": "below", "margin": 2, "control_verdict": "supported", "control_estimate": 1.0}
+    claim |= {
+        "direction": "below",
+        "statement": "One is below 2.",
+        "margin": 2,
+        "control_verdict": "supported",
+        "control_estimate": 1.0,
+    }
     path = tmp_path / "results" / "quick" / "claims" / "mine.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(claim))
@@ -73,7 +79,34 @@ def test_an_invalid_claim_is_said_though_a_part_of_a_tier_does_not_stop(tmp_path
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(show_verdicts.records, "read_json", lambda path: claim)
     show_verdicts.show(SimpleNamespace(tier="quick", id="mine", chapter=None))
-    assert "came out wrong or without an estimate: mine. A whole tier stops" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "came out wrong or without an estimate: mine. A whole tier stops" in said
+    assert "This run says nothing of the claim: One is below 2.\nNext: make chapter NAME=race TIER=quick" in said
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        ("supported", "on the claimed side of the margin (< 2). In this run it holds that: One is"),
+        ("refuted", "on the wrong side of the margin (< 2). In this run it is false that: One is"),
+        ("inconclusive", "This run leaves open whether: One is"),
+    ],
+)
+def test_a_single_claim_ends_with_what_it_means_and_with_places_that_exist(tmp_path, monkeypatch, verdict, words):
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    from show_verdicts import meaning
+
+    monkeypatch.chdir(tmp_path)
+    claim = {"id": "mine", "chapter": "race", "verdict": verdict, "estimate": 1.0, "ci_low": 0.9, "ci_high": 1.1}
+    claim |= {"direction": "below", "margin": 2, "statement": "One is below 2.", "figure": "figures/one"}
+    said = meaning(claim, "quick")
+    assert words in said.replace("\n", " ")
+    assert said.endswith("\nNext: make chapter NAME=race TIER=quick judges and draws its chapter.")
+    assert "Picture" not in said
+    for folder, whose in (("docs", " of the committed run"), ("results/quick", "")):
+        (tmp_path / folder / "figures").mkdir(parents=True)
+        (tmp_path / folder / "figures" / "one.svg").touch()
+        assert f"\nPicture{whose}: {folder}/figures/one.svg\n" in meaning(claim, "quick")
 
 
 def test_settings_that_stopped_a_run_are_not_said_twice(tmp_path):

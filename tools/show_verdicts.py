@@ -4,9 +4,11 @@ Usage: python tools/show_verdicts.py TIER-OR-FILE [ID | --chapter NAME].
 """
 
 import argparse
+import textwrap
+from collections import Counter
 from pathlib import Path
 
-from algoreg.reporting.wording import verdict_table
+from algoreg.reporting.wording import verdict_table, verdict_text
 from algoreg.results import records
 from algoreg.settings.chapters import load_chapters
 from algoreg.settings.checking import load_yaml
@@ -33,6 +35,28 @@ def judging(shown):
     entries = [entry for chapter in load_chapters() for entry in chapter.claims if entry["id"] in ids]
     tiers = [tier for tier in JUDGING if any(tier in entry["tiers"] for entry in entries)]
     return f"None is judged in this tier. What judges: TIER={', TIER='.join(tiers)}." if tiers else ""
+
+
+def meaning(claim, tier):
+    """Return what a claim's verdict means, where its picture is, and what to do next."""
+    needed, chapter = verdict_text(claim).needed, claim["chapter"]
+    meant = {
+        "supported": f"the whole interval is on the claimed side of the margin ({needed}). In this run it holds that",
+        "refuted": f"the whole interval is on the wrong side of the margin ({needed}). In this run it is false that",
+        "inconclusive": f"the margin ({needed}) is inside the interval. This run leaves open whether",
+        "invalid": "a control came out wrong or without an estimate. This run says nothing of the claim",
+    }.get(claim["verdict"], "this tier lacks the runs that it takes. Nothing is said of the claim")
+    lines = textwrap.wrap(f"{claim['verdict'].capitalize()}: {meant}: {claim['statement']}", 110)
+    figure = f"{claim.get('figure')}.svg"
+    for path, whose in ((Path("results") / tier / figure, ""), (Path("docs") / figure, " of the committed run")):
+        if path.exists():
+            lines.append(f"Picture{whose}: {path}")
+            break
+    text = Path("docs", "chapters", f"{chapter}.md")
+    explained = f"; {text} explains it" if text.exists() else ""
+    return "\n".join(
+        [*lines, f"Next: make chapter NAME={chapter} TIER={tier} judges and draws its chapter{explained}."]
+    )
 
 
 def main():
@@ -83,7 +107,14 @@ def show(arguments):
         )
     if judging(shown):
         print(f"\n{judging(shown)}")
-    print(f"\nFigures: {results}/figures · tables: {results}/tables · notebooks: {results}/notebooks")
+    if arguments.id:
+        print("\n" + meaning(shown[0], results.name))
+        return
+    folders = [name for name in ("figures", "tables", "notebooks") if (results / name).is_dir()]
+    counts = Counter(claim["verdict"] for claim in shown)
+    print(f"\n{len(shown)} claims: {', '.join(f'{number} {verdict}' for verdict, number in counts.most_common())}.")
+    if folders:
+        print(f"See {', '.join(str(results / name) for name in folders)}.")
     page = results / "report" / "index.html"
     if page.exists():
         # A run of a part of a tier does not rebuild the page.

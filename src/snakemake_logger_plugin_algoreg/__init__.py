@@ -38,7 +38,7 @@ KINDS = {
 # What Snakemake says of every run. Where a release words it otherwise, a run shows a line more.
 USUAL = re.compile(
     r"Building DAG|Workflow defines that rule|Provided |Rules claiming|Job stats|Select jobs|Execute \d|Assuming unrestricted|host: |Using shell"
-    r"|Reasons:|Shutting down|Conda env|None$|Exiting because a job|\s*$"
+    r"|Reasons:|Shutting down|Conda env|None$|Exiting because a job|Elapsed time|\s*$"
 )
 
 
@@ -77,7 +77,7 @@ def plan_line(stats):
             kinds[next((kind for start, kind in KINDS.items() if rule.startswith(start)), "others")] += count
     shown = [f"{kinds[kind]} {kind}" for kind in (*KINDS.values(), "others") if kinds[kind]]
     asked, takes = os.environ.get("ALGOREG_ASKED", ""), os.environ.get("ALGOREG_TAKES", "")
-    jobs = f"{total} job{'s' if total > 1 else ''}" + (f": {', '.join(shown)}" if shown else "")
+    jobs = f"{total} job{'s' if total > 1 else ''}" + (f" ({', '.join(shown)})" if shown else "")
     return (f"{asked}: " if asked else "") + jobs + (f"; {takes}" if takes else "")
 
 
@@ -140,7 +140,7 @@ class LogHandler(LogHandlerBase):
     def on_job_info(self, record):
         """Note what a job is and makes."""
         self.outputs[record.jobid] = record.output
-        what = (record.rule_msg or record.rule_name).partition(";")[0]
+        what = re.split(r"; |: results/", record.rule_msg or record.rule_name)[0]
         self.running[record.jobid] = what
         self.begun += 1
         if self.task is not None:
