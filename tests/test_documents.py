@@ -40,7 +40,9 @@ def test_generated_documents_are_up_to_date():
 def test_every_generated_part_of_a_document_has_its_place():
     places = [name for file in documents.FILLED for name in report.filled((ROOT / file).read_text(encoding="utf-8"))]
     # Those of benchmarks are written where they are measured.
-    assert sorted(places) == sorted(["found", "chapters", "costs", "chapter-costs", "bench", "bench-cuda", "estimate"])
+    assert sorted(places) == sorted(
+        ["found", "chapters", "costs", "costs", "chapter-costs", "bench", "bench-cuda", "estimate"]
+    )
 
 
 def test_a_chapters_papers_are_one_sentence():

@@ -315,40 +315,41 @@ def test_the_results_of_a_process_add_up_to_what_it_used(tmp_path):
     assert all(one["cpu_seconds"] > 0.02 and 300 <= one["peak_mib"] < 3000 for one in found)
 
 
-def test_costs_are_the_sums_of_the_sidecars(tmp_path):
-    made = ["tables/b.csv", "tables/c.csv", "figures/a.svg", "data/one/ensemble-0.npz"]
-    assert references.cost_of(tmp_path, made) is None
-    sidecars(tmp_path, **{"figures__a.svg": 37.25, "tables__b.csv": 2.5})
-    # Of an older version, without the number.
-    (tmp_path / "tables" / "c.csv.json").write_text("{}")
-    # Of earlier settings; a page is of no kind that a reference is made of.
-    sidecars(tmp_path, **{"tables__old.csv": 99, "data__one__ensemble-1.npz": 99, "experiments__old__part-0.csv": 99})
-    sidecars(tmp_path, **{"notebooks__01.html": 0.75, "data__one__ensemble-0.npz": 1, "figures__a.pdf": 0.25})
-    found = references.cost_of(tmp_path, made)
-    assert found == {"cpu_seconds": 42, "peak_mib": 372}
-    costs = report.costs({"quick": {"cost": found}, "standard": {"cost": {"job_seconds": 9, "peak_mib": 2}}})
-    assert "| `quick` | 0.7 min | 0.3 min | 372 MiB |" in costs
-    assert "| `standard` | – | – | 2 MiB |" in costs
-
-
-def test_a_run_begins_with_how_long_its_tier_takes(monkeypatch):
-    monkeypatch.setattr(references, "costs", lambda: {"quick": {"cpu_seconds": 600}, "full": {"job_seconds": 9}})
-    assert (
-        "took 10 minutes of CPU time where its reference was made, without the start of each job"
-        in references.duration("quick")
-    )
-    # Not of all of it: `make estimate` measures no experiments.
-    assert references.duration("full").endswith("make estimate TIER=full estimates how long its descents take here.")
-    assert references.duration("mine") is None
-
-
-def test_what_a_chapter_costs_are_its_tables_without_figures(tmp_path):
+def test_times_are_summed_over_chapters_and_a_part_renews_its_own(tmp_path):
     used = {"data/gaussian/0.npz": 0.25, "data/gaussian/1.npz": 0.5, "experiments/gaussian/part-0.csv": 0.5}
-    used |= {"tables/min_trace.csv": 7, "figures/min_trace.svg": 9, "claims.json": 9}
+    used |= {"tables/min_trace.csv": 7, "figures/min_trace.svg": 9, "claims/a.json": 1.25}
     sidecars(tmp_path, **{name.replace("/", "__"): seconds for name, seconds in used.items()})
-    # Of an experiment that had more parts once.
+    # Of an experiment that had more parts once, and of an older version, without the number.
     sidecars(tmp_path, **{"experiments__min_trace__part-9.csv": 99})
-    found = references.chapter_costs(tmp_path, load_chapters(), used)
-    assert found == {"simulations": 1, "remarks": 7}
-    shown = report.chapter_costs({"quick": {"cost": {"chapters": found}}})
-    assert shown.index("| `remarks` | – | 7 |") < shown.index("| `simulations` | – | 1 |")
+    (tmp_path / "tables" / "old.csv.json").write_text("{}")
+    known = {"chapters": {"proof": 60, "remarks": 99}, "claims": {"b": 5.0}, "peak_mib": 80, "minutes": 3}
+    required = {"a": ["claims/a.json", "tables/min_trace.csv"], "b": ["tables/none.csv"], "c": ["tables/old.csv"]}
+    found = references.times(known, tmp_path, load_chapters(), [*used, "tables/old.csv"], required)
+    assert found["chapters"] == {"proof": 60, "remarks": 7, "simulations": 1}
+    assert found["claims"] == {"a": 8.2, "b": 5.0}
+    assert (found["peak_mib"], found["minutes"]) == (90, 3)
+    shown = report.costs({"quick": {"cost": {**found, "chapters": {"a": 90, "b": 60}, "processor": "One"}}})
+    assert "| `quick` | 3, One | 2 | 90 MiB |" in shown
+    assert "| `quick` | not yet measured | 1 | 9 MiB |" in report.costs(
+        {"quick": {"cost": {"chapters": {"a": 66}, "peak_mib": 9}}}
+    )
+    shown = report.chapter_costs({"quick": {"cost": found}})
+    assert shown.index("| `proof` | – | 60 |") < shown.index("| `remarks` | – | 7 |")
+
+
+def test_only_a_whole_run_that_kept_two_cores_at_work_has_minutes(tmp_path):
+    def ended(name, minute, seconds, processor="One"):
+        path = tmp_path / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        said = {"written": f"2026-12-03T10:{minute:02}:00Z", "seconds": seconds, "cpu_seconds": seconds}
+        path.write_text(json.dumps({**said, "machine": {"processor": processor}}))
+
+    ended("tables/a.csv", 4, 240)
+    ended("tables/b.csv", 4, 240)
+    assert references.wall_clock(tmp_path) == {}
+    ended("report/index.html", 5, 60)
+    assert references.wall_clock(tmp_path) == {"minutes": 5.0, "processor": "One"}
+    ended("report/explorer.html", 50, 60)
+    assert references.wall_clock(tmp_path) == {}
+    ended("report/explorer.html", 5, 60, "Another")
+    assert references.wall_clock(tmp_path) == {}

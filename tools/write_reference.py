@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import json
 import os
 import shutil
 from pathlib import Path
@@ -18,6 +17,7 @@ from algoreg.settings import checking, plan
 from algoreg.settings.chapters import load_chapters
 from algoreg.settings.tier import TIERS
 from write_docs import refresh_documents
+from write_times import keep_times
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -78,15 +78,6 @@ def require_current(tier, claims, results, wanted):
 def ours(chapters):
     """Return this project's chapters, because its documents do not describe the user's own."""
     return [chapter for chapter in chapters if chapter.shipped]
-
-
-def keep_costs(tier, folder, chapters, made, whole):
-    """Add the costs of the chapters' jobs to reference/cost.json, and of the whole tier if all of it was run."""
-    costs = references.costs()
-    known = references.cost_of(folder, made) if whole else costs.get(tier, {})
-    by_chapter = {**costs.get(tier, {}).get("chapters", {}), **references.chapter_costs(folder, ours(chapters), made)}
-    costs[tier] = {**known, "chapters": dict(sorted(by_chapter.items()))}
-    records.write_text(references.COSTS, json.dumps(costs, indent=2) + "\n")
 
 
 def read_options():
@@ -153,8 +144,8 @@ def write_references(blocks, chapters, options):
     else:
         wanted = made_files(blocks, results, partial)
     wanted = [path.resolve() for path in wanted]
-    made = require_current(blocks, checking.load_claims(), results, wanted)
-    keep_costs(tier, results / "provenance", chapters, made, whole=not options.chapter)
+    require_current(blocks, checking.load_claims(), results, wanted)
+    keep_times(blocks, results, chapters)
     for chapter in chapters:
         texts = snapshots.texts(results, blocks, chapter, partial)
         claims = snapshots.claims(results, blocks, chapter, partial)

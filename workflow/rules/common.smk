@@ -30,7 +30,6 @@ if set("{}") & set(str(ROOT)):
     )
 try:
     from algoreg import jobs, plugins
-    from algoreg.regression import references
     from algoreg.recipes import Recipes
     from algoreg.settings import plan, checking
     from algoreg.settings.workflow import checked
@@ -137,5 +136,3 @@ def check_device():
 
 onstart:
     check_device()
-    if duration := references.duration(TIER):
-        logger.info(duration)

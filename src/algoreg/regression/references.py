@@ -9,6 +9,7 @@ row, and those after it were measured.
 """
 
 import json
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -17,8 +18,6 @@ from algoreg.settings.chapters import load_chapters
 
 FOLDER = Path(__file__).resolve().parents[3] / "reference"
 COSTS = FOLDER / "cost.json"
-# Kinds of results that references are made of.
-CHAINED = ("data", "experiments", "tables", "claims", "figures")
 MAPPINGS = ("tables", "comparisons")
 
 
@@ -118,57 +117,71 @@ def left_open(chapter, chosen):
 
 
 def costs():
-    """Return the committed CPU time and memory of the tiers' jobs, by tier."""
+    """Return the committed times and memory of the tiers' jobs, by tier; see :func:`times`."""
     return _json(COSTS)
 
 
-def cost_of(folder, results):
-    """Return totals of the sidecars in a folder: CPU seconds summed over results, and the largest job's memory in MiB.
+def times(known, folder, chapters, results, required):
+    """Return a tier's times and memory, renewed from the sidecars of a run.
 
     Parameters
     ----------
+    known : mapping
+        What is committed. What this run did not compute stays.
     folder : pathlib.Path
         ``results/<tier>/provenance``.
+    chapters : list
+        The chapters whose costs are renewed.
     results : iterable of str
-        The results that a reference is made from, directly or indirectly, as paths below ``results/<tier>``. Other
-        data, measurements, tables, claims and figures were made with earlier settings and are not counted. All other
-        results, such as pages, are counted.
+        The results that are counted, as paths below ``results/<tier>``.
+    required : mapping of str to iterable of str
+        By claim, the results that it depends on and its verdict.
+
+    Returns
+    -------
+    dict
+        ``peak_mib``, the largest job's memory; CPU seconds by ``chapters`` and ``claims``; and of an uninterrupted
+        run from nothing on two cores ``minutes``, with the ``processor``.
     """
-    kept = {PurePosixPath(name).with_suffix("") for name in results}
-    # The files of a figure differ only in their suffix.
-    names = {path: path.relative_to(folder).with_suffix("").with_suffix("") for path in folder.rglob("*.json")}
-    counted = [path for path, name in names.items() if name in kept or name.parts[0] not in CHAINED]
-    found = [one for one in map(_json, counted) if "cpu_seconds" in one]
-    if not found:
-        return None
-    return {
-        "cpu_seconds": round(sum(one["cpu_seconds"] for one in found)),
-        "peak_mib": max(one["peak_mib"] for one in found),
+    found = {name: _json(folder / f"{name}.json") for name in results if (folder / f"{name}.json").exists()}
+    used = {name: one["cpu_seconds"] for name, one in found.items() if "cpu_seconds" in one}
+    by_claim = {
+        name: sum(map(used.get, files)) for name, files in required.items() if files and set(files) <= set(used)
     }
+    new = {"chapters": chapter_costs(used, chapters), "claims": {name: round(one, 1) for name, one in by_claim.items()}}
+    peak = max((one.get("peak_mib", 0) for one in found.values()), default=0)
+    # A part of a tier has not its largest job.
+    kept = {"peak_mib": max(peak, known.get("peak_mib", 0))} | wall_clock(folder) if peak else {}
+    merged = {key: dict(sorted({**known.get(key, {}), **values}.items())) for key, values in new.items()}
+    return {**known, **kept, **{key: values for key, values in merged.items() if values}}
 
 
-def chapter_costs(folder, chapters, results):
+def wall_clock(folder, cores=2):
+    """Return the minutes and the processor of a whole run that kept these cores at work; else nothing."""
+    found = [_json(path) for path in folder.rglob("*.json")] if (folder / "report").exists() else []
+    found = [one for one in found if {"written", "seconds", "cpu_seconds", "machine"} <= set(one)]
+    processors = {one["machine"]["processor"] for one in found}
+    if len(processors) != 1:
+        return {}
+    ended = [datetime.fromisoformat(one["written"]).timestamp() for one in found]
+    passed = max(ended) - min(end - one["seconds"] for end, one in zip(ended, found, strict=True))
+    # An interruption, or work beside the run, would count as its own.
+    if sum(one["cpu_seconds"] for one in found) < 0.75 * cores * passed:
+        return {}
+    return {"minutes": round(passed / 60, 1), "processor": processors.pop()}
+
+
+def chapter_costs(used, chapters):
     """Return the CPU seconds of each chapter's data, measurements and tables, without figures, by chapter.
 
-    The other parameters are the same as for :func:`cost_of`.
+    ``used`` are the seconds of each result, by its path below ``results/<tier>``.
     """
     owner = {name: chapter.name for chapter in chapters for name in chapter.tables}
     seconds = dict.fromkeys(owner.values(), 0.0)
-    for path in map(PurePosixPath, results):
+    for path in map(PurePosixPath, used):
         if path.parts[0] in ("data", "experiments", "tables"):
             # Files of single ensembles or parts are in a folder with the table's name.
             name = path.parts[1].partition(".")[0]
             if name in owner:
-                seconds[owner[name]] += _json(folder / f"{path}.json").get("cpu_seconds", 0)
+                seconds[owner[name]] += used[str(path)]
     return {name: round(number) for name, number in seconds.items() if number}
-
-
-def duration(tier):
-    """Return a sentence about how long a tier takes; None if that has not been measured."""
-    cost = costs().get(tier)
-    if cost is None:
-        return None
-    if "cpu_seconds" not in cost:
-        return f"All of tier {tier} takes hours: make estimate TIER={tier} estimates how long its descents take here."
-    minutes = cost["cpu_seconds"] / 60
-    return f"All of tier {tier} took {minutes:.0f} minutes of CPU time where its reference was made, without the start of each job."

@@ -175,17 +175,15 @@ def verdicts_beside(standard, full, registry):
 
 
 def costs(references):
-    """Return the CPU time and memory of the tiers that have a complete reference, as Markdown."""
+    """Return the times and memory of the tiers that have a complete reference, as Markdown."""
     rows = []
     for tier, reference in references.items():
-        if reference.get("partial"):
-            continue
-        cost = reference["cost"]
-        # A reference that is older than this column has seconds of wall-clock time, which are not CPU time.
-        minutes = cost["cpu_seconds"] / 60 if "cpu_seconds" in cost else None
-        times = ["–", "–"] if minutes is None else [f"{minutes:.1f} min", f"{minutes / 2:.1f} min"]
-        rows.append([f"`{tier}`", *times, f"{cost['peak_mib']} MiB"])
-    return markdown(["tier", "CPU time of all jobs", "half of it", "largest job"], rows)
+        if not reference.get("partial"):
+            cost = reference["cost"]
+            minutes = f"{cost['minutes']:.0f}, {cost['processor']}" if "minutes" in cost else "not yet measured"
+            used = f"{sum(cost['chapters'].values()) / 60:.0f}"
+            rows.append([f"`{tier}`", minutes, used, f"{cost['peak_mib']} MiB"])
+    return markdown(["tier", "minutes on two cores, from nothing", "CPU minutes of all chapters", "largest job"], rows)
 
 
 def chapter_costs(references):
