@@ -20,7 +20,7 @@ from algoreg.engine.loop import Descent
 from algoreg.experiments import descents
 from algoreg.numerics import devices, problems
 from algoreg.results import records
-from algoreg.results.provenance import settings_hash
+from algoreg.results.digests import settings_hash
 from algoreg.settings import checking, plan
 from timing import fill_block
 

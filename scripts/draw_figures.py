@@ -1,13 +1,13 @@
 """Draw all figures of a chapter from their tables, each as SVG, PDF and PNG."""
 
-from algoreg.claims import published
+from algoreg.claims import matching
 from algoreg.reporting import figures
 from algoreg.results import records
 from algoreg.results.provenance import begin_job
 
 facts, job, made = begin_job(snakemake), snakemake.params.job, snakemake.output
 tables = records.read_tables(snakemake.input.tables)
-curves = published.read_curves(snakemake.input.get("published", []), job["published"])
+curves = matching.read_curves(snakemake.input.get("published", []), job["published"])
 curves = {f"published/{name}": curve for name, curve in curves.items()}
 for (name, shown), *paths in zip(job["figures"].items(), made.svg, made.pdf, made.png, strict=True):
     figure = figures.draw(

@@ -9,7 +9,7 @@ import torch
 from conftest import ROOT, recorded_descents
 
 from algoreg.results import records
-from algoreg.results.provenance import settings_hash
+from algoreg.results.digests import settings_hash
 
 KEYS = {
     "name", "d", "m", "batch", "dtype", "device", "ms_per_run_iteration",

@@ -13,7 +13,7 @@ import pytest
 from conftest import append_code, set_yaml, snakemake, tiny_repository
 from test_workflow import planned
 
-from algoreg.results import chain, generated, records
+from algoreg.results import chain, digests, generated, records
 
 pytestmark = pytest.mark.workflow
 
@@ -201,12 +201,12 @@ def test_each_link_is_checked(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     source, table = "results/t/experiments/part.csv", "results/t/tables/a.csv"
     records.write_table(source, ["x"], [{"x": 1}])
-    facts = {"params_sha256": chain.params_digest({"seed": 1}), "inputs": chain.input_digests([source])}
+    facts = {"params_sha256": digests.params_digest({"seed": 1}), "inputs": digests.input_digests([source])}
     records.write_table(table, ["x"], [{"x": 1}], facts)
-    job = chain.Job(chain.params_digest({"seed": 1}), (source,))
+    job = chain.Job(digests.params_digest({"seed": 1}), (source,))
     chain.require({table: job})
     others = {
-        "other settings": chain.Job(chain.params_digest({"seed": 2}), (source,)),
+        "other settings": chain.Job(digests.params_digest({"seed": 2}), (source,)),
         "other files": chain.Job(job.params_sha256, ()),
     }
     for words, other in others.items():
@@ -236,7 +236,7 @@ def test_a_file_of_ones_own_in_a_folder_named_results_is_no_result(tmp_path, mon
     data.parent.mkdir(parents=True)
     data.write_text("1")
     table, job = "results/t/tables/a.csv", chain.Job("of settings", (str(data),))
-    facts = {"params_sha256": "of settings", "inputs": chain.input_digests([data])}
+    facts = {"params_sha256": "of settings", "inputs": digests.input_digests([data])}
     records.write_table(table, ["x"], [{"x": 1}], facts)
     chain.require({table: job})
     data.write_text("2")

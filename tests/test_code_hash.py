@@ -1,7 +1,11 @@
+from functools import cache
+
 import pytest
-from conftest import ROOT
+from conftest import ROOT, registered_claims, tier_settings
 
 from algoreg import code_hash, plugins
+from algoreg.recipes import Recipes
+from algoreg.settings import plan
 
 pytestmark = pytest.mark.any_kernels
 
@@ -109,3 +113,89 @@ def test_a_script_that_is_no_python_is_named(path):
     path.write_text("x = 1\ndef f(:\n")
     with pytest.raises(SyntaxError, match=r"\(a\.py, line 2\)"):
         hash_of(path)
+
+
+@cache
+def quick():
+    """Return the recipes of tier quick."""
+    return Recipes(tier_settings("quick"), registered_claims(), ROOT)
+
+
+def codes():
+    """Return the hashes that the measurements and the verdicts of tier quick depend on, by kind and name."""
+    recipes = quick()
+    measured, verdicts = plan.measured(recipes.tier), {entry["id"]: recipes.judge(entry) for entry in recipes.judged}
+    runs = {name: recipes.measure(name, 0 if plan.in_parts(block) else None) for name, block in measured.items()}
+    return {
+        kind: {name: recipe.params["code"] for name, recipe in found.items()}
+        for kind, found in {"measurements": runs, "verdicts": verdicts}.items()
+    }
+
+
+@cache
+def committed():
+    """Return :func:`codes` of the files as they are."""
+    return codes()
+
+
+@pytest.fixture
+def changed(tmp_path, monkeypatch):
+    """Return a function that edits a module and returns the measurements and verdicts whose hashes this changes."""
+
+    def found(module, old, new):
+        before, file, edited = committed(), plugins.module_file(module), tmp_path / f"{module}.py"
+        text = file.read_text()
+        assert old in text
+        edited.write_text(text.replace(old, new))
+        with monkeypatch.context() as patch:
+            original = plugins.module_file
+            patch.setattr(plugins, "module_file", lambda name: edited if name == module else original(name))
+            after = codes()
+        return {kind: {name for name in before[kind] if before[kind][name] != after[kind][name]} for kind in before}
+
+    return found
+
+
+@pytest.mark.parametrize(
+    ("module", "old"),
+    [
+        ("settings.messages", "unknown key"),
+        ("settings.option_checks", "it needs"),
+        ("settings.descent_checks", "at least 2 where claims are judged"),
+        ("settings.columns", "condition number of X*"),
+        ("settings.plan", "experiments/{name}/part-{part}.csv"),
+        ("settings.chapters", "chapter.yaml"),
+        ("settings.files", "utf-8"),
+        ("claims.criteria", "with the whole 95 % interval"),
+        ("engine.progress", "s left"),
+        ("results.joblog", "interrupted"),
+        ("results.machine", "model name"),
+        ("results.provenance", "--untracked-files=no"),
+        ("results.chain", "it was made from other files"),
+    ],
+)
+def test_an_edit_of_a_text_a_plan_or_a_record_reruns_no_measurement_and_no_verdict(changed, module, old):
+    found = changed(f"algoreg.{module}", old, f"{old}, edited")
+    if module == "settings.messages":
+        # These measure the estimators, whose messages about a user's options come from there.
+        found["measurements"] -= {
+            name for name, code in committed()["measurements"].items() if "algoreg.recover.plan" in code
+        }
+    assert found == {"measurements": set(), "verdicts": set()}
+
+
+def test_an_edit_of_what_computes_reruns_what_it_computes(changed):
+    every = {kind: set(found) for kind, found in committed().items()}
+    assert changed("algoreg.numerics.svec", "1.0 / scale", "2.0 / scale")["measurements"] == every["measurements"]
+    assert changed("algoreg.claims.intervals", "LEVEL = 0.95", "LEVEL = 0.9")["verdicts"] == every["verdicts"]
+    # The digests by which results are accepted are computed by the jobs themselves.
+    assert changed("algoreg.results.digests", "sort_keys=True", "sort_keys=False") == every
+
+
+def test_what_writes_down_how_a_job_ran_reaches_no_code_that_computes():
+    """A module without a hash is imported only where none of its values can reach a result."""
+    users = {"algoreg.engine.loop", "algoreg.results.records"} | plugins.JOB_RECORDS
+    for code in (code for found in committed().values() for code in found.values()):
+        for name in code:
+            if "/" not in name and code_hash.imported_modules(name) & plugins.JOB_RECORDS:
+                assert name in users, name

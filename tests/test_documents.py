@@ -11,7 +11,7 @@ from conftest import ROOT, registered_claims, tier_settings
 
 from algoreg import plugins
 from algoreg.chapters.race.methods import METHODS
-from algoreg.claims import judging
+from algoreg.claims import criteria
 from algoreg.reporting import claim_documents, documents, report
 from algoreg.settings import columns, plan, selection
 from algoreg.settings.chapters import load_chapters
@@ -160,7 +160,7 @@ def _registry():
 
 def test_criteria_are_sentences_for_readers():
     for entry in _registry():
-        text = judging.criterion(entry, plugins.functions("estimands"))
+        text = criteria.criterion(entry, plugins.functions("estimands"))
         assert not re.search(r"\['|[a-z]_[a-z]", text), f"{entry['id']}: {text}"
         assert text.endswith(f": {entry['direction']} {entry['margin']:g} with the whole 95 % interval")
 

@@ -29,7 +29,8 @@ from drawn import (
 from scipy.stats import chi2
 
 from algoreg.chapters.race.words import EXACT, SAMPLES
-from algoreg.claims.published import compare, curves, load_published
+from algoreg.claims.matching import compare
+from algoreg.claims.published import curves, load_published
 from algoreg.claims.thresholds import find_thresholds
 from algoreg.reporting import figures
 from algoreg.reporting.charts.claims import claims_of

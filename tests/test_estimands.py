@@ -11,7 +11,7 @@ from algoreg import plugins
 from algoreg.claims.intervals import UNDEFINED
 from algoreg.claims.judging import NotMeasured
 from algoreg.settings.chapters import load_chapters
-from algoreg.settings.plan import estimands
+from algoreg.settings.entries import estimands
 
 sys.path.insert(0, str(ROOT / "tools"))
 import list_witnesses

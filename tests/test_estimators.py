@@ -7,11 +7,11 @@ from conftest import registered_claims
 
 from algoreg import plugins
 from algoreg.chapters.simulations import estimands as simulations
-from algoreg.claims import judging, published
+from algoreg.claims import judging, matching, published
 from algoreg.claims.cells import cells, chosen, geometric_mean
 from algoreg.claims.intervals import PLAIN_LOG_SPREAD, UNDEFINED, Estimate, crossed_interval
+from algoreg.claims.matching import match
 from algoreg.claims.predictions import prediction_interval, variance_components
-from algoreg.claims.published import match
 from algoreg.claims.thresholds import THRESHOLD_ERROR, thresholds
 from algoreg.regression import references
 from algoreg.reporting import wording
@@ -414,7 +414,7 @@ def test_a_published_point_of_one_ensemble_may_lie_farther_out():
     frame, curve = fourteen()
     options = {"table": "x", "figure": "f", "errors": ["test_error"]}
     points, values = match(frame, curve)
-    ends = np.array([[published.prediction_interval(cells, count)[1] for count in (3, 1)] for cells in values])
+    ends = np.array([[matching.prediction_interval(cells, count)[1] for count in (3, 1)] for cells in values])
     assert (ends[:, 0] < ends[:, 1]).any()
     points["value"] = np.sqrt(ends.prod(axis=1))
     found = {
@@ -434,7 +434,7 @@ def test_the_share_inside_counts_the_points_that_the_comparison_finds_inside():
     options = {"table": "x", "figure": "f", "errors": ["test_error"]}
     found = simulations.share_inside({"x": frame}, {"f": curve}, np.random.default_rng(0), **options)
     assert found.value == found.low == found.high == pytest.approx(11 / 14)
-    assert sum(row["inside"] for row in published.compare(frame, curve)) == 11
+    assert sum(row["inside"] for row in matching.compare(frame, curve)) == 11
     off = simulations.share_inside(
         {"x": frame}, {"f": curve}, np.random.default_rng(0), shift=1, along="m_over_d", **options
     )
@@ -464,7 +464,7 @@ def test_published_sizes_are_read_apart_and_together():
     # A table of two sizes is compared with the curve of one.
     frame, _ = fourteen()
     other = frame.assign(d=150, test_error=frame["test_error"] * 2)
-    rows = published.compare(pd.concat([frame, other]), published.load_published("figure_4_d150"))
+    rows = matching.compare(pd.concat([frame, other]), published.load_published("figure_4_d150"))
     assert {row["d"] for row in rows} == {150}
     assert len(rows) == 14
 
@@ -475,13 +475,13 @@ def test_scanning_finds_the_alpha_and_the_stretch_that_were_hidden():
     frame = pd.concat([table(curve, "iteration", alpha=a) for a, curve in curves])
     hidden = pd.DataFrame({"d": 100, "alpha": 1.0, "iteration": times, "error": "test_error"})
     hidden["value"] = 0.1 * (4 * times) ** -0.5
-    rows = published.scan_alpha(frame, hidden)
+    rows = matching.scan_alpha(frame, hidden)
     assert {row["points"] for row in rows} == {2}
     best = min(rows, key=lambda row: row["factor"])
     assert (best["alpha"], best["stretch"]) == (0.1, 4)
     assert rows[0]["best_alpha"] == pytest.approx(0.05, rel=0.2)
     with pytest.raises(ValueError, match="no published iteration"):
-        published.scan_alpha(frame, hidden[hidden["iteration"] > 2000])
+        matching.scan_alpha(frame, hidden[hidden["iteration"] > 2000])
 
 
 @pytest.mark.known_answer("published_factor")

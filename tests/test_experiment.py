@@ -69,7 +69,7 @@ GOOD |= {"m_over_dimension": 0.8, "train_error": 0.1, "test_error": None, "predi
             "experiment x_space: x is none of its columns; allowed are d, rank, m, target, ensemble, m_over",
         ),
         ([{"d": 1, "status": "budget"}], "experiment x_space: rank is missing, m is missing, .* in the row {'d': 1,"),
-        ([GOOD, GOOD | {"status": "running"}], "status = running; allowed are converged, budget, diverged, in the row"),
+        ([GOOD, GOOD | {"status": "running"}], "status = running; allowed are budget, converged, diverged, in the row"),
         ([GOOD | {"m": math.nan}], "m = nan, a column of KEYS; allowed is a value that names the row"),
         ([GOOD | {"m": None}], "m = None, a column of KEYS"),
         ([GOOD | {"test_error": torch.tensor(0.5)}], "test_error is a Tensor; allowed is a number or a text"),

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from conftest import ROOT, published_curves, tier_settings
 
-from algoreg.claims.published import compare, load_sizes
+from algoreg.claims.matching import compare
+from algoreg.claims.published import load_sizes
 from algoreg.regression import references
 from algoreg.reporting import captions, figures
 from algoreg.reporting.charts.comparison import agreement, comparison

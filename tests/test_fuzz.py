@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from algoreg import code_hash, jobs, plugins
-from algoreg.claims import judging
+from algoreg.claims import criteria, judging
 from algoreg.engine import experiment
 from algoreg.engine.loop import Descent
 from algoreg.experiments.descents import problem_of, recorded_batch, rows_of, runs_on_targets
@@ -33,7 +33,7 @@ from algoreg.recover.base import root_mean_square
 from algoreg.recover.plan import DEFAULT_METHODS
 from algoreg.results import records, tables
 from algoreg.settings import checking as algoreg_settings
-from algoreg.settings import descents, messages, selection
+from algoreg.settings import descents, entries, messages, selection
 from algoreg.settings import plan as planned
 from algoreg.settings.claims import claim_problems, remedy_problems
 from algoreg.settings.experiments import SECTIONS
@@ -293,10 +293,10 @@ def test_a_damaged_registry_is_refused_by_name_or_has_rules_and_criteria(mutant)
         return
     # One that stands twice is refused where chapters are put together, and that has a test of its own.
     ids = {entry["id"] for entry in content}
-    assert len({planned.rule_name(name) for name in ids}) == len(ids)
+    assert len({entries.rule_name(name) for name in ids}) == len(ids)
     for entry in content:
         assert inside(f"results/smoke/claims/{entry['id']}.json", "smoke")
-        assert judging.criterion(entry, plugins.functions("estimands"))
+        assert criteria.criterion(entry, plugins.functions("estimands"))
         for tier in TIERS.values():
             planned.is_judged(entry, tier)
         # There are no tables here: that, too, is said with the entry's name.

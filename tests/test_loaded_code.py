@@ -8,8 +8,8 @@ from conftest import ROOT, recorded_descents, registered_claims, tier_settings
 from traced import loaded
 
 from algoreg import code_hash, plugins
+from algoreg.settings import entries, plan
 from algoreg.settings import options as declared
-from algoreg.settings import plan
 
 pytestmark = pytest.mark.any_kernels
 
@@ -43,6 +43,7 @@ assert plugins.experiment(name).generate(options, seed, 0)
 def require_same(seen, script, named):
     """Compare what a job loaded with what its rule's hashes hold."""
     hashed = {name for name in code_hash.code_hashes(ROOT / "scripts" / script, named) if "/" not in name}
+    seen = seen - plugins.JOB_RECORDS
     assert seen <= hashed, f"loaded without a hash: {sorted(seen - hashed)}"
     assert hashed <= seen, f"hashed, never loaded: {sorted(hashed - seen)}"
 
@@ -90,11 +91,11 @@ def test_recorded_descents_load_what_their_hashes_hold(algorithm, ensemble, star
 
 
 def test_generating_data_loads_what_its_hashes_hold():
-    options = plan.generated_from("descents", plan.experiment_options(recorded_descents()))
+    options = plugins.generated_from("descents", plan.experiment_options(recorded_descents()))
     named = plugins.modules_of_experiment("descents", options)
     assert named == ["algoreg.experiments.descents", "algoreg.ensembles.gaussian"]
     seen = loaded(GENERATE, ["descents", options, 1])
-    hashed = code_hash.code_hashes(ROOT / "scripts/generate.py", named).keys()
+    hashed = code_hash.code_hashes(ROOT / "scripts/generate.py", named).keys() | plugins.JOB_RECORDS
     assert seen <= hashed, sorted(seen - hashed)
 
 
@@ -103,8 +104,8 @@ def test_estimands_and_drawings_load_what_their_hashes_hold(folder):
     """Both import all that they need when they are imported: one process for each module."""
     script = {"estimands": "judge_claim.py", "figures": "draw_figures.py"}[folder]
     head = {
-        "estimands": "from algoreg.claims import judging, published; from algoreg.results import records",
-        "figures": "from algoreg.claims import published; from algoreg.reporting import figures; from algoreg.results import records",
+        "estimands": "from algoreg.claims import judging, matching; from algoreg.results import records",
+        "figures": "from algoreg.claims import matching; from algoreg.reporting import figures; from algoreg.results import records",
     }[folder]
     one_of = {function.__module__: name for name, function in plugins.functions(folder).items()}
     for module, name in one_of.items():
@@ -116,7 +117,7 @@ def test_estimands_and_drawings_load_what_their_hashes_hold(folder):
 
 def test_a_claims_job_is_told_every_estimand_that_judges_it():
     for entry in CLAIMS:
-        wanted = {estimand["name"] for estimand in plan.estimands(entry).values()}
+        wanted = {estimand["name"] for estimand in entries.estimands(entry).values()}
         told = plugins.estimands_of(entry)
         assert told.keys() == wanted
         assert all(plugins.load(reference).__name__ == name for name, reference in told.items())
@@ -145,7 +146,7 @@ def test_every_tiers_experiments_have_the_modules_they_find():
 
 
 def test_a_claim_waits_for_the_curves_that_it_and_its_controls_are_judged_against():
-    found = {entry["id"]: plan.published_for(entry) for entry in CLAIMS}
+    found = {entry["id"]: entries.published_for(entry) for entry in CLAIMS}
     assert found["fig2-published"] == ["figure_2", "figure_3"]
     assert found["fig5b-published"] == ["figure_5b_gd"]
     assert found["thm11-samples-in-r"] == []

@@ -10,7 +10,7 @@ from conftest import as_text, recorded_descents
 from algoreg.experiments.descents import problem_of, recorded, recorded_batch, rows_of
 from algoreg.numerics import problems
 from algoreg.results import tables
-from algoreg.settings import descents, selection
+from algoreg.settings import descent_checks, descents, selection
 from algoreg.settings.messages import key
 from algoreg.settings.messages import problems as found_in
 from algoreg.settings.plan import experiment_options
@@ -106,6 +106,6 @@ def test_what_a_problem_may_not_ask_for_is_named(keys, said):
 def test_what_an_ensemble_cannot_give_is_named(keys, key, said):
     size = {"m": 30, "runs": [{"alpha": 0.1, "step": 0.1, "iterations": 20}]}
     block = recorded_descents(**{**PROBLEM, **size, **keys})
-    found = list(descents.unfit(block, experiment_options(block), {"tier": "smoke", "dtype": "float64"}))
+    found = list(descent_checks.unfit(block, experiment_options(block), {"tier": "smoke", "dtype": "float64"}))
     assert [path[-1] for path, _ in found] == ([] if key is None else [key])
     assert key is None or said in found[0][1]

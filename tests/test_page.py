@@ -13,7 +13,7 @@ from conftest import ROOT, snakemake, tier_settings
 from markupsafe import escape
 
 from algoreg import jobs, plugins
-from algoreg.claims import published
+from algoreg.claims import matching, published
 from algoreg.regression import replications
 from algoreg.reporting.charts.comparison import agreement
 from algoreg.reporting.page import addresses, ledger, plots, provenance, render, verdicts
@@ -625,7 +625,8 @@ def test_signal_and_error_are_drawn_where_a_experiment_has_them(monkeypatch):
 
 def test_ours_beside_the_published_points():
     tier = tier_settings("standard")
-    from algoreg.claims.published import compare, load_published
+    from algoreg.claims.matching import compare
+    from algoreg.claims.published import load_published
 
     grid = load_published("figure_1")["alpha"].unique()
     rows = [
@@ -672,7 +673,7 @@ def test_where_every_run_diverged_the_comparison_has_dashes():
     points = [(alpha, target, ensemble) for alpha in (1.0, 0.1) for target in range(2) for ensemble in range(2)]
     runs = pd.DataFrame(points, columns=["alpha", "target", "ensemble"])
     runs = runs.assign(d=100, train_error=np.nan, test_error=np.nan, status="diverged")
-    rows = pd.DataFrame(published.compare(runs, published.load_published("figure_1")))
+    rows = pd.DataFrame(matching.compare(runs, published.load_published("figure_1")))
     experiments = {"figure_1": {"by": ["d", "alpha"]}, "compared": {"compare": "figure_1"}}
     tier = {"experiments": experiments, "figures": {"figure_1": ["figure_1"]}}
     labels = {"titles": {"figure_1": "Runs"}, "chapters": {"figure_1": "simulations"}}

@@ -11,7 +11,7 @@ from conftest import registered_claims, tier_settings
 
 from algoreg.chapters.simulations.ledger import figure_4
 from algoreg.chapters.simulations.ledger import figures as passages
-from algoreg.claims import published
+from algoreg.claims import matching, published
 from algoreg.regression import comparison, references, rejudge, snapshots
 from algoreg.reporting import figures, report
 from algoreg.results import provenance, records
@@ -258,7 +258,7 @@ def test_the_full_tiers_verdicts_follow_from_its_committed_tables():
     # A run that moves changes the verdict: these are no copies.
     moved = tables["figure_4"].copy()
     moved.loc[(moved["d"] == 150) & (moved["m_over_d"] == 35), "test_error"] *= 2
-    rows = published.compare(moved, published.load_published("figure_4_d150"))
+    rows = matching.compare(moved, published.load_published("figure_4_d150"))
     tables |= {"figure_4": moved, "figure_4_published_d150": pd.DataFrame(rows)}
     found = rejudge.rejudge(tables, tier, registry)
     assert found["fig4-published-d150"]["verdict"] == "refuted"

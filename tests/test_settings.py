@@ -9,7 +9,7 @@ from conftest import ROOT, TIERS, option_problems, registered_claims, setting_pr
 from pydantic import NonNegativeFloat
 
 from algoreg.claims import published
-from algoreg.settings import checking, descents, options
+from algoreg.settings import checking, descents, option_checks, options
 from algoreg.settings import plan as planned
 from algoreg.settings.base import RunOptions
 
@@ -254,7 +254,7 @@ def test_the_data_type_that_decides_about_a_start_is_the_one_it_is_computed_in()
     assert not setting_problems(experiment)
     experiment["experiments"]["dynamics_course"]["dtype"] = "float32"
     assert "at least 1.18e-38 in float32" in "".join(setting_problems(experiment))
-    for name, least in options.SMALLEST_NORMAL.items():
+    for name, least in option_checks.SMALLEST_NORMAL.items():
         assert least == np.finfo(name).smallest_normal
 
 

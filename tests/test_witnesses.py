@@ -7,7 +7,7 @@ from conftest import ROOT
 
 from algoreg import plugins
 from algoreg.settings.chapters import load_chapters
-from algoreg.settings.plan import estimands
+from algoreg.settings.entries import estimands
 
 sys.path.insert(0, str(ROOT / "tools"))
 import list_witnesses

@@ -21,7 +21,7 @@ from algoreg.claims.judging import exact
 from algoreg.regression import references
 from algoreg.reporting.report import verdict_text_of
 from algoreg.reporting.wording import bound
-from algoreg.settings import checking, plan
+from algoreg.settings import checking, entries
 from algoreg.settings.files import bibliography
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,7 +50,7 @@ def said(claim, entry):
         "control": texts.control,
         "margin": exact(claim["margin"]),
         "table": entry["table"],
-        "rule": plan.rule_name(entry["id"]),
+        "rule": entries.rule_name(entry["id"]),
     }
 
 

@@ -20,7 +20,7 @@ from algoreg.claims import intervals, published
 from algoreg.numerics.seeds import stream
 from algoreg.regression import references
 from algoreg.settings.chapters import load_chapters
-from algoreg.settings.plan import estimands
+from algoreg.settings.entries import estimands
 
 ROOT = Path(__file__).resolve().parents[1]
 # Tables are taken from the first tier that has them, because smaller tiers come first.

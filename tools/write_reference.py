@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from algoreg import jobs
-from algoreg.claims import published
+from algoreg.claims import matching, published
 from algoreg.recipes import Recipes
 from algoreg.regression import references, rejudge, snapshots, verify
 from algoreg.results import chain, records
@@ -125,7 +125,7 @@ def rejudge_references(blocks, chapters, tier):
         frames, comparisons = references.read(chapter, tier)["tables"], {}
         for name, block in plan.compared(blocks).items():
             if block["compare"] in frames:
-                compare = published.scan_alpha if "scan" in block else published.compare
+                compare = matching.scan_alpha if "scan" in block else matching.compare
                 rows = compare(frames[block["compare"]], published.load_published(block["published"]))
                 comparisons[name] = pd.DataFrame(rows)
         found = rejudge.rejudge({**frames, **comparisons}, blocks, checking.load_claims([chapter.name]))

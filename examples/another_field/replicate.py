@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from algoreg.claims import estimands, judging
+from algoreg.claims import criteria, estimands, judging
 from algoreg.numerics.seeds import stream
 from algoreg.reporting import verdict_page
 from algoreg.reporting.charts.claims import claims_of
@@ -102,7 +102,7 @@ def load_claims():
     if wrong := [line for where, some in found for line in lines(some, in_file(path, where))]:
         raise SettingsError(wrong)
     declared = {"distortion": {**KEYS, **VALUES}}
-    return [{**claim, "criterion": judging.criterion(claim, ESTIMANDS, declared)} for claim in claims]
+    return [{**claim, "criterion": criteria.criterion(claim, ESTIMANDS, declared)} for claim in claims]
 
 
 def draw(table, claims):

@@ -2,7 +2,8 @@
 
 A project module belongs to this package, to a chapter or to a plugin of the user's own. Snakemake does not see imported
 modules. Rules therefore have these hashes as a parameter: an edit of a function reruns exactly the jobs that depend on
-it, and an edit of a comment or a docstring reruns nothing.
+it, and an edit of a comment or a docstring reruns nothing. Nor does an edit of a module that only writes down how a job
+ran (:data:`algoreg.plugins.JOB_RECORDS`), which has no hash.
 """
 
 import ast
@@ -87,6 +88,8 @@ def closure(modules: frozenset[str]) -> frozenset[str]:
 def code_hashes(script: str | Path | None, modules: Iterable[str] = ()) -> dict[str, str]:
     """Return ``{name: hash}`` of a script and of every project module that it imports, directly or indirectly.
 
+    Modules that only write down how a job ran (:data:`algoreg.plugins.JOB_RECORDS`) have no hash.
+
     Parameters
     ----------
     script : path, optional
@@ -98,7 +101,7 @@ def code_hashes(script: str | Path | None, modules: Iterable[str] = ()) -> dict[
     if script is not None:
         found[f"scripts/{Path(script).name}"], own = _read(Path(script), "")
         imported |= own
-    found |= {name: _read_module(name)[0] for name in closure(imported)}
+    found |= {name: _read_module(name)[0] for name in closure(imported) - plugins.JOB_RECORDS}
     return dict(sorted(found.items()))
 
 

@@ -44,7 +44,7 @@ def spectra(tier: dict) -> list[dict]:
         options = plan.experiment_options(block, tier)
         if "spectrum" in options["record"] and options["algorithm"] == "factored":
             (drawn,) = plan.generated_files(name, block, [0])
-            problem = plan.generated_from(block["experiment"], options)
+            problem = plugins.generated_from(block["experiment"], options)
             found.append({"runs": plan.part_files(name, block)[0], "drawn": drawn, "problem": problem})
     return found
 

@@ -44,6 +44,11 @@ ALLOWED_FILES = "files that exist, named by a-z, 0-9 and _ with .py"
 MODULE_KINDS = ("algorithms", "ensembles", "experiments")
 # The kinds of functions, each with the attribute that its decorator sets.
 FUNCTION_KINDS = {"estimands": "label", "figures": "draws_figure", "ledger": "tables"}
+# Modules that jobs import to write down how they ran. No result contains what these compute, so that an edit of one
+# reruns no job; all other code that a job imports has a hash.
+JOB_RECORDS = frozenset(
+    f"{PACKAGE.name}.{name}" for name in ("engine.progress", "results.joblog", "results.machine", "results.provenance")
+)
 # Modules whose functions all chapters share.
 SHARED = {"estimands": ("algoreg.claims.estimands",)}
 
@@ -281,6 +286,12 @@ def modules_of_experiment(name: str, options: Mapping[str, Any]) -> list[str]:
     finds = getattr(experiment(name), "FINDS", {})
     found = [module_name(kind, options[option]) for option, kind in finds.items() if option in options]
     return [module_name("experiments", name), *found]
+
+
+def generated_from(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that an experiment's ``generate`` takes: all, unless its module has ``GENERATED_FROM``."""
+    named = getattr(experiment(name), "GENERATED_FROM", None)
+    return {key: value for key, value in options.items() if named is None or key in named}
 
 
 def first_paragraph(documented: Any) -> str:

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from algoreg import code_hash, jobs, plugins
-from algoreg.claims.judging import criterion
+from algoreg.claims.criteria import criterion
 from algoreg.regression import references, replications
 from algoreg.reporting import papers
 from algoreg.reporting.charts.claims import claims_of
 from algoreg.reporting.page import addresses
 from algoreg.results import chain, experiment_tables
-from algoreg.results.provenance import settings_hash
-from algoreg.settings import plan
+from algoreg.results.digests import params_digest, settings_hash
+from algoreg.settings import entries, plan
 from algoreg.settings.chapters import load_chapters
 
 # Libraries on whose versions results depend. ziglang compiles the kernels.
@@ -140,7 +140,7 @@ class Recipes:
     def generate(self, experiment: str, ensemble: int) -> Recipe:
         """Return the recipe of the generated data of one ensemble of an experiment."""
         block, options, data = self._experiment(experiment)
-        drawn = plan.generated_from(block["experiment"], options)
+        drawn = plugins.generated_from(block["experiment"], options)
         return Recipe(
             {"data": data},
             {
@@ -217,7 +217,7 @@ class Recipes:
 
     def judge(self, entry: Mapping[str, Any]) -> Recipe:
         """Return the recipe of the verdict on a claim."""
-        curves, estimands = plan.published_for(entry), plugins.estimands_of(entry)
+        curves, estimands = entries.published_for(entry), plugins.estimands_of(entry)
         return Recipe(
             {
                 "tables": [self.table(name) for name in entry["experiments"]],
@@ -393,7 +393,7 @@ class Recipes:
             file = todo.pop()
             recipe = None if file in found else self._recipes(file)
             if recipe is not None:
-                found[file] = chain.Job(chain.params_digest(recipe.params), tuple(recipe.files))
+                found[file] = chain.Job(params_digest(recipe.params), tuple(recipe.files))
                 todo += recipe.files
         return found
 

@@ -3,7 +3,7 @@ for entry in RECIPES.judged:
 
     rule:
         name:
-            plan.rule_name(entry["id"])
+            entries.rule_name(entry["id"])
         input:
             **RECIPES.judge(entry).inputs,
         output:
@@ -40,7 +40,7 @@ if RECIPES.skipped:
             # Snakemake stores a copy of each parameter with each output, which would be 64 MB for all entries and
             # hundreds of outputs. It does not do so for a parameter that is a function of the outputs.
             job=lambda wildcards, output: RECIPES.skip_claims().params,
-            job_sha256=result_chain.params_digest(RECIPES.skip_claims().params),
+            job_sha256=digests.params_digest(RECIPES.skip_claims().params),
         message:
             f"Writing {len(RECIPES.skipped)} claims as not judged: tier {TIER} lacks their runs"
         script:
@@ -51,7 +51,7 @@ for entry in RECIPES.skipped:
 
     rule:
         name:
-            plan.rule_name(entry["id"])
+            entries.rule_name(entry["id"])
         input:
             RECIPES.verdict(entry),
 

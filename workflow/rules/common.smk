@@ -31,11 +31,12 @@ if set("{}") & set(str(ROOT)):
 try:
     from algoreg import jobs, plugins
     from algoreg.recipes import Recipes
-    from algoreg.settings import plan, checking
+    from algoreg.settings import checking, entries, plan
     from algoreg.settings.workflow import checked
 
     # Renamed, because Snakemake runs these lines in a namespace that already contains a chain.
     from algoreg.results import chain as result_chain
+    from algoreg.results import digests
     from algoreg.results.records import sidecar_path
 except ModuleNotFoundError as error:
     raise WorkflowError(

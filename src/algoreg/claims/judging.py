@@ -8,8 +8,7 @@ import pandas as pd
 
 from algoreg.claims.intervals import Estimand, Estimate
 from algoreg.numerics.seeds import stream
-from algoreg.settings.columns import readable
-from algoreg.settings.plan import estimands, rule_name
+from algoreg.settings.entries import estimands, rule_name
 
 SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
 NOT_JUDGED, INVALID = "not-judged", "invalid"
@@ -28,26 +27,6 @@ def exact(value: float) -> str:
     """Format a number of the registry so that the text represents exactly this number."""
     text = f"{value:g}"
     return text if float(text) == value else repr(float(value))
-
-
-def criterion(
-    entry: Mapping[str, Any],
-    functions: Mapping[str, Estimand],
-    experiments: Mapping[str, Mapping[str, Any]] | None = None,
-) -> str:
-    """Return the criterion in words: the estimand's label, direction and margin.
-
-    Parameters
-    ----------
-    entry : mapping
-        The registry entry of a claim.
-    functions : mapping of str to callable
-        The estimands by name; see :func:`judge`.
-    experiments : mapping of str to mapping, optional
-        See :func:`algoreg.settings.columns.readable`.
-    """
-    label = functions[entry["estimand"]["name"]].label.format(**readable(entry["estimand"], experiments))
-    return f"{label}: {entry['direction']} {exact(entry['margin'])} with the whole 95 % interval"
 
 
 def verdict(estimate: Estimate, direction: str, margin: float) -> str:
@@ -90,7 +69,7 @@ def _estimate(
     return found
 
 
-def _unjudged(entry: Mapping[str, Any], functions: Mapping[str, Estimand]) -> dict[str, Any]:
+def _unjudged(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return every field of ``claims.json`` of a claim that has not been judged."""
     return {
         "id": entry["id"],
@@ -102,9 +81,8 @@ def _unjudged(entry: Mapping[str, Any], functions: Mapping[str, Estimand]) -> di
         "regime": entry["regime"],
         "kind": entry["kind"],
         "rule": rule_name(entry["id"]),
-        # The readable names of columns come from all experiments, which a job does not import. The workflow therefore
-        # writes the criterion into the entry.
-        "criterion": entry.get("criterion") or criterion(entry, functions),
+        # Readable names of columns come from all experiments, which a job does not import.
+        "criterion": entry.get("criterion"),
         "verdict": NOT_JUDGED,
         "estimate": None,
         "ci_low": None,
@@ -139,7 +117,8 @@ def judge(
     Parameters
     ----------
     entry : mapping
-        The registry entry of a claim; it may contain the ``criterion`` already, see :func:`criterion`.
+        The registry entry of a claim, to which the workflow adds the ``criterion`` in words; see
+        :mod:`algoreg.claims.criteria`.
     tables : mapping of str to pandas.DataFrame, or None
         The experiments' tables; None if the tier cannot judge this claim.
     published : mapping of str to pandas.DataFrame
@@ -158,7 +137,7 @@ def judge(
     CannotJudge
         If an estimand cannot be computed with its parameters and tables; the message names the entry and the part.
     """
-    result = _unjudged(entry, functions)
+    result = _unjudged(entry)
     if tables is None:
         return result
     _, *others = parts = list(estimands(entry))

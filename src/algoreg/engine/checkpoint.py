@@ -10,7 +10,7 @@ import torch
 
 from algoreg.engine.loop import Descent
 from algoreg.results import records
-from algoreg.results.provenance import settings_hash
+from algoreg.results.digests import settings_hash
 
 
 def job_fingerprint(params: Mapping[str, Any], data: Iterable[str], device: torch.device) -> str:

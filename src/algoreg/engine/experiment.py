@@ -29,17 +29,16 @@ from algoreg import plugins
 from algoreg.algorithms.base import Algorithm
 from algoreg.engine.batch import Observer
 from algoreg.engine.checkpoint import Checkpoint
-from algoreg.engine.loop import STATUSES as ENDS
-from algoreg.engine.loop import Batch, Descent
+from algoreg.engine.loop import STATUSES, Batch, Descent
 from algoreg.ensembles.base import Ensemble
 from algoreg.results.experiment_tables import columns
-from algoreg.settings.columns import STATUSES
-from algoreg.settings.plan import generated_from
 
 # The types that a cell of a table may have, unless it is empty.
 NUMPY_CELLS = (np.bool_, np.integer, np.floating)
 CELLS = (str, bool, int, float, *NUMPY_CELLS)
 NO_CELL = "is a {}; allowed is a number or a text"
+# The statuses of a run that has ended.
+ENDS = tuple(name for name in STATUSES if name != "running")
 # The parts of a checkpoint: the rows of finished parts, and the descents of the running one.
 ROWS, RUNNING = "rows", "running"
 
@@ -163,7 +162,7 @@ def _number(value: Any) -> Any:
 def end_message(descent: Descent) -> str:
     """Return a line for the job's log that counts the runs of a descent by their final status."""
     count = Counter(descent.status)
-    return "ended: " + ", ".join(f"{count[name]} {name}" for name in ENDS if count[name])
+    return "ended: " + ", ".join(f"{count[name]} {name}" for name in STATUSES if count[name])
 
 
 def measure(name: str, options: Mapping[str, Any], context: Context) -> list[dict[str, Any]]:
@@ -186,7 +185,7 @@ def measure(name: str, options: Mapping[str, Any], context: Context) -> list[dic
     module = plugins.experiment(name)
     if hasattr(module, "generate") and not context.data:
         # Without files of generated data, as in a notebook, the data are generated here.
-        given = generated_from(name, options)
+        given = plugins.generated_from(name, options)
         drawn = {number: ("memory", module.generate(given, context.seed, number)) for number in context.ensembles}
         context = replace(context, data=drawn)
     found = _dealt_out(module.measure, options, context)
@@ -225,6 +224,6 @@ def _unfit(row: object, wanted: Sequence[str], keys: Iterable[str]) -> str | Non
         # Grouping a table drops rows whose key is missing.
         if name in keys and (value is None or value != value):
             return f"{name} = {value}, a column of KEYS; allowed is a value that names the row"
-    if row["status"] not in STATUSES:
-        return f"status = {row['status']}; allowed are {', '.join(STATUSES)}"
+    if row["status"] not in ENDS:
+        return f"status = {row['status']}; allowed are {', '.join(ENDS)}"
     return None

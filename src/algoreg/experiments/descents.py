@@ -13,7 +13,6 @@ from algoreg.engine.observers import Observer
 from algoreg.numerics import diagnostics, problems
 from algoreg.settings.descents import Options as Options
 from algoreg.settings.descents import expand_runs, facts, held_out, record_as_run, recorded_iterations
-from algoreg.settings.descents import unfit as unfit
 
 # The tier's defaults for entries that lack them.
 FROM_TIER = ("dtype", "step_factor")

@@ -246,7 +246,7 @@ def _checkpoint(place: Path, data: Path, name: str, methods: str, options: Mappi
     from algoreg.engine.checkpoint import Checkpoint
     from algoreg.recover import fitting
     from algoreg.results import machine, records
-    from algoreg.results.provenance import settings_hash
+    from algoreg.results.digests import settings_hash
 
     asked = {one.strip() for one in methods.split(",")}
     modules = {

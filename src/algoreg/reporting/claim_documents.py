@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from algoreg import plugins
-from algoreg.claims.judging import NOT_JUDGED, SIGNS, criterion, exact
+from algoreg.claims.criteria import criterion
+from algoreg.claims.judging import NOT_JUDGED, SIGNS, exact
 from algoreg.regression import replications
 from algoreg.regression.references import keys_of
 from algoreg.reporting import fresh_seeds, report

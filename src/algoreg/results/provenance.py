@@ -1,19 +1,15 @@
 """The provenance of a job: the commit, the settings, the lock, the seeds and the machine settings it ran with."""
 
-import hashlib
-import json
 import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from algoreg.results import chain, joblog
+from algoreg.results import joblog
+from algoreg.results.digests import ROOT, input_digests, params_digest, settings_hash
 from algoreg.results.machine import Stopwatch
 from algoreg.results.records import sha256
-
-ROOT = Path(__file__).resolve().parents[3]
-
 
 # Folders in which a file that git does not track can change what runs.
 CODE_FOLDERS = ("src", "scripts", "workflow", "config", "notebooks", "Snakefile")
@@ -68,12 +64,6 @@ def commit() -> tuple[str | None, bool | None]:
     return head, None if changed is None or unknown is None else bool(changed or unknown)
 
 
-def settings_hash(settings: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of settings in canonical JSON, without the execution setting ``device``."""
-    content = {key: value for key, value in settings.items() if key != "device"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
 def provenance(settings: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
     """Return a sidecar's content; see :func:`algoreg.results.records.seal`. Seconds count from this call.
 
@@ -112,7 +102,7 @@ def begin_job(snakemake: Any, **facts: Any) -> dict[str, Any]:
     job = snakemake.params.job
     return {
         **provenance(snakemake.config, **facts),
-        "params_sha256": chain.params_digest(job),
-        "inputs": chain.input_digests(snakemake.input),
+        "params_sha256": params_digest(job),
+        "inputs": input_digests(snakemake.input),
         "code": job["code"],
     }

@@ -9,8 +9,9 @@ from algoreg import plugins
 from algoreg.settings import columns, selection
 from algoreg.settings.base import LEFT_OUT, NAME, Different, Name, Several, Strict, Text, as_list, misfit, show
 from algoreg.settings.chapters import figure_settings, load_chapters, references, sized, tiers_of
+from algoreg.settings.entries import estimands
 from algoreg.settings.messages import beyond_range, in_file, lines, not_allowed, problems, unknown
-from algoreg.settings.plan import estimands, experiment_options, is_judged
+from algoreg.settings.plan import experiment_options, is_judged
 from algoreg.settings.regimes import regime_problems
 from algoreg.settings.tier import JudgingName
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from algoreg import plugins
 
-# The ways in which a run of an experiment can end.
+# The ways in which a run of an experiment can end; see :data:`algoreg.engine.experiment.ENDS`.
 STATUSES = ("converged", "budget", "diverged")
 
 # The general meanings of columns, for which experiments can declare others.

@@ -6,7 +6,7 @@ Every function yields ``(path, message after the key)``; :mod:`algoreg.settings.
 import math
 
 from algoreg import plugins
-from algoreg.settings import descents, options, plan
+from algoreg.settings import descent_checks, descents, option_checks, options, plan
 from algoreg.settings.base import as_list, show
 from algoreg.settings.chapters import curve_columns
 from algoreg.settings.messages import not_allowed, problems, unknown
@@ -15,7 +15,7 @@ from algoreg.settings.selection import SELECTORS, at_end, clock, points, selects
 from algoreg.settings.tier import size_of
 
 # The most iterations in one table: more is taken for a typing error.
-MOST_POINTS = descents.MOST_POINTS
+MOST_POINTS = descent_checks.MOST_POINTS
 
 
 def unfit(tier, published):
@@ -44,9 +44,8 @@ def _experiments(tier):
             settled = experiment_options(block, tier)
             found = [*_found_by_name(block, settled, (*path, "options"))]
             yield from found or _experiment_starts(block, settled, tier, (*path, "options"))
-            unfit_experiment = getattr(plugins.experiment(experiment), "unfit", None)
-            if unfit_experiment and not found:
-                yield from (((*path, *inner), text) for inner, text in unfit_experiment(block, settled, tier))
+            if plan.records_descents(block) and not found:
+                yield from (((*path, *inner), text) for inner, text in descent_checks.unfit(block, settled, tier))
 
 
 def _found_by_name(block, settled, path):
@@ -58,7 +57,7 @@ def _found_by_name(block, settled, path):
     ensemble = getattr(plugins.experiment(block["experiment"]), "ENSEMBLE", None)
     lacking = options.lacks(settled["algorithm"], ensemble) if ensemble and "algorithm" in settled else []
     if lacking:
-        yield (*path, "algorithm"), options.needs(settled["algorithm"], lacking, ensemble)
+        yield (*path, "algorithm"), option_checks.needs(settled["algorithm"], lacking, ensemble)
     elif "algorithm_options" in settled:
         given, known = settled["algorithm_options"], options.of_runs(settled["algorithm"])
         place = (*path, "algorithm_options")
@@ -77,17 +76,17 @@ def _algorithm_options(settled, known, path):
     found = problems(model, {"step": 1.0, "iterations": 1, "m": 10**9, **own, **given})
     yield from (((*path, *inner), text) for inner, text in found)
     if not found and not listed and "d" in settled:
-        yield from options.too_wide(model, given, min(as_list(settled["d"])), path)
+        yield from option_checks.too_wide(model, given, min(as_list(settled["d"])), path)
 
 
 def _experiment_starts(block, settled, tier, path):
     """Yield initialisation scales that underflow in the experiment's data type, given directly or as a power of d."""
     dtype = plan.dtype_of(block, tier)
     if "alpha" in settled:
-        yield from options.underflow(settled["alpha"], dtype, (*path, "alpha"))
+        yield from option_checks.underflow(settled["alpha"], dtype, (*path, "alpha"))
     if "alpha_power" in settled:
         largest = max(as_list(settled["d"]))
-        power = -math.log(options.SMALLEST_NORMAL[dtype]) / math.log(largest) if largest > 1 else math.inf
+        power = -math.log(option_checks.SMALLEST_NORMAL[dtype]) / math.log(largest) if largest > 1 else math.inf
         if settled["alpha_power"] > power:
             allowed = f"at most {math.floor(power * 100) / 100:g} at d = {settled['d']} in {dtype}"
             beyond = "beyond it the initialisation becomes 0"

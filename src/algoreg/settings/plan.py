@@ -65,12 +65,6 @@ def experiment_options(block: Mapping[str, Any], tier: Tier | None = None) -> di
     return {**found, **from_tier, **block.get("options", {})}
 
 
-def generated_from(experiment: str, settled: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that an experiment's ``generate`` takes: all, unless the module has ``GENERATED_FROM``."""
-    named = getattr(plugins.experiment(experiment), "GENERATED_FROM", None)
-    return {key: value for key, value in settled.items() if named is None or key in named}
-
-
 def dtype_of(block: Mapping[str, Any], tier: Tier) -> str:
     """Return the data type that an experiment computes in.
 
@@ -109,23 +103,3 @@ def generated_files(name: str, block: Mapping[str, Any], ensembles: Iterable[int
 def is_judged(entry: Mapping[str, Any], tier: Tier) -> bool:
     """Return whether a tier judges a claim: the claim lists the tier, and the tier has all its experiments."""
     return size_of(tier) in entry["tiers"] and set(tier["experiments"]).issuperset(entry["experiments"])
-
-
-def estimands(entry: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the parameters of a claim's estimand and of its controls' estimands, by part.
-
-    A control has the claim's parameters, except those that it replaces.
-    """
-    own = entry["estimand"]
-    controls = (part for part in ("control", "positive_control") if part in entry)
-    return {"estimand": own, **{part: {**own, **entry[part]["estimand"]} for part in controls}}
-
-
-def published_for(entry: Mapping[str, Any]) -> list[str]:
-    """Return the published curves that a claim and its controls are judged against; most need none."""
-    return sorted({given["figure"] for given in estimands(entry).values() if "figure" in given})
-
-
-def rule_name(claim_id: str) -> str:
-    """Return the workflow rule of a claim."""
-    return "claim_" + claim_id.replace("-", "_")

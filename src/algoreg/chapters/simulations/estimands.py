@@ -6,8 +6,8 @@ from algoreg.claims.cells import cells, cells_along, finite, log_cells, paired_l
 from algoreg.claims.estimands import estimand
 from algoreg.claims.exponents import slope_weights
 from algoreg.claims.intervals import UNDEFINED, Estimate, as_factor, crossed_interval, extreme, interval_of
+from algoreg.claims.matching import match
 from algoreg.claims.predictions import prediction_interval
-from algoreg.claims.published import match
 from algoreg.claims.thresholds import thresholds
 
 
@@ -106,7 +106,7 @@ def share_inside(tables, published, rng, *, table, figure, errors, shift=0, alon
     """Return the share of a curve's points that could be one more draw of the paper's kind,
     without an interval of its own.
 
-    The spread of the draws is in the prediction intervals (see :func:`algoreg.claims.published.compare`), so the share
+    The spread of the draws is in the prediction intervals (see :func:`algoreg.claims.matching.compare`), so the share
     is a count and both ends of its interval are the share itself. A published point is the mean over so many
     ``ensembles``. The other parameters are those of :func:`published_factor`.
     """

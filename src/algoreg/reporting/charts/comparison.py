@@ -49,7 +49,7 @@ def comparison(axes, frame, rows, x, error, colour, name, factor=None, inside=No
     frame : pandas.DataFrame
         Our runs.
     rows : pandas.DataFrame or None
-        The rows of :func:`algoreg.claims.published.compare` for this error.
+        The rows of :func:`algoreg.claims.matching.compare` for this error.
     factor, inside : mapping, optional
         Entries of the claims on the factor between ours and published, and on the share inside the prediction interval.
         They are shown if they judge this error.
