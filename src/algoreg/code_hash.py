@@ -14,22 +14,46 @@ from functools import cache
 from importlib.util import resolve_name
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 from algoreg import plugins
 
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+IMPORTS = (ast.Import, ast.ImportFrom)
 
 
 @cache
 def _read(path: Path, package: str) -> tuple[str, frozenset[str]]:
     """Return the hash of a file's code, and the project modules that the file imports."""
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    imported = imports_of(tree, package)
-    for node in ast.walk(tree):
-        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            del node.body[0]
-    code = ast.dump(tree) + _c_code(path.parent)
-    return hashlib.sha256(code.encode()).hexdigest()[:16], imported
+    tree, text, imports = ast.parse(path.read_text(encoding="utf-8"), filename=str(path)), [], []
+    _write(tree, text, imports)
+    code = " ".join(text) + _c_code(path.parent)
+    return hashlib.sha256(code.encode()).hexdigest()[:16], _modules_in(imports, package)
+
+
+def _write(node: Any, text: list[str], imports: list[ast.AST]) -> None:
+    """Append a syntax tree's code, without docstrings and positions, to a list of words, and its imports to another.
+
+    One pass takes a quarter of the time that :func:`ast.dump` and two walks take, and hundreds of files are read at
+    every start.
+    """
+    if isinstance(node, ast.AST):
+        kind = type(node)
+        text.append(kind.__name__)
+        if kind in IMPORTS:
+            imports.append(node)
+        documented = kind in DOCUMENTED and ast.get_docstring(node, clean=False) is not None
+        for name in node._fields:
+            value = getattr(node, name, None)
+            _write(value[1:] if documented and name == "body" else value, text, imports)
+        text.append(")")
+    elif isinstance(node, list):
+        text.append("[")
+        for part in node:
+            _write(part, text, imports)
+        text.append("]")
+    else:
+        text.append(repr(node))
 
 
 def imports_of(tree: ast.Module, package: str = "") -> frozenset[str]:
@@ -41,8 +65,12 @@ def imports_of(tree: ast.Module, package: str = "") -> frozenset[str]:
     package : str
         The package that contains the code; relative imports are resolved against it.
     """
+    return _modules_in(ast.walk(tree), package)
+
+
+def _modules_in(nodes: Iterable[ast.AST], package: str) -> frozenset[str]:
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

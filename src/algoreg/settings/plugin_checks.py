@@ -65,12 +65,12 @@ def _not_imported(path: Path | None, error: BaseException) -> str:
 
 def _taken(kind: str, module: ModuleType, owners: dict[str, str]) -> Iterator[str]:
     """Yield a line for every plugin of a module whose name is taken; ``owners`` maps the names so far to modules."""
-    named = {module.__name__.rpartition(".")[2]: _place(module)}
+    named: dict[str, Any] = {module.__name__.rpartition(".")[2]: None}
     if kind in plugins.FUNCTION_KINDS:
-        named = {one.__name__: _place(module, inspect.unwrap(one)) for one in plugins.functions_in(kind, module)}
-    for name, place in named.items():
+        named = {one.__name__: inspect.unwrap(one) for one in plugins.functions_in(kind, module)}
+    for name, part in named.items():
         if (other := owners.setdefault(name, module.__name__)) != module.__name__:
-            yield f"{place}: {kind}: {name}: {other} has this name; choose another"
+            yield f"{_place(module, part)}: {kind}: {name}: {other} has this name; choose another"
 
 
 def _not_made_from(module: ModuleType, name: str, base: type, default: Any = None) -> Iterator[str]:

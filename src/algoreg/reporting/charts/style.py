@@ -5,7 +5,6 @@ from contextlib import contextmanager
 import matplotlib
 import matplotlib.pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import FigureCanvasPdf
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_rgb
 
@@ -58,6 +57,9 @@ def style():
 
 def save(figure, path, kind):
     """Save a figure as ``svg``, ``pdf`` or ``png``, so that equal figures are equal files."""
+    # Imported here, because it imports fontTools and every start of the workflow imports the drawings.
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
     canvas, nameless = {
         "svg": (FigureCanvasSVG, {"Date": None}),
         "pdf": (FigureCanvasPdf, {"CreationDate": None}),
