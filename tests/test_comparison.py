@@ -1,4 +1,4 @@
-"""`make verify` passes what rounding does and fails what a fault does, on small tables (all of quick: test_verify.py)."""
+"""`make verify` passes what rounding does and fails what a fault does, on small tables (quick: test_verify.py)."""
 
 import math
 import statistics
