@@ -44,8 +44,8 @@ reference: check-reference .venv/ready  ## rewrite a tier's committed reference 
 	@"$$PYTHON" tools/run.py $@
 	@$(BIN)/python tools/write_reference.py "$${TIER:-standard}" $${NAME:+--chapter "$$NAME"}
 
-replicate: check-replicate .venv/ready  ## judge a tier (quick) on fresh seeds and compare with the committed run: make replicate SEED="11 12 13" (ARGS=--commit keeps them)
-	@$(RUN) python tools/replicate.py $$SEED --tier "$${TIER:-quick}" --cores "$$CORES" $$ARGS
+replicate: check-replicate .venv/ready  ## judge a tier (quick), or NAME=chapter of it, on fresh seeds and compare with the committed run: make replicate SEED="11 12 13" (ARGS=--commit keeps them)
+	@$(RUN) python tools/replicate.py $$SEED --tier "$${TIER:-quick}" --cores "$$CORES" $${NAME:+--chapter "$$NAME"} $$ARGS
 
 compare: check-compare .venv/ready  ## compare methods on the axes of the race, as one page: make compare METHODS='descent_r,mine.py' TIER=quick
 	@$(BIN)/python tools/compare.py "$${TIER:-quick}" "$$METHODS"

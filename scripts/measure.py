@@ -12,7 +12,8 @@ if __name__ == "__main__":
     from algoreg.results.provenance import begin_job
 
     facts, settings, job = begin_job(snakemake), snakemake.config, snakemake.params.job
-    device, dtype = devices.configure(settings["device"], job["dtype"], settings["threads"])
+    asked = settings["device"] if snakemake.resources.gpu else "cpu"
+    device, dtype = devices.configure(asked, job["dtype"], settings["threads"])
     facts |= {"dtype": job["dtype"], "device": str(device)}
     fingerprint = job_fingerprint(job, map(records.sha256, snakemake.input), device)
     checkpoint = Checkpoint(job["checkpoint"], fingerprint, settings["checkpoint_seconds"])

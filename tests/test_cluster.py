@@ -30,6 +30,12 @@ def with_fake_gpu(folder, monkeypatch):
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
 
+def use_gpus(folder):
+    """Let the descents of a scratch repository use a GPU where there is one, as those of larger tiers do."""
+    file = folder / "src" / "algoreg" / "chapters" / "simulations" / "experiments.yaml"
+    file.write_text(file.read_text().replace("\n  gaussian:\n", "\n  gaussian:\n    gpu: true\n"))
+
+
 def log_when_descents_run(folder, together=1):
     """Let each descent of a scratch repository write when it starts and when it ends, and wait for others."""
     script = folder / "scripts" / "measure.py"
@@ -59,6 +65,7 @@ DESCENTS = [f"results/smoke/experiments/gaussian/part-{number}.csv" for number i
 def test_local_jobs_take_turns_on_one_gpu(tmp_path, monkeypatch):
     with_fake_gpu(tmp_path / "bin", monkeypatch)
     folder = copy_repository(tmp_path / "repository")
+    use_gpus(folder)
     log_when_descents_run(folder)
     done = snakemake(folder, *DESCENTS, "--cores", "4")
     assert done.returncode == 0, done.stderr[-2000:]
@@ -66,12 +73,15 @@ def test_local_jobs_take_turns_on_one_gpu(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_two_gpus_are_used_at_once(tmp_path, monkeypatch):
-    """What the test above sees is the one GPU's doing: with two, the same jobs do overlap."""
+@pytest.mark.parametrize("gpu", [True, False])
+def test_descents_overlap_on_two_gpus_or_without_one(tmp_path, monkeypatch, gpu):
+    """What the test above sees is the one GPU's doing: with two, or for descents too small for one, jobs overlap."""
     with_fake_gpu(tmp_path / "bin", monkeypatch)
     folder = copy_repository(tmp_path / "repository")
+    if gpu:
+        use_gpus(folder)
     log_when_descents_run(folder, together=2)
-    done = snakemake(folder, *DESCENTS, "--cores", "4", "--resources", "gpu=2")
+    done = snakemake(folder, *DESCENTS, "--cores", "4", "--resources", f"gpu={2 if gpu else 1}")
     assert done.returncode == 0, done.stderr[-2000:]
     assert overlaps(folder) == (1, 2)
 

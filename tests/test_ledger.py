@@ -12,6 +12,7 @@ from algoreg.chapters.race import ledger as race
 from algoreg.chapters.simulations.ledger.figure_4 import figure_4
 from algoreg.chapters.spectral_phase import ledger as spectral_phase
 from algoreg.claims import estimands
+from algoreg.regression import evidence
 from algoreg.regression import references as committed
 from algoreg.reporting import figures, ledger, papers
 from algoreg.settings.chapters import load_chapters
@@ -60,19 +61,14 @@ def test_numbers_are_those_of_claims_tables_and_curves(numbers, references):
         numbers.values("samples_r", "d", rank=99)
 
 
-BOUNDS = re.compile(
-    r"\b(?:at\s+most|within(?:\s+a\s+factor)?(?:\s+of)?|at\s+least)\s+\{\{ estimate\((.*?)\) \}\}", re.DOTALL
-)
-
-
-def test_estimates_of_sentences_that_make_them_bounds_are_rounded_outwards(numbers, references):
-    claims = {claim["id"]: claim["estimate"] for claim in references["standard"]["claims"]}
-    assert float(numbers.estimate("lemA1-as-printed", towards="down")) <= claims["lemA1-as-printed"]
-    for name in ("thm42-angle-repaired", "fig3-published", "fig5a-published"):
-        assert float(numbers.estimate(name, towards="up")) >= claims[name]
-    found = [(path, call) for path in TEMPLATES for call in BOUNDS.findall(path.read_text(encoding="utf-8"))]
-    assert len(found) > 10
-    assert [(path.parent.name, call) for path, call in found if "towards=" not in call] == []
+def test_a_bound_is_the_outermost_end_of_all_seeds_rounded_outwards(references):
+    claims = [{**claim, "margin": 2.0} for claim in references["standard"]["claims"][:1]]
+    run = {"verdict": "supported", "estimate": 1.2, "ci_low": 1.1234, "ci_high": 1.3456}
+    fresh = {"1": {claims[0]["id"]: {**run, "ci_high": 1.5678}}, "2": {claims[0]["id"]: {**run, "ci_low": 1.0071}}}
+    content = {"standard": {"claims": evidence.joined([{**claims[0], **run}], fresh)}}
+    numbers = ledger.Numbers(content, registered_claims())
+    assert numbers.bound(claims[0]["id"], "up") == "1.57"
+    assert numbers.bound(claims[0]["id"], "down") == "1"
 
 
 def test_numbers_in_sentences_are_those_of_the_tables(references):

@@ -51,7 +51,9 @@ def test_printed_intervals_hold_their_printed_estimates(numbers, margin):
     ],
 )
 def test_a_bound_is_rounded_outwards_and_stays_on_its_side_of_the_margin(value, margin, towards, said):
-    assert wording.bound({"estimate": value, "margin": margin}, towards) == said
+    assert wording.bound(claim(value, value, value, margin), towards) == said
+    outer = {"outer_low": value, "outer_high": value}
+    assert wording.bound(claim(value, value, value, margin, **outer), towards) == said
 
 
 def claim(low, estimate, high, margin=0.2, **more):

@@ -56,6 +56,30 @@ def judged(folder, claims):
     return replications.run_summary([records.read_json(folder / "claims" / f"{name}.json") for name in claims])
 
 
+def of_chapter(name, tier):
+    """Return the ids of the claims of a chapter that a tier judges.
+
+    Raises
+    ------
+    SystemExit
+        If there is no chapter of this name, or the tier judges none of its claims.
+    """
+    if name not in (known := references.paths(tier)):
+        raise SystemExit(f"NAME = {name}: allowed are {', '.join(known)}")
+    found = [claim["id"] for claim in references.read_claims(tier, [name]) if claim["verdict"] != NOT_JUDGED]
+    if not found:
+        raise SystemExit(f"NAME = {name}: tier {tier} judges none of its claims")
+    return found
+
+
+def expected(options):
+    """Return how long a seed takes by the committed times; empty for single claims, which share their runs."""
+    seconds = references.costs().get(options.tier, {}).get("chapters", {})
+    chapters = [options.chapter] if options.chapter else list(seconds) if not options.claims else []
+    total = sum(seconds.get(name, 0) for name in chapters) / 60
+    return f", about {total:.0f} minutes of processor time" if total else ""
+
+
 def report(new, committed):
     """Return a line for each claim whose verdict differs from the committed one, and the number of the others."""
     known = {claim["id"]: claim for claim in committed if claim["verdict"] != NOT_JUDGED}
@@ -91,6 +115,7 @@ def main():
     parser.add_argument(
         "--claims", metavar="ID", nargs="+", default=[], help="judge only these claims, such as those with new draws"
     )
+    parser.add_argument("--chapter", metavar="NAME", help="judge only the claims of this chapter")
     parser.add_argument(
         "--commit", action="store_true", help="also add the verdicts to reference/replications/<tier>.json"
     )
@@ -101,12 +126,14 @@ def main():
     if unknown := set(options.claims) - {claim["id"] for claim in committed}:
         raise SystemExit(f"--claims {', '.join(sorted(unknown))}: allowed are ids of docs/claims.md")
     left_out = {claim["id"] for claim in committed if claim["verdict"] == NOT_JUDGED}
+    if options.chapter:
+        options.claims += of_chapter(options.chapter, options.tier)
     if idle := sorted(left_out.intersection(options.claims)):
         raise SystemExit(f"--claims {', '.join(idle)}: allowed are claims that tier {options.tier} judges")
     # All seeds are checked before the first run.
     files = [(seed, fresh_tier(options.tier, seed)) for seed in options.seeds]
     for number, (seed, file) in enumerate(files, start=1):
-        print(f"seed {seed}, {number} of {len(files)}", flush=True)
+        print(f"seed {seed}, {number} of {len(files)}{expected(options)}", flush=True)
         if status := run(file, options.cores, options.claims):
             raise SystemExit(status)
         new = judged(file.parent, options.claims)

@@ -116,7 +116,7 @@ def check(target):
         check_claim(known.values(), file)
     if target == "replicate" and not re.fullmatch(r"[0-9]{1,10}( [0-9]{1,10})*", GIVEN["SEED"]):
         refuse("SEED", "allowed are whole numbers other than the tier's seed")
-    if target in ("chapter", "verify", "reference") and GIVEN.get("NAME", "") not in ("", *known):
+    if target in ("chapter", "verify", "reference", "replicate") and GIVEN.get("NAME", "") not in ("", *known):
         refuse("NAME", f"no chapter has this name; {nearest(GIVEN['NAME'], known, f'there are {chr(32).join(known)}')}")
     if target == "verify":
         check_reference(file.stem, known.get(GIVEN.get("NAME")))

@@ -113,12 +113,12 @@ def all_notebooks():
     ]
 
 
-def gpus_per_job():
+def gpus_per_job(wildcards):
     """Return how many GPUs a measuring job needs, so that local jobs use one GPU in turn."""
-    wanted = config["device"] == "cuda" or (
-        config["device"] == "auto" and shutil.which("nvidia-smi")
-    )
-    return 1 if wanted else 0
+    if config["device"] != "auto":
+        return int(config["device"] == "cuda")
+    entry = config["experiments"][wildcards.experiment]
+    return int(entry.get("gpu", False) and shutil.which("nvidia-smi") is not None)
 
 
 def check_device():

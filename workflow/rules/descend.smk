@@ -20,7 +20,7 @@ rule measure:
         "../../environment.yml"
     threads: config["threads"]
     resources:
-        gpu=gpus_per_job(),
+        gpu=gpus_per_job,
     params:
         job=lambda wildcards: RECIPES.measure(wildcards.experiment).params,
     message:

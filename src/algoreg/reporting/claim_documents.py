@@ -9,6 +9,7 @@ from algoreg import plugins
 from algoreg.claims.criteria import criterion
 from algoreg.claims.judging import NOT_JUDGED, SIGNS, exact
 from algoreg.regression import replications
+from algoreg.regression.evidence import is_firm
 from algoreg.regression.references import keys_of
 from algoreg.reporting import fresh_seeds, report
 from algoreg.reporting.ledger import TEMPLATE, Ledgers, wrapped
@@ -72,7 +73,7 @@ HOW_TO_READ = wrapped(
     "What each estimate measures: [all claims](../claims.md). A claim is supported if its whole 95 % interval is as *needed*. "
     'An interval that is "deterministic to 10⁻²" changes with the random draws by that share of the estimate only. The '
     "control must not be supported: *refuted* is right for it, and it is *weak* if it is inconclusive. *Slack* is the distance of the interval's nearer end from the margin, in "
-    'parts of it. After "at most", "at least" and "within" the text rounds estimates outwards. A range such as r = 2 to 4 in a '
+    'parts of it. After "at most", "at least" and "within" the text has the outermost end of the intervals of all seeds, rounded outwards; "on 3 of 4 seeds" marks a verdict that not every seed has. A range such as r = 2 to 4 in a '
     "statement's brackets spans the tiers; the sizes behind a number are in the committed tables."
 )
 
@@ -130,24 +131,31 @@ def headlines(ledgers, chapters):
 def totals(claims, entries):
     """Return how many claims have each verdict, by their standing and in total, as a Markdown table.
 
+    "40 of 43" are 40 firm verdicts of 43: all seeds have them. Claims that the tier does not judge are left out.
+
     Parameters
     ----------
     claims : list of mapping
-        The committed verdicts of the standard tier.
+        The committed verdicts of the standard tier, with the evidence on each.
     entries : list of mapping
         The registry.
     """
     standing = {entry["id"]: entry["standing"] for entry in entries}
-    known = [claim for claim in claims if claim["id"] in standing]
+    known = [claim for claim in claims if claim["id"] in standing and claim["verdict"] != NOT_JUDGED]
     groups = {name: [one for one in known if standing[one["id"]] == kind] for kind, name in KINDS.items()} | {
         "all": known
     }
     verdicts = [verdict for verdict in report.VERDICTS if any(claim["verdict"] == verdict for claim in known)]
+
+    def counted(group):
+        return f"{sum(map(is_firm, group))} of {len(group)}" if group else "–"
+
     rows = [
-        [name, *(str(sum(claim["verdict"] == verdict for claim in group)) for verdict in verdicts), str(len(group))]
+        [name, *(counted([one for one in group if one["verdict"] == verdict]) for verdict in verdicts), counted(group)]
         for name, group in groups.items()
     ]
-    return report.markdown(["tier standard", *(verdict.replace("-", " ") for verdict in verdicts), "claims"], rows)
+    header = ["tier standard, firm on all its seeds", *verdicts, "all"]
+    return report.markdown(header, rows)
 
 
 def summary(ledgers, fresh, claims, entries):

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from algoreg import plugins
-from algoreg.regression import references, replications
+from algoreg.regression import evidence, references, replications
 from algoreg.reporting import badges, claim_documents, essay, explorer, report
 from algoreg.reporting.claim_documents import code
 from algoreg.reporting.ledger import Ledgers
@@ -16,6 +16,7 @@ from algoreg.results import experiment_tables
 from algoreg.settings import checking, options, plan, schemas, selection
 from algoreg.settings.chapters import load_chapters
 from algoreg.settings.columns import COLUMNS, columns_of, meaning
+from algoreg.settings.files import json_by_lines
 from algoreg.settings.tier import TIERS
 
 # Documents with marked blocks that are filled from the committed references.
@@ -228,9 +229,22 @@ def essay_page(root: Path, committed, registry) -> str:
 
 
 def _committed():
-    """Return the committed references by tier, for the tiers that have any."""
+    """Return the committed references by tier, for the tiers that have any, with the evidence of all seeds."""
     found = {tier: references.read_tier(tier) for tier in TIERS}
-    return {tier: content for tier, content in found.items() if content}
+    return {
+        tier: {**content, "claims": evidence.joined(content["claims"], replications.read(tier))}
+        for tier, content in found.items()
+        if content
+    }
+
+
+def evidence_files(committed):
+    """Return ``reference/evidence/<tier>.json`` of the tiers that have fresh seeds, by path."""
+    found = {}
+    for tier in (one for one in replications.tiers() if one in committed):
+        content = evidence.of_claims(committed[tier]["claims"], replications.read(tier))
+        found[f"reference/evidence/{tier}.json"] = json_by_lines(content, lambda path: not path) + "\n"
+    return found
 
 
 def long_forms(root: Path):
@@ -246,7 +260,11 @@ def generated(root: Path, map_table: str):
     ``map_table`` names the table of tier standard that the explorer's map shows.
     """
     registry, committed = checking.load_claims(), _committed()
-    documents = {**schemas.generated(), **claim_documents.documents(committed, registry)}
+    documents = {
+        **schemas.generated(),
+        **evidence_files(committed),
+        **claim_documents.documents(committed, registry),
+    }
     if "standard" in committed:
         documents["docs/explorer.html"] = explorer_page(root, committed["standard"]["tables"][map_table])
         documents["docs/essay.html"] = essay_page(root, committed, registry)

@@ -19,7 +19,7 @@ from algoreg.claims.judging import exact
 from algoreg.claims.published import load_published
 from algoreg.regression.references import claim_of
 from algoreg.reporting.report import BEST, number, verdict_text_of, verdicts_beside
-from algoreg.reporting.wording import bound, outwards, typeset_numbers
+from algoreg.reporting.wording import bound, outwards, typeset_numbers, unsettled
 
 TEMPLATE = "ledger.md.j2"
 WIDTH = 100
@@ -58,22 +58,24 @@ class Numbers:
     def _frame(self, table, tier):
         return self._references[tier]["tables"][table]
 
-    def estimate(self, identity, tier="standard", towards=None, digits=3):
-        """Return a claim's estimate, with as many digits as distinguish it from its margin.
-
-        In a sentence with "at most" or "within", it is rounded ``towards="up"``; with "at least", ``towards="down"``.
-        """
-        if towards:
-            return bound(self._claim(identity, tier), towards, digits)
+    def estimate(self, identity, tier="standard"):
+        """Return a claim's estimate, with as many digits as distinguish it from its margin."""
         return self._verdict_text(identity, tier).estimate
+
+    def bound(self, identity, towards, tier="standard", digits=3):
+        """Return the outermost end of a claim's intervals over all its seeds, rounded outwards.
+
+        It stands in a sentence with "at most" or "within" (``towards`` "up"), or with "at least" ("down").
+        """
+        return bound(self._claim(identity, tier), towards, digits)
 
     def interval(self, identity, tier="standard"):
         """Return a claim's 95 % interval."""
         return self._verdict_text(identity, tier).interval
 
     def verdict(self, identity, tier="standard"):
-        """Return a claim's verdict."""
-        return self._verdict_text(identity, tier).verdict
+        """Return a claim's verdict, with a mark if several seeds judged it and not all have this verdict."""
+        return self._verdict_text(identity, tier).verdict + unsettled(self._claim(identity, tier))
 
     def margin(self, identity):
         """Return a claim's margin."""

@@ -96,14 +96,18 @@ def with_interval(estimate):
     )
 
 
-def estimate_of(reference, identity, towards=None):
-    """Return a claim's committed estimate as a text; for a bound, it is rounded ``towards`` "up" or "down".
+def estimate_of(reference, identity):
+    """Return a claim's committed estimate as a text.
 
     It is for ledger macros: if references are missing, a macro says so, but a number in the template would stop the
     document.
     """
-    claim = claim_of(reference, identity)
-    return bound(claim, towards) if towards else number(claim["estimate"])
+    return number(claim_of(reference, identity)["estimate"])
+
+
+def bound_of(reference, identity, towards):
+    """Return the outermost end of a claim's intervals over its seeds as a text, for ledger macros."""
+    return bound(claim_of(reference, identity), towards)
 
 
 def verdict_text_of(claim, entry, verdicts=None):

@@ -215,6 +215,7 @@ class VerdictText:
     """
 
     verdict: str
+    unsettled: str
     remedy: str | None
     remedy_verdict: str | None
     edge: str
@@ -232,7 +233,7 @@ class VerdictText:
 
     def outcome(self, bold="{}", code="{}"):
         """Return the verdict with its remedy and slack; ``bold`` and ``code`` wrap the verdict and the remedy."""
-        text = bold.format(self.verdict)
+        text = bold.format(self.verdict) + self.unsettled
         if self.remedy:
             text += code.format(self.remedy).join(self.remedied())
         return f"{text}, {self.edge}" if self.edge else text
@@ -282,6 +283,7 @@ def verdict_text(claim, verdicts=None, digits=3) -> VerdictText:
     remedy = claim.get("remedy") if claim["verdict"] == "refuted" else None
     return VerdictText(
         verdict=claim["verdict"],
+        unsettled=unsettled(claim),
         remedy=remedy,
         remedy_verdict=(verdicts or {}).get(remedy),
         edge=edge,
@@ -294,22 +296,29 @@ def verdict_text(claim, verdicts=None, digits=3) -> VerdictText:
 
 
 def bound(claim, towards, digits=3):
-    """Return a claim's estimate as the text of a bound, rounded ``down`` or ``up``, on its side of the margin.
+    """Return the outermost end of a claim's intervals as the text of a bound, rounded ``down`` or ``up``.
 
     Parameters
     ----------
     claim : mapping
+        A claim with its evidence (:mod:`algoreg.regression.evidence`), or of one run alone.
     towards : str
         As for :func:`outwards`.
     digits : int
         The least number of significant digits.
     """
-    estimate = claim["estimate"]
-    return (
-        "–"
-        if estimate is None
-        else typeset_numbers(format_beside_margin([estimate], claim["margin"], digits, towards=towards)[0])
-    )
+    if claim["estimate"] is None:
+        return "–"
+    outer, own = {"up": ("outer_high", "ci_high"), "down": ("outer_low", "ci_low")}[towards]
+    end = claim.get(outer, claim[own])
+    end = claim["estimate"] if end is None else end
+    return typeset_numbers(format_beside_margin([end], claim["margin"], digits, towards=towards)[0])
+
+
+def unsettled(claim):
+    """Return the mark of a verdict that some seed does not have, ", on 3 of 4 seeds"; empty for all others."""
+    seeds, kept = claim.get("seeds", 1), claim.get("kept", 1)
+    return f", on {kept} of {seeds} seeds" if kept < seeds else ""
 
 
 def verdicts_of(claims):

@@ -19,13 +19,15 @@ class Experiment(Strict):
     """A measurement by the module ``experiment``, which declares its options.
 
     ``jobs`` is the number of jobs that share the ensembles. By default there is one job, or one per ensemble if the
-    module generates data for each ensemble.
+    module generates data for each ensemble. With ``device: auto`` the entries with ``gpu`` use a GPU where there is
+    one; others are too small to gain from it, and would wait for each other there.
     """
 
     experiment: Name
     ensembles: int = Field(ge=1, le=10_000)
     jobs: int = Field(LEFT_OUT, ge=1, le=1000)
     dtype: DTYPES = LEFT_OUT
+    gpu: Literal[True] = Field(LEFT_OUT, description="with device: auto, its jobs use a GPU where there is one")
     options: dict[str, Any] = Field({}, description="the experiment's options")
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """The ledger's evidence on large steps: orbits and gaps by the step, and the last steps that do not diverge."""
 
-from algoreg.reporting.report import estimate_of, geometric, markdown, number, passage
+from algoreg.reporting.report import bound_of, estimate_of, geometric, markdown, number, passage
 
 
 @passage("large_steps_orbit")
@@ -9,7 +9,7 @@ def large_steps_headline(reference):
     return (
         f"At step sizes from 1.02/λ₁ to 1.23/λ₁, with λ₁ the largest eigenvalue of X\\*, X repeats every second iteration (the smallest "
         f"share of draws in which it does is {estimate_of(reference, 'large-steps-period-two')}), and at most "
-        f"{estimate_of(reference, 'large-steps-balancing', 'up')} of the factors' imbalance along the first eigenvector is left."
+        f"{bound_of(reference, 'large-steps-balancing', 'up')} of the factors' imbalance along the first eigenvector is left."
     )
 
 

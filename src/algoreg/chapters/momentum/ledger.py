@@ -7,7 +7,7 @@ from algoreg.claims.cells import geometric_mean
 from algoreg.claims.published import load_published
 from algoreg.regression.references import claim_of
 from algoreg.reporting.charts.text import number as power
-from algoreg.reporting.report import estimate_of, geometric, markdown, number, passage
+from algoreg.reporting.report import bound_of, estimate_of, geometric, markdown, number, passage
 from algoreg.reporting.wording import outwards
 
 
@@ -17,7 +17,7 @@ def momentum_is_a_step(reference):
     most = outwards(claim_of(reference, "momentum-of-the-theorem")["estimate"], "up", 6)
     return (
         f"Momentum μ takes the iterations of plain descent with η/(1 − μ), to within a factor of "
-        f"{estimate_of(reference, 'momentum-is-a-step', 'up')}. {_of_published(reference)} A momentum as small as theory asks "
+        f"{bound_of(reference, 'momentum-is-a-step', 'up')}. {_of_published(reference)} A momentum as small as theory asks "
         f"for gains a factor of at most {most:g}."
     )
 

@@ -6,7 +6,7 @@ from algoreg.chapters.optimisers.estimands import threshold
 from algoreg.chapters.optimisers.methods import METHODS
 from algoreg.claims.cells import geometric_mean
 from algoreg.reporting.charts.law import exponent_of
-from algoreg.reporting.report import estimate_of, markdown, number, passage
+from algoreg.reporting.report import bound_of, estimate_of, markdown, number, passage
 
 
 def _slope(frame, method, along, value):
@@ -26,7 +26,7 @@ def optimisers_and_the_start(reference):
     """Return the headline: what polar steps do to the small start."""
     return (
         f"Under polar steps, Muon's without momentum, the error at the end no longer depends on the initialisation's scale α (an "
-        f"exponent within {estimate_of(reference, 'optimisers-start-forgotten', 'up')} of 0), and they need "
+        f"exponent within {bound_of(reference, 'optimisers-start-forgotten', 'up')} of 0), and they need "
         f"{estimate_of(reference, 'optimisers-samples-polar')} times the measurements of gradient descent."
     )
 

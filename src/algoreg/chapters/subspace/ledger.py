@@ -1,6 +1,6 @@
 """The ledger's evidence on moving subspaces: what moves by depth and initialisation, and distances of paths."""
 
-from algoreg.reporting.report import estimate_of, geometric, markdown, number, passage
+from algoreg.reporting.report import bound_of, geometric, markdown, number, passage
 
 
 @passage("subspace_moves")
@@ -8,8 +8,8 @@ def subspace_headline(reference):
     """Return the headline's numbers: what changes outside the subspace, and the distance of the paths, in words."""
     return (
         f"Along all other directions a layer is only multiplied by a number: beyond that at most "
-        f"{estimate_of(reference, 'subspace-invariant', 'up')} of it changes, and the X of both networks differ by at most "
-        f"{estimate_of(reference, 'subspace-compressed', 'up')} ‖X\\*‖ (geometric means over draws)."
+        f"{bound_of(reference, 'subspace-invariant', 'up')} of it changes, and the X of both networks differ by at most "
+        f"{bound_of(reference, 'subspace-compressed', 'up')} ‖X\\*‖ (geometric means over draws)."
     )
 
 

@@ -6,7 +6,7 @@ from algoreg.chapters.universality.estimands import GAUSSIAN, threshold_ratios, 
 from algoreg.chapters.universality.words import LAWS
 from algoreg.claims.cells import chosen
 from algoreg.claims.thresholds import find_thresholds
-from algoreg.reporting.report import estimate_of, geometric, markdown, number, passage
+from algoreg.reporting.report import bound_of, geometric, markdown, number, passage
 
 TOLERANCE = 0.1
 
@@ -15,8 +15,8 @@ TOLERANCE = 0.1
 def universality_headline(reference):
     """Return the headline's numbers: the largest factor between laws, and that of rank one, in words."""
     return (
-        f"The numbers needed lie within a factor {estimate_of(reference, 'universality-threshold', 'up')} of the Gaussian "
-        f"one; rank-one matrices take at least {estimate_of(reference, 'universality-rank-one', 'down')} times as many."
+        f"The numbers needed lie within a factor {bound_of(reference, 'universality-threshold', 'up')} of the Gaussian "
+        f"one; rank-one matrices take at least {bound_of(reference, 'universality-rank-one', 'down')} times as many."
     )
 
 
@@ -25,7 +25,7 @@ def universality_course(reference):
     """Return how far the iterations of the laws lie from the Gaussian ones, in words."""
     return (
         f"at m = 3.5dr the iterations to an error of 0.1 lie within a factor "
-        f"{estimate_of(reference, 'universality-course', 'up')} of the Gaussian ones."
+        f"{bound_of(reference, 'universality-course', 'up')} of the Gaussian ones."
     )
 
 
