@@ -1,9 +1,10 @@
 """Draw the badges in README: small pictures with facts about the project, which are read from its files."""
 
 import tomllib
-from collections import Counter
 from pathlib import Path
 from xml.sax.saxutils import escape
+
+from algoreg.reporting.report import counted
 
 # Width of a letter in an 11-pixel font, the padding of a text, and the height of a badge.
 LETTER, PADDING, HEIGHT = 6.6, 12, 20
@@ -39,8 +40,9 @@ def generated(root: Path, claims: list[dict]) -> dict[str, str]:
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     least, most = project["requires-python"].removeprefix(">=").split(",<")
     major, minor = most.split(".")
-    counts = Counter(claim["verdict"] for claim in claims)
+    counts, turning = counted(claims)
     said = [f"{counts[name]} {name}" for name in ("supported", "refuted", "inconclusive") if counts[name]]
+    said += [f"{turning} not on every seed"] if turning else []
     return {
         "docs/badges/version.svg": drawn("version", project["version"]),
         "docs/badges/licence.svg": drawn("licence", project["license"]),

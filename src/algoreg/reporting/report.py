@@ -119,7 +119,8 @@ def verdict_text_of(claim, entry, verdicts=None):
 def verdict_counts(claims, entries):
     """Return a text with how many claims have each verdict, first of papers' claims, then of all others.
 
-    "9 supported, 1 refuted; others: 2 supported". Only ``entries``, the registry, have every claim's ``standing``.
+    "9 supported, 1 not on every seed; others: 2 supported". Only ``entries``, the registry, have every claim's
+    ``standing``.
     """
     standing = {entry["id"]: entry["standing"] for entry in entries}
     # A committed reference may contain a claim that is no longer in the registry.
@@ -131,8 +132,15 @@ def verdict_counts(claims, entries):
 
 
 def _outcomes(claims):
-    counts = Counter(claim["verdict"] for claim in claims)
-    return ", ".join(f"{counts[verdict]} {verdict.replace('-', ' ')}" for verdict in VERDICTS if counts[verdict])
+    counts, turning = counted(claims)
+    said = [f"{counts[verdict]} {verdict.replace('-', ' ')}" for verdict in VERDICTS if counts[verdict]]
+    return ", ".join([*said, *([f"{turning} not on every seed"] if turning else [])])
+
+
+def counted(claims):
+    """Return how many claims have each verdict on all their seeds, and how many have another one on some seed."""
+    turning = [claim for claim in claims if claim.get("kept", 1) < claim.get("seeds", 1)]
+    return Counter(claim["verdict"] for claim in claims) - Counter(claim["verdict"] for claim in turning), len(turning)
 
 
 def statement_with_regime(entry):
