@@ -283,7 +283,7 @@ def test_the_page_counts_what_papers_say_apart_from_the_rest(tmp_path):
     assert re.search(r"Counted apart.*: 1 ✗ refuted", text)
     listed = re.search(r'<h3 id="refuted">.*?</ul>', html, re.DOTALL)[0]
     assert re.findall(r'href="second.html#(claim-\d)"', listed) == ["claim-1"]
-    assert "our own finding" in pages["first.html"]
+    assert "our own statement" in pages["first.html"]
     assert "r = 1 to 5, m &lt; d(d+1)/2" in html
     assert "r = 3" in html
 
