@@ -46,8 +46,8 @@ SYMBOLS = {
 
 
 def of_abstract(claim):
-    """Return whether a claim rests on a paper's abstract: its ``source`` then begins with that word."""
-    return claim["standing"] in {"paper", "reading"} and claim["source"].startswith("abstract")
+    """Return whether a claim rests on a paper's abstract: its ``source`` then begins with "abstract:"."""
+    return claim["standing"] in {"paper", "reading"} and claim["source"].startswith("abstract:")
 
 
 def format_standing(claim):

@@ -35,7 +35,7 @@ class Claim(Strict):
     id: str = Field(pattern=ID)
     statement: Text
     paper: Name = Field(description="a key of references.bib")
-    source: Text = Field(description="where it is said; begins with 'abstract' if nothing else of the paper was read")
+    source: Text = Field(description="where it is said; begins with 'abstract:' if nothing else of the paper was read")
     standing: Standing = Field(
         description="paper: a paper says it; reading: our reading of one; ours: our own statement; check: true by theorem "
         "or construction"

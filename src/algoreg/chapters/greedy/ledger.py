@@ -106,8 +106,8 @@ def greedy_power_of_all(frame):
     means = own.groupby("alpha")["distance_to_greedy"].mean()
     plain = slope_weights(means.index) @ np.log(means)
     return (
-        f"Over all α of the table, from {power(own['alpha'].max())} on, the power is {number(exponent_of(own, 'alpha', 'distance_to_greedy'))} "
-        f"in the geometric mean and {number(plain)} in the plain one, which the runs that end far from it decide."
+        f"Over all α of the table the power is {number(plain)} in the plain mean, which the runs that end far from it decide; in the "
+        f"geometric mean, from {power(own['alpha'].max())} on, the power is {number(exponent_of(own, 'alpha', 'distance_to_greedy'))}."
     )
 
 
