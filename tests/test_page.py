@@ -288,6 +288,12 @@ def test_the_page_counts_what_papers_say_apart_from_the_rest(tmp_path):
     assert "r = 3" in html
 
 
+def test_the_page_says_where_only_an_abstract_was_read(tmp_path):
+    claims = [claim(0, source="abstract: so it is"), claim(2, standing="ours", source="abstract: not so")]
+    pages = rendered(tmp_path, claims)
+    assert pages["first.html"].count("its abstract was read") == 1
+
+
 def test_a_passage_begins_with_the_verdicts_that_differ_in_this_run(tmp_path):
     claims = [claim(0), claim(1, "refuted"), claim(2, "inconclusive"), claim(4, "not-judged")]
     committed = [claim(0), claim(1), claim(2), claim(4)]

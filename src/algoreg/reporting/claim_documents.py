@@ -67,7 +67,7 @@ ABOUT_CLAIMS = (
     "that judged it. *Fresh seeds* counts, tier by tier, on how many other seeds the claim kept its verdict; it is bold if "
     "the verdict changed on some. *Standing* says whose claim it is: `paper`, a paper says it; `reading`, our reading of a paper; `ours`, our "
     "own statement, which no paper makes: refuted, it was expected and not found; `check`, true by theorem or construction. "
-    "Behind the first two, *(abstract)* says that only the abstract was read. Only `paper` counts for or against a paper. The brackets after a "
+    "Behind the first two, `(abstract)` says that only the abstract was read. Only `paper` counts for or against a paper. The brackets after a "
     "statement have the settings on which it depends; a range of them spans the tiers, of which full has other or larger sizes "
     "and committed results for a few chapters only. The chapter's `claims.yaml`, and the site (`make site`), have the reason "
     "for each margin and the control. Most margins were written down before the runs that they judge. Where an estimand, with "
