@@ -283,9 +283,15 @@ def test_the_page_counts_what_papers_say_apart_from_the_rest(tmp_path):
     assert re.search(r"Counted apart.*: 1 ✗ refuted", text)
     listed = re.search(r'<h3 id="refuted">.*?</ul>', html, re.DOTALL)[0]
     assert re.findall(r'href="second.html#(claim-\d)"', listed) == ["claim-1"]
-    assert "our own finding" in pages["first.html"]
+    assert "our own statement" in pages["first.html"]
     assert "r = 1 to 5, m &lt; d(d+1)/2" in html
     assert "r = 3" in html
+
+
+def test_the_page_says_where_only_an_abstract_was_read(tmp_path):
+    claims = [claim(0, source="abstract: so it is"), claim(2, standing="ours", source="abstract: not so")]
+    pages = rendered(tmp_path, claims)
+    assert pages["first.html"].count("its abstract was read") == 1
 
 
 def test_a_passage_begins_with_the_verdicts_that_differ_in_this_run(tmp_path):

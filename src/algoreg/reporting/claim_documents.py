@@ -15,7 +15,14 @@ from algoreg.reporting import fresh_seeds, report
 from algoreg.reporting.ledger import TEMPLATE, Ledgers, wrapped
 from algoreg.reporting.papers import paper
 from algoreg.reporting.report import literal
-from algoreg.reporting.wording import STANDINGS, format_regime, format_turning_point, typeset_numbers, verdicts_of
+from algoreg.reporting.wording import (
+    format_regime,
+    format_standing,
+    format_turning_point,
+    of_abstract,
+    typeset_numbers,
+    verdicts_of,
+)
 from algoreg.settings.chapters import figure_settings, load_chapters
 
 ROOT = plugins.PACKAGE.parents[1]
@@ -52,7 +59,7 @@ These terms are the same in all chapters. A chapter's ledger defines what it add
 KINDS = {
     "paper": "claims of papers",
     "reading": "our readings of papers",
-    "ours": "our own findings",
+    "ours": "our own statements (refuted: expected, and not found)",
     "check": "checks of the code (true by theorem or construction)",
 }
 
@@ -60,7 +67,8 @@ ABOUT_CLAIMS = (
     "One row per claim, with its verdict, estimate and interval in the committed standard tier, or in tier full where only "
     "that judged it. *Fresh seeds* counts, tier by tier, on how many other seeds the claim kept its verdict; it is bold if "
     "the verdict changed on some. *Standing* says whose claim it is: `paper`, a paper says it; `reading`, our reading of a paper; `ours`, our "
-    "own finding; `check`, true by theorem or construction. Only `paper` counts for or against a paper. The brackets after a "
+    "own statement, which no paper makes: refuted, it was expected and not found; `check`, true by theorem or construction. "
+    "Behind the first two, `(abstract)` says that only the abstract was read. Only `paper` counts for or against a paper. The brackets after a "
     "statement have the settings on which it depends; a range of them spans the tiers, of which full has other or larger sizes "
     "and committed results for a few chapters only. The chapter's `claims.yaml`, and the site (`make site`), have the reason "
     "for each margin and the control. Most margins were written down before the runs that they judge. Where an estimand, with "
@@ -317,7 +325,7 @@ def _claim_rows(entry, said, full, fresh, runs, sharpness=""):
     rows = [
         ("statement", literal(entry["statement"])),
         ("source", literal(cited(entry))),
-        ("standing", STANDINGS[entry["standing"]]),
+        ("standing", format_standing(entry)),
         ("regime", literal(format_regime(entry["regime"]) or entry["no_regime"])),
         ("kind", entry["kind"]),
         ("criterion", literal(typeset_numbers(criterion(entry, plugins.functions("estimands"))))),
@@ -389,7 +397,7 @@ def claims_table(entries, judged, fresh, full):
         return [
             f"`{name}`",
             report.statement_with_regime(entry),
-            entry["standing"],
+            entry["standing"] + " (abstract)" * of_abstract(entry),
             *outcome,
             f"{label}: {needed}",
             fresh_seeds.agreeing_seeds(name, fresh),

@@ -23,7 +23,7 @@ SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 STANDINGS = {
     "paper": "a paper says it",
     "reading": "our reading of a paper",
-    "ours": "our own finding",
+    "ours": "our own statement",
     "check": "a check: true by theorem or construction",
 }
 # Texts for the keys of a regime; other keys are written unchanged.
@@ -43,6 +43,16 @@ SYMBOLS = {
     "momentum": "μ",
     "error": "relative error",
 }
+
+
+def of_abstract(claim):
+    """Return whether a claim rests on a paper's abstract: its ``source`` then begins with "abstract:"."""
+    return claim["standing"] in {"paper", "reading"} and claim["source"].startswith("abstract:")
+
+
+def format_standing(claim):
+    """Return whose claim it is as a text, such as "a paper says it (its abstract was read, not the paper)"."""
+    return STANDINGS[claim["standing"]] + " (its abstract was read, not the paper)" * of_abstract(claim)
 
 
 def format_regime(regime):

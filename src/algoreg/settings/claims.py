@@ -35,9 +35,9 @@ class Claim(Strict):
     id: str = Field(pattern=ID)
     statement: Text
     paper: Name = Field(description="a key of references.bib")
-    source: Text
+    source: Text = Field(description="where it is said; begins with 'abstract:' if nothing else of the paper was read")
     standing: Standing = Field(
-        description="paper: a paper says it; reading: our reading of one; ours: our own finding; check: true by theorem "
+        description="paper: a paper says it; reading: our reading of one; ours: our own statement; check: true by theorem "
         "or construction"
     )
     regime: dict[str, Scalar | Several[Scalar]] = Field(description="what the claim depends on; see settings.regimes")

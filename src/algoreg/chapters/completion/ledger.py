@@ -37,10 +37,12 @@ def completion_headline(errors, unseen):
     times = f"{np.exp(deep['nuclear'] - deep['depth_3']):.2g}"
     left = np.exp(graphs["factors", "path"] - graphs["convex", "path"])
     nearer, draws = _smaller_convex(many)
+    scarce, means = (part.groupby("method")["mse"].mean() for part in (few, many))
     return (
         f"With {few['m_over_dof'].iloc[0]:g} times as many entries as degrees of freedom the least nuclear norm has {plain(float(times))} times the "
-        f"squared error of three factors (geometric mean); with {many['m_over_dof'].iloc[0]:g} times as many it is nearer to X\\* in "
-        f"{nearer} of {draws} draws. A graph on rows and columns helps by its energy, a penalty on differences between "
+        f"squared error of three factors in the geometric mean and {scarce['nuclear'] / scarce['depth_3']:.2g} times in the plain one; with {many['m_over_dof'].iloc[0]:g} times as many it is nearer to X\\* in "
+        f"{nearer} of {draws} draws. Its plain mean there, which few draws decide, is {plain(means['nuclear'])}, and that of three "
+        f"factors {plain(means['depth_3'])}. A graph on rows and columns helps by its energy, a penalty on differences between "
         f"neighbours, and hardly through factors: at {least['share'].iloc[0]:.0%} of the entries factors with that penalty have "
         f"{left:.2f} times the error of the penalty alone."
     )

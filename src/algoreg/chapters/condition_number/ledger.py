@@ -10,6 +10,15 @@ from algoreg.reporting.report import markdown, number, passage, with_interval
 
 
 @passage("condition")
+def condition_growth(frame, method):
+    """Return how m*/(dr) of a method grows from the smallest to the largest κ, in words."""
+    own = frame[frame["method"] == method]
+    curves, unit = Conditions(own, "kappa", "smallest_error", TOLERANCE), float((own["d"] * own["rank"]).iloc[0])
+    first, *_, last = np.exp(curves.thresholds(curves.values)) / unit
+    return f"m\\*/(dr) is {first:.2f} at κ = {curves.points[0]:g} and {last:.2f} at κ = {curves.points[-1]:g}"
+
+
+@passage("condition")
 def condition_thresholds(frame):
     """Return m*/(dr) and the iterations at the largest m by method and κ, as Markdown."""
     rows, unit = [], float((frame["d"] * frame["rank"]).iloc[0])

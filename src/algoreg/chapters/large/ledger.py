@@ -44,6 +44,40 @@ def large_thresholds_of_full(*frames):
     return large_thresholds_found(*frames)
 
 
+def _thresholds_of(frame, alpha):
+    """Return m*/(dr) from one α by (d, rank)."""
+    curves = Curves(frame[np.isclose(frame["alpha"], alpha, rtol=1e-9, atol=0)], TOLERANCE)
+    return {(int(d), int(rank)): place for (d, rank), place in _places(curves)}
+
+
+def _places(curves):
+    """Return the pairs of a size and its m*/(dr)."""
+    return zip(curves.sizes, np.exp(curves.thresholds(curves.values)), strict=True)
+
+
+@passage("large_d", "large_r", tiers=("full",))
+def large_collapse(sizes, ranks):
+    """Return m*/(dr) at sizes of equal d/r, of r = 1 beside larger ranks, in words."""
+    (alpha,) = ranks["alpha"].unique()
+    ones, others = _thresholds_of(sizes, alpha), _thresholds_of(ranks, alpha)
+    pairs = [
+        f"{number(ones[one])} at d = {one[0]}, r = 1 and {number(others[other])} at d = {other[0]}, r = {other[1]}"
+        for one in ones
+        for other in others
+        if other[1] > 1 and one[0] * other[1] == other[0]
+    ]
+    return "; ".join(pairs)
+
+
+@passage("large_d", tiers=("full",))
+def large_local_exponents(frame):
+    """Return the exponents of m* in d between neighbouring sizes from the largest α, in words."""
+    places = _thresholds_of(frame, frame["alpha"].max())
+    d, counts = np.array([(size, size * place) for (size, _), place in places.items()]).T
+    slopes = np.diff(np.log(counts)) / np.diff(np.log(d))
+    return ", ".join(f"{slope:.2f}" for slope in slopes)
+
+
 @passage("large_d")
 def large_leaks(frame):
     """Return how large the leak is at the threshold of the smallest d, by start, in words."""

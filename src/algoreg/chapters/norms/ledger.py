@@ -62,5 +62,5 @@ def norms_headline(flow, descent):
     return (
         f"Of a 2 × 2 matrix W three entries are known, with which rank one would need W_11 = ∞. At a loss of {1 / last:g} flow on three "
         f"factors has W_11 at {number(ends['positive'])} from det W > 0, and at {number(ends['negative'])} from det W < 0; descent on two factors, "
-        f"with the published step, has {number(own)} (geometric means)."
+        f"with the published step, has {number(own)} (geometric means). The bound 1/√(2·loss) is {number((last / 2) ** 0.5)} there, and flow from det W > 0 stays at it."
     )

@@ -26,8 +26,9 @@ def optimisers_and_the_start(reference):
     """Return the headline: what polar steps do to the small start."""
     return (
         f"Under polar steps, Muon's without momentum, the error at the end no longer depends on the initialisation's scale α (an "
-        f"exponent within {bound_of(reference, 'optimisers-start-forgotten', 'up')} of 0), and they need "
-        f"{estimate_of(reference, 'optimisers-samples-polar')} times the measurements of gradient descent."
+        f"exponent within {bound_of(reference, 'optimisers-start-forgotten', 'up')} of 0), and they need about "
+        f"{estimate_of(reference, 'optimisers-samples-polar')} times the measurements of gradient descent "
+        f"(d = {reference['tables']['optimiser_samples']['d'].max()}, r = 1). By positivity alone the factor would grow with d."
     )
 
 

@@ -246,7 +246,7 @@ def _rank_r_setting(table):
 
 @drawing
 def rank_r_angle(tables, claims):
-    """Draw the angle's constant of Theorem 4.2 against log(d/α), as printed and as the theorem's proof has it."""
+    """Draw the angle's constant of Theorem 4.2 against log(d/α), as printed and with our repair."""
     table = tables["rank_r_dynamics"]
     certified = table[(table["split"] == "planted") & (table["regime"] == "certified")]
     figure, (printed, repaired) = panels(2, height=3.6)
@@ -269,7 +269,7 @@ def rank_r_angle(tables, claims):
     margin_level(repaired, claims["thm42-angle-repaired"])
     ticks = certified["log_start"].unique()
     describe(printed, "xy", ticks, xlabel="log(d/α)", ylabel="C in sin∠(Z_t, U*) ≤ Cηρt, largest over t", title=title)
-    title = f"as the proof has it, ρ = √r·δ:\nC is {rounded(largest, 3, 'up')} at most, on average"
+    title = f"our repair, ρ = √r·δ:\nC is {rounded(largest, 3, 'up')} at most, on average"
     describe(repaired, "xy", ticks, xlabel="log(d/α)", title=title)
     for axes, names in ends:
         name_ends(axes, names)

@@ -9,11 +9,12 @@ FOUND = 0.1
 @passage("sharp_noise", "sharp_overlap", "sharp_least_trace")
 def sharp_headline(reference):
     """Return the headline's numbers: how far means are from their predictions, in words."""
+    sizes = reference["tables"]["sharp_least_trace"]["d"]
     noise = max(float(bound_of(reference, f"sharp-noise-{name}", "up")) for name in ("least-squares", "penalised"))
     return (
         f"At rank 2, m = 6dr and noise up to x = σ√(d/(2m)) = 0.3 mean squared errors are within {100 * noise:.2g} % of the prediction; "
         f"squared overlaps with X\\*'s eigenvector at rank 1 and m ≥ d are within {bound_of(reference, 'sharp-overlap', 'up')}, and the "
-        f"mean of the first m at which the least trace finds X\\* is within "
+        f"mean of the first m at which the least trace finds X\\* (rank 2, d = {sizes.min()} to {sizes.max()}) is within "
         f"{100 * float(bound_of(reference, 'sharp-least-trace', 'up')):.2g} %."
     )
 

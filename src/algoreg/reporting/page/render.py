@@ -29,6 +29,7 @@ from algoreg.reporting.papers import paper
 from algoreg.reporting.wording import (
     STANDINGS,
     format_regime,
+    format_standing,
     format_turning_point,
     slack,
     typeset_numbers,
@@ -83,7 +84,7 @@ def _shown(claim, claims, entries, pictures, tier, results, fresh, lineage):
         "axis": interval_axis(claim, outcomes.get(claim["id"], {}).get("each", ())),
         "picture": pictures.get(figure),
         "cited": paper(claim["paper"]),
-        "whose": STANDINGS[claim["standing"]],
+        "whose": format_standing(claim),
         "depends": format_regime(claim["regime"]),
         "tiers": entry.get("tiers", []),
         "tables": inputs,

@@ -168,6 +168,34 @@ def figure_5(reference):
     )
 
 
+@passage()
+def figure_5_tests(reference):
+    """Return how the test curves of Figures 5a and 5b lie to ours, and how many points of both errors are inside."""
+    found = {panel: reference["comparisons"][f"figure_{panel}_published"] for panel in ("5a", "5b")}
+    tests = [fit(points[points["error"] == "test_error"].to_dict("records"))[0] for points in found.values()]
+    points = [inside for panel in found.values() for inside in panel["inside"]]
+    return (
+        f"The test curves differ from ours by mean factors of {' (5a) and '.join(tests)} (5b), and "
+        f"{sum(map(bool, points))} of {len(points)} points of both errors are inside our 95 % prediction intervals."
+    )
+
+
+@passage(tiers=("standard", "full"))
+def figure_1_training(standard, full):
+    """Return how far Figure 1's training errors are from ours where they differ most, in words."""
+    (mean, largest, where, inside), large = (
+        fit(points[points["error"] == "train_error"].to_dict("records"))
+        for points in (
+            standard["comparisons"]["figure_1_published"],
+            full["comparisons"]["figure_1_published_d200"],
+        )
+    )
+    return (
+        f"at d = 100 by factors up to {largest} (at {where}; mean {mean}, {inside} inside), and at d = 200 by factors up "
+        f"to {float(large[1]):.0f} (at {large[2]}; {large[3]} inside)"
+    )
+
+
 @passage("flow_equivalence")
 def flow(frame):
     """Return how far each larger step moves the test errors of Figure 1's smallest start at equal η·t, as Markdown."""
