@@ -360,7 +360,7 @@ def test_a_verdict_that_turned_on_a_fresh_seed_of_the_tier_is_marked_in_sign_and
     runs["2"]["claim-0"]["verdict"] = "inconclusive"
     outcomes = replications.outcomes(runs, claims)
     pages = rendered(tmp_path, claims, fresh={"fake": outcomes})
-    words = "another verdict on 1 of 3 fresh seeds"
+    words = "on 3 of 4 seeds"
     row, steady = (re.search(rf'data-claim="claim-{n}".*?</tr>', pages["index.html"], re.DOTALL)[0] for n in (0, 1))
     assert words in row
     assert "↺" in row

@@ -56,6 +56,12 @@ def test_a_bound_is_rounded_outwards_and_stays_on_its_side_of_the_margin(value, 
     assert wording.bound(claim(value, value, value, margin, **outer), towards) == said
 
 
+def test_a_bound_in_percent_is_rounded_outwards_after_it_is_scaled():
+    one = {"estimate": 0.02, "ci_low": 0.01, "ci_high": 0.02311, "margin": 0.1}
+    assert wording.bound(one, "up", digits=2, scale=100) == "2.4"
+    assert wording.bound({**one, "outer_low": 0.0089, "outer_high": 0.0312}, "up", digits=2) == "0.032"
+
+
 def claim(low, estimate, high, margin=0.2, **more):
     one = {"id": "a", "verdict": "supported", "direction": "below", "margin": margin, "control_verdict": "refuted"}
     return {**one, "estimate": estimate, "ci_low": low, "ci_high": high, **more}

@@ -18,7 +18,7 @@ from pathlib import Path
 import matplotlib
 
 from algoreg.claims.judging import exact
-from algoreg.regression import references
+from algoreg.regression import evidence, references, replications
 from algoreg.reporting.report import verdict_text_of
 from algoreg.reporting.wording import bound
 from algoreg.settings import checking, entries
@@ -42,6 +42,7 @@ def said(claim, entry):
     texts = verdict_text_of(claim, entry)
     return {
         "verdict": claim["verdict"],
+        "unsettled": texts.unsettled,
         "estimate": texts.estimate,
         "at-least": bound(claim, "down"),
         "at-most": bound(claim, "up"),
@@ -57,7 +58,8 @@ def said(claim, entry):
 def numbers():
     """Return everything that the article reads from committed files."""
     entries = {entry["id"]: entry for entry in checking.load_claims(CHAPTERS)}
-    committed = {claim["id"]: claim for claim in references.read_claims(TIER)}
+    judged = evidence.joined(references.read_claims(TIER), replications.read(TIER))
+    committed = {claim["id"]: claim for claim in judged}
     claims = {name: said(committed[name], entry) for name, entry in entries.items() if name in committed}
     counts = Counter(claim["verdict"] for claim in claims.values())
     about = json.loads((ROOT / "codemeta.json").read_text(encoding="utf-8"))

@@ -64,6 +64,10 @@ class Essay:
         """Return a claim's estimate."""
         return self._numbers.estimate(identity, self.tier(identity))
 
+    def bound(self, identity, towards):
+        """Return the outermost end of a claim's intervals over its seeds, rounded outwards."""
+        return self._numbers.bound(identity, towards, self.tier(identity))
+
     def interval(self, identity):
         """Return a claim's 95 % interval."""
         return self._numbers.interval(identity, self.tier(identity))
@@ -233,6 +237,7 @@ def render(folder, parts, style, references, entries):
         "claim",
         "cards",
         "estimate",
+        "bound",
         "interval",
         "setting",
         "regime",

@@ -105,9 +105,9 @@ def estimate_of(reference, identity):
     return number(claim_of(reference, identity)["estimate"])
 
 
-def bound_of(reference, identity, towards):
+def bound_of(reference, identity, towards, digits=3, scale=1):
     """Return the outermost end of a claim's intervals over its seeds as a text, for ledger macros."""
-    return bound(claim_of(reference, identity), towards)
+    return bound(claim_of(reference, identity), towards, digits, scale)
 
 
 def verdict_text_of(claim, entry, verdicts=None):

@@ -305,7 +305,7 @@ def verdict_text(claim, verdicts=None, digits=3) -> VerdictText:
     )
 
 
-def bound(claim, towards, digits=3):
+def bound(claim, towards, digits=3, scale=1):
     """Return the outermost end of a claim's intervals as the text of a bound, rounded ``down`` or ``up``.
 
     Parameters
@@ -316,13 +316,16 @@ def bound(claim, towards, digits=3):
         As for :func:`outwards`.
     digits : int
         The least number of significant digits.
+    scale : float
+        A positive factor by which the end is multiplied before it is rounded, such as 100 for percent.
     """
     if claim["estimate"] is None:
         return "–"
     outer, own = {"up": ("outer_high", "ci_high"), "down": ("outer_low", "ci_low")}[towards]
     end = claim.get(outer, claim[own])
     end = claim["estimate"] if end is None else end
-    return typeset_numbers(format_beside_margin([end], claim["margin"], digits, towards=towards)[0])
+    texts = format_beside_margin([scale * end], scale * claim["margin"], digits, towards=towards)
+    return typeset_numbers(texts[0])
 
 
 def unsettled(claim):

@@ -14,11 +14,10 @@ from algoreg.reporting.wording import outwards
 @passage("momentum_steps", "momentum_kappa")
 def momentum_is_a_step(reference):
     """Return the headline: by what factor momentum is a longer step, and what a momentum of theory's size gains."""
-    most = outwards(claim_of(reference, "momentum-of-the-theorem")["estimate"], "up", 6)
     return (
         f"Momentum μ takes the iterations of plain descent with η/(1 − μ), to within a factor of "
         f"{bound_of(reference, 'momentum-is-a-step', 'up')}. {_of_published(reference)} A momentum as small as theory asks "
-        f"for gains a factor of at most {most:g}."
+        f"for gains a factor of at most {bound_of(reference, 'momentum-of-the-theorem', 'up')}."
     )
 
 

@@ -37,7 +37,7 @@ def optimisers_from_any_start(reference):
     """Return the headline: the share of draws that large annealed steps with momentum recover."""
     return (
         f"With momentum 0.9 and a large step that falls slowly polar steps recover X\\* from an initialisation as large as "
-        f"U\\*: at every size and rank they do so in a share of at least {estimate_of(reference, 'optimisers-any-start')} of the draws "
+        f"U\\*: at every size and rank they do so in a share of at least {bound_of(reference, 'optimisers-any-start', 'down')} of the draws "
         f"({_kinds(reference)}). "
         f"{_nesterov(reference)}"
     )

@@ -1,5 +1,7 @@
 """The ledger's evidence on sharp constants: errors, overlaps and first m beside predictions, shares of recovery."""
 
+import functools
+
 from algoreg.numerics.theory import trace_statistical_dimension
 from algoreg.reporting.report import bound_of, markdown, number, passage
 
@@ -10,12 +12,13 @@ FOUND = 0.1
 def sharp_headline(reference):
     """Return the headline's numbers: how far means are from their predictions, in words."""
     sizes = reference["tables"]["sharp_least_trace"]["d"]
-    noise = max(float(bound_of(reference, f"sharp-noise-{name}", "up")) for name in ("least-squares", "penalised"))
+    percent = functools.partial(bound_of, reference, towards="up", digits=2, scale=100)
+    noise = max((percent(f"sharp-noise-{name}") for name in ("least-squares", "penalised")), key=float)
     return (
-        f"At rank 2, m = 6dr and noise up to x = σ√(d/(2m)) = 0.3 mean squared errors are within {100 * noise:.2g} % of the prediction; "
+        f"At rank 2, m = 6dr and noise up to x = σ√(d/(2m)) = 0.3 mean squared errors are within {noise} % of the prediction; "
         f"squared overlaps with X\\*'s eigenvector at rank 1 and m ≥ d are within {bound_of(reference, 'sharp-overlap', 'up')}, and the "
         f"mean of the first m at which the least trace finds X\\* (rank 2, d = {sizes.min()} to {sizes.max()}) is within "
-        f"{100 * float(bound_of(reference, 'sharp-least-trace', 'up')):.2g} %."
+        f"{percent('sharp-least-trace')} %."
     )
 
 

@@ -33,6 +33,7 @@ from algoreg.reporting.wording import (
     format_turning_point,
     slack,
     typeset_numbers,
+    unsettled,
     verdicts_of,
 )
 
@@ -51,13 +52,9 @@ def _pictures(results, tier, titles):
 
 
 def _turned(name, outcomes):
-    """Return a text with the number of the tier's fresh seeds that changed a claim's verdict; empty if none did."""
+    """Return the mark of a claim that has its committed verdict on some of the tier's seeds only; empty otherwise."""
     one = outcomes.get(name)
-    return (
-        f"another verdict on {one['seeds'] - one['same']} of {one['seeds']} fresh seeds"
-        if one and one["others"]
-        else ""
-    )
+    return unsettled({"kept": one["same"] + 1, "seeds": one["seeds"] + 1}).removeprefix(", ") if one else ""
 
 
 def _shown(claim, claims, entries, pictures, tier, results, fresh, lineage):
