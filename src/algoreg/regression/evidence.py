@@ -5,7 +5,7 @@ A run with one seed is a run; the evidence is the committed seed and the fresh o
 every seed has it, and a bound in words is the outermost end of the seeds' intervals.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from algoreg.claims.judging import NOT_JUDGED
@@ -15,7 +15,7 @@ FOLDER = references.FOLDER / "evidence"
 INVALID = "invalid"
 
 
-def outermost(runs: list[Mapping[str, Any]]) -> tuple[float | None, float | None]:
+def outermost(runs: Sequence[Mapping[str, Any]]) -> tuple[float | None, float | None]:
     """Return the lowest and the highest end of the intervals of runs; an estimate without an interval is both ends."""
     lows, highs = (
         [run["estimate"] if run[end] is None else run[end] for run in runs if run["estimate"] is not None]
